@@ -1,0 +1,100 @@
+//! Addresses: the names that join configuration, live state and plans.
+//!
+//! An address survives edits to the block that it names, so every map in the planner is keyed by it.
+
+use crate::Name;
+use serde::{Deserialize, Serialize};
+
+/// `kind.name` within one environment, for example `service.web`. Well formed by construction.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Name", into = "Name")]
+pub struct ResourceAddr(Name);
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddrError {
+    /// Byte offset of the first character that does not fit.
+    pub offset: usize,
+}
+
+impl std::fmt::Display for AddrError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not an address of the form `kind.name` (at byte {})", self.offset)
+    }
+}
+
+impl std::error::Error for AddrError {}
+
+impl ResourceAddr {
+    /// The address of a service.
+    pub fn service(name: &str) -> Self {
+        Self(smol_str::format_smolstr!("service.{name}"))
+    }
+
+    /// Parses `kind.name`, both parts identifiers of letters, digits, `_` and `-`.
+    ///
+    /// # Errors
+    /// [`AddrError`] holds the byte offset of the first character that does not fit.
+    pub fn parse(text: &str) -> Result<Self, AddrError> {
+        let part_ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let Some((kind, name)) = text.split_once('.') else {
+            return Err(AddrError { offset: text.len() });
+        };
+        for (part, base) in [(kind, 0), (name, kind.len() + 1)] {
+            if part.is_empty() {
+                return Err(AddrError { offset: base });
+            }
+            if let Some(offset) = part.find(|c| !part_ok(c)) {
+                return Err(AddrError { offset: base + offset });
+            }
+        }
+        Ok(Self(Name::new(text)))
+    }
+
+    /// The part before the dot.
+    pub fn kind(&self) -> &str {
+        self.0.split_once('.').map_or("", |(kind, _)| kind)
+    }
+
+    /// The part after the dot.
+    pub fn name(&self) -> &str {
+        self.0.split_once('.').map_or(self.0.as_str(), |(_, name)| name)
+    }
+
+    /// The whole address.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for ResourceAddr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<Name> for ResourceAddr {
+    type Error = AddrError;
+    fn try_from(text: Name) -> Result<Self, AddrError> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ResourceAddr> for Name {
+    fn from(addr: ResourceAddr) -> Self {
+        addr.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_the_first_byte_that_does_not_fit() {
+        assert_eq!(ResourceAddr::parse("service.web").map(|a| a.name().to_owned()), Ok("web".to_owned()));
+        assert_eq!(ResourceAddr::parse("service.w b"), Err(AddrError { offset: 9 }));
+        assert_eq!(ResourceAddr::parse("service."), Err(AddrError { offset: 8 }));
+        assert_eq!(ResourceAddr::parse("service"), Err(AddrError { offset: 7 }));
+    }
+}

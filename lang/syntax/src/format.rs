@@ -1,0 +1,185 @@
+//! The one canonical form of a text.
+//!
+//! Line breaks stay where the author put them; indentation, spacing, alignment of `=`, blank lines and
+//! separators are settled here. An item that does not parse is left as it is, so nothing is ever lost.
+//! Invariant: formatting twice gives the same text, and the formatted text has the same syntax tree.
+
+mod tokens;
+
+use crate::split;
+use crate::tree::{Kind, Tree};
+use tokens::{Token, TokenKind};
+
+/// Formats a whole text.
+pub fn format(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for chunk in split::split(text) {
+        let tree = Tree::parse(text, &chunk);
+        let source = &text[chunk.start..chunk.end];
+        if tree.nodes.iter().any(|node| is_fault(node.kind)) {
+            out.push_str(source);
+        } else {
+            let tokens = tokens::tokenize(source, &tree);
+            write_lines(&mut out, &lines(&tokens));
+        }
+    }
+    let trimmed = out.trim_end_matches('\n').len();
+    out.truncate(trimmed);
+    if !out.is_empty() {
+        out.push('\n');
+    }
+    let leading = out.len() - out.trim_start_matches('\n').len();
+    out.drain(..leading);
+    out
+}
+
+fn is_fault(kind: Kind) -> bool {
+    matches!(kind, Kind::bad_item | Kind::bad_member | Kind::stray | Kind::no_close)
+}
+
+/// A line with its indentation and the place of the `=` that may be aligned.
+struct Line {
+    indent: usize,
+    text: String,
+    align: Option<usize>,
+}
+
+fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut brackets: Vec<(char, usize)> = Vec::new(); // bracket, indentation of its line
+    for tokens in tokens.split(|t| t.kind == TokenKind::NewLine) {
+        let mut tokens = tokens;
+        let closes = tokens.iter().take_while(|t| t.kind == TokenKind::Close).count();
+        let indent = match closes {
+            0 => brackets.last().map_or(0, |(_, indent)| indent + 1),
+            n => brackets.len().checked_sub(n).map_or(0, |at| brackets[at].1),
+        };
+        let in_args = brackets.last().is_some_and(|(open, _)| *open == '(');
+        if let [head @ .., last] = tokens
+            && last.text == ","
+            && !in_args
+            && balanced(head)
+        {
+            tokens = head;
+        }
+        let mut line = Line { indent, text: String::new(), align: None };
+        let depth = brackets.len();
+        for (i, token) in tokens.iter().enumerate() {
+            if i > 0 && spaced(&tokens[i - 1], token) {
+                line.text.push(' ');
+            }
+            if token.kind == TokenKind::Assign && brackets.len() == depth && depth > 0 && line.align.is_none() {
+                line.align = Some(line.text.len());
+            }
+            match token.kind {
+                TokenKind::Open => brackets.push((token.text.chars().next().unwrap_or(' '), indent)),
+                TokenKind::Close => {
+                    brackets.pop();
+                }
+                _ => {}
+            }
+            line.text.push_str(token.text);
+        }
+        if brackets.len() != depth || line.text.contains('\n') {
+            line.align = None;
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn balanced(tokens: &[Token<'_>]) -> bool {
+    let opens = tokens.iter().filter(|t| t.kind == TokenKind::Open).count();
+    opens == tokens.iter().filter(|t| t.kind == TokenKind::Close).count()
+        || tokens.first().is_some_and(|t| t.kind == TokenKind::Close)
+}
+
+/// Whether a blank stands between two tokens of a line.
+fn spaced(before: &Token<'_>, after: &Token<'_>) -> bool {
+    use TokenKind::{Close, Comment, Open, Prefix, Tight};
+    match (before.kind, after.kind) {
+        (_, Comment) => true,
+        (Open, Close) | (Prefix | Tight, _) | (_, Tight) => false,
+        (Open, _) => before.text == "{",
+        (_, Close) => after.text == "}",
+        (_, Open) if after.glued && after.text != "{" => false,
+        _ if matches!(after.text, "," | ";" | ":" | "?") => false,
+        _ => true,
+    }
+}
+
+fn write_lines(out: &mut String, lines: &[Line]) {
+    let mut widths = vec![0; lines.len()];
+    let mut start = 0;
+    while start < lines.len() {
+        let mut end = start;
+        while end < lines.len() && lines[end].align.is_some() && lines[end].indent == lines[start].indent {
+            end += 1;
+        }
+        let width = lines[start..end].iter().filter_map(|l| l.align).max().unwrap_or(0);
+        widths[start..end].fill(width);
+        start = end.max(start + 1);
+    }
+    for (i, (line, width)) in lines.iter().zip(widths).enumerate() {
+        if line.text.is_empty() {
+            let previous = out.trim_end_matches(' ');
+            let after_open = previous.ends_with("{\n") || previous.ends_with("[\n") || previous.ends_with("\n\n");
+            let next = lines[i + 1..].iter().find(|l| !l.text.is_empty());
+            let before_close = next.is_some_and(|l| l.text.starts_with(['}', ']', ')']));
+            if i + 1 < lines.len() && !after_open && !before_close {
+                out.push('\n');
+            }
+            continue;
+        }
+        for _ in 0..line.indent {
+            out.push_str("  ");
+        }
+        match line.align {
+            Some(at) => {
+                out.push_str(line.text[..at].trim_end());
+                let used = line.text[..at].trim_end().len();
+                for _ in used..width {
+                    out.push(' ');
+                }
+                if line.text[..at].trim_end().len() == at {
+                    out.push(' ');
+                }
+                out.push_str(&line.text[at..]);
+            }
+            None => out.push_str(&line.text),
+        }
+        out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format;
+
+    #[test]
+    fn spacing_alignment_and_indentation_are_settled_and_comments_stay() {
+        let text = "service  web{\n# why\nimage=\"a\"   # tail\n    replicas   = default   2,\n\n\n  env={A:1,B:\"${ x }\"}\n health http \"/\" {every=2s , timeout = -1s}\n  bind a to b [ \"x\" ]\n list = [\n1,\n2\n]\n}\n";
+        let once = format(text);
+        assert_eq!(format(&once), once);
+        insta::assert_snapshot!(once, @r#"
+        service web {
+          # why
+          image    = "a" # tail
+          replicas = default 2
+
+          env = { A: 1, B: "${ x }" }
+          health http "/" { every = 2s, timeout = -1s }
+          bind a to b ["x"]
+          list = [
+            1
+            2
+          ]
+        }
+        "#);
+    }
+
+    #[test]
+    fn an_item_that_does_not_parse_is_left_as_it_is() {
+        assert_eq!(format("let  a=1\nservice x {\n ! bad   {\n}\n"), "let a = 1\nservice x {\n ! bad   {\n}\n");
+    }
+}

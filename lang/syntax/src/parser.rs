@@ -1,0 +1,88 @@
+//! Lowers the lossless tree of each item to the typed syntax tree.
+//!
+//! Invariant: a node that could not be lowered has left a diagnostic, so a file without diagnostics is whole.
+
+mod expr;
+mod faults;
+mod items;
+mod literal;
+mod types;
+
+pub use faults::CODES;
+
+use crate::ast::{File, Ident};
+use crate::split::{self, Chunk};
+use crate::tree::{Kind, Tree};
+use dax_core::{Diagnostic, FileId, Name, Span};
+
+/// Parses a whole text; every fault is one diagnostic, in source order.
+pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
+    let mut items = Vec::new();
+    let mut diagnostics = Vec::new();
+    for chunk in split::split(text) {
+        let tree = Tree::parse(text, &chunk);
+        let mut lower = Lower { file, text, chunk, tree: &tree, diagnostics: &mut diagnostics };
+        items.extend(lower.chunk());
+    }
+    dax_core::diagnostic::sort(&mut diagnostics);
+    (File { items }, diagnostics)
+}
+
+/// The lowering of one chunk.
+struct Lower<'a> {
+    file: FileId,
+    text: &'a str,
+    chunk: Chunk,
+    tree: &'a Tree,
+    diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl<'a> Lower<'a> {
+    fn kind(&self, node: usize) -> Kind {
+        self.tree.nodes[node].kind
+    }
+
+    fn span(&self, node: usize) -> Span {
+        let at = self.tree.nodes[node];
+        let base = u32::try_from(self.chunk.start).unwrap_or(u32::MAX);
+        let trimmed = self.slice(node).trim_end_matches([' ', '\t', '\r', '\n']).len();
+        let end = at.start + u32::try_from(trimmed).unwrap_or(0);
+        Span { file: self.file, start: base + at.start, end: base + end }
+    }
+
+    fn slice(&self, node: usize) -> &'a str {
+        let at = self.tree.nodes[node];
+        &self.text[self.chunk.start + at.start as usize..self.chunk.start + at.end as usize]
+    }
+
+    fn children(&self, node: usize) -> std::vec::IntoIter<usize> {
+        self.tree.children(node).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The first child of one of these kinds.
+    fn child(&self, node: usize, kind: Kind) -> Option<usize> {
+        self.tree.children(node).find(|child| self.kind(*child) == kind)
+    }
+
+    fn ident(&self, node: usize) -> Ident {
+        Ident { name: Name::new(self.slice(node)), span: self.span(node) }
+    }
+
+    fn path(&self, node: usize) -> Vec<Ident> {
+        self.tree.children(node).map(|child| self.ident(child)).collect()
+    }
+
+    /// The text of the `##` lines that stand directly above a byte of the file.
+    fn doc_above(&self, node: usize) -> Option<Box<str>> {
+        let start = self.chunk.start + self.tree.nodes[node].start as usize;
+        let line_start = self.text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let mut lines: Vec<&str> = self.text[self.chunk.start.min(line_start)..line_start]
+            .lines()
+            .rev()
+            .map_while(|line| line.trim_start().strip_prefix("##"))
+            .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
+            .collect();
+        lines.reverse();
+        (!lines.is_empty()).then(|| lines.join("\n").into_boxed_str())
+    }
+}

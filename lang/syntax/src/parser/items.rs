@@ -1,0 +1,119 @@
+//! Items, members, fields and commands.
+
+use super::{Lower, faults};
+use crate::ast::{Arg, AssignOp, Command, Field, FnItem, Item, ItemKind, Member, Strength, TypeItem};
+use crate::tree::Kind;
+
+impl Lower<'_> {
+    pub(super) fn chunk(&mut self) -> Option<Item> {
+        let mut children = self.children(0).filter(|c| self.tree.nodes[*c].kind != Kind::EOI).collect::<Vec<_>>().into_iter();
+        let node = children.next()?;
+        let before = self.diagnostics.len();
+        let kind = self.item(node);
+        if let Some(stray) = children.next()
+            && self.diagnostics.len() == before
+        {
+            self.stray(node, stray);
+        }
+        Some(Item { doc: self.doc_above(node), span: self.span(node), kind: kind? })
+    }
+
+    fn item(&mut self, node: usize) -> Option<ItemKind> {
+        match self.kind(node) {
+            Kind::field => self.field(node).map(ItemKind::Field),
+            Kind::fn_item => self.fn_item(node).map(ItemKind::Fn),
+            Kind::type_item => {
+                let name = self.ident(self.child(node, Kind::ident)?);
+                let ty = self.ty(self.child(node, Kind::ty)?);
+                Some(ItemKind::Type(TypeItem { name, ty }))
+            }
+            Kind::cmd => {
+                let command = self.command(node)?;
+                if matches!(command.word.name.as_str(), "fn" | "type") {
+                    self.malformed(node, if command.word.name == "fn" { Kind::fn_item } else { Kind::type_item });
+                    return None;
+                }
+                Some(ItemKind::Command(command))
+            }
+            _ => {
+                self.bad(node, faults::Place::Item);
+                None
+            }
+        }
+    }
+
+    fn fn_item(&mut self, node: usize) -> Option<FnItem> {
+        let name = self.ident(self.child(node, Kind::ident)?);
+        let params = self.child(node, Kind::params)?;
+        let params = self
+            .children(params)
+            .filter_map(|param| {
+                let name = self.ident(self.child(param, Kind::ident)?);
+                let ty = self.child(param, Kind::ty)?;
+                Some((name, self.ty(ty)))
+            })
+            .collect();
+        let result = self.ty(self.child(node, Kind::ty)?);
+        let body = self.expr(self.child(node, Kind::expr)?)?;
+        Some(FnItem { name, params, result, body })
+    }
+
+    fn member(&mut self, node: usize) -> Option<Member> {
+        match self.kind(node) {
+            Kind::field => self.field(node).map(Member::Field),
+            Kind::cmd => self.command(node).map(Member::Command),
+            Kind::bad_member => {
+                self.bad(node, faults::Place::Member);
+                None
+            }
+            Kind::no_close => {
+                self.not_closed(node, "}");
+                None
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn strength(&self, node: Option<usize>) -> Strength {
+        match node.map(|n| self.slice(n)) {
+            Some("default") => Strength::Default,
+            Some("override") => Strength::Override,
+            _ => Strength::Plain,
+        }
+    }
+
+    pub(super) fn field(&mut self, node: usize) -> Option<Field> {
+        let lead = self.child(node, Kind::lead).and_then(|lead| self.child(lead, Kind::ident));
+        let op = match self.child(node, Kind::assign).map(|n| self.slice(n)) {
+            Some("+=") => AssignOp::Add,
+            Some("-=") => AssignOp::Remove,
+            _ => AssignOp::Set,
+        };
+        Some(Field {
+            lead: lead.map(|n| self.ident(n)),
+            path: self.path(self.child(node, Kind::path)?),
+            ty: self.child(node, Kind::ty).map(|n| self.ty(n)),
+            op,
+            strength: self.strength(self.child(node, Kind::mark)),
+            value: self.expr(self.child(node, Kind::expr)?)?,
+            span: self.span(node),
+        })
+    }
+
+    pub(super) fn command(&mut self, node: usize) -> Option<Command> {
+        let mut children = self.children(node);
+        let word = self.ident(children.next()?);
+        let mut command = Command { word, args: Vec::new(), body: None, span: self.span(node) };
+        for child in children {
+            match self.kind(child) {
+                Kind::ty => command.args.push(Arg::Type(self.ty(child))),
+                Kind::expr => command.args.extend(self.expr(child).map(Arg::Expr)),
+                _ => {
+                    let members = self.children(child);
+                    command.body = Some(members.filter_map(|member| self.member(member)).collect());
+                }
+            }
+        }
+        Some(command)
+    }
+}

@@ -1,0 +1,138 @@
+//! Numbers with units, and texts with escapes and interpolations.
+
+use super::{Lower, faults};
+use crate::ast::{Expr, ExprKind, Part};
+use crate::tree::Kind;
+use dax_core::{Decimal, Diagnostic, Name, Quantity, Value, quantity, suggest};
+use std::borrow::Cow;
+
+impl Lower<'_> {
+    pub(super) fn number(&mut self, node: usize) -> Option<Value> {
+        let text = self.slice(node);
+        let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
+        let (digits, suffix) = text.split_at(split);
+        let digits: Cow<'_, str> = if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
+        let span = self.span(node);
+        if suffix.is_empty()
+            && let Ok(whole) = digits.parse::<i64>()
+        {
+            return Some(Value::Int(whole));
+        }
+        let Ok(number) = Decimal::from_str_exact(&digits) else {
+            let detail = format!("`{digits}` has more digits than a number can hold");
+            self.diagnostics.push(Diagnostic::new(faults::NUMBER_TOO_LARGE, span, detail));
+            return None;
+        };
+        if suffix.is_empty() {
+            return Some(Value::Decimal(number.normalize()));
+        }
+        let quantity = Quantity::from_suffix(number, suffix);
+        if quantity.is_none() {
+            let known: Vec<_> = quantity::suffixes().collect();
+            let mut diagnostic = Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit"))
+                .help(format!("units are {}", known.join(", ")));
+            if let Some(meant) = suggest::nearest(&suffix.to_lowercase(), known.iter().copied()) {
+                diagnostic = diagnostic.fix(span, format!("{digits}{meant}"));
+            }
+            self.diagnostics.push(diagnostic);
+        }
+        quantity.map(Value::Quantity)
+    }
+
+    pub(super) fn signed(&mut self, node: usize) -> Option<Value> {
+        let negative = self.child(node, Kind::minus).is_some();
+        let value = self.number(self.child(node, Kind::number)?)?;
+        Some(if negative { negate(value) } else { value })
+    }
+
+    pub(super) fn string(&mut self, node: usize) -> Option<Expr> {
+        let span = self.span(node);
+        let block = self.slice(node).starts_with("\"\"\"");
+        let mut parts = Vec::new();
+        let mut text = String::new();
+        for child in self.children(node) {
+            match self.kind(child) {
+                Kind::esc => text.push_str(&self.escape(child)),
+                Kind::interp => {
+                    if let Some(expr) = self.child(child, Kind::expr).and_then(|e| self.expr(e)) {
+                        if !text.is_empty() {
+                            parts.push(Part::Text(Name::new(std::mem::take(&mut text))));
+                        }
+                        parts.push(Part::Expr(expr));
+                    }
+                }
+                _ => text.push_str(self.slice(child)),
+            }
+        }
+        if !text.is_empty() || parts.is_empty() {
+            parts.push(Part::Text(Name::new(text)));
+        }
+        if block {
+            dedent(&mut parts);
+        }
+        let kind = match parts.as_mut_slice() {
+            [Part::Text(text)] => ExprKind::Literal(Value::Str(std::mem::take(text))),
+            _ => ExprKind::Template(parts),
+        };
+        Some(Expr { kind, span })
+    }
+
+    fn escape(&mut self, node: usize) -> String {
+        let text = self.slice(node);
+        match &text[1..] {
+            "n" => "\n".to_owned(),
+            "t" => "\t".to_owned(),
+            "r" => "\r".to_owned(),
+            "\\" | "\"" | "$" => text[1..].to_owned(),
+            other => {
+                let detail = format!("`\\{other}` is no escape");
+                let help = r#"escapes are \n \t \r \\ \" \$"#;
+                self.diagnostics.push(Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help(help));
+                other.to_owned()
+            }
+        }
+    }
+}
+
+/// The value with the other sign; values without a sign stay as they are.
+pub(super) fn negate(value: Value) -> Value {
+    match value {
+        Value::Int(number) => Value::Int(number.wrapping_neg()),
+        Value::Decimal(number) => Value::Decimal(-number),
+        Value::Quantity(quantity) => Value::Quantity(Quantity::new(quantity.unit, -quantity.base)),
+        other => other,
+    }
+}
+
+/// Takes from a `"""` text its first line break, the white space common to its lines, and its last line if blank.
+fn dedent(parts: &mut [Part]) {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let mut common = usize::MAX;
+    for part in parts.iter() {
+        if let Part::Text(text) = part {
+            let last = text.matches('\n').count();
+            for (i, line) in text.split('\n').enumerate().skip(1) {
+                let blank = line.trim().is_empty();
+                if !blank || i == last {
+                    common = common.min(indent(line));
+                }
+            }
+        }
+    }
+    let count = parts.len();
+    for (i, part) in parts.iter_mut().enumerate() {
+        if let Part::Text(text) = part {
+            let mut lines: Vec<&str> = text.split('\n').collect();
+            for line in lines.iter_mut().skip(1) {
+                *line = line.get(common.min(indent(line))..).unwrap_or("");
+            }
+            if i == 0 && lines.len() > 1 && lines[0].trim().is_empty() {
+                lines.remove(0);
+            }
+            if i + 1 == count && lines.len() > 1 && lines.last().is_some_and(|line| line.trim().is_empty()) {
+                lines.pop();
+            }
+            *text = Name::new(lines.join("\n"));
+        }
+    }
+}
