@@ -1,1 +1,98 @@
-//! Stub.
+//! The graph that a program denotes: data only, no compiler types.
+//!
+//! One [`Graph`] holds every environment with its services, their desired values and what caused each.
+//! Invariant: every leaf carries its [`Origin`], and every dependency is a direct edge with the span that caused it.
+
+mod json;
+mod node;
+
+pub use json::{FORMAT_VERSION, to_json};
+pub use node::{Data, Layer, Node, Origin, Via};
+
+use dax_core::{Name, ResourceAddr, Span};
+use indexmap::IndexMap;
+
+/// Everything that a program describes.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// The project's name.
+    pub project: Name,
+    /// The parameters it was evaluated with.
+    pub params: IndexMap<Name, Node>,
+    /// Its environments in source order.
+    pub environments: IndexMap<Name, Environment>,
+}
+
+/// One environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Its name.
+    pub name: Name,
+    /// Where it is written.
+    pub span: Span,
+    /// What runs in it, in source order.
+    pub services: IndexMap<ResourceAddr, Service>,
+    /// Environments that come before it.
+    pub after: Vec<After>,
+}
+
+/// `after staging { soak = 1h }`.
+#[derive(Clone, Debug)]
+pub struct After {
+    /// The environment that comes first.
+    pub environment: Name,
+    /// How long it must have run, in milliseconds.
+    pub soak_ms: u64,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A service bound to a provider.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its address.
+    pub addr: ResourceAddr,
+    /// Where its item is written.
+    pub span: Span,
+    /// What it runs on.
+    pub provider: Provider,
+    /// Its fields, complete with defaults.
+    pub desired: Node,
+    /// The services that it needs.
+    pub needs: Vec<Need>,
+    /// How a new revision takes over.
+    pub strategy: Strategy,
+}
+
+/// A provider instance with its configuration.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The provider: `local`.
+    pub kind: Name,
+    /// Its instance as written: `local.machine`.
+    pub instance: Name,
+    /// Its configuration.
+    pub config: Node,
+}
+
+/// A dependency and what caused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// What is needed.
+    pub addr: ResourceAddr,
+    /// The expression that says so.
+    pub span: Span,
+}
+
+/// A strategy with its configuration.
+#[derive(Clone, Debug)]
+pub struct Strategy {
+    /// Its name; for a built-in one the same as `kind`.
+    pub name: Name,
+    /// `immediate`, `rolling`, `canary` or `blue_green`.
+    pub kind: Name,
+    /// Its fields, complete with defaults.
+    pub config: Node,
+    /// Where it was chosen.
+    pub span: Span,
+}

@@ -1,1 +1,81 @@
-//! Stub.
+//! Projects: `dax.mod`, the modules that it spans, and one call that loads and analyses them all.
+//!
+//! The unit of compilation is the folder that holds `dax.mod`: its `.dax` files are one module, other
+//! folders are modules that are imported by path. Files are read through a [`FileSystem`] only.
+
+mod load;
+mod manifest;
+
+pub use dax_sema::{Contribution, Missing, Params};
+pub use load::{CODES, Loaded, load};
+pub use manifest::Manifest;
+
+use dax_core::{Diagnostic, Name};
+use dax_ir::Graph;
+
+/// How files are reached. Paths are relative to the project's folder, with `/` between their parts.
+pub trait FileSystem {
+    /// The bytes of a file, or nothing when there is none.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error>;
+
+    /// The names of the files in a folder, or nothing when there is no such folder.
+    ///
+    /// # Errors
+    /// The folder is there and cannot be read.
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error>;
+}
+
+/// Why a project could not be loaded at all.
+#[derive(Debug)]
+pub enum ProjectError {
+    /// There is no `dax.mod`.
+    NoManifest,
+    /// A file cannot be read.
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl std::fmt::Display for ProjectError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoManifest => f.write_str("there is no dax.mod here; `dax init` makes a project"),
+            Self::Unreadable { path, source } => write!(f, "{path} cannot be read: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for ProjectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NoManifest => None,
+            Self::Unreadable { source, .. } => Some(source),
+        }
+    }
+}
+
+impl Loaded {
+    /// Types and computes everything; the diagnostics include those of loading and parsing.
+    pub fn analyse(&self, params: &Params) -> (Graph, Vec<Diagnostic>) {
+        let (graph, mut diagnostics) = dax_sema::analyse(&self.program, params);
+        diagnostics.extend(self.diagnostics.iter().cloned());
+        dax_core::diagnostic::sort(&mut diagnostics);
+        (graph, diagnostics)
+    }
+
+    /// The names of the project's parameters.
+    pub fn param_names(&self) -> Vec<Name> {
+        dax_sema::param_names(&self.program)
+    }
+
+    /// What was offered for a field of a service, for `dax why`.
+    pub fn contributions(&self, params: &Params, environment: &str, service: &str, path: &[Name]) -> Vec<Contribution> {
+        dax_sema::contributions(&self.program, params, environment, service, path)
+    }
+}

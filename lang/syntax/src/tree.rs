@@ -6,15 +6,16 @@
 use crate::split::Chunk;
 use pest::Parser;
 
-/// The generated parser.
-#[derive(pest_derive::Parser)]
-#[grammar = "dax.pest"]
-pub(crate) struct Grammar;
+pub use grammar::Rule as Kind;
 
-pub use self::kind::Rule as Kind;
-mod kind {
-    pub use super::Rule;
+#[expect(missing_docs, reason = "the rules are documented in dax.pest")]
+mod grammar {
+    /// The generated parser.
+    #[derive(pest_derive::Parser)]
+    #[grammar = "dax.pest"]
+    pub struct Grammar;
 }
+use grammar::Grammar;
 
 /// A node of the tree.
 #[derive(Clone, Copy, Debug)]

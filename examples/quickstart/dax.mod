@@ -1,0 +1,2 @@
+project = "quickstart"
+edition = 2026

@@ -1,0 +1,211 @@
+//! Loading: every file once, every import to its module.
+
+use crate::{FileSystem, Manifest, ProjectError, manifest};
+use dax_core::{Code, Diagnostic, Name, Sources, Span};
+use dax_sema::{ModuleId, ModuleSource, Program, import_path};
+use dax_syntax::ast::{File, ItemKind};
+use std::collections::BTreeMap;
+
+/// `dax.mod` is malformed. Explained in docs/diagnostics/DAX8001.md.
+pub const MANIFEST: Code = Code::error(8001, "dax.mod is malformed");
+/// An import that leads nowhere. Explained in docs/diagnostics/DAX8002.md.
+pub const NO_MODULE: Code = Code::error(8002, "there is no such module");
+/// A file that is no text. Explained in docs/diagnostics/DAX8003.md.
+pub const NOT_TEXT: Code = Code::error(8003, "the file is not UTF-8 text");
+/// Modules that import each other. Explained in docs/diagnostics/DAX8004.md.
+pub const CIRCULAR_IMPORT: Code = Code::error(8004, "modules import each other in a circle");
+
+/// Every code of this crate.
+pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT];
+
+/// A loaded project.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What `dax.mod` says.
+    pub manifest: Manifest,
+    /// The texts, for messages.
+    pub sources: Sources,
+    /// The parsed modules.
+    pub program: Program,
+    /// What loading and parsing found.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Loads the project whose `dax.mod` lies at the root of `files`.
+///
+/// # Errors
+/// [`ProjectError`] when there is no project or a file cannot be read; faults in files are diagnostics.
+pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
+    let mut loader = Loader {
+        files,
+        sources: Sources::default(),
+        diagnostics: Vec::new(),
+        modules: Vec::new(),
+        known: BTreeMap::new(),
+        path: Vec::new(),
+    };
+    let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
+    let text = String::from_utf8_lossy(&text);
+    let file = loader.sources.add("dax.mod", text.as_ref().into());
+    let manifest = manifest::parse(file, &text, &mut loader.diagnostics);
+    let root = loader.folder("")?.unwrap_or(ModuleId(0));
+    let mut prelude = Vec::new();
+    for path in dax_stdlib::PRELUDE {
+        prelude.extend(loader.std(path));
+    }
+    let program = Program { project: manifest.project.clone(), modules: loader.modules, root, prelude };
+    Ok(Loaded { manifest, sources: loader.sources, program, diagnostics: loader.diagnostics })
+}
+
+fn read(files: &dyn FileSystem, path: &str) -> Result<Option<Vec<u8>>, ProjectError> {
+    files.read(path).map_err(|source| ProjectError::Unreadable { path: path.to_owned(), source })
+}
+
+struct Loader<'f> {
+    files: &'f dyn FileSystem,
+    sources: Sources,
+    diagnostics: Vec<Diagnostic>,
+    modules: Vec<ModuleSource>,
+    known: BTreeMap<String, ModuleId>,
+    /// Modules being loaded, outermost first.
+    path: Vec<String>,
+}
+
+impl Loader<'_> {
+    /// The module of a standard library path.
+    fn std(&mut self, path: &str) -> Option<ModuleId> {
+        if let Some(known) = self.known.get(path) {
+            return Some(*known);
+        }
+        let text = dax_stdlib::module(path)?;
+        let file = self.sources.add(&format!("{path}.dax"), text.into());
+        let (ast, faults) = dax_syntax::parse(file, text);
+        self.diagnostics.extend(faults);
+        let id = ModuleId(self.modules.len());
+        self.modules.push(ModuleSource { path: path.into(), files: vec![ast], imports: BTreeMap::new() });
+        self.known.insert(path.to_owned(), id);
+        Some(id)
+    }
+
+    /// The module made of a folder's files, or nothing when there is no such folder.
+    fn folder(&mut self, folder: &str) -> Result<Option<ModuleId>, ProjectError> {
+        let unreadable = |source| ProjectError::Unreadable { path: folder.to_owned(), source };
+        let Some(mut names) = self.files.list(folder).map_err(unreadable)? else { return Ok(None) };
+        names.retain(|name| name.ends_with(".dax"));
+        names.sort();
+        let join = |name: &String| if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let paths: Vec<String> = names.iter().map(join).collect();
+        self.module(folder, &paths).map(Some)
+    }
+
+    fn module(&mut self, key: &str, paths: &[String]) -> Result<ModuleId, ProjectError> {
+        let id = ModuleId(self.modules.len());
+        self.known.insert(key.to_owned(), id);
+        self.modules.push(ModuleSource { path: key.into(), ..ModuleSource::default() });
+        self.path.push(key.to_owned());
+        let mut files = Vec::new();
+        let mut imports = BTreeMap::new();
+        for path in paths {
+            let Some(bytes) = read(self.files, path)? else { continue };
+            let text = match String::from_utf8(bytes) {
+                Ok(text) => text,
+                Err(error) => {
+                    let at = error.utf8_error().valid_up_to();
+                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                    let file = self.sources.add(path, text.into());
+                    let start = u32::try_from(at).unwrap_or(u32::MAX);
+                    let detail = format!("byte {at} starts no character");
+                    self.diagnostics.push(Diagnostic::new(NOT_TEXT, Span { file, start, end: start }, detail));
+                    continue;
+                }
+            };
+            let file = self.sources.add(path, text.as_str().into());
+            let (ast, faults) = dax_syntax::parse(file, &text);
+            self.diagnostics.extend(faults);
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+            self.imports(&ast, &folder, &mut imports)?;
+            files.push(ast);
+        }
+        self.path.pop();
+        self.modules[id.0].files = files;
+        self.modules[id.0].imports = imports;
+        Ok(id)
+    }
+
+    fn imports(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, ModuleId>) -> Result<(), ProjectError> {
+        for item in &ast.items {
+            let ItemKind::Command(command) = &item.kind else { continue };
+            if command.word.name != "import" {
+                continue;
+            }
+            // An import of the wrong form is reported where names are collected.
+            let Some((path, span)) = import_path(command) else { continue };
+            if let Some(module) = self.resolve(&path, span, folder)? {
+                into.insert(path, module);
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&mut self, path: &str, span: Span, folder: &str) -> Result<Option<ModuleId>, ProjectError> {
+        if path.starts_with("std/") {
+            let module = self.std(path);
+            if module.is_none() {
+                let known: Vec<&str> = dax_stdlib::paths().collect();
+                let mut diagnostic = Diagnostic::new(NO_MODULE, span, format!("the standard library has no `{path}`"));
+                diagnostic = match dax_core::suggest::nearest(path, known.iter().copied()) {
+                    Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")).fix(span, format!("{meant:?}")),
+                    None => diagnostic.help(format!("it has {}", known.join(", "))),
+                };
+                self.diagnostics.push(diagnostic);
+            }
+            return Ok(module);
+        }
+        let Some(target) = relative(folder, path) else {
+            let diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` is no import path"));
+            self.diagnostics.push(diagnostic.help("paths start with `std/`, `./` or `../` and stay inside the project"));
+            return Ok(None);
+        };
+        if self.path.contains(&target) {
+            let at = self.path.iter().position(|open| *open == target).unwrap_or(0);
+            let shown = |p: &String| if p.is_empty() { ".".to_owned() } else { p.clone() };
+            let circle: Vec<String> = self.path[at..].iter().map(shown).collect();
+            let detail = format!("{} → {}", circle.join(" → "), shown(&target));
+            self.diagnostics.push(Diagnostic::new(CIRCULAR_IMPORT, span, detail).help("move what both need into a third module"));
+            return Ok(None);
+        }
+        if let Some(known) = self.known.get(&target) {
+            return Ok(Some(*known));
+        }
+        let module = if target.ends_with(".dax") {
+            match read(self.files, &target)? {
+                Some(_) => Some(self.module(&target, std::slice::from_ref(&target))?),
+                None => None,
+            }
+        } else {
+            self.folder(&target)?
+        };
+        if module.is_none() {
+            self.diagnostics.push(Diagnostic::new(NO_MODULE, span, format!("there is no file or folder `{target}`")));
+        }
+        Ok(module)
+    }
+}
+
+/// A relative import path from a folder, or nothing when it leaves the project.
+fn relative(folder: &str, path: &str) -> Option<String> {
+    if !(path.starts_with("./") || path.starts_with("../")) {
+        return None;
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
+}

@@ -1,0 +1,95 @@
+//! Parameters: texts from outside, read as values of their declared types.
+
+use super::{Eval, Evaluator, Scope, Stop, plain};
+use crate::codes;
+use crate::context::ModuleId;
+use crate::names::Param;
+use crate::ty::Type;
+use dax_core::{Decimal, Diagnostic, FileId, Name, Value};
+use dax_ir::Node;
+use dax_syntax::ast::{ExprKind, ItemKind};
+use std::collections::BTreeMap;
+
+/// What to do about a parameter without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Leave out what needs it: checking works without values.
+    Ignore,
+    /// Report it.
+    Report,
+}
+
+/// Values for the project's parameters.
+#[derive(Clone, Debug)]
+pub struct Params {
+    /// By name, as given on the command line.
+    pub values: BTreeMap<Name, String>,
+    /// What to do about one that is lacking.
+    pub missing: Missing,
+}
+
+impl Evaluator<'_, '_> {
+    pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node>
+    {
+        let key = (module, param.name.name.clone());
+        if let Some(known) = self.values.borrow().get(&key) {
+            return known.clone();
+        }
+        let result = self.compute_param(module, param);
+        self.values.borrow_mut().insert(key, result.clone());
+        result
+    }
+
+    fn compute_param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node> {
+        let name = &param.name;
+        let given = if module == self.context.program.root { self.params.values.get(&name.name) } else { None };
+        // The names outlive the evaluator's borrow of them; look the parameter up again for its own lifetime.
+        let Some(crate::names::Symbol::Param(own)) = self.context.names.value(module, &name.name) else {
+            return Err(Stop);
+        };
+        let ty = own.ty.map_or(Type::String, |ty| self.context.resolve(module, ty, false));
+        let node = match (given, own.default) {
+            (Some(text), _) => {
+                let Some(value) = read(text, &ty) else {
+                    let diagnostic = Diagnostic::new(codes::BAD_PARAM, name.span, format!("`{text}` is no `{ty}`"));
+                    self.report(diagnostic.help(format!("give a `{ty}`: `-p {}=…`", name.name)));
+                    return Err(Stop);
+                };
+                Node::leaf(value, plain(name.span))
+            }
+            (None, Some(default)) => self.eval(default, &mut Scope::of(module))?,
+            (None, None) => {
+                if self.params.missing == Missing::Report {
+                    let diagnostic = Diagnostic::new(codes::MISSING_PARAM, name.span, format!("`{}` has no value", name.name));
+                    self.report(diagnostic.help(format!("give one: `-p {}=…`", name.name)));
+                }
+                return Err(Stop);
+            }
+        };
+        self.conform(node, &ty)
+    }
+}
+
+/// Reads a text as a value of a type: texts as they stand, everything else as it is written in dax.
+fn read(text: &str, ty: &Type<'_>) -> Option<Value> {
+    match ty.core() {
+        Type::String | Type::Literal(_) | Type::Any => Some(Value::str(text)),
+        Type::Union(all) => all.iter().find_map(|one| read(text, one)),
+        wanted => {
+            let (file, faults) = dax_syntax::parse(FileId(u32::MAX), &format!("value = {}", text.trim()));
+            let [item] = file.items.as_slice() else { return None };
+            let ItemKind::Field(field) = &item.kind else { return None };
+            let ExprKind::Literal(value) = &field.value.kind else { return None };
+            let fits = match (value, wanted) {
+                (Value::Int(_), Type::Int | Type::Number) | (Value::Decimal(_), Type::Number) | (Value::Bool(_), Type::Bool) => true,
+                (Value::Quantity(quantity), Type::Unit(unit)) => quantity.unit == *unit,
+                _ => false,
+            };
+            let value = match (value, wanted) {
+                (Value::Int(number), Type::Number) => Value::Decimal(Decimal::from(*number)),
+                (value, _) => value.clone(),
+            };
+            (fits && faults.is_empty()).then_some(value)
+        }
+    }
+}
