@@ -5,6 +5,7 @@
 
 pub mod addr;
 pub mod diagnostic;
+pub mod platform;
 pub mod quantity;
 pub mod source;
 pub mod suggest;
@@ -12,6 +13,7 @@ pub mod value;
 
 pub use addr::ResourceAddr;
 pub use diagnostic::{Code, Diagnostic, Fix, Related, Severity};
+pub use platform::{LiveRevision, LiveService, RevisionId, WHOLE};
 pub use quantity::{Quantity, Unit};
 pub use rust_decimal::Decimal;
 pub use smol_str::SmolStr as Name;

@@ -22,10 +22,11 @@ pub struct SecretRef {
 }
 
 /// A value without provenance.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// The absent value of an optional.
+    #[default]
     None,
     /// True or false.
     Bool(bool),

@@ -1,1 +1,21 @@
-//! Stub.
+//! What reviewers read: one tree for a plan, many targets.
+//!
+//! Pure: a plan holds all that its rendering needs, so showing one takes no provider and no network.
+//! Invariant: text from outside is neutralised before it reaches a target.
+
+pub mod graph;
+mod html;
+mod json;
+mod markdown;
+mod plan;
+mod terminal;
+mod tree;
+mod values;
+
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use plan::{plan, step_text};
+pub use terminal::terminal;
+pub use tree::{Block, Line, Piece, Tone};
+pub use values::millis;

@@ -1,1 +1,159 @@
-//! Stub.
+//! What a provider is: capabilities as traits, and errors that the applier can act on.
+//!
+//! A provider translates and nothing more: ordering, retries, journal and rollback belong to the applier.
+//! No type of any system's own library occurs here.
+
+use dax_core::{LiveService, Name, RevisionId, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// A future that may move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A change to one service; it is made once however often it is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Takes the service's ports; nothing runs yet.
+    CreateService {
+        /// Ports and provider settings.
+        settings: BTreeMap<Name, Value>,
+    },
+    /// Changes ports or provider settings.
+    UpdateService {
+        /// Ports and provider settings.
+        settings: BTreeMap<Name, Value>,
+    },
+    /// Removes the service with all that belongs to it.
+    DeleteService,
+    /// Makes a revision and starts its replicas.
+    CreateRevision {
+        /// Its name.
+        revision: RevisionId,
+        /// Its fields.
+        spec: Value,
+        /// How many replicas.
+        replicas: i64,
+    },
+    /// Removes a revision; its replicas finish their work first.
+    DeleteRevision {
+        /// Its name.
+        revision: RevisionId,
+    },
+    /// Starts replicas, or lets some finish their work and stops them.
+    Scale {
+        /// Its name.
+        revision: RevisionId,
+        /// How many replicas.
+        replicas: i64,
+    },
+    /// Returns when as many replicas are ready as are wanted.
+    AwaitReady {
+        /// Its name.
+        revision: RevisionId,
+    },
+    /// Divides the traffic.
+    ShiftTraffic {
+        /// Shares in hundredths of a percent.
+        traffic: BTreeMap<RevisionId, u32>,
+    },
+}
+
+/// One call for one service.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The environment.
+    pub environment: Name,
+    /// The service.
+    pub service: Name,
+    /// What is to be done.
+    pub operation: Operation,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// The values of the secrets that the operation needs, by reference name.
+    pub secrets: Secrets,
+}
+
+/// Values of secrets; they show as `***`.
+#[derive(Clone, Default)]
+pub struct Secrets(pub BTreeMap<Name, String>);
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_map().entries(self.0.keys().map(|name| (name, "***"))).finish()
+    }
+}
+
+/// A question to a source of metrics about one revision.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The environment.
+    pub environment: Name,
+    /// The service.
+    pub service: Name,
+    /// The revision.
+    pub revision: RevisionId,
+    /// The query in the source's own language.
+    pub text: Name,
+    /// How far back it looks.
+    pub window: Duration,
+}
+
+/// Why a call failed, as far as the applier can act on it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// Try again later.
+    #[error("{message}")]
+    Busy {
+        /// When, if the system says so.
+        retry_after: Option<Duration>,
+        /// What it says.
+        message: String,
+    },
+    /// It will not be done, however often it is asked.
+    #[error("{message}")]
+    Refused {
+        /// Why, and what to do.
+        message: String,
+    },
+    /// The object is not as the call needs it.
+    #[error("{message}")]
+    Conflict {
+        /// What is there instead.
+        message: String,
+    },
+    /// The system cannot be reached, or went away in the middle of the call.
+    #[error("{message}")]
+    Unreachable {
+        /// What was tried.
+        message: String,
+    },
+}
+
+impl ProviderError {
+    /// Whether the same call may work later.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
+    }
+}
+
+/// A system that runs services.
+pub trait Platform: Send + Sync {
+    /// What keeps a service with these fields from running here; empty when nothing does.
+    fn problems(&self, values: &Value) -> Vec<String>;
+
+    /// Every service of an environment as it runs, in one call.
+    fn read<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>>;
+
+    /// Makes one change. A second call with the same operation does nothing.
+    fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>>;
+
+    /// A metric of one revision, or nothing when there is no data.
+    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
+
+    /// Lets go of what is no longer needed once nothing runs here.
+    fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+}

@@ -1,0 +1,140 @@
+//! Promises proved over the whole plan before anyone sees it.
+//!
+//! The steps are walked in order over the objects that the plan was made from. At every state the traffic
+//! is whole or none, goes to no revision that was not proved ready, and enough replicas are ready; every
+//! step can be taken back.
+
+use crate::model::{InverseClass, Plan, Step, StepId, StepKind};
+use dax_core::{LiveService, ResourceAddr, Value, WHOLE};
+use std::collections::BTreeMap;
+
+/// A promise that a step would break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The step.
+    pub step: StepId,
+    /// The service.
+    pub service: ResourceAddr,
+    /// Which promise.
+    pub promise: Promise,
+}
+
+/// What a plan promises.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Shares sum to the whole; here is what they sum to.
+    WholeTraffic(u32),
+    /// Traffic goes only to revisions that were proved ready; here is one that was not.
+    ReadyBeforeTraffic(String),
+    /// As many replicas are ready as were promised: promised, ready.
+    Available(i64, i64),
+    /// Every step can be taken back.
+    Inverse,
+    /// Steps come after what they wait for.
+    Order,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "step {} of {}: ", self.step, self.service)?;
+        match &self.promise {
+            Promise::WholeTraffic(sum) => write!(f, "the shares of the traffic sum to {}%", f64::from(*sum) / 100.0),
+            Promise::ReadyBeforeTraffic(revision) => write!(f, "revision {revision} would take traffic before it was proved ready"),
+            Promise::Available(least, ready) => write!(f, "only {ready} replicas would be ready, {least} were promised"),
+            Promise::Inverse => f.write_str("it cannot be taken back"),
+            Promise::Order => f.write_str("it waits for a step that comes later"),
+        }
+    }
+}
+
+/// Every promise that the plan would break.
+pub fn prove(plan: &Plan) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    let mut objects: BTreeMap<&ResourceAddr, LiveService> = BTreeMap::new();
+    let least = promised(plan);
+    for step in &plan.steps {
+        let observed = || plan.observed.get(&step.service).cloned().flatten().unwrap_or_default();
+        let object = objects.entry(&step.service).or_insert_with(observed);
+        advance(object, &step.kind);
+        let mut say = |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
+        if step.after.iter().any(|before| *before >= step.id) {
+            say(Promise::Order);
+        }
+        if !invertible(step) {
+            say(Promise::Inverse);
+        }
+        let sum: u32 = object.traffic.values().sum();
+        if sum != WHOLE && !object.traffic.is_empty() {
+            say(Promise::WholeTraffic(sum));
+        }
+        for id in object.traffic.keys() {
+            if object.revisions.get(id).is_none_or(|r| r.ready < 1) {
+                say(Promise::ReadyBeforeTraffic(id.to_string()));
+            }
+        }
+        if let Some(least) = least.get(&step.service)
+            && !object.traffic.is_empty()
+        {
+            let ready: i64 = object.traffic.keys().filter_map(|id| object.revisions.get(id)).map(|r| r.ready).sum();
+            if ready < *least {
+                say(Promise::Available(*least, ready));
+            }
+        }
+    }
+    broken
+}
+
+/// The fewest replicas that may be ready while a service takes traffic.
+fn promised(plan: &Plan) -> BTreeMap<ResourceAddr, i64> {
+    let replicas = |values: &Value| values.get("replicas").and_then(Value::as_int).unwrap_or(1);
+    let mut all = BTreeMap::new();
+    for change in &plan.changes {
+        let Some(Some(result)) = plan.result.get(&change.addr) else { continue };
+        let before = plan.observed.get(&change.addr).and_then(Option::as_ref).and_then(|live| {
+            live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready)
+        });
+        let wanted = replicas(&result.values);
+        // A rolling strategy says itself how many may be missing; its steps were made to keep that.
+        let rolling = change.strategy.as_ref().is_some_and(|(_, kind)| kind == "rolling");
+        let least = before.map_or(wanted, |before| before.min(wanted));
+        all.insert(change.addr.clone(), if rolling { least.min(1) } else { least });
+    }
+    all
+}
+
+fn invertible(step: &Step) -> bool {
+    match step.inverse.class {
+        InverseClass::Nothing => true,
+        InverseClass::Exact | InverseClass::Compensating => !step.inverse.steps.is_empty(),
+        InverseClass::None => false,
+    }
+}
+
+/// The object after a step went well.
+pub fn advance(object: &mut LiveService, kind: &StepKind) {
+    match kind {
+        StepKind::CreateService { settings } => *object = LiveService { settings: settings.clone(), ..LiveService::default() },
+        StepKind::UpdateService { settings } => object.settings = settings.clone(),
+        StepKind::DeleteService => *object = LiveService::default(),
+        StepKind::CreateRevision { revision, spec, replicas } => {
+            let made = dax_core::LiveRevision { replicas: *replicas, ready: 0, spec: spec.clone() };
+            object.revisions.insert(revision.clone(), made);
+        }
+        StepKind::DeleteRevision { revision } => {
+            object.revisions.remove(revision);
+        }
+        StepKind::Scale { revision, replicas } => {
+            if let Some(revision) = object.revisions.get_mut(revision) {
+                revision.replicas = *replicas;
+                revision.ready = revision.ready.min(*replicas);
+            }
+        }
+        StepKind::AwaitReady { revision } => {
+            if let Some(revision) = object.revisions.get_mut(revision) {
+                revision.ready = revision.replicas;
+            }
+        }
+        StepKind::ShiftTraffic { traffic } => object.traffic = traffic.clone(),
+        StepKind::Hold { .. } | StepKind::Analyse { .. } => {}
+    }
+}

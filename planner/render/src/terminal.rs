@@ -1,0 +1,64 @@
+//! The terminal: ANSI colours when asked for; it reads the same without.
+
+use crate::tree::{Block, Line, Tone};
+use std::fmt::Write;
+
+const RESET: &str = "\x1b[0m";
+
+const fn code(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Plain => "",
+        Tone::Add => "\x1b[32m",
+        Tone::Remove => "\x1b[31m",
+        Tone::Change => "\x1b[33m",
+        Tone::Warn => "\x1b[1;33m",
+        Tone::Dim => "\x1b[2m",
+        Tone::Strong => "\x1b[1m",
+    }
+}
+
+/// Renders for a terminal.
+pub fn terminal(blocks: &[Block], colour: bool) -> String {
+    let mut out = String::new();
+    for (at, block) in blocks.iter().enumerate() {
+        if at > 0 && matches!(block, Block::Heading(..) | Block::Table(..)) {
+            out.push('\n');
+        }
+        match block {
+            Block::Heading(_, line) => write_line(&mut out, line, colour),
+            Block::Lines(lines) => lines.iter().for_each(|line| write_line(&mut out, line, colour)),
+            Block::Table(heads, rows) => table(&mut out, heads, rows),
+        }
+    }
+    out
+}
+
+fn write_line(out: &mut String, line: &Line, colour: bool) {
+    for _ in 0..line.indent {
+        out.push_str("  ");
+    }
+    for piece in &line.pieces {
+        match (colour, code(piece.tone)) {
+            (true, code) if !code.is_empty() => {
+                let _ = write!(out, "{code}{}{RESET}", piece.text);
+            }
+            _ => out.push_str(&piece.text),
+        }
+    }
+    out.push('\n');
+}
+
+fn table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    for row in std::iter::once(&heads).chain(rows) {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        out.push_str("  ");
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+}
