@@ -1,0 +1,109 @@
+//! Processes: started in a group of their own, found again by number and start time, stopped as a group.
+
+use rustix::process::{Pid, Signal};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+/// How often a process that is not our child is looked at.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A process by number and by when it started, so that a number used again is not mistaken for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) pid: i32,
+    pub(crate) started: u64,
+}
+
+/// A running process, ours or adopted.
+pub(crate) struct Process {
+    pub(crate) identity: Identity,
+    child: Option<Child>,
+}
+
+/// What to start.
+pub(crate) struct Launch<'l> {
+    pub(crate) command: &'l [String],
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) root: &'l Path,
+    pub(crate) log: &'l Path,
+}
+
+/// When a process started, in the kernel's ticks since boot; nothing when there is none.
+///
+/// Source: proc_pid_stat(5), field 22. The second field may hold anything, so fields count from its last `)`.
+pub(crate) fn started(pid: i32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let rest = stat.rsplit_once(')')?.1;
+    let mut fields = rest.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None; // ended, only not yet waited for
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+impl Process {
+    /// Starts a process; its output goes straight to the log, so that it outlives the agent.
+    pub(crate) fn start(launch: &Launch<'_>) -> Result<Self, String> {
+        let Some((program, args)) = launch.command.split_first() else {
+            return Err("the command is empty".to_owned());
+        };
+        let log = std::fs::File::options().create(true).append(true).open(launch.log).map_err(|e| format!("{}: {e}", launch.log.display()))?;
+        let errors = log.try_clone().map_err(|e| e.to_string())?;
+        // `dax` in a command is this very program, wherever it lies.
+        let path = match program.as_str() {
+            "dax" => std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dax")),
+            other => PathBuf::from(other),
+        };
+        let mut command = Command::new(&path);
+        command.args(args).env_clear().envs(launch.env.iter().cloned()).current_dir(launch.root);
+        command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
+        let child = command.spawn().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => format!("there is no program `{program}` (looked for it in PATH and in {})", launch.root.display()),
+            std::io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
+            _ => format!("`{program}` cannot be started: {error}"),
+        })?;
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("the process ended at once")?;
+        Ok(Self { identity: Identity { pid, started: started(pid).unwrap_or(0) }, child: Some(child) })
+    }
+
+    /// A process that an earlier agent started, if it still runs.
+    pub(crate) fn adopt(identity: Identity) -> Option<Self> {
+        (started(identity.pid) == Some(identity.started)).then_some(Self { identity, child: None })
+    }
+
+    /// Returns when the process has ended, with how it ended as far as that is known.
+    pub(crate) async fn ended(&mut self) -> String {
+        match &mut self.child {
+            Some(child) => match child.wait().await {
+                Ok(status) => status.to_string(),
+                Err(error) => error.to_string(),
+            },
+            None => {
+                while started(self.identity.pid) == Some(self.identity.started) {
+                    tokio::time::sleep(POLL).await;
+                }
+                "it ended".to_owned()
+            }
+        }
+    }
+
+    /// Asks the whole group to end, and after `patience` makes it end.
+    pub(crate) async fn stop(&mut self, patience: Duration) {
+        self.signal(Signal::TERM);
+        if tokio::time::timeout(patience, self.ended()).await.is_err() {
+            self.signal(Signal::KILL);
+            self.ended().await;
+        }
+        // What the process itself left behind in its group ends with it.
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = Pid::from_raw(self.identity.pid) {
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+}
