@@ -1,1 +1,128 @@
-//! Stub.
+//! One pipeline for every front: load, check, read, plan, apply.
+//!
+//! The engine owns the async runtime, the clock and the files; fronts call plain functions. What a provider
+//! is called stays with whoever builds the program: the engine is handed a [`PlatformFactory`].
+
+mod apply;
+mod error;
+mod files;
+mod holder;
+mod inspect;
+mod plan_file;
+mod planning;
+mod secrets;
+
+pub use apply::{ApplyRequest, Finished, Interrupts};
+pub use dax_apply::{Outcome, Progress, Run, StoreError};
+pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
+pub use dax_ir::{Environment, Graph, to_json};
+pub use dax_plan::{Plan, StepId, StepKind, digest, model};
+pub use dax_project::{Loaded, Missing, Params};
+pub use dax_render as render;
+pub use error::EngineError;
+pub use planning::CODES;
+pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
+
+use dax_apply::{Providers, Store};
+use dax_core::Name;
+use dax_provider_api::Platform;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Makes the platform of a provider instance.
+pub type PlatformFactory = Box<dyn Fn(&Name) -> Option<Arc<dyn Platform>>>;
+
+/// A project on disk with what it takes to act on it.
+pub struct Engine {
+    /// The folder that holds `dax.mod`.
+    pub root: PathBuf,
+    /// Makes platforms.
+    pub platforms: PlatformFactory,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A program with its graph and what was found about it.
+pub struct Checked {
+    /// The loaded project.
+    pub loaded: Loaded,
+    /// What it describes, as far as it could be computed.
+    pub graph: Graph,
+    /// What was found, in source order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether nothing keeps it from being planned.
+    ///
+    /// # Errors
+    /// [`EngineError::Program`] holds what does.
+    pub fn sound(self) -> Result<Self, EngineError> {
+        if diagnostic::has_errors(&self.diagnostics) {
+            return Err(EngineError::Program { sources: self.loaded.sources, diagnostics: self.diagnostics });
+        }
+        Ok(self)
+    }
+}
+
+impl Engine {
+    /// An engine for the project in a folder.
+    ///
+    /// # Errors
+    /// The runtime cannot be started.
+    pub fn new(root: PathBuf, platforms: PlatformFactory) -> Result<Self, EngineError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| EngineError::File { path: root.display().to_string(), source })?;
+        Ok(Self { root, platforms, runtime })
+    }
+
+    /// Where dax keeps its own files.
+    pub fn folder(&self) -> PathBuf {
+        self.root.join(".dax")
+    }
+
+    /// Types and computes the whole program.
+    ///
+    /// # Errors
+    /// The project cannot be loaded, or a parameter is not known.
+    pub fn check(&self, params: &Params) -> Result<Checked, EngineError> {
+        let loaded = dax_project::load(&files::Disk { root: self.root.clone() })?;
+        if !params.values.is_empty() {
+            let names = loaded.param_names();
+            if let Some(name) = params.values.keys().find(|name| !names.contains(name)) {
+                let meant = dax_core::suggest::nearest(name, names.iter().map(Name::as_str)).map(str::to_owned);
+                return Err(EngineError::UnknownParam { name: name.to_string(), meant });
+            }
+        }
+        let (graph, diagnostics) = loaded.analyse(params);
+        Ok(Checked { loaded, graph, diagnostics })
+    }
+
+    /// Opens the state, making it when it is not there.
+    fn store(&self) -> Result<Store, EngineError> {
+        let folder = self.folder();
+        files::private_folder(&folder).map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
+        Ok(Store::open(&folder.join("state.db"))?)
+    }
+
+    /// The platforms of these instances, and the reader of secrets.
+    fn providers(&self, instances: impl IntoIterator<Item = Name>) -> Result<Providers, EngineError> {
+        let mut platforms: BTreeMap<Name, Arc<dyn Platform>> = BTreeMap::new();
+        for instance in instances {
+            if !platforms.contains_key(&instance) {
+                let platform = (self.platforms)(&instance).ok_or_else(|| EngineError::NoProvider { instance: instance.to_string() })?;
+                platforms.insert(instance, platform);
+            }
+        }
+        let root = self.root.clone();
+        Ok(Providers { platforms, secret: Arc::new(move |secret| secrets::read(&root, secret)) })
+    }
+}
+
+/// Now, in milliseconds since 1970.
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

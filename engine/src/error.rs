@@ -1,0 +1,130 @@
+//! Why the engine cannot do what was asked.
+
+use dax_apply::StoreError;
+use dax_core::{Diagnostic, Sources};
+use dax_project::ProjectError;
+use dax_provider_api::ProviderError;
+
+/// Why the engine cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The project cannot be loaded.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A provider cannot be reached or refuses.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The program has errors.
+    #[error("the program has errors")]
+    Program {
+        /// The texts that the diagnostics point into.
+        sources: Sources,
+        /// What is wrong.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// There is no such environment.
+    #[error("there is no environment `{name}`{}", hint(meant, known))]
+    UnknownEnvironment {
+        /// What was asked for.
+        name: String,
+        /// What was perhaps meant.
+        meant: Option<String>,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// There is no such parameter.
+    #[error("the program has no parameter `{name}`{}", hint(meant, &[]))]
+    UnknownParam {
+        /// What was given.
+        name: String,
+        /// What was perhaps meant.
+        meant: Option<String>,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A plan file is not one, or was changed.
+    #[error("{path} is no plan that this dax can apply: {message}")]
+    PlanFile {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A provider is not built in.
+    #[error("the provider `{instance}` is not built into this dax")]
+    NoProvider {
+        /// Its instance.
+        instance: String,
+    },
+    /// The world is not as it was when the plan was made.
+    #[error("the plan is stale: {message}; make a new one with `dax plan`")]
+    Stale {
+        /// The field and both values.
+        message: String,
+    },
+    /// The plan is not the one that was approved.
+    #[error("the plan's digest is {found}, {expected} was expected: the plan that was approved is another")]
+    OtherDigest {
+        /// What was expected.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// Something must hold first.
+    #[error("not allowed yet: {message}")]
+    Denied {
+        /// What must hold.
+        message: String,
+    },
+    /// An earlier run has not ended.
+    #[error("run {run} of `{environment}` has not ended: carry it on with `dax resume -e {environment}`")]
+    Unfinished {
+        /// The run.
+        run: i64,
+        /// Its environment.
+        environment: String,
+    },
+    /// There is nothing to carry on.
+    #[error("there is no unfinished run{}", in_environment(environment))]
+    NothingToResume {
+        /// The environment that was asked for.
+        environment: Option<String>,
+    },
+    /// There is no such rollback point.
+    #[error("`{environment}` has no rollback point {what}; `dax history -e {environment}` lists them")]
+    NoPoint {
+        /// The environment.
+        environment: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// An address leads nowhere.
+    #[error("{address}: {message}")]
+    NoAddress {
+        /// What was asked for.
+        address: String,
+        /// How far it leads.
+        message: String,
+    },
+}
+
+fn hint(meant: &Option<String>, known: &[String]) -> String {
+    match (meant, known) {
+        (Some(meant), _) => format!("; did you mean `{meant}`?"),
+        (None, []) => String::new(),
+        (None, known) => format!("; there are {}", known.join(", ")),
+    }
+}
+
+fn in_environment(environment: &Option<String>) -> String {
+    environment.as_ref().map_or_else(String::new, |name| format!(" of `{name}`"))
+}

@@ -1,0 +1,27 @@
+//! Who we are, for leases; and whether another holder is still alive.
+
+use dax_apply::Holder;
+
+/// This process.
+pub(crate) fn this() -> Holder {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let pid = std::process::id();
+    Holder { name: format!("{user}@{host}, process {pid}"), host, pid, started: started(pid).unwrap_or(0) }
+}
+
+/// Whether a holder is known to be gone: on this machine, and its process is no more.
+pub(crate) fn is_gone(holder: &Holder) -> bool {
+    let ours = this();
+    holder.host == ours.host && started(ours.pid).is_some() && started(holder.pid) != Some(holder.started)
+}
+
+/// When a process started, in the kernel's ticks since boot; nothing when there is none. Source: proc_pid_stat(5).
+fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}

@@ -1,0 +1,159 @@
+//! Looking: what runs, what was done, and why a value is what it is.
+
+use crate::planning::read;
+use crate::{Checked, Engine, EngineError, Outcome, Params};
+use dax_core::{LiveService, Name, ResourceAddr, Value};
+use dax_ir::{Layer, Via};
+use std::collections::BTreeMap;
+
+/// A service of an environment: what was applied and what runs.
+pub struct ServiceStatus {
+    /// The environment.
+    pub environment: Name,
+    /// The service.
+    pub addr: ResourceAddr,
+    /// The revision that was applied.
+    pub revision: String,
+    /// What runs, or nothing when it is gone.
+    pub live: Option<LiveService>,
+}
+
+/// A run and, when it left a state, the state's serial.
+pub struct HistoryEntry {
+    /// The run.
+    pub run: dax_apply::Run,
+    /// The rollback point that it left, if that is still kept.
+    pub point: Option<u64>,
+    /// Whether that is the current state.
+    pub current: bool,
+}
+
+/// One value that was offered for a place.
+pub struct Explanation {
+    /// The value.
+    pub value: Value,
+    /// `file:line:column`.
+    pub location: String,
+    /// The text that set it.
+    pub text: String,
+    /// How it came here: `default`, `plain` or `override`, from the item, a type or `set`.
+    pub layer: String,
+    /// Names in its expression, with where each is defined.
+    pub names: Vec<(Name, String)>,
+    /// Whether it is the one that counts.
+    pub wins: bool,
+}
+
+impl Engine {
+    /// What runs in an environment, or in all that have a state.
+    ///
+    /// # Errors
+    /// The state or a platform cannot be read.
+    pub fn status(&self, environment: Option<&str>) -> Result<Vec<ServiceStatus>, EngineError> {
+        let store = self.store()?;
+        let environments = match environment {
+            Some(name) => vec![name.into()],
+            None => store.environments()?,
+        };
+        let mut all = Vec::new();
+        for environment in environments {
+            let (snapshot, _) = store.state(&environment)?;
+            let providers = self.providers(snapshot.services.values().map(|s| s.provider.clone()))?;
+            let mut live = self.runtime.block_on(read(&providers, &environment))?;
+            for (addr, applied) in snapshot.services {
+                let live = live.remove(&addr);
+                all.push(ServiceStatus { environment: environment.clone(), addr, revision: applied.revision.to_string(), live });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The runs, newest first, each with the rollback point that it left.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn history(&self, environment: Option<&str>) -> Result<Vec<HistoryEntry>, EngineError> {
+        let store = self.store()?;
+        let mut points: BTreeMap<Name, Vec<dax_apply::store::Point>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for run in store.runs(environment)? {
+            if !points.contains_key(&run.environment) {
+                points.insert(run.environment.clone(), store.points(&run.environment)?);
+            }
+            let of_environment = &points[&run.environment];
+            let point = of_environment.iter().find(|point| point.run == run.id).map(|point| point.serial);
+            let current = point.is_some() && of_environment.first().map(|point| point.serial) == point;
+            all.push(HistoryEntry { run, point, current });
+        }
+        Ok(all)
+    }
+
+    /// Whether a run of this environment can be carried on.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn has_unfinished(&self, environment: &str) -> Result<bool, EngineError> {
+        let runs = self.store()?.runs(Some(environment))?;
+        Ok(runs.iter().any(|run| run.outcome.is_none() || run.outcome == Some(Outcome::Interrupted)))
+    }
+
+    /// Why `environment.service.field` is what it is: every value offered, the one that counts last.
+    ///
+    /// # Errors
+    /// The program has errors, or the address leads nowhere.
+    pub fn why(&self, address: &str, params: &Params) -> Result<Vec<Explanation>, EngineError> {
+        let checked = self.check(params)?.sound()?;
+        let no_address = |message: String| EngineError::NoAddress { address: address.to_owned(), message };
+        let mut parts = address.splitn(3, '.');
+        let (Some(environment), Some(service), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(no_address("an address is `environment.service.field`".to_owned()));
+        };
+        let Some(found) = checked.graph.environments.get(environment) else {
+            let known: Vec<&str> = checked.graph.environments.keys().map(Name::as_str).collect();
+            return Err(no_address(format!("there is no environment `{environment}`; there are {}", known.join(", "))));
+        };
+        let Some(service_found) = found.services.get(&ResourceAddr::service(service)) else {
+            let known: Vec<&str> = found.services.keys().map(ResourceAddr::name).collect();
+            return Err(no_address(format!("`{environment}` has no service `{service}`; it has {}", known.join(", "))));
+        };
+        let Some(node) = service_found.desired.at(path) else {
+            let known: Vec<String> = service_found.desired.value().entries().map(|(name, _)| name.to_string()).collect();
+            return Err(no_address(format!("`{service}` has no `{path}`; it has {}", known.join(", "))));
+        };
+        let keys: Vec<Name> = path.split('.').map(Name::from).collect();
+        let offers = checked.loaded.contributions(params, environment, service, &keys);
+        let mut all: Vec<Explanation> = offers
+            .into_iter()
+            .map(|offer| {
+                let wins = offer.origin.span == node.origin.span;
+                explain(&checked, offer.value, offer.origin, offer.names, wins)
+            })
+            .collect();
+        if !all.iter().any(|one| one.wins) {
+            all.push(explain(&checked, node.value(), node.origin, Vec::new(), true));
+        }
+        all.sort_by_key(|one| one.wins);
+        Ok(all)
+    }
+}
+
+fn explain(checked: &Checked, value: Value, origin: dax_ir::Origin, names: Vec<(Name, dax_core::Span)>, wins: bool) -> Explanation {
+    let sources = &checked.loaded.sources;
+    let layer = match (origin.layer, origin.via) {
+        (Layer::Type, _) => "the type's default",
+        (Layer::Default, Via::Set) => "default, by `set`",
+        (Layer::Default, _) => "default, by the item",
+        (Layer::Plain, Via::Set) => "plain, by `set`",
+        (Layer::Plain, _) => "plain, by the item",
+        (Layer::Override, Via::Set) => "override, by `set`",
+        (Layer::Override, _) => "override, by the item",
+    };
+    Explanation {
+        value,
+        location: sources.location(origin.span),
+        text: sources.slice(origin.span).to_owned(),
+        layer: layer.to_owned(),
+        names: names.into_iter().map(|(name, span)| (name, sources.location(span))).collect(),
+        wins,
+    }
+}

@@ -1,0 +1,101 @@
+//! What every platform must do, whatever stands behind it.
+
+use dax_core::{LiveService, Name, RevisionId, Value, WHOLE};
+use dax_provider_api::{Call, Operation, Platform, ProviderError, Secrets};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the suite needs to know of a platform.
+pub struct Subject<'p> {
+    /// The platform.
+    pub platform: &'p dyn Platform,
+    /// Settings of a service that can be made.
+    pub settings: BTreeMap<Name, Value>,
+    /// Two different revisions that become ready.
+    pub specs: [Value; 2],
+}
+
+const ENVIRONMENT: &str = "conformance";
+const SERVICE: &str = "subject";
+
+impl Subject<'_> {
+    async fn change(&self, operation: Operation) -> Result<(), ProviderError> {
+        let call = Call {
+            environment: ENVIRONMENT.into(),
+            service: SERVICE.into(),
+            operation,
+            timeout: Duration::from_secs(20),
+            secrets: Secrets::default(),
+        };
+        self.platform.change(&call).await
+    }
+
+    async fn live(&self) -> Result<Option<LiveService>, ProviderError> {
+        Ok(self.platform.read(ENVIRONMENT).await?.remove(SERVICE))
+    }
+}
+
+/// Runs the suite; the first rule that does not hold ends it.
+///
+/// # Errors
+/// The rule that does not hold, in words.
+pub async fn run(subject: &Subject<'_>) -> Result<(), String> {
+    let say = |error: ProviderError| error.to_string();
+    let [old, new] = [RevisionId("aaaaaaaa".into()), RevisionId("bbbbbbbb".into())];
+    let only = |id: &RevisionId| BTreeMap::from([(id.clone(), WHOLE)]);
+    let create = |id: &RevisionId, at: usize| Operation::CreateRevision { revision: id.clone(), spec: subject.specs[at].clone(), replicas: 2 };
+    let rule = |holds: bool, words: &str| if holds { Ok(()) } else { Err(words.to_owned()) };
+
+    rule(subject.live().await.map_err(say)?.is_none(), "what was never made is not there")?;
+    rule(subject.change(create(&old, 0)).await.is_err(), "a revision of no service is refused")?;
+    for _ in 0..2 {
+        subject.change(Operation::CreateService { settings: subject.settings.clone() }).await.map_err(say)?;
+    }
+    for _ in 0..2 {
+        subject.change(create(&old, 0)).await.map_err(say)?;
+    }
+    let live = subject.live().await.map_err(say)?.unwrap_or_default();
+    rule(live.settings == subject.settings, "settings are read as they were given")?;
+    rule(live.revisions.get(&old).map(|r| r.replicas) == Some(2), "asking twice makes as many replicas as asking once")?;
+    rule(live.revisions.get(&old).map(|r| &r.spec) == Some(&subject.specs[0]), "a revision is read as it was given")?;
+    subject.change(Operation::AwaitReady { revision: old.clone() }).await.map_err(say)?;
+    subject.change(Operation::ShiftTraffic { traffic: only(&old) }).await.map_err(say)?;
+    rule(
+        subject.change(Operation::ShiftTraffic { traffic: only(&new) }).await.is_err(),
+        "traffic does not go to a revision that is not there",
+    )?;
+    subject.change(create(&new, 1)).await.map_err(say)?;
+    subject.change(Operation::AwaitReady { revision: new.clone() }).await.map_err(say)?;
+    let half = BTreeMap::from([(old.clone(), WHOLE / 2), (new.clone(), WHOLE / 2)]);
+    subject.change(Operation::ShiftTraffic { traffic: half.clone() }).await.map_err(say)?;
+    let live = subject.live().await.map_err(say)?.unwrap_or_default();
+    rule(live.traffic == half, "shares are read as they were given")?;
+    subject.change(Operation::ShiftTraffic { traffic: only(&new) }).await.map_err(say)?;
+    for _ in 0..2 {
+        subject.change(Operation::Scale { revision: old.clone(), replicas: 0 }).await.map_err(say)?;
+    }
+    let live = subject.live().await.map_err(say)?.unwrap_or_default();
+    rule(live.revisions.get(&old).map(|r| (r.replicas, r.ready)) == Some((0, 0)), "a revision at rest is there without replicas")?;
+    for _ in 0..2 {
+        subject.change(Operation::DeleteRevision { revision: old.clone() }).await.map_err(say)?;
+    }
+    rule(!subject.live().await.map_err(say)?.unwrap_or_default().revisions.contains_key(&old), "a deleted revision is gone")?;
+    for _ in 0..2 {
+        subject.change(Operation::DeleteService).await.map_err(say)?;
+    }
+    rule(subject.live().await.map_err(say)?.is_none(), "a deleted service is gone")?;
+    subject.platform.settle().await.map_err(say)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_platform_in_memory_conforms() {
+        let memory = crate::Memory::default();
+        let spec = |name: &str| Value::Map(BTreeMap::from([("image".into(), Value::str(name))]));
+        let subject = Subject { platform: &memory, settings: BTreeMap::new(), specs: [spec("one"), spec("two")] };
+        assert_eq!(run(&subject).await, Ok(()));
+    }
+}
