@@ -1,2 +1,68 @@
-//! Stub.
-fn main() {}
+//! `dax`: the command line.
+//!
+//! A command turns arguments into a request, calls the engine and hands values to the printer. Data goes to
+//! stdout, everything else to stderr; the exit code says how it went.
+
+mod args;
+mod commands;
+mod diagnostics;
+mod exit;
+mod printer;
+mod progress;
+
+use args::{Arguments, Command};
+use clap::Parser;
+use exit::{CliError, Exit};
+use printer::Printer;
+
+fn main() {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            let usage = error.use_stderr();
+            std::process::exit(if usage { Exit::Usage } else { Exit::Done }.code());
+        }
+    };
+    let mut printer = Printer::new(arguments.quiet, arguments.verbose);
+    let exit = match run(arguments, &mut printer) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = error.exit();
+            printer.error(&error);
+            exit
+        }
+    };
+    std::process::exit(exit.code());
+}
+
+fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
+    let folder = arguments.folder;
+    match arguments.command {
+        #[cfg(feature = "local")]
+        Command::Agent(args) => commands::agent::run(args),
+        #[cfg(feature = "local")]
+        Command::DemoService(args) => commands::demo_service::run(args),
+        Command::Init(args) => commands::init::run(&args, &folder, out),
+        Command::Explain(args) => commands::explain::run(&args, out),
+        Command::Fmt(args) => commands::fmt::run(&args, &folder, out),
+        other => {
+            let engine = commands::engine(&folder)?;
+            match other {
+                Command::Check(args) => commands::check::run(&args, &engine, out),
+                Command::Plan(args) => commands::plan::run(&args, &engine, out),
+                Command::Show(args) => commands::show::run(&args, &engine, out),
+                Command::Apply(args) => commands::apply::run(args, &engine, out),
+                Command::Resume(args) => commands::resume::run(&args, &engine, out),
+                Command::Rollback(args) => commands::rollback::run(&args, &engine, out),
+                Command::Destroy(args) => commands::destroy::run(&args, &engine, out),
+                Command::Status(args) => commands::status::run(&args, &engine, out),
+                Command::History(args) => commands::history::run(&args, &engine, out),
+                Command::Why(args) => commands::why::run(&args, &engine, out),
+                Command::Graph(args) => commands::graph::run(&args, &engine, out),
+                Command::Build(args) => commands::build::run(&args, &engine, out),
+                Command::Agent(_) | Command::DemoService(_) | Command::Init(_) | Command::Explain(_) | Command::Fmt(_) => Ok(Exit::Usage),
+            }
+        }
+    }
+}

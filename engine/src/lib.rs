@@ -4,6 +4,7 @@
 //! is called stays with whoever builds the program: the engine is handed a [`PlatformFactory`].
 
 mod apply;
+mod codes;
 mod error;
 mod files;
 mod holder;
@@ -20,7 +21,7 @@ pub use dax_plan::{Plan, StepId, StepKind, digest, model};
 pub use dax_project::{Loaded, Missing, Params};
 pub use dax_render as render;
 pub use error::EngineError;
-pub use planning::CODES;
+pub use codes::{codes, format};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 
 use dax_apply::{Providers, Store};

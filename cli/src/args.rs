@@ -1,0 +1,330 @@
+//! Arguments of the command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Deployment as a typed language: plan, apply, and a rollback that is true.
+#[derive(Parser)]
+#[command(name = "dax", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// Work on the project in this folder.
+    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true)]
+    pub(crate) folder: PathBuf,
+    /// Say only what was asked for, and errors.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Say more about what happens.
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make a working project.
+    Init(InitArgs),
+    /// Check the program without touching anything.
+    Check(CheckArgs),
+    /// Put `.dax` files into their one canonical form.
+    Fmt(FmtArgs),
+    /// Explain a diagnostic code.
+    Explain(ExplainArgs),
+    /// Show what `apply` would do.
+    Plan(PlanArgs),
+    /// Show a saved plan.
+    Show(ShowArgs),
+    /// Carry a plan out.
+    Apply(ApplyArgs),
+    /// Carry an unfinished run on.
+    Resume(ResumeArgs),
+    /// Go back to an earlier state.
+    Rollback(RollbackArgs),
+    /// Remove everything that dax made in an environment.
+    Destroy(DestroyArgs),
+    /// Show what runs.
+    Status(StatusArgs),
+    /// Show what was done, with the rollback points.
+    History(HistoryArgs),
+    /// Show where a value comes from.
+    Why(WhyArgs),
+    /// Draw an environment's services and what they need.
+    Graph(GraphArgs),
+    /// Print the graph that the program denotes, as JSON.
+    Build(BuildArgs),
+    /// A small HTTP service to try dax with.
+    DemoService(DemoArgs),
+    /// Look after local services; started by dax itself.
+    #[command(hide = true)]
+    Agent(AgentArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct InitArgs {
+    /// Where to make it; the current folder by default.
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiagnosticFormat {
+    /// With the source and marks in it.
+    Human,
+    /// A line each, for logs and problem matchers.
+    Short,
+    Json,
+    /// For code scanning.
+    Sarif,
+    /// GitHub workflow commands.
+    Github,
+}
+
+#[derive(Args)]
+pub(crate) struct ParamArgs {
+    /// Give a parameter a value.
+    #[arg(short = 'p', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) params: Vec<(String, String)>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A duration as the language writes it: `30s`, `5m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "write a duration such as 30s")?;
+    let unit = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a duration such as 30s".to_owned()),
+    };
+    Ok(Duration::from_millis(number.saturating_mul(unit)))
+}
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DiagnosticFormat,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct FmtArgs {
+    /// Change nothing; say which files would change, and exit with 1 if any.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Files to format, `-` for standard input; all of the project's by default.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// A code such as DAX3001; all are listed without one.
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct EnvironmentArg {
+    /// The environment; needed when the program has more than one.
+    #[arg(short = 'e', long = "environment", value_name = "ENV")]
+    pub(crate) environment: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    Human,
+    Markdown,
+    Html,
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    /// Save the plan, to apply just that.
+    #[arg(short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// How to show it; several are separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
+    pub(crate) format: Vec<PlanFormat>,
+    /// Exit with 2 when there are changes.
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ShowArgs {
+    /// A plan that `dax plan -o` saved.
+    pub(crate) file: PathBuf,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
+    pub(crate) format: Vec<PlanFormat>,
+}
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
+    /// Wait so long for somebody else who changes the environment.
+    #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
+    pub(crate) lock_timeout: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct ApplyArgs {
+    /// A saved plan; without one a plan is made and shown.
+    #[arg(conflicts_with_all = ["environment", "params"])]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+    /// Apply only the plan with this digest.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Wait so long for somebody else who changes the environment.
+    #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
+    pub(crate) lock_timeout: Duration,
+}
+
+#[derive(Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// The rollback point, as `dax history` numbers it; the one before the last apply by default.
+    #[arg(long, value_name = "POINT")]
+    pub(crate) to: Option<u64>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DataFormat {
+    Human,
+    Json,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct HistoryArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct WhyArgs {
+    /// `environment.service.field`.
+    pub(crate) address: String,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Dot,
+    Mermaid,
+    Svg,
+}
+
+#[derive(Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[arg(long, value_enum, default_value = "dot")]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// The name that it answers with.
+    #[arg(long, default_value = "demo")]
+    pub(crate) name: String,
+    /// The version that it answers with.
+    #[arg(long = "version", id = "demo_version", default_value = "1")]
+    pub(crate) version: String,
+    /// Where it listens; the variable PORT by default.
+    #[arg(long, env = "PORT", default_value = "8080")]
+    pub(crate) port: u16,
+    /// Share of requests that fail, evenly spread: `20%`.
+    #[arg(long, default_value = "0%", value_parser = percent)]
+    pub(crate) error_rate: u64,
+    /// How long each answer takes.
+    #[arg(long, default_value = "0ms", value_parser = duration)]
+    pub(crate) latency: Duration,
+    /// How long it takes to start.
+    #[arg(long, default_value = "0ms", value_parser = duration)]
+    pub(crate) start_delay: Duration,
+    /// It crashes after so many requests.
+    #[arg(long)]
+    pub(crate) crash_after: Option<u64>,
+}
+
+/// A percentage as parts of a million.
+fn percent(text: &str) -> Result<u64, String> {
+    let wrong = || "write a share such as 20%".to_owned();
+    let number: f64 = text.strip_suffix('%').ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
+    if !(0.0..=100.0).contains(&number) {
+        return Err("a share lies between 0% and 100%".to_owned());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1,000,000")]
+    Ok((number * 10_000.0).round() as u64)
+}
+
+#[derive(Args)]
+pub(crate) struct AgentArgs {
+    /// Where the agent keeps its files.
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
+    /// Where the services' processes run.
+    #[arg(long)]
+    pub(crate) root: PathBuf,
+    /// Stay; without it the agent is started in a session of its own and this process ends.
+    #[arg(long)]
+    pub(crate) stay: bool,
+}

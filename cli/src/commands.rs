@@ -1,0 +1,146 @@
+//! The commands, one file each, and what several of them need.
+
+#[cfg(feature = "local")]
+pub(crate) mod agent;
+pub(crate) mod apply;
+pub(crate) mod build;
+pub(crate) mod check;
+#[cfg(feature = "local")]
+pub(crate) mod demo_service;
+pub(crate) mod destroy;
+pub(crate) mod explain;
+pub(crate) mod fmt;
+pub(crate) mod graph;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod plan;
+pub(crate) mod resume;
+pub(crate) mod rollback;
+pub(crate) mod show;
+pub(crate) mod status;
+pub(crate) mod why;
+
+use crate::args::{EnvironmentArg, ParamArgs, RunArgs};
+use crate::exit::{CliError, Exit};
+use crate::printer::Printer;
+use crate::progress::Display;
+use dax_engine::{Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+
+/// The engine for a folder, with every provider that is built in.
+pub(crate) fn engine(folder: &Path) -> Result<Engine, CliError> {
+    let root = folder.canonicalize().map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?;
+    let context = dax_provider_builtin::Context { folder: root.join(".dax"), root: root.clone(), program: std::env::current_exe()? };
+    let platforms = Box::new(move |instance: &_| dax_provider_builtin::platform(instance, &context));
+    Ok(Engine::new(root, platforms)?)
+}
+
+/// The parameters of a command.
+pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
+    let values = args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
+    Params { values, missing }
+}
+
+/// The environment that is meant: the one named, or the only one there is.
+pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<String, CliError> {
+    if let Some(name) = &arg.environment {
+        return Ok(name.clone());
+    }
+    let none = ParamArgs { params: Vec::new() };
+    let checked = engine.check(&params(&none, Missing::Ignore))?;
+    let names: Vec<String> = checked.graph.environments.keys().map(ToString::to_string).collect();
+    match names.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => {
+            checked.sound()?;
+            Err(CliError::Usage("the program has no environment".to_owned()))
+        }
+        _ => Err(CliError::Usage(format!("which environment? say -e and one of {}", names.join(", ")))),
+    }
+}
+
+/// Asks whether to go on; without a terminal only `--auto-approve` is a yes.
+pub(crate) fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
+    if args.auto_approve {
+        return Ok(true);
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::Usage("there is nobody to ask: say --auto-approve to go on without".to_owned()));
+    }
+    let _ = write!(std::io::stderr(), "{question} Only `yes` goes on: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+/// Wishes to stop: the first Ctrl-C or SIGTERM stops at the next safe place, the second at once.
+pub(crate) fn interrupts() -> Interrupts {
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    std::thread::spawn(move || {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+                return;
+            };
+            let mut count = 0;
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                count += 1;
+                if count > 1 {
+                    std::process::exit(Exit::Interrupted.code());
+                }
+                let _ = sender.send(()).await;
+            }
+        });
+    });
+    receiver
+}
+
+/// Runs something that shows progress, and says how it ended.
+pub(crate) fn carry_out(
+    out: &mut Printer,
+    run: impl FnOnce(Interrupts, &mut dyn FnMut(&Plan, dax_engine::Progress)) -> Result<Finished, EngineError>,
+) -> Result<Exit, CliError> {
+    let mut display = Display::new(out.quiet);
+    let finished = run(interrupts(), &mut |plan, event| display.event(plan, event))?;
+    let environment = &finished.plan.environment;
+    match &finished.outcome {
+        Outcome::Succeeded => {
+            out.note(&format!("done: `{environment}` is as planned (run {})", finished.run));
+            for url in urls(&finished.plan) {
+                out.note(&url);
+            }
+        }
+        Outcome::RolledBack { step, message } => {
+            let failed = finished.plan.steps.get(step.0 as usize).map_or_else(String::new, |s| format!(" of {}", s.service));
+            out.note(&format!("failed at step {step}{failed}: {message}"));
+            out.note("everything since the last rollback point was taken back; what ran before runs again");
+        }
+        Outcome::Stuck { step, message } => {
+            out.note(&format!("step {step} could not be taken back: {message}"));
+            out.note(&format!("mend the cause and carry on with `dax resume -e {environment}`"));
+        }
+        Outcome::Diverged { message } => {
+            out.note(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));
+        }
+        Outcome::Interrupted => out.note(&format!("interrupted; carry on with `dax resume -e {environment}`")),
+    }
+    Ok(Exit::of(&finished.outcome))
+}
+
+/// Where the services of a plan answer.
+fn urls(plan: &Plan) -> Vec<String> {
+    let mut all = Vec::new();
+    for (addr, result) in &plan.result {
+        let Some(applied) = result else { continue };
+        if let Some(port) = applied.settings.get("ports").and_then(|ports| ports.entries().next()).and_then(|(_, port)| port.as_int()) {
+            all.push(format!("  {}  http://127.0.0.1:{port}/", addr.name()));
+        }
+    }
+    all
+}

@@ -1,0 +1,182 @@
+//! Diagnostics in every format that somebody reads.
+
+use codespan_reporting::diagnostic::{Diagnostic as Codespan, Label, LabelStyle, Severity as CodespanSeverity};
+use codespan_reporting::files::SimpleFiles;
+use codespan_reporting::term;
+use dax_engine::{Diagnostic, Sources, Span};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use serde_json::{Value as Json, json};
+use std::fmt::Write;
+
+/// One diagnostic as miette wants it.
+#[derive(Debug)]
+struct Report<'d> {
+    diagnostic: &'d Diagnostic,
+    source: NamedSource<String>,
+    labels: Vec<LabeledSpan>,
+    help: Option<String>,
+}
+
+impl std::fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.diagnostic.code.summary, self.diagnostic.detail)
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        Some(Box::new(self.diagnostic.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(if self.diagnostic.is_error() { miette::Severity::Error } else { miette::Severity::Warning })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&self.source)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+fn label(text: Option<String>, span: Span) -> LabeledSpan {
+    LabeledSpan::new(text, span.start as usize, (span.end - span.start) as usize)
+}
+
+/// For people: the source with marks in it.
+pub(crate) fn human(sources: &Sources, all: &[Diagnostic], colour: bool) -> String {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
+    let mut out = String::new();
+    for diagnostic in all {
+        let file = diagnostic.span.file;
+        let mut labels = vec![label(Some("here".to_owned()), diagnostic.span)];
+        let mut help: Vec<String> = diagnostic.help.iter().cloned().collect();
+        for related in &diagnostic.related {
+            if related.span.file == file {
+                labels.push(label(Some(related.label.clone()), related.span));
+            } else {
+                help.push(format!("{}: {}", sources.location(related.span), related.label));
+            }
+        }
+        let report = Report {
+            diagnostic,
+            source: NamedSource::new(sources.name(file), sources.text(file).to_owned()),
+            labels,
+            help: (!help.is_empty()).then(|| help.join("\n")),
+        };
+        if handler.render_report(&mut out, &report).is_err() {
+            let _ = writeln!(out, "{}", diagnostic.one_line(sources));
+        }
+    }
+    if !all.is_empty() {
+        let errors = all.iter().filter(|d| d.is_error()).count();
+        let _ = writeln!(out, "{errors} {}; `dax explain CODE` says more", if errors == 1 { "error" } else { "errors" });
+    }
+    out
+}
+
+/// For logs and problem matchers: a line each.
+pub(crate) fn short(sources: &Sources, all: &[Diagnostic]) -> String {
+    let mut files = SimpleFiles::new();
+    for file in sources.ids() {
+        files.add(sources.name(file).to_owned(), sources.text(file).to_owned());
+    }
+    let config = term::Config { display_style: term::DisplayStyle::Short, ..term::Config::default() };
+    let mut out = String::new();
+    for diagnostic in all {
+        let severity = if diagnostic.is_error() { CodespanSeverity::Error } else { CodespanSeverity::Warning };
+        let range = diagnostic.span.start as usize..diagnostic.span.end as usize;
+        let shown = Codespan::new(severity)
+            .with_code(diagnostic.code.to_string())
+            .with_message(format!("{}: {}", diagnostic.code.summary, diagnostic.detail))
+            .with_labels(vec![Label::new(LabelStyle::Primary, diagnostic.span.file.0 as usize, range)]);
+        if term::emit_to_string(&mut out, &config, &files, &shown).is_err() {
+            let _ = writeln!(out, "{}", diagnostic.one_line(sources));
+        }
+    }
+    out
+}
+
+fn place(sources: &Sources, span: Span) -> Json {
+    let (start, end) = (sources.line_column(span.file, span.start), sources.line_column(span.file, span.end));
+    json!({
+        "file": sources.name(span.file),
+        "start": { "line": start.line, "column": start.column, "byte": span.start },
+        "end": { "line": end.line, "column": end.column, "byte": span.end },
+    })
+}
+
+/// For other programs.
+pub(crate) fn json(sources: &Sources, all: &[Diagnostic]) -> String {
+    let all: Vec<Json> = all
+        .iter()
+        .map(|diagnostic| {
+            let related: Vec<Json> =
+                diagnostic.related.iter().map(|r| json!({ "span": place(sources, r.span), "label": r.label })).collect();
+            json!({
+                "code": diagnostic.code.to_string(),
+                "severity": if diagnostic.is_error() { "error" } else { "warning" },
+                "summary": diagnostic.code.summary,
+                "detail": diagnostic.detail,
+                "help": diagnostic.help,
+                "span": place(sources, diagnostic.span),
+                "related": related,
+                "fix": diagnostic.fix.as_ref().map(|fix| json!({ "span": place(sources, fix.span), "replacement": fix.replacement })),
+            })
+        })
+        .collect();
+    format!("{:#}\n", json!({ "format_version": 1, "diagnostics": all }))
+}
+
+/// For code scanning. Source: SARIF 2.1.0, sections 3.14 and 3.27.
+pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
+    let results: Vec<Json> = all
+        .iter()
+        .map(|diagnostic| {
+            let (start, end) = (
+                sources.line_column(diagnostic.span.file, diagnostic.span.start),
+                sources.line_column(diagnostic.span.file, diagnostic.span.end),
+            );
+            json!({
+                "ruleId": diagnostic.code.to_string(),
+                "level": if diagnostic.is_error() { "error" } else { "warning" },
+                "message": { "text": format!("{}: {}", diagnostic.code.summary, diagnostic.detail) },
+                "locations": [{ "physicalLocation": {
+                    "artifactLocation": { "uri": sources.name(diagnostic.span.file) },
+                    "region": { "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column },
+                } }],
+            })
+        })
+        .collect();
+    let mut rules: Vec<(String, &str)> = all.iter().map(|d| (d.code.to_string(), d.code.summary)).collect();
+    rules.sort();
+    rules.dedup();
+    let rules: Vec<Json> = rules.into_iter().map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } })).collect();
+    let driver = json!({ "name": "dax", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
+    let run = json!({ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results });
+    format!("{:#}\n", json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] }))
+}
+
+/// As GitHub workflow commands: `::error file=…::message`, with `%`, CR and LF escaped.
+pub(crate) fn github(sources: &Sources, all: &[Diagnostic]) -> String {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut out = String::new();
+    for diagnostic in all {
+        let at = sources.line_column(diagnostic.span.file, diagnostic.span.start);
+        let level = if diagnostic.is_error() { "error" } else { "warning" };
+        let file = property(sources.name(diagnostic.span.file));
+        let title = property(&format!("{} {}", diagnostic.code, diagnostic.code.summary));
+        let _ = writeln!(out, "::{level} file={file},line={},col={},title={title}::{}", at.line, at.column, data(&diagnostic.detail));
+    }
+    out
+}

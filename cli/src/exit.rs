@@ -1,0 +1,77 @@
+//! Exit codes, and which error has which.
+
+use dax_engine::{EngineError, Outcome, StoreError};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done,
+    Error,
+    /// Only of `plan --detailed-exitcode`.
+    Changes,
+    Denied,
+    Stale,
+    RolledBack,
+    NotRolledBack,
+    Usage,
+    Interrupted,
+}
+
+impl Exit {
+    pub(crate) const fn code(self) -> i32 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Changes => 2,
+            Self::Denied => 3,
+            Self::Stale => 4,
+            Self::RolledBack => 5,
+            Self::NotRolledBack => 6,
+            Self::Usage => 64,
+            Self::Interrupted => 130,
+        }
+    }
+
+    pub(crate) const fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Succeeded => Self::Done,
+            Outcome::RolledBack { .. } => Self::RolledBack,
+            Outcome::Stuck { .. } | Outcome::Diverged { .. } => Self::NotRolledBack,
+            Outcome::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// Why a command could not do its work.
+#[derive(Debug)]
+pub(crate) enum CliError {
+    Engine(EngineError),
+    /// Words of the command line that do not fit.
+    Usage(String),
+    /// Anything else of the world.
+    World(String),
+}
+
+impl CliError {
+    pub(crate) const fn exit(&self) -> Exit {
+        match self {
+            Self::Usage(_) | Self::Engine(EngineError::UnknownEnvironment { .. } | EngineError::UnknownParam { .. }) => Exit::Usage,
+            Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => Exit::Stale,
+            Self::Engine(EngineError::Denied { .. }) => Exit::Denied,
+            Self::Engine(EngineError::Store(StoreError::Fenced { .. })) => Exit::NotRolledBack,
+            Self::Engine(_) | Self::World(_) => Exit::Error,
+        }
+    }
+}
+
+impl From<EngineError> for CliError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<std::io::Error> for CliError {
+    fn from(error: std::io::Error) -> Self {
+        Self::World(error.to_string())
+    }
+}

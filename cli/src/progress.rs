@@ -1,0 +1,96 @@
+//! What a run shows while it runs: spinners on a terminal, plain lines elsewhere.
+
+use dax_engine::{Plan, Progress, StepId, StepKind, render};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+/// The display of one run.
+pub(crate) struct Display {
+    quiet: bool,
+    spinners: Option<MultiProgress>,
+    running: BTreeMap<StepId, (Instant, Option<ProgressBar>)>,
+}
+
+impl Display {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+        Self { quiet, spinners: (terminal && !quiet).then(MultiProgress::new), running: BTreeMap::new() }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.spinners {
+            Some(spinners) => {
+                let _ = spinners.println(text);
+            }
+            None if !self.quiet => {
+                let _ = writeln!(std::io::stderr().lock(), "{text}");
+            }
+            None => {}
+        }
+    }
+
+    /// Takes an event in.
+    pub(crate) fn event(&mut self, plan: &Plan, event: Progress) {
+        match event {
+            Progress::Begun(step) => self.begin(plan, step, ""),
+            Progress::Undoing(step) => self.begin(plan, step, "take back: "),
+            Progress::Done(step) => self.end(plan, step, "✓", ""),
+            Progress::Undone(step) => self.end(plan, step, "↩", "taken back: "),
+            Progress::Failed(step, message) => {
+                self.end(plan, step, "✗", "");
+                self.line(&format!("    {message}"));
+            }
+            Progress::UndoFailed(step, message) => {
+                self.end(plan, step, "✗", "not taken back: ");
+                self.line(&format!("    {message}"));
+            }
+            Progress::GoesBack => self.line("going back to the last rollback point"),
+            Progress::Measured(step, verdict, values) => {
+                let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                let verdict = format!("{verdict:?}").to_lowercase();
+                let text = format!("{verdict}: {}", if values.is_empty() { "no data".to_owned() } else { values.join(", ") });
+                match self.running.get(&step) {
+                    Some((_, Some(bar))) => bar.set_message(format!("{} · {text}", describe(plan, step))),
+                    _ => self.line(&format!("    {text}")),
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, plan: &Plan, step: StepId, prefix: &str) {
+        let text = format!("{prefix}{}", describe(plan, step));
+        let bar = self.spinners.as_ref().map(|spinners| {
+            let bar = spinners.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
+                bar.set_style(style);
+            }
+            bar.set_message(text.clone());
+            bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            bar
+        });
+        // Steps that take their time are announced; the others are told of when they are done.
+        let slow = plan.steps.get(step.0 as usize).is_some_and(|step| {
+            matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
+        });
+        if bar.is_none() && slow {
+            self.line(&format!("  … {text}"));
+        }
+        self.running.insert(step, (Instant::now(), bar));
+    }
+
+    fn end(&mut self, plan: &Plan, step: StepId, mark: &str, prefix: &str) {
+        let (begun, bar) = self.running.remove(&step).unwrap_or((Instant::now(), None));
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        self.line(&format!("  {mark} {prefix}{}  {seconds:.1}s", describe(plan, step)));
+    }
+}
+
+fn describe(plan: &Plan, step: StepId) -> String {
+    let Some(found) = plan.steps.get(step.0 as usize) else { return format!("step {step}") };
+    format!("{step:>3}/{} {}: {}", plan.steps.len(), found.service, render::step_text(&found.kind))
+}
