@@ -54,6 +54,7 @@ pub(crate) enum Command {
     /// Print the graph that the program denotes, as JSON.
     Build(BuildArgs),
     /// A small HTTP service to try dax with.
+    #[command(disable_version_flag = true)]
     DemoService(DemoArgs),
     /// Look after local services; started by dax itself.
     #[command(hide = true)]

@@ -118,17 +118,17 @@ pub(crate) fn carry_out(
         }
         Outcome::RolledBack { step, message } => {
             let failed = finished.plan.steps.get(step.0 as usize).map_or_else(String::new, |s| format!(" of {}", s.service));
-            out.note(&format!("failed at step {step}{failed}: {message}"));
-            out.note("everything since the last rollback point was taken back; what ran before runs again");
+            out.alarm(&format!("failed at step {step}{failed}: {message}"));
+            out.alarm("everything since the last rollback point was taken back; what ran before runs again");
         }
         Outcome::Stuck { step, message } => {
-            out.note(&format!("step {step} could not be taken back: {message}"));
-            out.note(&format!("mend the cause and carry on with `dax resume -e {environment}`"));
+            out.alarm(&format!("step {step} could not be taken back: {message}"));
+            out.alarm(&format!("mend the cause and carry on with `dax resume -e {environment}`"));
         }
         Outcome::Diverged { message } => {
-            out.note(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));
+            out.alarm(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));
         }
-        Outcome::Interrupted => out.note(&format!("interrupted; carry on with `dax resume -e {environment}`")),
+        Outcome::Interrupted => out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`")),
     }
     Ok(Exit::of(&finished.outcome))
 }

@@ -38,6 +38,11 @@ impl Printer {
         }
     }
 
+    /// A line about a failure: said however quiet the command is to be.
+    pub(crate) fn alarm(&mut self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
     /// A line that only the curious want.
     pub(crate) fn detail(&mut self, text: &str) {
         if self.verbose {

@@ -141,7 +141,7 @@ impl Engine {
             progress: &mut |event| progress(&shown, event),
         };
         let outcome = self.runtime.block_on(driver.run(journal, interrupts))?;
-        if plan.mode == Mode::Destroy && outcome == Outcome::Succeeded {
+        if !matches!(outcome, Outcome::Interrupted | Outcome::Stuck { .. }) {
             self.runtime.block_on(async {
                 for platform in providers.platforms.values() {
                     platform.settle().await?;

@@ -1,2 +1,50 @@
-//! Stub.
-fn main() {}
+//! `cargo xtask`: the project's own chores.
+
+mod bench;
+mod demo;
+mod load;
+mod tidy;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const USAGE: &str = "usage: cargo xtask <task>\n\n  test   every test of the workspace\n  tidy   the rules of the house that no compiler checks\n  demo   deploy, canary and roll back on this machine, under load\n  bench  speed and memory of the release build";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    match args.next().as_deref() {
+        Some("test") => test(&args.collect::<Vec<_>>()),
+        Some("tidy") => tidy::run(&root()),
+        Some("demo") => demo::run(&root()),
+        Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map_or_else(|| here.to_owned(), Path::to_owned)
+}
+
+/// Every test; snapshots that differ fail, they are never rewritten here.
+fn test(args: &[String]) -> Result<()> {
+    run(cargo(&["build", "--package", "dax-cli"]))?;
+    run(cargo(&["test", "--workspace"]).args(args).env("INSTA_UPDATE", "no"))
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root());
+    command
+}
+
+fn run(mut command: impl std::borrow::BorrowMut<Command>) -> Result<()> {
+    let command = command.borrow_mut();
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}

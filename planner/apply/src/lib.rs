@@ -13,4 +13,5 @@ pub mod store;
 pub use driver::{Clock, Driver, Progress, Providers, stale};
 pub use journal::{Entry, Outcome};
 pub use machine::Machine;
+pub use operations::operation;
 pub use store::{Holder, Lease, Run, Snapshot, Store, StoreError};

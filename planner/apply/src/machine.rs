@@ -99,6 +99,8 @@ enum Phase {
 struct Watch {
     left_ms: u64,
     failures: u32,
+    /// Whether any measurement said anything.
+    conclusive: bool,
 }
 
 /// The state of a run.
@@ -252,7 +254,7 @@ impl Machine {
                 out.push(Command::Timer(step, ms.saturating_sub(since)));
             }
             StepKind::Analyse { ms, analysis, .. } => {
-                self.watches.insert(step, Watch { left_ms: *ms, failures: 0 });
+                self.watches.insert(step, Watch { left_ms: *ms, ..Watch::default() });
                 out.push(Command::Timer(step, analysis.every_ms.min(*ms)));
             }
             _ => out.push(Command::Call(step)),
@@ -334,9 +336,15 @@ impl Machine {
         let Some(watch) = self.watches.get_mut(&step) else { return };
         watch.left_ms = watch.left_ms.saturating_sub(analysis.every_ms);
         watch.failures += u32::from(verdict == Verdict::Fail);
-        let (left, failures) = (watch.left_ms, watch.failures);
+        watch.conclusive |= verdict != Verdict::Inconclusive;
+        let (left, failures, conclusive) = (watch.left_ms, watch.failures, watch.conclusive);
         if failures > analysis.failure_limit {
             return self.fail(step, failure_text(analysis, values, failures), out);
+        }
+        if left == 0 && !conclusive {
+            // Nobody saw the new revision do anything: that is no ground to go on.
+            let message = "no measurement had data: the revision got no traffic; with `on_no_data = \"pass\"` that is good enough";
+            return self.fail(step, message.to_owned(), out);
         }
         if left == 0 {
             self.watches.remove(&step);
@@ -371,7 +379,7 @@ impl Machine {
 
     /// Waiting and watching need not end before the run stops or goes back: they change nothing.
     fn may_drop(&self, kind: &StepKind) -> bool {
-        (self.interrupted || self.phase == Phase::Draining) && matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. })
+        (self.interrupted || self.phase == Phase::Draining) && matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
     }
 
     /// Takes back the next step: the latest one of a service that is not past its rollback point.

@@ -5,7 +5,7 @@ use dax_plan::StepKind;
 use dax_provider_api::Operation;
 
 /// The provider's operation, or nothing for steps that only wait.
-pub(crate) fn operation(kind: &StepKind) -> Option<Operation> {
+pub fn operation(kind: &StepKind) -> Option<Operation> {
     Some(match kind.clone() {
         StepKind::CreateService { settings } => Operation::CreateService { settings },
         StepKind::UpdateService { settings } => Operation::UpdateService { settings },

@@ -44,6 +44,14 @@ pub(crate) fn started(pid: i32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
+/// This very program, also after its file was replaced by a newer one.
+fn this_program() -> PathBuf {
+    match std::env::current_exe() {
+        Ok(path) if path.exists() => path,
+        _ => PathBuf::from("/proc/self/exe"),
+    }
+}
+
 impl Process {
     /// Starts a process; its output goes straight to the log, so that it outlives the agent.
     pub(crate) fn start(launch: &Launch<'_>) -> Result<Self, String> {
@@ -54,11 +62,11 @@ impl Process {
         let errors = log.try_clone().map_err(|e| e.to_string())?;
         // `dax` in a command is this very program, wherever it lies.
         let path = match program.as_str() {
-            "dax" => std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dax")),
+            "dax" => this_program(),
             other => PathBuf::from(other),
         };
         let mut command = Command::new(&path);
-        command.args(args).env_clear().envs(launch.env.iter().cloned()).current_dir(launch.root);
+        command.arg0(program).args(args).env_clear().envs(launch.env.iter().cloned()).current_dir(launch.root);
         command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         let child = command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => format!("there is no program `{program}` (looked for it in PATH and in {})", launch.root.display()),
