@@ -68,6 +68,11 @@ impl<'a> Context<'a> {
         self.report(Diagnostic::new(code, span, detail));
     }
 
+    /// Whether a name belongs to an item whose fault was reported.
+    pub(crate) fn is_broken(&self, module: ModuleId, name: &str) -> bool {
+        self.names.module(module).broken.iter().any(|broken| broken == name)
+    }
+
     /// A type of the prelude, such as `Service`.
     pub(crate) fn prelude_type(&self, name: &str) -> Type<'a> {
         let module = self.program.prelude.iter().find(|m| self.names.module(**m).types.contains_key(name));

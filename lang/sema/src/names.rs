@@ -63,6 +63,8 @@ pub(crate) enum Symbol<'a> {
 pub(crate) struct ModuleNames<'a> {
     pub(crate) values: IndexMap<Name, (Symbol<'a>, Span)>,
     pub(crate) types: IndexMap<Name, &'a TypeItem>,
+    /// Names of items with faults that were reported.
+    pub(crate) broken: Vec<Name>,
     /// By `alias.kind`.
     pub(crate) providers: IndexMap<Name, ProviderItem<'a>>,
 }
@@ -83,6 +85,7 @@ impl<'a> Names<'a> {
                     let mut add = Adder { names: &mut names, diagnostics };
                     match &item.kind {
                         ItemKind::Field(field) => add.field(field),
+                        ItemKind::Broken(name) => add.names.broken.extend(name.iter().map(|name| name.name.clone())),
                         ItemKind::Fn(function) => add.value(&function.name, Symbol::Fn(function)),
                         ItemKind::Type(ty) => add.ty(ty),
                         ItemKind::Command(command) if command.word.name == "import" => {

@@ -306,6 +306,9 @@ impl<'a> Context<'a> {
     }
 
     fn unknown_type(&self, module: ModuleId, name: &Ident) {
+        if self.is_broken(module, &name.name) {
+            return;
+        }
         const BUILT_IN: &[&str] = &[
             "any", "bool", "int", "number", "string", "List", "Map", "Secret", "Duration", "Bytes", "Percent", "Cpu", "Rate",
         ];

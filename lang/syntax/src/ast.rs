@@ -42,6 +42,8 @@ pub enum ItemKind {
     Type(TypeItem),
     /// Every other item: a word, arguments and perhaps a body.
     Command(Command),
+    /// An item with a fault that was reported; its name, so that whoever uses it is not blamed.
+    Broken(Option<Ident>),
 }
 
 /// A function.
@@ -261,6 +263,8 @@ pub enum ExprKind {
     List(Option<Box<ForClause>>, Vec<Expr>),
     /// `{ k: v }`, likewise.
     Map(Option<Box<ForClause>>, Vec<Entry>),
+    /// Something with a fault that was reported.
+    Broken,
 }
 
 /// A piece of a text with interpolations.

@@ -96,10 +96,10 @@ fn balanced(tokens: &[Token<'_>]) -> bool {
 
 /// Whether a blank stands between two tokens of a line.
 fn spaced(before: &Token<'_>, after: &Token<'_>) -> bool {
-    use TokenKind::{Close, Comment, Open, Prefix, Tight};
+    use TokenKind::{Close, Comment, Open, Prefix, Tight, TightEnd};
     match (before.kind, after.kind) {
         (_, Comment) => true,
-        (Open, Close) | (Prefix | Tight, _) | (_, Tight) => false,
+        (Open, Close) | (Prefix | Tight, _) | (_, Tight | TightEnd) => false,
         (Open, _) => before.text == "{",
         (_, Close) => after.text == "}",
         (_, Open) if after.glued && after.text != "{" => false,

@@ -122,6 +122,9 @@ impl<'a> Context<'a> {
     }
 
     fn not_an(&self, word: &str, name: &str, span: Span, module: ModuleId) {
+        if self.is_broken(module, name) {
+            return;
+        }
         let of_kind = self.names.module(module).values.iter().filter(|(_, (symbol, _))| match symbol {
             Symbol::Service(_) => word == "service",
             Symbol::Environment(_) => word == "environment",

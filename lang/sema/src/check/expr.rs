@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) fn walk<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
     visit(expr);
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Name(_) => {}
+        ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Name(_) | ExprKind::Broken => {}
         ExprKind::Template(parts) => parts.iter().for_each(|part| {
             if let Part::Expr(inner) = part {
                 walk(inner, visit);
@@ -47,7 +47,7 @@ pub(crate) fn walk_item<'e>(item: &'e Item, visit: &mut dyn FnMut(&'e Expr)) {
     match &item.kind {
         ItemKind::Field(field) => walk(&field.value, visit),
         ItemKind::Fn(function) => walk(&function.body, visit),
-        ItemKind::Type(_) => {}
+        ItemKind::Type(_) | ItemKind::Broken(_) => {}
         ItemKind::Command(command) => walk_command(command, visit),
     }
 }
@@ -183,6 +183,9 @@ impl<'a> Context<'a> {
 
     /// A tagged text that a metrics source knows, with the type that was written for it.
     pub(super) fn check_query(&self, expr: &'a Expr, written: Option<&'a TypeExpr>, scope: &Scope<'a>) {
+        if matches!(expr.kind, ExprKind::Broken) {
+            return;
+        }
         let ExprKind::Tagged(tag, text) = &expr.kind else {
             let detail = "a metric is a tagged text";
             return self.report(Diagnostic::new(codes::BAD_QUERY, expr.span, detail).help("write `metric errors: Percent = local\"error_rate\"`"));
@@ -221,7 +224,8 @@ impl<'a> Context<'a> {
     fn check_condition(&self, expr: &'a Expr, scope: &mut Scope<'a>) {
         let before = self.diagnostics.borrow().len();
         self.check_bool(expr, scope);
-        if self.diagnostics.borrow().len() == before && !is_condition(expr, scope) {
+        let broken = matches!(expr.kind, ExprKind::Broken);
+        if self.diagnostics.borrow().len() == before && !broken && !is_condition(expr, scope) {
             let diagnostic = Diagnostic::new(codes::BAD_CONDITION, expr.span, "a condition compares metrics with constants");
             self.report(diagnostic.help("write `require errors < 1% and p99 < 300ms`"));
         }
@@ -291,6 +295,7 @@ impl<'a> Context<'a> {
                 Type::List(Arc::new(element.unwrap_or(Type::Error)))
             }
             ExprKind::Map(clause, entries) => self.infer_map(clause.as_deref(), entries, scope),
+            ExprKind::Broken => Type::Error,
         }
     }
 
@@ -381,6 +386,9 @@ impl<'a> Context<'a> {
     }
 
     fn unknown_name(&self, name: &str, span: Span, scope: &Scope<'a>) {
+        if self.is_broken(scope.module, name) {
+            return;
+        }
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no `{name}`"));
         let known = self.names.module(scope.module).values.keys().map(Name::as_str);
         let locals = scope.locals.iter().map(|(local, _)| local.as_str());

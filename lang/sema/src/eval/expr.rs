@@ -72,6 +72,7 @@ impl<'a> Evaluator<'_, 'a> {
                 Ok(Node { data: Data::List(list), origin: plain(expr.span) })
             }
             ExprKind::Map(clause, entries) => self.map(clause.as_deref(), entries, expr.span, scope),
+            ExprKind::Broken => Err(Stop),
         }
     }
 

@@ -11,8 +11,10 @@ pub(super) enum TokenKind {
     Close,
     Assign,
     Prefix,
-    /// No blank on either side: `.`, `..`, the brackets of type arguments.
+    /// No blank on either side: `.`, `..`, the `<` of type arguments.
     Tight,
+    /// No blank before: the `>` of type arguments.
+    TightEnd,
     Comment,
     NewLine,
 }
@@ -82,7 +84,7 @@ fn places(text: &str, tree: &Tree) -> BTreeMap<usize, (TokenKind, usize)> {
             Kind::ty_args => {
                 places.insert(start, (TokenKind::Tight, start + 1));
                 let close = text[start..end].trim_end().len() + start - 1;
-                places.insert(close, (TokenKind::Close, close + 1));
+                places.insert(close, (TokenKind::TightEnd, close + 1));
             }
             _ => {}
         }

@@ -26,6 +26,11 @@ fn operator(symbol: &str) -> (u8, BinaryOp) {
 }
 
 impl Lower<'_> {
+    /// An expression; one with a fault is `Broken`, so that what it belongs to stays.
+    pub(super) fn value(&mut self, node: usize) -> Expr {
+        self.expr(node).unwrap_or_else(|| Expr { kind: ExprKind::Broken, span: self.span(node) })
+    }
+
     pub(super) fn expr(&mut self, node: usize) -> Option<Expr> {
         let mut children = self.children(node);
         let first = self.unary(children.next()?);
@@ -42,6 +47,7 @@ impl Lower<'_> {
                     let detail = "a comparison cannot be compared again";
                     let help = "join the two with `and`: `a < b and b < c`";
                     self.diagnostics.push(Diagnostic::new(faults::CHAINED_COMPARISON, self.span(op), detail).help(help));
+                    return None;
                 }
                 reduce(&mut operands, &mut operators);
             }

@@ -1,7 +1,7 @@
 //! Items, members, fields and commands.
 
 use super::{Lower, faults};
-use crate::ast::{Arg, AssignOp, Command, Field, FnItem, Item, ItemKind, Member, Strength, TypeItem};
+use crate::ast::{Arg, AssignOp, Command, ExprKind, Field, FnItem, Ident, Item, ItemKind, Member, Strength, TypeItem};
 use crate::tree::Kind;
 
 impl Lower<'_> {
@@ -9,11 +9,17 @@ impl Lower<'_> {
         let mut children = self.children(0).filter(|c| self.tree.nodes[*c].kind != Kind::EOI).collect::<Vec<_>>().into_iter();
         let node = children.next()?;
         let before = self.diagnostics.len();
-        let kind = self.item(node);
-        if let Some(stray) = children.next()
-            && self.diagnostics.len() == before
-        {
-            self.stray(node, stray);
+        let mut kind = self.item(node);
+        if let Some(stray) = children.next() {
+            if self.diagnostics.len() == before {
+                self.stray(node, stray);
+            }
+            // A command that stops short was meant to be something else.
+            if let Some(ItemKind::Command(command)) = &kind
+                && command.body.is_none()
+            {
+                kind = Some(ItemKind::Broken(first_name(command)));
+            }
         }
         Some(Item { doc: self.doc_above(node), span: self.span(node), kind: kind? })
     }
@@ -31,7 +37,7 @@ impl Lower<'_> {
                 let command = self.command(node)?;
                 if matches!(command.word.name.as_str(), "fn" | "type") {
                     self.malformed(node, if command.word.name == "fn" { Kind::fn_item } else { Kind::type_item });
-                    return None;
+                    return Some(ItemKind::Broken(first_name(&command)));
                 }
                 Some(ItemKind::Command(command))
             }
@@ -54,7 +60,7 @@ impl Lower<'_> {
             })
             .collect();
         let result = self.ty(self.child(node, Kind::ty)?);
-        let body = self.expr(self.child(node, Kind::expr)?)?;
+        let body = self.value(self.child(node, Kind::expr)?);
         Some(FnItem { name, params, result, body })
     }
 
@@ -95,7 +101,7 @@ impl Lower<'_> {
             ty: self.child(node, Kind::ty).map(|n| self.ty(n)),
             op,
             strength: self.strength(self.child(node, Kind::mark)),
-            value: self.expr(self.child(node, Kind::expr)?)?,
+            value: self.value(self.child(node, Kind::expr)?),
             span: self.span(node),
         })
     }
@@ -107,7 +113,7 @@ impl Lower<'_> {
         for child in children {
             match self.kind(child) {
                 Kind::ty => command.args.push(Arg::Type(self.ty(child))),
-                Kind::expr => command.args.extend(self.expr(child).map(Arg::Expr)),
+                Kind::expr => command.args.push(Arg::Expr(self.value(child))),
                 _ => {
                     let members = self.children(child);
                     command.body = Some(members.filter_map(|member| self.member(member)).collect());
@@ -115,5 +121,18 @@ impl Lower<'_> {
             }
         }
         Some(command)
+    }
+}
+
+/// The name that a command would declare: `fn name(…`, `let name`.
+fn first_name(command: &Command) -> Option<Ident> {
+    let Some(Arg::Expr(first)) = command.args.first() else { return None };
+    let named = match &first.kind {
+        ExprKind::Call(function, _) => function.as_ref(),
+        _ => first,
+    };
+    match &named.kind {
+        ExprKind::Name(name) => Some(Ident { name: name.clone(), span: named.span }),
+        _ => None,
     }
 }

@@ -1,0 +1,18 @@
+//! Everything that needs more than one crate: fixtures, pages, plans, and the simulator.
+
+mod check;
+mod format;
+mod pages;
+mod plan;
+mod robust;
+mod simulate;
+mod state;
+
+/// Compares a text with `tests/snapshots/<area>/<case>.snap`.
+fn compare(area: &str, case: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(dax_tests::root().join("tests/snapshots").join(area));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(case, text));
+}

@@ -1,0 +1,124 @@
+//! Plans of whole projects, as a reviewer reads them.
+
+use dax_core::{LiveService, ResourceAddr};
+use dax_plan::model::AppliedService;
+use dax_plan::{Plan, digest, invariants};
+use dax_tests::{Files, cases, load, params, plan, root};
+use std::collections::BTreeMap;
+
+type Applied = BTreeMap<ResourceAddr, AppliedService>;
+type Live = BTreeMap<ResourceAddr, LiveService>;
+
+/// What runs after a plan was carried out without a hitch.
+fn after(plan: &Plan, applied: &Applied, live: &Live) -> (Applied, Live) {
+    let (mut applied, mut live) = (applied.clone(), live.clone());
+    for step in &plan.steps {
+        let object = live.entry(step.service.clone()).or_default();
+        invariants::advance(object, &step.kind);
+        if matches!(step.kind, dax_plan::StepKind::DeleteService) {
+            live.remove(&step.service);
+        }
+    }
+    for (addr, result) in &plan.result {
+        match result {
+            Some(result) => applied.insert(addr.clone(), result.clone()),
+            None => applied.remove(addr),
+        };
+    }
+    (applied, live)
+}
+
+/// Plans `before.dax` from nothing, carries it out, and plans `main.dax` upon it.
+fn two_plans(files: &Files) -> (Plan, Plan) {
+    let mut before = files.clone();
+    if let Some(text) = before.0.remove("before.dax") {
+        before.0.insert("main.dax".to_owned(), text);
+    }
+    let mut main = files.clone();
+    main.0.remove("before.dax");
+    let given = params(&[]);
+    let (first, problems) = plan(&load(&before), &given, "dev", &Applied::new(), &Live::new());
+    assert!(problems.is_empty(), "{problems:?}");
+    let (applied, live) = after(&first, &Applied::new(), &Live::new());
+    let loaded = load(&main);
+    let (second, problems) = plan(&loaded, &given, "dev", &applied, &live);
+    assert!(problems.is_empty(), "{}", dax_tests::describe(&loaded.sources, &problems));
+    let (applied, live) = after(&second, &applied, &live);
+    let (third, _) = plan(&loaded, &given, "dev", &applied, &live);
+    assert!(third.is_empty(), "after the plan there is nothing left to do: {third:?}");
+    (first, second)
+}
+
+#[test]
+fn plan_fixtures() {
+    for (case, folder) in cases("plan") {
+        let (_, second) = two_plans(&Files::read(&folder));
+        let text = dax_render::terminal(&dax_render::plan(&second), false);
+        super::compare("plan", &case, &text);
+    }
+}
+
+#[test]
+fn the_same_inputs_give_the_same_bytes_and_another_input_another_digest() {
+    let files = Files::read(&root().join("examples/quickstart"));
+    let make = |version: &str| plan(&load(&files), &params(&[("version", version)]), "production", &Applied::new(), &Live::new()).0;
+    assert_eq!(dax_render::json(&make("1")), dax_render::json(&make("1")));
+    assert_ne!(digest::digest(&make("1")), digest::digest(&make("2")));
+}
+
+#[test]
+fn drift_is_named_with_what_is_live_and_only_where_it_touches_an_owned_leaf() {
+    let loaded = load(&Files::read(&root().join("examples/quickstart")));
+    let given = params(&[]);
+    let (first, _) = plan(&loaded, &given, "production", &Applied::new(), &Live::new());
+    let (applied, mut live) = after(&first, &Applied::new(), &Live::new());
+    let web = live.get_mut(&ResourceAddr::service("web")).expect("web runs");
+    let id = web.active().expect("a revision").clone();
+    let revision = web.revisions.get_mut(&id).expect("it is there");
+    revision.replicas = 1;
+    revision.ready = 1;
+    let (second, _) = plan(&loaded, &given, "production", &applied, &live);
+    let text = dax_render::terminal(&dax_render::plan(&second), false);
+    super::compare("plan", "drifted_replicas", &text);
+    live.remove(&ResourceAddr::service("web"));
+    let (third, _) = plan(&loaded, &given, "production", &applied, &live);
+    assert_eq!(third.changes.len(), 1);
+    assert_eq!(third.changes[0].reason, dax_plan::model::Reason::Lost);
+}
+
+#[test]
+fn a_plan_that_breaks_a_promise_is_found_out() {
+    let files = Files::read(&root().join("examples/quickstart"));
+    let (sound, _) = plan(&load(&files), &params(&[]), "production", &Applied::new(), &Live::new());
+    assert_eq!(invariants::prove(&sound), []);
+    let broken_by = |change: &dyn Fn(&mut Plan)| {
+        let mut plan = sound.clone();
+        change(&mut plan);
+        invariants::prove(&plan).into_iter().map(|broken| format!("{:?}", broken.promise)).next().unwrap_or_default()
+    };
+    let shift = sound.steps.iter().position(|s| matches!(s.kind, dax_plan::StepKind::ShiftTraffic { .. })).expect("a shift");
+    let halved = broken_by(&|plan| {
+        if let dax_plan::StepKind::ShiftTraffic { traffic } = &mut plan.steps[shift].kind {
+            traffic.values_mut().for_each(|share| *share /= 2);
+        }
+    });
+    assert_eq!(halved, "WholeTraffic(5000)");
+    let unproved = broken_by(&|plan| plan.steps[shift - 1].kind = dax_plan::StepKind::Hold { ms: 1 });
+    assert!(unproved.starts_with("ReadyBeforeTraffic"), "{unproved}");
+    assert_eq!(broken_by(&|plan| plan.steps[shift].inverse.steps.clear()), "Inverse");
+    assert_eq!(broken_by(&|plan| plan.steps[0].after = vec![dax_plan::StepId(3)]), "Order");
+}
+
+#[test]
+fn hostile_names_reach_no_target_as_they_are() {
+    let text = "import local from \"std/local\"\nprovider local.machine { }\nservice web {\n  command = [\"x\", \"\\n```\\n</details> @team \u{202e}evil\\u\"]\n}\nenvironment dev {\n  bind web to local.machine\n}\n"
+        .replace("\\u\"", "\"");
+    let (made, _) = plan(&load(&Files::project(&text)), &params(&[]), "dev", &Applied::new(), &Live::new());
+    let blocks = dax_render::plan(&made);
+    let terminal = dax_render::terminal(&blocks, false);
+    assert!(!terminal.contains('\u{202e}'), "the reading order is turned");
+    let markdown = dax_render::markdown(&blocks);
+    let fence = markdown.lines().find(|line| line.ends_with("diff") && line.contains("````")).is_some();
+    assert!(fence, "the fence is longer than the backticks inside: {markdown}");
+    assert!(!dax_render::html("t", &blocks).contains("</details>"));
+}

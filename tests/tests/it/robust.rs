@@ -1,0 +1,67 @@
+//! No text makes dax panic: prefixes, deletions and noise of everything that is there.
+
+use dax_tests::{Files, cases, check, params, root};
+
+fn corpus() -> Vec<String> {
+    let mut texts: Vec<String> = vec![];
+    for folder in ["examples/quickstart", "stdlib/std"] {
+        texts.extend(Files::read(&root().join(folder)).0.into_iter().filter(|(name, _)| name.ends_with(".dax")).map(|(_, text)| text));
+    }
+    texts
+}
+
+/// Parsing and formatting never panic, and what was parsed covers the text.
+fn survives(text: &str) {
+    let (_, faults) = dax_syntax::parse(dax_core::FileId(0), text);
+    for fault in &faults {
+        assert!(fault.span.start <= fault.span.end && fault.span.end as usize <= text.len(), "a span outside of the text: {fault:?}");
+    }
+    dax_syntax::format(text);
+}
+
+#[test]
+fn every_prefix_and_every_deletion_of_every_example_gives_diagnostics_and_no_panic() {
+    for text in corpus() {
+        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            survives(&text[..at]);
+            let mut without = text.clone();
+            without.remove(at);
+            survives(&without);
+        }
+    }
+}
+
+#[test]
+fn every_prefix_and_every_deletion_of_the_quickstart_is_analysed_without_panic() {
+    let main = std::fs::read_to_string(root().join("examples/quickstart/main.dax")).expect("the quickstart");
+    for at in (0..main.len()).filter(|at| main.is_char_boundary(*at)) {
+        check(&Files::project(&main[..at]), &params(&[]));
+        let mut without = main.clone();
+        without.remove(at);
+        check(&Files::project(&without), &params(&[]));
+    }
+}
+
+#[test]
+fn noise_at_every_place_of_the_broken_programs_gives_no_panic() {
+    for (_, folder) in cases("check") {
+        let text = Files::read(&folder).0.remove("main.dax").unwrap_or_default();
+        if text.len() > 2_000 {
+            continue;
+        }
+        for at in (0..=text.len()).step_by(3).filter(|at| text.is_char_boundary(*at)) {
+            for noise in ["{", "}", "(", "\"", "\"\"\"", "${", "=", "\n", "\\", "é", "\u{0}"] {
+                survives(&format!("{}{noise}{}", &text[..at], &text[at..]));
+            }
+        }
+    }
+}
+
+#[test]
+fn unclosed_brackets_cost_linear_time_and_deep_ones_are_refused() {
+    for open in ["{", "[", "(", "service a {\n", "\"${", "x = {", "[for x in ["] {
+        survives(&open.repeat(80));
+        survives(&open.repeat(10_000));
+        survives(&format!("let a = {}", open.repeat(5_000)));
+    }
+}
