@@ -71,9 +71,10 @@ impl Display {
             bar
         });
         // Steps that take their time are announced; the others are told of when they are done.
-        let slow = plan.steps.get(step.0 as usize).is_some_and(|step| {
-            matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
-        });
+        let slow = plan
+            .steps
+            .get(step.0 as usize)
+            .is_some_and(|step| matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. }));
         if bar.is_none() && slow {
             self.line(&format!("  … {text}"));
         }

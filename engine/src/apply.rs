@@ -40,7 +40,12 @@ impl Engine {
     ///
     /// # Errors
     /// The plan is stale or not allowed, somebody else holds the environment, or the state cannot be written.
-    pub fn apply(&self, request: ApplyRequest, interrupts: Interrupts, progress: &mut dyn FnMut(&Plan, Progress)) -> Result<Finished, EngineError> {
+    pub fn apply(
+        &self,
+        request: ApplyRequest,
+        interrupts: Interrupts,
+        progress: &mut dyn FnMut(&Plan, Progress),
+    ) -> Result<Finished, EngineError> {
         let found = dax_plan::digest::digest(&request.plan);
         if let Some(expected) = request.expect
             && !found.starts_with(&expected)
@@ -92,7 +97,13 @@ impl Engine {
     ///
     /// # Errors
     /// There is none, somebody else holds it, or the state cannot be written.
-    pub fn resume(&self, environment: Option<&str>, lock_timeout: Duration, interrupts: Interrupts, progress: &mut dyn FnMut(&Plan, Progress)) -> Result<Finished, EngineError> {
+    pub fn resume(
+        &self,
+        environment: Option<&str>,
+        lock_timeout: Duration,
+        interrupts: Interrupts,
+        progress: &mut dyn FnMut(&Plan, Progress),
+    ) -> Result<Finished, EngineError> {
         let mut store = self.store()?;
         let nothing = || EngineError::NothingToResume { environment: environment.map(str::to_owned) };
         let run = store.runs(environment)?.into_iter().find(|run| run.outcome.is_none()).ok_or_else(nothing)?;
@@ -100,9 +111,9 @@ impl Engine {
         let result = match store.unfinished(&run.environment) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(nothing()), // its holder ended it while we waited
-            Ok(Some((run, plan, journal))) => self.plan_providers(&plan).and_then(|providers| {
-                self.drive(&mut store, &lease, run.id, Arc::new(plan), providers, &journal, interrupts, progress)
-            }),
+            Ok(Some((run, plan, journal))) => self
+                .plan_providers(&plan)
+                .and_then(|providers| self.drive(&mut store, &lease, run.id, Arc::new(plan), providers, &journal, interrupts, progress)),
         };
         release(&mut store, &lease, result)
     }

@@ -4,7 +4,8 @@ use dax_apply::Holder;
 
 /// This process.
 pub(crate) fn this() -> Holder {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
+    let host =
+        std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
     let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
     let pid = std::process::id();
     Holder { name: format!("{user}@{host}, process {pid}"), host, pid, started: started(pid).unwrap_or(0) }

@@ -14,6 +14,7 @@ mod planning;
 mod secrets;
 
 pub use apply::{ApplyRequest, Finished, Interrupts};
+pub use codes::{codes, format};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
@@ -21,7 +22,6 @@ pub use dax_plan::{Plan, StepId, StepKind, digest, model};
 pub use dax_project::{Loaded, Missing, Params};
 pub use dax_render as render;
 pub use error::EngineError;
-pub use codes::{codes, format};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 
 use dax_apply::{Providers, Store};

@@ -28,21 +28,31 @@ pub(crate) fn fingerprint(root: &Path, folder: &Path, environment: &mut Environm
     let mut problems = Vec::new();
     let mut key = None;
     for service in environment.services.values_mut() {
-        fill(&mut service.desired, root, &mut || match key {
-            Some(key) => Ok(key),
-            None => {
-                let read = project_key(folder)?;
-                key = Some(read);
-                Ok(read)
-            }
-        }, &mut problems)?;
+        fill(
+            &mut service.desired,
+            root,
+            &mut || match key {
+                Some(key) => Ok(key),
+                None => {
+                    let read = project_key(folder)?;
+                    key = Some(read);
+                    Ok(read)
+                }
+            },
+            &mut problems,
+        )?;
     }
     Ok(problems)
 }
 
 type Key = [u8; 32];
 
-fn fill(node: &mut Node, root: &Path, key: &mut dyn FnMut() -> std::io::Result<Key>, problems: &mut Vec<Diagnostic>) -> std::io::Result<()> {
+fn fill(
+    node: &mut Node,
+    root: &Path,
+    key: &mut dyn FnMut() -> std::io::Result<Key>,
+    problems: &mut Vec<Diagnostic>,
+) -> std::io::Result<()> {
     match &mut node.data {
         Data::Leaf(Value::Secret(secret)) => match read(root, secret) {
             Ok(value) => {

@@ -2,4 +2,6 @@
 
 use anyhow::Result;
 use std::path::Path;
-pub(crate) fn run(_root: &Path, _args: &[String]) -> Result<()> { Ok(()) }
+pub(crate) fn run(_root: &Path, _args: &[String]) -> Result<()> {
+    Ok(())
+}

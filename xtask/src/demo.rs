@@ -93,16 +93,29 @@ impl Demo {
 }
 
 fn report(rows: &[Row]) -> Result<()> {
-    println!("\n{:24} {:>4} {:>8} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7}", "", "exit", "seconds", "requests", "v1", "v2", "v3", "errors", "broken");
+    println!(
+        "\n{:24} {:>4} {:>8} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7}",
+        "", "exit", "seconds", "requests", "v1", "v2", "v3", "errors", "broken"
+    );
     let mut broken = Vec::new();
     for row in rows {
-        let answers = |version: &str| row.tally.answers.iter().filter(|((_, text), _)| text.contains(version)).map(|(_, n)| n).sum::<usize>();
+        let answers =
+            |version: &str| row.tally.answers.iter().filter(|((_, text), _)| text.contains(version)).map(|(_, n)| n).sum::<usize>();
         let total: usize = row.tally.answers.values().sum();
         let errors: usize = row.tally.answers.iter().filter(|((status, _), _)| *status >= 500).map(|(_, n)| n).sum();
-        let foreign: Vec<_> = row.tally.answers.iter().filter(|((status, text), _)| *status >= 500 && !text.contains("version 3 failed")).collect();
+        let foreign: Vec<_> =
+            row.tally.answers.iter().filter(|((status, text), _)| *status >= 500 && !text.contains("version 3 failed")).collect();
         println!(
             "{:24} {:>4} {:>8.1} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7}",
-            row.what, row.exit, row.seconds, total, answers("version 1"), answers("version 2"), answers("version 3"), errors, row.tally.broken.len()
+            row.what,
+            row.exit,
+            row.seconds,
+            total,
+            answers("version 1"),
+            answers("version 2"),
+            answers("version 3"),
+            errors,
+            row.tally.broken.len()
         );
         broken.extend(row.tally.broken.iter().cloned());
         ensure!(foreign.is_empty(), "answers that are dax's own errors: {foreign:?}");

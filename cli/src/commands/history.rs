@@ -44,7 +44,8 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         (Some(point), false) => point.to_string(),
         (None, _) => "-".to_owned(),
     };
-    let took = run.ended_ms.map_or_else(|| "-".to_owned(), |ended| format!("{:.1}s", (ended.saturating_sub(run.started_ms)) as f64 / 1000.0));
+    let took =
+        run.ended_ms.map_or_else(|| "-".to_owned(), |ended| format!("{:.1}s", (ended.saturating_sub(run.started_ms)) as f64 / 1000.0));
     vec![
         run.id.to_string(),
         run.environment.to_string(),

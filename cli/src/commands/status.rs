@@ -71,7 +71,9 @@ fn rows(one: &ServiceStatus) -> Vec<Vec<String>> {
         })
         .collect();
     if rows.is_empty() {
-        return vec![[name.to_vec(), vec!["-".to_owned(), "0/0".to_owned(), "-".to_owned(), url(one).unwrap_or_else(|| "-".to_owned())]].concat()];
+        return vec![
+            [name.to_vec(), vec!["-".to_owned(), "0/0".to_owned(), "-".to_owned(), url(one).unwrap_or_else(|| "-".to_owned())]].concat(),
+        ];
     }
     rows
 }

@@ -61,9 +61,7 @@ impl Unit {
 
     /// The family with this type name.
     pub fn from_type_name(name: &str) -> Option<Self> {
-        [Self::Duration, Self::Bytes, Self::Percent, Self::Cpu, Self::Rate]
-            .into_iter()
-            .find(|unit| unit.type_name() == name)
+        [Self::Duration, Self::Bytes, Self::Percent, Self::Cpu, Self::Rate].into_iter().find(|unit| unit.type_name() == name)
     }
 
     /// A literal that shows how the family is written.
@@ -114,13 +112,9 @@ impl std::fmt::Display for Quantity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut of_family = SUFFIXES.iter().filter(|s| s.1 == self.unit).peekable();
         let smallest = SUFFIXES.iter().rfind(|s| s.1 == self.unit).expect("every family has a suffix");
-        let whole = of_family.find(|(_, _, mantissa, scale)| {
-            !self.base.is_zero() && (self.base / Decimal::new(*mantissa, *scale)).fract().is_zero()
-        });
-        let base_suffix = SUFFIXES
-            .iter()
-            .find(|s| s.1 == self.unit && s.2 == 1 && s.3 == 0)
-            .unwrap_or(smallest);
+        let whole = of_family
+            .find(|(_, _, mantissa, scale)| !self.base.is_zero() && (self.base / Decimal::new(*mantissa, *scale)).fract().is_zero());
+        let base_suffix = SUFFIXES.iter().find(|s| s.1 == self.unit && s.2 == 1 && s.3 == 0).unwrap_or(smallest);
         let (suffix, _, mantissa, scale) = whole.unwrap_or(base_suffix);
         write!(f, "{}{suffix}", (self.base / Decimal::new(*mantissa, *scale)).normalize())
     }

@@ -2,13 +2,12 @@
 
 /// The candidate with the smallest edit distance, if it is near enough to be meant.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .map(|c| (distance(word, c), c))
-        .filter(|(d, _)| *d <= limit)
-        .min_by_key(|(d, c)| (*d, *c))
-        .map(|(_, c)| c)
+    // Two letters that differ in one have nothing in common.
+    let limit = match word.chars().count() {
+        0..3 => 0,
+        length => (length / 3).max(1),
+    };
+    candidates.into_iter().map(|c| (distance(word, c), c)).filter(|(d, _)| *d <= limit).min_by_key(|(d, c)| (*d, *c)).map(|(_, c)| c)
 }
 
 /// Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, one each.

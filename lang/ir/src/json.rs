@@ -28,11 +28,8 @@ pub fn to_json(graph: &Graph, sources: &Sources, only: Option<&str>) -> Json {
 fn environment_json(environment: &Environment, sources: &Sources) -> Json {
     let services: Map<String, Json> =
         environment.services.values().map(|service| (service.addr.to_string(), service_json(service, sources))).collect();
-    let after: Vec<Json> = environment
-        .after
-        .iter()
-        .map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms }))
-        .collect();
+    let after: Vec<Json> =
+        environment.after.iter().map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms })).collect();
     json!({ "after": after, "services": services })
 }
 

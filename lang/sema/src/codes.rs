@@ -47,4 +47,5 @@ codes! {
     NOT_BOUND = 4009 "the service is not bound here";
     BAD_REGEX = 4010 "the regular expression is malformed";
     NEED_NOT_BOUND = 4011 "a needed service is not bound here";
+    NOT_COMPUTED = 4012 "the service could not be computed";
 }

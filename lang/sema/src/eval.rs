@@ -73,6 +73,8 @@ pub(crate) struct Evaluator<'c, 'a> {
     reads: RefCell<HashMap<Name, Vec<Need>>>,
     fuel: Cell<u64>,
     depth: Cell<u32>,
+    /// A parameter had no value and nobody wanted to hear of it.
+    lacks_param: Cell<bool>,
     /// Every value offered to the service that `dax why` asks about.
     trace: Option<(Name, RefCell<Vec<layers::Offer>>)>,
 }
@@ -101,6 +103,7 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             reads: RefCell::default(),
             fuel: Cell::new(FUEL),
             depth: Cell::new(0),
+            lacks_param: Cell::new(false),
             trace: None,
         }
     }

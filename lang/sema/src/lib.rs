@@ -15,9 +15,9 @@ mod operators;
 mod ty;
 mod why;
 
-pub use names::import_path;
 pub use context::{ModuleId, ModuleSource, Program};
 pub use eval::{Missing, Params};
+pub use names::import_path;
 pub use why::{Contribution, contributions};
 
 use dax_core::{Diagnostic, Name};

@@ -206,9 +206,7 @@ impl<'a> Adder<'_, 'a> {
                     rest => (None, rest),
                 };
                 match (&name.kind, rest) {
-                    (ExprKind::Name(text), [Arg::Expr(Expr { kind: ExprKind::Name(from), .. }), Arg::Expr(source)])
-                        if from == "from" =>
-                    {
+                    (ExprKind::Name(text), [Arg::Expr(Expr { kind: ExprKind::Name(from), .. }), Arg::Expr(source)]) if from == "from" => {
                         let name = Ident { name: text.clone(), span: name.span };
                         self.value(&name.clone(), Symbol::Secret(Secret { name, ty, source }));
                     }

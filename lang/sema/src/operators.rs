@@ -97,7 +97,13 @@ pub(crate) fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value,
         BinaryOp::LessEqual => Value::Bool(ordering().is_le()),
         BinaryOp::Greater => Value::Bool(ordering().is_gt()),
         BinaryOp::GreaterEqual => Value::Bool(ordering().is_ge()),
-        BinaryOp::Coalesce => if *left == Value::None { right.clone() } else { left.clone() },
+        BinaryOp::Coalesce => {
+            if *left == Value::None {
+                right.clone()
+            } else {
+                left.clone()
+            }
+        }
         BinaryOp::In => Value::Bool(match right {
             Value::List(items) => items.iter().any(|item| compare(item, left).is_eq()),
             Value::Map(map) => left.as_str().is_some_and(|key| map.contains_key(key)),

@@ -309,9 +309,8 @@ impl<'a> Context<'a> {
         if self.is_broken(module, &name.name) {
             return;
         }
-        const BUILT_IN: &[&str] = &[
-            "any", "bool", "int", "number", "string", "List", "Map", "Secret", "Duration", "Bytes", "Percent", "Cpu", "Rate",
-        ];
+        const BUILT_IN: &[&str] =
+            &["any", "bool", "int", "number", "string", "List", "Map", "Secret", "Duration", "Bytes", "Percent", "Cpu", "Rate"];
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, name.span, format!("there is no type `{}`", name.name));
         let modules = self.program.prelude.iter().chain([&module]);
         let named = modules.flat_map(|m| self.names.module(*m).types.keys()).map(Name::as_str);

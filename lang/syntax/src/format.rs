@@ -90,8 +90,7 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
 
 fn balanced(tokens: &[Token<'_>]) -> bool {
     let opens = tokens.iter().filter(|t| t.kind == TokenKind::Open).count();
-    opens == tokens.iter().filter(|t| t.kind == TokenKind::Close).count()
-        || tokens.first().is_some_and(|t| t.kind == TokenKind::Close)
+    opens == tokens.iter().filter(|t| t.kind == TokenKind::Close).count() || tokens.first().is_some_and(|t| t.kind == TokenKind::Close)
 }
 
 /// Whether a blank stands between two tokens of a line.

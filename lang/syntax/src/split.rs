@@ -19,8 +19,20 @@ pub struct Chunk {
 
 /// Words that start an item even where a bracket above was left open.
 const ITEM_WORDS: &[&str] = &[
-    "import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "policy",
-    "test", "moved", "removed",
+    "import",
+    "param",
+    "let",
+    "fn",
+    "type",
+    "secret",
+    "provider",
+    "service",
+    "strategy",
+    "environment",
+    "policy",
+    "test",
+    "moved",
+    "removed",
 ];
 
 /// Cuts `text` into chunks.

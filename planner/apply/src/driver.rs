@@ -108,7 +108,8 @@ impl Driver<'_> {
         measured: &BTreeMap<StepId, BTreeMap<Name, Value>>,
         sender: &mpsc::UnboundedSender<Event>,
     ) -> Result<Option<Outcome>, StoreError> {
-        let entries: Vec<Entry> = commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
+        let entries: Vec<Entry> =
+            commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
         let finish = commands.iter().find_map(|c| if let Command::Finish(outcome) = c { Some(outcome.clone()) } else { None });
         if let Some(outcome) = finish {
             self.finish(machine, &entries, &outcome)?;
@@ -313,4 +314,3 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
     }
     Ok(None)
 }
-

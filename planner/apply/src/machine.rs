@@ -379,7 +379,8 @@ impl Machine {
 
     /// Waiting and watching need not end before the run stops or goes back: they change nothing.
     fn may_drop(&self, kind: &StepKind) -> bool {
-        (self.interrupted || self.phase == Phase::Draining) && matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
+        (self.interrupted || self.phase == Phase::Draining)
+            && matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
     }
 
     /// Takes back the next step: the latest one of a service that is not past its rollback point.
@@ -387,13 +388,8 @@ impl Machine {
         if let Some((step, message)) = self.stuck.take() {
             return self.finish(Outcome::Stuck { step, message }, out);
         }
-        let open: BTreeSet<ResourceAddr> = self
-            .plan
-            .steps
-            .iter()
-            .filter(|step| self.get(step.id) != Status::Done)
-            .map(|step| step.service.clone())
-            .collect();
+        let open: BTreeSet<ResourceAddr> =
+            self.plan.steps.iter().filter(|step| self.get(step.id) != Status::Done).map(|step| step.service.clone()).collect();
         let begun = |status| matches!(status, Status::Done | Status::Failed | Status::Running | Status::Undoing);
         let next = self.plan.steps.iter().rev().find(|step| begun(self.get(step.id)) && open.contains(&step.service));
         match next.map(|step| step.id) {

@@ -32,7 +32,9 @@ pub enum StoreError {
         known: i64,
     },
     /// The file is damaged.
-    #[error("{path} is damaged: {message}; nothing was changed. Restore a copy of it, or move it away and run `dax plan` to see what is adopted")]
+    #[error(
+        "{path} is damaged: {message}; nothing was changed. Restore a copy of it, or move it away and run `dax plan` to see what is adopted"
+    )]
     Corrupt {
         /// The file.
         path: String,
@@ -169,7 +171,8 @@ impl Store {
     }
 
     fn read_json<T: for<'d> Deserialize<'d>>(&self, text: &str) -> Result<T> {
-        serde_json::from_str(text).map_err(|error| StoreError::Corrupt { path: self.path.display().to_string(), message: error.to_string() })
+        serde_json::from_str(text)
+            .map_err(|error| StoreError::Corrupt { path: self.path.display().to_string(), message: error.to_string() })
     }
 
     /// The state of an environment and its version.
@@ -198,8 +201,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn environments(&self) -> Result<Vec<Name>> {
-        let mut statement =
-            self.connection.prepare("SELECT DISTINCT environment FROM states ORDER BY 1").map_err(|e| self.error(e))?;
+        let mut statement = self.connection.prepare("SELECT DISTINCT environment FROM states ORDER BY 1").map_err(|e| self.error(e))?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(|e| self.error(e))?;
         rows.map(|row| row.map(Name::from).map_err(|e| self.error(e))).collect()
     }
@@ -344,7 +346,15 @@ impl Store {
     ///
     /// # Errors
     /// The lease was lost, or the file cannot be written.
-    pub fn finish(&mut self, lease: &Lease, run: i64, entries: &[Entry], outcome: &Outcome, state: Option<&Snapshot>, now_ms: u64) -> Result<()> {
+    pub fn finish(
+        &mut self,
+        lease: &Lease,
+        run: i64,
+        entries: &[Entry],
+        outcome: &Outcome,
+        state: Option<&Snapshot>,
+        now_ms: u64,
+    ) -> Result<()> {
         let outcome = Self::json(outcome);
         let body = state.map(Self::json);
         self.fenced(lease, |transaction| {

@@ -117,11 +117,23 @@ fn holds(condition: &Condition, values: &BTreeMap<Name, Value>) -> Option<bool> 
         Condition::Not(inner) => holds(inner, values).map(|held| !held),
         Condition::All(all) => {
             let each: Vec<_> = all.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(false)) { Some(false) } else if each.contains(&None) { None } else { Some(true) }
+            if each.contains(&Some(false)) {
+                Some(false)
+            } else if each.contains(&None) {
+                None
+            } else {
+                Some(true)
+            }
         }
         Condition::Any(any) => {
             let each: Vec<_> = any.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(true)) { Some(true) } else if each.contains(&None) { None } else { Some(false) }
+            if each.contains(&Some(true)) {
+                Some(true)
+            } else if each.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
         }
         Condition::Compare { metric, op, value } => {
             let ordering = values.get(metric)?.cmp(value);

@@ -3,8 +3,8 @@
 use crate::desired::{Desired, DesiredService};
 use crate::image::LiveState;
 use crate::model::{
-    Action, AppliedService, Change, FORMAT_VERSION, Idempotency, LeafChange, Mode, Owner, Plan, Reason, Retry, StateVersion,
-    Step, StepId, StepKind,
+    Action, AppliedService, Change, FORMAT_VERSION, Idempotency, LeafChange, Mode, Owner, Plan, Reason, Retry, StateVersion, Step, StepId,
+    StepKind,
 };
 use crate::revision::{self, REVISION_FIELDS};
 use crate::strategy::{self, Draft, Incoming, Sequence};
@@ -108,11 +108,7 @@ fn wanted(addr: &ResourceAddr, service: &DesiredService<'_>, request: &Request<'
     }
     let values = service.fields.value();
     let spec = revision::spec(&values);
-    let incoming = Incoming {
-        id: revision::id(&spec),
-        spec,
-        replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1),
-    };
+    let incoming = Incoming { id: revision::id(&spec), spec, replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1) };
     let live_values = live.map(diff::live_values);
     let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), live_values.as_ref(), request.locate);
     leaves.extend(setting_changes(service, applied, live));
@@ -132,7 +128,11 @@ fn wanted(addr: &ResourceAddr, service: &DesiredService<'_>, request: &Request<'
             && live.traffic != BTreeMap::from([(incoming.id.clone(), WHOLE)])
         {
             let shares = crate::image::traffic_value(&live.traffic);
-            leaves.push(plain_change("traffic", Some(shares), Some(Value::Map([(incoming.id.0.clone(), Value::Int(i64::from(WHOLE)))].into()))));
+            leaves.push(plain_change(
+                "traffic",
+                Some(shares),
+                Some(Value::Map([(incoming.id.0.clone(), Value::Int(i64::from(WHOLE)))].into())),
+            ));
         }
         sequence.roll_out(&incoming, "immediate", config);
     }
@@ -149,7 +149,8 @@ fn wanted(addr: &ResourceAddr, service: &DesiredService<'_>, request: &Request<'
             (action, if drifted && !changed { Reason::Drifted } else { Reason::Changed })
         }
     };
-    let rollback_within_ms = config.get("on").map_or(&[][..], Value::items).iter().find_map(|on| on.get("rollback")?.get("within")?.as_millis());
+    let rollback_within_ms =
+        config.get("on").map_or(&[][..], Value::items).iter().find_map(|on| on.get("rollback")?.get("within")?.as_millis());
     let change = Change {
         addr: addr.clone(),
         action,
@@ -204,7 +205,13 @@ fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService
 }
 
 /// Removes revisions beyond those kept for rollback; gives those kept, newest first.
-fn prune(sequence: &mut Sequence, current: &RevisionId, from: Option<&RevisionId>, applied: Option<&AppliedService>, retain: usize) -> Vec<RevisionId> {
+fn prune(
+    sequence: &mut Sequence,
+    current: &RevisionId,
+    from: Option<&RevisionId>,
+    applied: Option<&AppliedService>,
+    retain: usize,
+) -> Vec<RevisionId> {
     let mut kept: Vec<RevisionId> = Vec::new();
     let known = applied.map(|a| a.retained.as_slice()).unwrap_or_default();
     for id in from.into_iter().chain(known) {
@@ -297,7 +304,8 @@ fn assemble(plan: &mut Plan, mut work: BTreeMap<ResourceAddr, Work>, order: &[(R
     for (addr, before) in order {
         let Some(item) = work.remove(addr) else { continue };
         let mut previous: Vec<StepId> = before.iter().filter_map(|addr| last.get(addr).copied()).collect();
-        let mut cause: Vec<String> = item.change.leaves.iter().filter(|l| l.owner != Owner::Default).filter_map(|l| l.origin.clone()).collect();
+        let mut cause: Vec<String> =
+            item.change.leaves.iter().filter(|l| l.owner != Owner::Default).filter_map(|l| l.origin.clone()).collect();
         cause.sort();
         cause.dedup();
         for (at, draft) in item.drafts.into_iter().enumerate() {

@@ -19,7 +19,12 @@ pub(crate) fn live_values(live: &LiveService) -> Value {
 }
 
 /// The leaves of a service that change, by path.
-pub(crate) fn leaves(fields: Fields<'_>, applied: Option<&Value>, live: Option<&Value>, locate: &dyn Fn(Span) -> String) -> Vec<LeafChange> {
+pub(crate) fn leaves(
+    fields: Fields<'_>,
+    applied: Option<&Value>,
+    live: Option<&Value>,
+    locate: &dyn Fn(Span) -> String,
+) -> Vec<LeafChange> {
     let wanted = fields.value();
     let (mut want, mut have, mut run) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     flatten(&wanted, String::new(), &mut want);

@@ -90,9 +90,11 @@ fn promised(plan: &Plan) -> BTreeMap<ResourceAddr, i64> {
     let mut all = BTreeMap::new();
     for change in &plan.changes {
         let Some(Some(result)) = plan.result.get(&change.addr) else { continue };
-        let before = plan.observed.get(&change.addr).and_then(Option::as_ref).and_then(|live| {
-            live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready)
-        });
+        let before = plan
+            .observed
+            .get(&change.addr)
+            .and_then(Option::as_ref)
+            .and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
         let wanted = replicas(&result.values);
         // A rolling strategy says itself how many may be missing; its steps were made to keep that.
         let rolling = change.strategy.as_ref().is_some_and(|(_, kind)| kind == "rolling");

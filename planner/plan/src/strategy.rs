@@ -64,9 +64,9 @@ impl Sequence {
         let spec = |id: &RevisionId| self.object.revisions.get(id).map(|r| &r.spec);
         GRACE_MS
             + match kind {
-                StepKind::AwaitReady { revision } => spec(revision)
-                    .and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis())
-                    .unwrap_or(START_MS),
+                StepKind::AwaitReady { revision } => {
+                    spec(revision).and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis()).unwrap_or(START_MS)
+                }
                 StepKind::Hold { ms } => *ms,
                 StepKind::Analyse { ms, analysis, .. } => ms + analysis.every_ms,
                 StepKind::Scale { .. } | StepKind::DeleteRevision { .. } | StepKind::DeleteService | StepKind::UpdateService { .. } => {
@@ -105,7 +105,13 @@ impl Sequence {
         self.object = LiveService::default();
         self.exists = false;
         let inverse = vec![StepKind::CreateService { settings }];
-        self.push(StepKind::DeleteService, one("exists", Value::Bool(true)), one("exists", Value::Bool(false)), InverseClass::Exact, inverse);
+        self.push(
+            StepKind::DeleteService,
+            one("exists", Value::Bool(true)),
+            one("exists", Value::Bool(false)),
+            InverseClass::Exact,
+            inverse,
+        );
     }
 
     /// Brings a revision to `replicas`, making it when it is not there, and waits until they are ready.

@@ -70,7 +70,8 @@ impl Line {
 /// Text without what could act on a terminal or turn the reading order: each such character becomes its escape.
 pub(crate) fn neutral(text: &str) -> String {
     let hostile = |c: char| {
-        (c.is_control() && c != '\t') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        (c.is_control() && c != '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     if !text.contains(hostile) {
         return text.to_owned();

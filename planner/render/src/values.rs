@@ -33,7 +33,9 @@ fn arrow(line: Line, before: Option<&Value>, after: Option<&Value>) -> Line {
     match (before, after) {
         (None, Some(after)) => line.with(Tone::Add, after.to_string()),
         (Some(before), None) => line.with(Tone::Remove, before.to_string()),
-        (Some(before), Some(after)) => line.with(Tone::Remove, before.to_string()).with(Tone::Dim, " → ").with(Tone::Add, after.to_string()),
+        (Some(before), Some(after)) => {
+            line.with(Tone::Remove, before.to_string()).with(Tone::Dim, " → ").with(Tone::Add, after.to_string())
+        }
         (None, None) => line,
     }
 }

@@ -43,7 +43,8 @@ pub async fn run(subject: &Subject<'_>) -> Result<(), String> {
     let say = |error: ProviderError| error.to_string();
     let [old, new] = [RevisionId("aaaaaaaa".into()), RevisionId("bbbbbbbb".into())];
     let only = |id: &RevisionId| BTreeMap::from([(id.clone(), WHOLE)]);
-    let create = |id: &RevisionId, at: usize| Operation::CreateRevision { revision: id.clone(), spec: subject.specs[at].clone(), replicas: 2 };
+    let create =
+        |id: &RevisionId, at: usize| Operation::CreateRevision { revision: id.clone(), spec: subject.specs[at].clone(), replicas: 2 };
     let rule = |holds: bool, words: &str| if holds { Ok(()) } else { Err(words.to_owned()) };
 
     rule(subject.live().await.map_err(say)?.is_none(), "what was never made is not there")?;

@@ -82,7 +82,10 @@ impl Memory {
     /// The planned faults, and those that any platform has.
     pub fn execute(&self, environment: &Name, service: &Name, operation: &Operation) -> Result<(), ProviderError> {
         let mut state = self.state();
-        let fault = { let number = state.calls; state.faults.remove(&number) };
+        let fault = {
+            let number = state.calls;
+            state.faults.remove(&number)
+        };
         state.calls += 1;
         if fault == Some(Fault::Refused) {
             return Err(ProviderError::Refused { message: "refused on purpose".to_owned() });

@@ -37,9 +37,7 @@ pub(crate) fn clause(member: &Member) -> Option<Clause<'_>> {
         ("rollout", [Arg::Expr(services), Arg::Expr(with), Arg::Expr(strategy)]) if is_word(with, "with") => {
             Some(Clause::Rollout { services: service_names(services)?, strategy })
         }
-        ("after", [Arg::Expr(Expr { kind: ExprKind::Name(environment), span })]) => {
-            Some(Clause::After { environment, span: *span, body })
-        }
+        ("after", [Arg::Expr(Expr { kind: ExprKind::Name(environment), span })]) => Some(Clause::After { environment, span: *span, body }),
         _ => None,
     }
 }

@@ -1,10 +1,10 @@
 //! Expressions: types from the inside out, and against what a place wants.
 
 use super::Scope;
+use crate::context::Context;
 use crate::names::Symbol;
 use crate::ty::{FieldType, Record, RefKind, Type};
 use crate::{builtins, codes, operators};
-use crate::context::Context;
 use dax_core::{Diagnostic, Name, Span, Value, suggest};
 use dax_syntax::ast::{Arg, BinaryOp, Command, Entry, Expr, ExprKind, ForClause, Ident, Item, ItemKind, Member, Part, TypeExpr, UnaryOp};
 use indexmap::IndexMap;
@@ -188,7 +188,8 @@ impl<'a> Context<'a> {
         }
         let ExprKind::Tagged(tag, text) = &expr.kind else {
             let detail = "a metric is a tagged text";
-            return self.report(Diagnostic::new(codes::BAD_QUERY, expr.span, detail).help("write `metric errors: Percent = local\"error_rate\"`"));
+            return self
+                .report(Diagnostic::new(codes::BAD_QUERY, expr.span, detail).help("write `metric errors: Percent = local\"error_rate\"`"));
         };
         let metrics = match self.names.value(scope.module, &tag.name) {
             Some(Symbol::Import(module)) => self.named_type(*module, "metrics"),
@@ -448,9 +449,15 @@ impl<'a> Context<'a> {
             Some(Symbol::Fn(_)) => Type::Error, // only reached without a call, which `call` reports
             _ => {
                 let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, name.span, format!("`{alias}` has no `{}`", name.name));
+                let types = self.names.module(module).types.keys().map(Name::as_str);
+                if let Some(meant) = suggest::nearest(&name.name, types) {
+                    diagnostic = diagnostic.help(format!("did you mean `{alias}.{meant}`?")).fix(name.span, meant);
+                }
                 if self.names.module(module).types.contains_key(&name.name) {
                     let help = format!("declare the provider: `provider {alias}.{} {{ }}`", name.name);
-                    diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("the provider `{alias}.{}` is not declared", name.name)).help(help);
+                    diagnostic =
+                        Diagnostic::new(codes::UNKNOWN_NAME, span, format!("the provider `{alias}.{}` is not declared", name.name))
+                            .help(help);
                 }
                 self.report(diagnostic);
                 Type::Error

@@ -54,7 +54,13 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(one) => self.conform(node, one),
                 None => Err(Stop),
             },
-            other => if holds(other, &node) { Ok(node) } else { Err(Stop) },
+            other => {
+                if holds(other, &node) {
+                    Ok(node)
+                } else {
+                    Err(Stop)
+                }
+            }
         }
     }
 
@@ -108,7 +114,9 @@ fn stamp_all(node: &mut Node, origin: Origin) {
 fn holds(ty: &Type<'_>, node: &Node) -> bool {
     match (ty.core(), &node.data) {
         (Type::Error, _) => false,
-        (Type::Any, _) | (Type::List(_), Data::List(_)) | (Type::Map(_) | Type::Record(_) | Type::Query | Type::Condition, Data::Map(_)) => true,
+        (Type::Any, _)
+        | (Type::List(_), Data::List(_))
+        | (Type::Map(_) | Type::Record(_) | Type::Query | Type::Condition, Data::Map(_)) => true,
         (Type::Union(all), _) => all.iter().any(|one| holds(one, node)),
         (ty, Data::Leaf(value)) => match (ty, value) {
             (Type::None, Value::None)

@@ -171,9 +171,8 @@ impl<'a> Evaluator<'_, 'a> {
         let owner = match base.as_leaf() {
             Some(Value::Ref(addr)) => {
                 let service = addr.strip_prefix("service.").ok_or(Stop)?;
-                let value = self.service(&Name::new(service), span)?;
                 self.read(service, span);
-                (*value).clone()
+                (*self.service(&Name::new(service), span)?).clone()
             }
             _ => base,
         };
@@ -283,7 +282,13 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Runs `inner` once, or for every element of a comprehension's source.
-    fn each(&self, clause: Option<&'a ForClause>, scope: &mut Scope, span: Span, inner: &mut dyn FnMut(&mut Scope) -> Eval<()>) -> Eval<()> {
+    fn each(
+        &self,
+        clause: Option<&'a ForClause>,
+        scope: &mut Scope,
+        span: Span,
+        inner: &mut dyn FnMut(&mut Scope) -> Eval<()>,
+    ) -> Eval<()> {
         let Some(clause) = clause else { return inner(scope) };
         let source = self.eval(&clause.source, scope)?;
         let origin = source.origin;

@@ -29,13 +29,7 @@ pub(crate) struct Setup<'a> {
 impl<'a> Setup<'a> {
     pub(crate) fn of(context: &Context<'a>, block: &Block<'a>) -> Self {
         let service = context.prelude_type("Service");
-        let mut setup = Self {
-            binds: HashMap::new(),
-            bind_order: Vec::new(),
-            rollouts: HashMap::new(),
-            sets: HashMap::new(),
-            service,
-        };
+        let mut setup = Self { binds: HashMap::new(), bind_order: Vec::new(), rollouts: HashMap::new(), sets: HashMap::new(), service };
         for member in block.body {
             match clause(member) {
                 Some(Clause::Bind { services, provider, .. }) => {
@@ -82,6 +76,15 @@ impl<'a> Setup<'a> {
             }
         }
     }
+}
+
+/// Where assignments go.
+struct Place<'p, 'a> {
+    record: &'p Arc<Record<'a>>,
+    via: Via,
+    module: ModuleId,
+    /// Metrics that conditions here may name.
+    metrics: &'p [&'p Name],
 }
 
 /// A value that was offered for a place, for `dax why`.
@@ -153,15 +156,26 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Puts assignments into a record; goes on after a fault and says at the end that there was one.
-    pub(super) fn apply(&self, target: &mut Node, all: &[Assignment<'a>], record: &Arc<Record<'a>>, via: Via, module: ModuleId) -> Eval<()> {
+    pub(super) fn apply(
+        &self,
+        target: &mut Node,
+        all: &[Assignment<'a>],
+        record: &Arc<Record<'a>>,
+        via: Via,
+        module: ModuleId,
+    ) -> Eval<()> {
+        // Conditions beside metrics name them, whatever else has the same name.
+        let metrics: Vec<&Name> = all.iter().filter(|a| a.path.len() == 2 && a.path[0].name == "metric").map(|a| &a.path[1].name).collect();
+        let place = Place { record, via, module, metrics: &metrics };
         let mut result = Ok(());
         for assignment in all {
-            result = result.and(self.assign(target, assignment, record, via, module));
+            result = result.and(self.assign(target, assignment, &place));
         }
         result
     }
 
-    fn assign(&self, target: &mut Node, assignment: &Assignment<'a>, record: &Arc<Record<'a>>, via: Via, module: ModuleId) -> Eval<()> {
+    fn assign(&self, target: &mut Node, assignment: &Assignment<'a>, place: &Place<'_, 'a>) -> Eval<()> {
+        let Place { record, via, module, .. } = *place;
         let ty = target_type(record, assignment).ok_or(Stop)?;
         let layer = match assignment.strength {
             Strength::Default => Layer::Default,
@@ -172,7 +186,7 @@ impl<'a> Evaluator<'_, 'a> {
             (Join::Append, Type::List(element)) => (**element).clone(),
             _ => ty.clone(),
         };
-        let mut node = self.filling(&assignment.filling, &element, module)?;
+        let mut node = self.filling(&assignment.filling, &element, place)?;
         if matches!(element, Type::Query)
             && let (Data::Map(map), Some(written)) = (&mut node.data, assignment.written)
         {
@@ -218,16 +232,16 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(())
     }
 
-    fn filling(&self, filling: &Filling<'a>, ty: &Type<'a>, module: ModuleId) -> Eval<Node> {
+    fn filling(&self, filling: &Filling<'a>, ty: &Type<'a>, place: &Place<'_, 'a>) -> Eval<Node> {
         match filling {
-            Filling::Expr(expr) if matches!(ty, Type::Condition) => self.condition(expr, module),
-            Filling::Expr(expr) => self.eval(expr, &mut Scope::of(module)),
+            Filling::Expr(expr) if matches!(ty, Type::Condition) => self.condition(expr, place),
+            Filling::Expr(expr) => self.eval(expr, &mut Scope::of(place.module)),
             Filling::Word(word, span) => Ok(Node::leaf(Value::Str((*word).clone()), plain(*span))),
             Filling::Record(inner) => {
                 let record = ty.record().ok_or(Stop)?;
                 let span = inner.first().map_or(Span::default(), |a| a.span);
                 let mut node = Node { data: Data::Map(BTreeMap::new()), origin: plain(span) };
-                self.apply(&mut node, inner, record, Via::Item, module)?;
+                self.apply(&mut node, inner, record, Via::Item, place.module)?;
                 Ok(node)
             }
         }
@@ -270,23 +284,23 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// A condition as data: `{ metric, op, value }`, joined by `all`, `any` and `not`.
-    fn condition(&self, expr: &'a Expr, module: ModuleId) -> Eval<Node> {
+    fn condition(&self, expr: &'a Expr, place: &Place<'_, 'a>) -> Eval<Node> {
         let map = |entries: Vec<(&'static str, Node)>| Node {
             data: Data::Map(entries.into_iter().map(|(key, node)| (Name::new_static(key), node)).collect()),
             origin: plain(expr.span),
         };
         match &expr.kind {
-            ExprKind::Unary(UnaryOp::Not, inner) => Ok(map(vec![("not", self.condition(inner, module)?)])),
+            ExprKind::Unary(UnaryOp::Not, inner) => Ok(map(vec![("not", self.condition(inner, place)?)])),
             ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
-                let both = Data::List(vec![self.condition(left, module)?, self.condition(right, module)?]);
+                let both = Data::List(vec![self.condition(left, place)?, self.condition(right, place)?]);
                 let word = if *op == BinaryOp::And { "all" } else { "any" };
                 Ok(map(vec![(word, Node { data: both, origin: plain(expr.span) })]))
             }
             ExprKind::Binary(op, left, right) => {
-                let is_metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if self.context.names.value(module, name).is_none());
+                let is_metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if place.metrics.contains(&name));
                 let (metric, constant, op) = if is_metric(left) { (left, right, *op) } else { (right, left, flip(*op)) };
                 let ExprKind::Name(name) = &metric.kind else { return Err(Stop) };
-                let value = self.eval(constant, &mut Scope::of(module))?;
+                let value = self.eval(constant, &mut Scope::of(place.module))?;
                 let leaf = |text: &str, span| Node::leaf(Value::str(text), plain(span));
                 Ok(map(vec![("metric", leaf(name, metric.span)), ("op", leaf(op.symbol(), expr.span)), ("value", value)]))
             }

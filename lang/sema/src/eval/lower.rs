@@ -24,24 +24,21 @@ pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<It
 
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn environment(&self, block: &Block<'a>) -> Environment {
-        let mut environment = Environment {
-            name: block.name.name.clone(),
-            span: block.span,
-            services: IndexMap::new(),
-            after: self.after(block),
-        };
+        let mut environment =
+            Environment { name: block.name.name.clone(), span: block.span, services: IndexMap::new(), after: self.after(block) };
         let Some(setup) = self.setup else { return environment };
         let mut strategies: HashMap<Name, Eval<Strategy>> = HashMap::new();
         let mut providers: HashMap<Name, Eval<Provider>> = HashMap::new();
         for (name, span) in &setup.bind_order {
-            let Ok(desired) = self.service(name, *span) else { continue };
+            let Ok(desired) = self.service(name, *span) else {
+                self.lost(name, *span);
+                continue;
+            };
             let Some((provider, _)) = setup.binds.get(name) else { continue };
             let strategy = match setup.rollouts.get(name) {
                 None => self.built_in("immediate", *span),
                 Some(expr) => match &expr.kind {
-                    ExprKind::Name(name) => {
-                        strategies.entry(name.clone()).or_insert_with(|| self.strategy(name, expr.span)).clone()
-                    }
+                    ExprKind::Name(name) => strategies.entry(name.clone()).or_insert_with(|| self.strategy(name, expr.span)).clone(),
                     _ => Err(Stop),
                 },
             };
@@ -58,10 +55,22 @@ impl<'a> Evaluator<'_, 'a> {
                 };
                 let service = Service { addr: addr.clone(), span, provider, desired: (*desired).clone(), needs, strategy };
                 environment.services.insert(addr, service);
+            } else {
+                self.lost(name, *span);
             }
         }
         self.check_needs(&environment, setup);
         environment
+    }
+
+    /// A service that is left out without a word would be destroyed by the next apply: there is always a word.
+    fn lost(&self, name: &Name, span: Span) {
+        let reported = dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
+        if !reported && !self.lacks_param.get() {
+            let detail = format!("`{name}` has no values and no other error says why");
+            let help = "this is a mistake of dax: please report it with the program";
+            self.report(Diagnostic::new(codes::NOT_COMPUTED, span, detail).help(help));
+        }
     }
 
     fn after(&self, block: &Block<'a>) -> Vec<After> {

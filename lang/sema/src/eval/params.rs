@@ -29,8 +29,7 @@ pub struct Params {
 }
 
 impl Evaluator<'_, '_> {
-    pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node>
-    {
+    pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node> {
         let key = (module, param.name.name.clone());
         if let Some(known) = self.values.borrow().get(&key) {
             return known.clone();
@@ -59,6 +58,7 @@ impl Evaluator<'_, '_> {
             }
             (None, Some(default)) => self.eval(default, &mut Scope::of(module))?,
             (None, None) => {
+                self.lacks_param.set(self.params.missing == Missing::Ignore);
                 if self.params.missing == Missing::Report {
                     let diagnostic = Diagnostic::new(codes::MISSING_PARAM, name.span, format!("`{}` has no value", name.name));
                     self.report(diagnostic.help(format!("give one: `-p {}=…`", name.name)));

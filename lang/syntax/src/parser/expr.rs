@@ -77,10 +77,7 @@ impl Lower<'_> {
                     self.closed(child, "]");
                     let index = self.child(child, Kind::expr).and_then(|e| self.expr(e));
                     let end = self.span(child);
-                    base = base.zip(index).map(|(b, i)| Expr {
-                        span: b.span.to(end),
-                        kind: ExprKind::Index(Box::new(b), Box::new(i)),
-                    });
+                    base = base.zip(index).map(|(b, i)| Expr { span: b.span.to(end), kind: ExprKind::Index(Box::new(b), Box::new(i)) });
                 }
                 Kind::call => {
                     self.closed(child, ")");
@@ -97,9 +94,7 @@ impl Lower<'_> {
             (Some(UnaryOp::Minus), ExprKind::Literal(value)) if !matches!(value, Value::Str(_)) => {
                 Expr { kind: ExprKind::Literal(literal::negate(value)), span }
             }
-            (Some(op), kind) => {
-                Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span }
-            }
+            (Some(op), kind) => Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span },
         })
     }
 
@@ -207,8 +202,8 @@ fn reduce(operands: &mut Vec<Option<Expr>>, operators: &mut Vec<(u8, BinaryOp)>)
     let (Some(right), Some(left), Some((_, op))) = (operands.pop(), operands.pop(), operators.pop()) else {
         return;
     };
-    operands.push(left.zip(right).map(|(left, right)| Expr {
-        span: left.span.to(right.span),
-        kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
-    }));
+    operands.push(
+        left.zip(right)
+            .map(|(left, right)| Expr { span: left.span.to(right.span), kind: ExprKind::Binary(op, Box::new(left), Box::new(right)) }),
+    );
 }

@@ -159,8 +159,18 @@ fn words(expected: &[Kind]) -> String {
     let mut words: Vec<&str> = expected
         .iter()
         .map(|kind| match kind {
-            Kind::expr | Kind::unary | Kind::list | Kind::map | Kind::string | Kind::number | Kind::tagged | Kind::paren
-            | Kind::if_expr | Kind::mark | Kind::prefix | Kind::minus => "a value",
+            Kind::expr
+            | Kind::unary
+            | Kind::list
+            | Kind::map
+            | Kind::string
+            | Kind::number
+            | Kind::tagged
+            | Kind::paren
+            | Kind::if_expr
+            | Kind::mark
+            | Kind::prefix
+            | Kind::minus => "a value",
             Kind::ty | Kind::ty_alt | Kind::ty_name | Kind::ty_record => "a type",
             Kind::path | Kind::ident | Kind::lead => "a name",
             Kind::assign => "`=`",

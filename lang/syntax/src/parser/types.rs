@@ -16,11 +16,7 @@ impl Lower<'_> {
                 _ => condition = self.child(child, Kind::expr).and_then(|expr| self.expr(expr)),
             }
         }
-        let base = if alternatives.len() == 1 {
-            alternatives.remove(0)
-        } else {
-            TypeExpr { kind: TypeKind::Union(alternatives), span }
-        };
+        let base = if alternatives.len() == 1 { alternatives.remove(0) } else { TypeExpr { kind: TypeKind::Union(alternatives), span } };
         match condition {
             Some(condition) => TypeExpr { kind: TypeKind::Where(Box::new(base), Box::new(condition)), span },
             None => base,

@@ -37,9 +37,7 @@ pub(super) fn open(path: &Path) -> Result<Store, StoreError> {
         found = format(&transaction).map_err(explain_here)?;
         if found == 0 {
             transaction.execute_batch(TABLES).map_err(explain_here)?;
-            transaction
-                .execute("INSERT INTO meta VALUES ('lineage', lower(hex(randomblob(8))))", [])
-                .map_err(explain_here)?;
+            transaction.execute("INSERT INTO meta VALUES ('lineage', lower(hex(randomblob(8))))", []).map_err(explain_here)?;
             transaction.pragma_update(None, "user_version", FORMAT).map_err(explain_here)?;
             found = FORMAT;
         }

@@ -20,9 +20,7 @@ impl Health {
     /// The probe of a revision; without `health` a connection to its port is enough, or a running process.
     pub(crate) fn of(spec: &Value) -> Self {
         let health = spec.get("health");
-        let millis = |name: &str, default: u64| {
-            Duration::from_millis(health.and_then(|h| h.get(name)?.as_millis()).unwrap_or(default))
-        };
+        let millis = |name: &str, default: u64| Duration::from_millis(health.and_then(|h| h.get(name)?.as_millis()).unwrap_or(default));
         let http = health.and_then(|h| h.get("kind")?.as_str()) == Some("http");
         Self {
             path: health.filter(|_| http).and_then(|h| h.get("path")?.as_str()).map(str::to_owned),

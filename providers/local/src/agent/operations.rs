@@ -13,7 +13,13 @@ use std::time::Duration;
 const POLL: Duration = Duration::from_millis(20);
 
 impl Agent {
-    pub(super) async fn change(self: &Arc<Self>, key: Key, operation: Operation, timeout: Duration, secrets: BTreeMap<Name, String>) -> Reply {
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        key: Key,
+        operation: Operation,
+        timeout: Duration,
+        secrets: BTreeMap<Name, String>,
+    ) -> Reply {
         let result = match operation {
             Operation::CreateService { settings } => self.create_service(&key, settings).await,
             other => match self.service(&key) {
@@ -68,7 +74,8 @@ impl Agent {
             Operation::ShiftTraffic { traffic } => {
                 let unready = {
                     let inner = service.lock();
-                    let ready = |id: &RevisionId| inner.revisions.get(id).is_some_and(|r| r.replicas.iter().any(|replica| replica.is_ready()));
+                    let ready =
+                        |id: &RevisionId| inner.revisions.get(id).is_some_and(|r| r.replicas.iter().any(|replica| replica.is_ready()));
                     traffic.keys().find(|id| !ready(id)).cloned()
                 };
                 if let Some(id) = unready {
@@ -140,10 +147,7 @@ impl Agent {
 }
 
 async fn retire(replicas: Vec<Arc<super::replica::Replica>>, drain: Duration, patience: Duration) {
-    let stops: Vec<_> = replicas
-        .into_iter()
-        .map(|replica| tokio::spawn(async move { replica.retire(drain, patience).await }))
-        .collect();
+    let stops: Vec<_> = replicas.into_iter().map(|replica| tokio::spawn(async move { replica.retire(drain, patience).await })).collect();
     for stop in stops {
         let _ = stop.await;
     }

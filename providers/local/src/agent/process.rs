@@ -58,7 +58,8 @@ impl Process {
         let Some((program, args)) = launch.command.split_first() else {
             return Err("the command is empty".to_owned());
         };
-        let log = std::fs::File::options().create(true).append(true).open(launch.log).map_err(|e| format!("{}: {e}", launch.log.display()))?;
+        let log =
+            std::fs::File::options().create(true).append(true).open(launch.log).map_err(|e| format!("{}: {e}", launch.log.display()))?;
         let errors = log.try_clone().map_err(|e| e.to_string())?;
         // `dax` in a command is this very program, wherever it lies.
         let path = match program.as_str() {
@@ -69,7 +70,9 @@ impl Process {
         command.arg0(program).args(args).env_clear().envs(launch.env.iter().cloned()).current_dir(launch.root);
         command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         let child = command.spawn().map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => format!("there is no program `{program}` (looked for it in PATH and in {})", launch.root.display()),
+            std::io::ErrorKind::NotFound => {
+                format!("there is no program `{program}` (looked for it in PATH and in {})", launch.root.display())
+            }
             std::io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}` cannot be started: {error}"),
         })?;

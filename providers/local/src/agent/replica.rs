@@ -113,7 +113,8 @@ impl Replica {
         let Some(secrets) = &recipe.secret_env else {
             return Err("its secrets are not known since the agent was restarted: run `dax apply`".to_owned());
         };
-        let mut env: Vec<(OsString, OsString)> = INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+        let mut env: Vec<(OsString, OsString)> =
+            INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
         env.extend(recipe.env.iter().cloned());
         env.extend(secrets.iter().cloned());
         let process = Process::start(&Launch { command: &recipe.command, env, root: &recipe.root, log: &recipe.log })?;

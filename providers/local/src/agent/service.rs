@@ -66,7 +66,12 @@ impl Inner {
 
 impl Service {
     /// A service whose ports are taken.
-    pub(crate) async fn create(agent: Arc<Agent>, environment: Name, name: Name, settings: BTreeMap<Name, Value>) -> Result<Arc<Self>, String> {
+    pub(crate) async fn create(
+        agent: Arc<Agent>,
+        environment: Name,
+        name: Name,
+        settings: BTreeMap<Name, Value>,
+    ) -> Result<Arc<Self>, String> {
         let service = Arc::new(Self {
             agent,
             environment,
@@ -150,7 +155,13 @@ impl Service {
             let replicas = revision.replicas.iter().map(|replica| replica.record()).collect();
             (id.clone(), RevisionRecord { spec: revision.spec.clone(), wanted: revision.wanted, replicas })
         });
-        ServiceRecord { environment, service, settings: inner.settings.clone(), traffic: inner.traffic.clone(), revisions: revisions.collect() }
+        ServiceRecord {
+            environment,
+            service,
+            settings: inner.settings.clone(),
+            traffic: inner.traffic.clone(),
+            revisions: revisions.collect(),
+        }
     }
 
     pub(crate) fn measure(&self, revision: &RevisionId, text: &str, window: Duration) -> Option<Value> {
@@ -286,7 +297,8 @@ impl Service {
             return;
         }
         revision.secrets = Some(secrets);
-        let fresh: Vec<_> = revision.replicas.iter().map(|replica| (replica.clone(), self.recipe(id, revision, replica.number, &replica.ports))).collect();
+        let fresh: Vec<_> =
+            revision.replicas.iter().map(|replica| (replica.clone(), self.recipe(id, revision, replica.number, &replica.ports))).collect();
         drop(inner);
         for (replica, recipe) in fresh {
             replica.supply(recipe.secret_env.unwrap_or_default());

@@ -1,0 +1,9 @@
+//! The real binary with real processes, on ports that nobody uses.
+
+mod basics;
+mod conformance;
+mod crash;
+mod failures;
+mod project;
+mod rollout;
+mod secrets;
