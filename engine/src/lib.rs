@@ -112,9 +112,10 @@ impl Engine {
     fn providers(&self, instances: impl IntoIterator<Item = Name>) -> Result<Providers, EngineError> {
         let mut platforms: BTreeMap<Name, Arc<dyn Platform>> = BTreeMap::new();
         for instance in instances {
-            if !platforms.contains_key(&instance) {
-                let platform = (self.platforms)(&instance).ok_or_else(|| EngineError::NoProvider { instance: instance.to_string() })?;
-                platforms.insert(instance, platform);
+            if let std::collections::btree_map::Entry::Vacant(place) = platforms.entry(instance) {
+                let missing = || EngineError::NoProvider { instance: place.key().to_string() };
+                let platform = (self.platforms)(place.key()).ok_or_else(missing)?;
+                place.insert(platform);
             }
         }
         let root = self.root.clone();

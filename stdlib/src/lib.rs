@@ -11,6 +11,7 @@ const MODULES: &[(&str, &str)] = &[
     ("std/service", include_str!("../std/service.dax")),
     ("std/strategy", include_str!("../std/strategy.dax")),
     ("std/local", include_str!("../std/local.dax")),
+    ("std/memory", include_str!("../std/memory.dax")),
 ];
 
 /// The text of a module.

@@ -1,7 +1,153 @@
-//! Bench.
+//! Speed and memory of the release build on generated projects: N services in three environments.
+//!
+//! Figures are CPU seconds of the whole process (user and system), the smallest of several runs, its wall
+//! time, and its peak memory. Growth is the exponent from one N to the next: 1.0 is linear.
 
-use anyhow::Result;
-use std::path::Path;
-pub(crate) fn run(_root: &Path, _args: &[String]) -> Result<()> {
+use crate::{cargo, run as run_command};
+use anyhow::{Context, Result, ensure};
+use nix::sys::resource::{UsageWho, getrusage};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+const SIZES: [usize; 4] = [10, 100, 1_000, 10_000];
+
+/// What one command used.
+#[derive(Clone, Copy, Debug)]
+struct Usage {
+    cpu: f64,
+    wall: f64,
+    peak_mb: f64,
+}
+
+pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
+    // One command is measured by a process of its own, so that the peak is that of this command alone.
+    if let [word, rest @ ..] = args
+        && word == "--measure"
+    {
+        return measure_here(rest);
+    }
+    run_command(cargo(&["build", "--release", "--package", "dax-cli"]))?;
+    let dax = root.join("target/release/dax");
+    let most = args.first().and_then(|n| n.parse().ok()).unwrap_or(10_000);
+    let mut table: Vec<(usize, Vec<(&'static str, Usage)>)> = Vec::new();
+    for size in SIZES.into_iter().filter(|size| *size <= most) {
+        let folder = std::env::temp_dir().join(format!("dax-bench-{}-{size}", std::process::id()));
+        let rows = bench(&dax, &folder, size);
+        std::fs::remove_dir_all(&folder)?;
+        table.push((size, rows?));
+    }
+    report(&table);
+    run_command(cargo(&["bench", "--package", "dax-tests"]))
+}
+
+fn bench(dax: &Path, folder: &Path, size: usize) -> Result<Vec<(&'static str, Usage)>> {
+    generate(folder, size, "1.0.0")?;
+    once(dax, folder, &["fmt"], 0)?;
+    let plan = ["plan", "-e", "production", "-q", "--format", "json"];
+    let mut rows = vec![("start: --version", measure(dax, folder, &["--version"], size, 0)?)];
+    rows.push(("check", measure(dax, folder, &["check"], size, 0)?));
+    rows.push(("fmt --check", measure(dax, folder, &["fmt", "--check"], size, 0)?));
+    rows.push(("build 3 environments to JSON", measure(dax, folder, &["build"], size, 0)?));
+    rows.push(("plan from nothing", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    rows.push(("plan from nothing as JSON", measure(dax, folder, &plan, size, 0)?));
+    let apply = ["apply", "-e", "production", "--auto-approve", "-q"];
+    rows.push(("apply from nothing", once(dax, folder, &apply, 0)?));
+    rows.push(("plan without changes", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    generate(folder, size, "1.0.1")?;
+    rows.push(("plan, 1 % changed", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    rows.push(("apply, 1 % changed", once(dax, folder, &apply, 0)?));
+    Ok(rows)
+}
+
+/// The project: files of a hundred services, and the environments. `tag` is that of one service in a hundred.
+fn generate(folder: &Path, size: usize, tag: &str) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("dax.mod"), "project = \"bench\"\nedition = 2026\n")?;
+    for (number, chunk) in (0..size).collect::<Vec<_>>().chunks(100).enumerate() {
+        let mut text = String::new();
+        for i in chunk {
+            let version = if i % 100 == 7 { tag } else { "1.0.0" };
+            let need = if i % 20 == 0 { String::new() } else { format!("  needs    = [svc{:05}]\n", i - 1) };
+            let _ = write!(
+                text,
+                "service svc{i:05} {{\n  image    = \"registry.example.com/team/svc{i:05}:{version}\"\n  replicas = default 2\n  cpu      = default 250mcpu\n  memory   = default 256MiB\n  ports    = {{ http: {port} }}\n  env      = {{\n    LOG_LEVEL: default \"info\"\n    REGION: \"eu-west-1\"\n    SERVICE: \"svc{i:05}\"\n    TIMEOUT: \"30s\"\n  }}\n  health http \"/healthz\" {{ every = 10s, timeout = 2s, fail_after = 3 }}\n{need}}}\n\n",
+                port = 8000 + i % 50_000,
+            );
+        }
+        std::fs::write(folder.join(format!("services_{number:03}.dax")), text.trim_end().to_owned() + "\n")?;
+    }
+    let mut text = "import memory from \"std/memory\"\n\nprovider memory.world {\n}\n".to_owned();
+    for environment in ["dev", "staging", "production"] {
+        let _ = write!(text, "\nenvironment {environment} {{\n");
+        for i in 0..size {
+            let _ = writeln!(text, "  bind svc{i:05} to memory.world");
+        }
+        for i in 0..size {
+            match environment {
+                "staging" => {
+                    let _ = writeln!(text, "  set svc{i:05} {{ cpu = 500mcpu, memory = 512MiB }}");
+                }
+                "production" => {
+                    let replicas = if i % 10 == 0 { ", replicas = override 6" } else { ", replicas = 4" };
+                    let _ = writeln!(text, "  set svc{i:05} {{ cpu = 1cpu, memory = 1GiB{replicas} }}");
+                }
+                _ => {}
+            }
+        }
+        text.push_str("}\n");
+    }
+    std::fs::write(folder.join("environments.dax"), text)?;
     Ok(())
+}
+
+/// The best of several runs.
+fn measure(dax: &Path, folder: &Path, args: &[&str], size: usize, code: i32) -> Result<Usage> {
+    let runs = if size >= 10_000 { 3 } else { 5 };
+    let all = (0..runs).map(|_| once(dax, folder, args, code)).collect::<Result<Vec<_>>>()?;
+    all.into_iter().min_by(|a, b| a.cpu.total_cmp(&b.cpu)).context("at least one run")
+}
+
+fn once(dax: &Path, folder: &Path, args: &[&str], code: i32) -> Result<Usage> {
+    let output = Command::new(std::env::current_exe()?)
+        .args(["bench", "--measure", &code.to_string()])
+        .arg(dax)
+        .args(args)
+        .current_dir(folder)
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "dax {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let numbers: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+    let [cpu, wall, peak_mb] = numbers[..] else { anyhow::bail!("no figures: {text}") };
+    Ok(Usage { cpu, wall, peak_mb })
+}
+
+fn measure_here(args: &[String]) -> Result<()> {
+    let [code, program, rest @ ..] = args else { anyhow::bail!("nothing to measure") };
+    let begun = Instant::now();
+    let output = Command::new(PathBuf::from(program)).args(rest).stdin(Stdio::null()).stdout(Stdio::null()).output()?;
+    let wall = begun.elapsed().as_secs_f64();
+    ensure!(output.status.code() == code.parse().ok(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    println!("{} {wall} {}", seconds(used.user_time()) + seconds(used.system_time()), used.max_rss() as f64 / 1024.0);
+    Ok(())
+}
+
+fn report(table: &[(usize, Vec<(&'static str, Usage)>)]) {
+    println!("\n{:32} {:>8} {:>10} {:>10} {:>9} {:>8}", "", "N", "CPU s", "wall s", "peak MB", "growth");
+    let count = table.first().map_or(0, |(_, rows)| rows.len());
+    for row in 0..count {
+        let mut previous: Option<(usize, f64)> = None;
+        for (size, rows) in table {
+            let (name, usage) = rows[row];
+            // Below ten milliseconds the start of the process is all that is measured.
+            let growth =
+                previous.filter(|(_, cpu)| *cpu >= 0.01).map(|(n, cpu)| (usage.cpu / cpu).ln() / ((*size as f64) / (n as f64)).ln());
+            let growth = growth.map_or_else(|| "-".to_owned(), |g| format!("{g:.2}"));
+            println!("{name:32} {size:>8} {:>10.4} {:>10.4} {:>9.1} {growth:>8}", usage.cpu, usage.wall, usage.peak_mb);
+            previous = Some((*size, usage.cpu));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 /// A module of one [`Program`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(pub usize);
 
 /// A module: some files that share one namespace.
@@ -33,12 +33,6 @@ pub struct Program {
     pub root: ModuleId,
     /// Modules whose types are known everywhere.
     pub prelude: Vec<ModuleId>,
-}
-
-impl Default for ModuleId {
-    fn default() -> Self {
-        Self(0)
-    }
 }
 
 /// The state of one run over a program.

@@ -219,7 +219,7 @@ impl<'a> Context<'a> {
             }
             TypeKind::Name { path, args, range } => {
                 let base = self.named(module, written, path, args, report);
-                match range {
+                match range.as_deref() {
                     Some((low, high)) => self.ranged(base, low, high, written.span, report),
                     None => base,
                 }

@@ -169,7 +169,7 @@ pub enum TypeKind {
         /// Arguments in angle brackets.
         args: Vec<TypeExpr>,
         /// Bounds, both included.
-        range: Option<(Value, Value)>,
+        range: Option<Box<(Value, Value)>>,
     },
     /// A literal text.
     Literal(Name),

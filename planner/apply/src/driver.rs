@@ -22,13 +22,16 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// The time, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Reads the value of a secret, or says why it cannot be read.
+pub type SecretReader = Arc<dyn Fn(&SecretRef) -> Result<String, String> + Send + Sync>;
+
 /// What the driver reaches the world through.
 #[derive(Clone)]
 pub struct Providers {
     /// Platforms by provider instance.
     pub platforms: BTreeMap<Name, Arc<dyn Platform>>,
     /// Reads the value of a secret.
-    pub secret: Arc<dyn Fn(&SecretRef) -> Result<String, String> + Send + Sync>,
+    pub secret: SecretReader,
 }
 
 /// What a front end may show.

@@ -22,6 +22,7 @@ pub struct Context {
 /// The platform of a provider instance such as `local.machine`, or nothing when it is not built in.
 pub fn platform(instance: &Name, context: &Context) -> Option<Arc<dyn Platform>> {
     match instance.as_str() {
+        "memory.world" => Some(Arc::new(dax_provider_testkit::Memory::at(context.folder.join("memory.json")))),
         #[cfg(feature = "local")]
         "local.machine" => Some(Arc::new(local::Local {
             folder: context.folder.join("local"),

@@ -3,6 +3,7 @@
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Value};
 use dax_provider_api::{BoxFuture, Call, Operation, Platform, ProviderError, Query};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What goes wrong with a call.
@@ -16,6 +17,8 @@ pub enum Fault {
 
 #[derive(Default)]
 struct State {
+    /// Where the world is kept between two processes, if it is.
+    file: Option<PathBuf>,
     services: BTreeMap<(Name, Name), LiveService>,
     metrics: BTreeMap<(Name, RevisionId), BTreeMap<Name, Value>>,
     /// Calls so far, those that changed nothing included.
@@ -35,6 +38,14 @@ pub struct Memory {
 impl Memory {
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A world that is kept in a file: read now, written when a run ends.
+    pub fn at(file: PathBuf) -> Self {
+        let text = std::fs::read(&file).unwrap_or_default();
+        let kept: Vec<(Name, Name, LiveService)> = serde_json::from_slice(&text).unwrap_or_default();
+        let services = kept.into_iter().map(|(environment, name, service)| ((environment, name), service)).collect();
+        Self { state: Arc::new(Mutex::new(State { file: Some(file), services, ..State::default() })) }
     }
 
     /// Makes the call with this number (from 0) fail.
@@ -190,6 +201,13 @@ impl Platform for Memory {
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
-        Box::pin(async { Ok(()) })
+        Box::pin(async {
+            let state = self.state();
+            let Some(file) = &state.file else { return Ok(()) };
+            let kept: Vec<_> = state.services.iter().map(|((environment, name), service)| (environment, name, service)).collect();
+            let refused = |message: String| ProviderError::Refused { message };
+            let text = serde_json::to_vec(&kept).map_err(|error| refused(error.to_string()))?;
+            std::fs::write(file, text).map_err(|error| refused(format!("{}: {error}", file.display())))
+        })
     }
 }

@@ -50,7 +50,7 @@ impl Lower<'_> {
                 Kind::ty_args => args = self.children(child).map(|arg| self.ty(arg)).collect(),
                 _ => {
                     let bounds: Vec<Value> = self.children(child).filter_map(|n| self.signed(n)).collect();
-                    range = <[Value; 2]>::try_from(bounds).ok().map(|[low, high]| (low, high));
+                    range = <[Value; 2]>::try_from(bounds).ok().map(|[low, high]| Box::new((low, high)));
                 }
             }
         }
