@@ -35,6 +35,12 @@ impl Display {
     pub(crate) fn event(&mut self, plan: &Plan, event: Progress) {
         match event {
             Progress::Begun(step) => self.begin(plan, step, ""),
+            // Waiting is taken back by doing nothing: that is no news.
+            Progress::Undoing(step) | Progress::Undone(step) if changes_nothing(plan, step) => {
+                if let Some((_, Some(bar))) = self.running.remove(&step) {
+                    bar.finish_and_clear();
+                }
+            }
             Progress::Undoing(step) => self.begin(plan, step, "take back: "),
             Progress::Done(step) => self.end(plan, step, "✓", ""),
             Progress::Undone(step) => self.end(plan, step, "↩", "taken back: "),
@@ -89,6 +95,10 @@ impl Display {
         let seconds = begun.elapsed().as_secs_f64();
         self.line(&format!("  {mark} {prefix}{}  {seconds:.1}s", describe(plan, step)));
     }
+}
+
+fn changes_nothing(plan: &Plan, step: StepId) -> bool {
+    plan.steps.get(step.0 as usize).is_some_and(|step| step.inverse.steps.is_empty())
 }
 
 fn describe(plan: &Plan, step: StepId) -> String {

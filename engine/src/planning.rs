@@ -16,6 +16,14 @@ pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this s
 /// Every code of this crate.
 pub const CODES: &[Code] = &[NOT_RUNNABLE, secrets::NO_SECRET];
 
+/// What a plan remembers of the program that it was made from; a state alone has little of it.
+struct Origin<'o> {
+    project: Name,
+    params: BTreeMap<Name, dax_core::Value>,
+    sources: Name,
+    locate: &'o dyn Fn(Span) -> String,
+}
+
 impl Engine {
     /// Plans what leads an environment to what the program describes.
     ///
@@ -31,8 +39,13 @@ impl Engine {
         for gate in &mut desired.gates {
             gate.blocked = blocked(&store, gate)?;
         }
-        let params = checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect();
-        let (plan, diagnostics) = self.make(&store, environment, Mode::Apply, &desired, params, sources_digest(sources), &locate)?;
+        let origin = Origin {
+            project: checked.graph.project.clone(),
+            params: checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect(),
+            sources: sources_digest(sources),
+            locate: &locate,
+        };
+        let (plan, diagnostics) = self.make(&store, environment, Mode::Apply, &desired, origin)?;
         problems.extend(diagnostics);
         diagnostic::sort(&mut problems);
         if diagnostic::has_errors(&problems) {
@@ -98,31 +111,30 @@ impl Engine {
     }
 
     fn make_sound(&self, store: &Store, environment: &str, mode: Mode, desired: &Desired<'_>) -> Result<Plan, EngineError> {
-        let locate = |_| String::new();
-        let (plan, diagnostics) = self.make(store, environment, mode, desired, BTreeMap::new(), Name::default(), &locate)?;
+        let project = dax_project::project_name(&crate::files::Disk { root: self.root.clone() })?;
+        let origin = Origin { project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new() };
+        let (plan, diagnostics) = self.make(store, environment, mode, desired, origin)?;
         if diagnostic::has_errors(&diagnostics) {
             return Err(EngineError::Program { sources: Sources::default(), diagnostics });
         }
         Ok(plan)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is an input of the plan")]
     fn make(
         &self,
         store: &Store,
         environment: &str,
         mode: Mode,
         desired: &Desired<'_>,
-        params: BTreeMap<Name, dax_core::Value>,
-        sources: Name,
-        locate: &dyn Fn(Span) -> String,
+        origin: Origin<'_>,
     ) -> Result<(Plan, Vec<Diagnostic>), EngineError> {
+        let Origin { project, params, sources, locate } = origin;
         let (snapshot, base) = store.state(environment)?;
         let instances = desired.services.values().map(|s| s.provider.clone()).chain(snapshot.services.values().map(|s| s.provider.clone()));
         let providers = self.providers(instances)?;
         let live = self.runtime.block_on(read(&providers, environment))?;
         let request = Request {
-            project: project_name(&self.root),
+            project,
             environment: environment.into(),
             mode,
             params,
@@ -150,12 +162,6 @@ impl Engine {
     pub fn open_plan(&self, path: &Path) -> Result<Plan, EngineError> {
         plan_file::read(path)
     }
-}
-
-/// The project's name for plans that come from a state alone.
-fn project_name(root: &Path) -> Name {
-    let manifest = dax_project::load(&crate::files::Disk { root: root.to_owned() });
-    manifest.map(|loaded| loaded.manifest.project).unwrap_or_default()
 }
 
 /// Everything that runs in an environment, one call a platform.

@@ -16,6 +16,8 @@ pub(crate) fn run(args: &BuildArgs, engine: &Engine, out: &mut Printer) -> Resul
         return Err(EngineError::UnknownEnvironment { name: name.to_owned(), meant: None, known }.into());
     }
     let json = to_json(&checked.graph, &checked.loaded.sources, only);
-    out.data(&format!("{json:#}\n"));
+    let mut text = serde_json::to_string_pretty(&json).map_err(|error| CliError::World(error.to_string()))?;
+    text.push('\n');
+    out.data(&text);
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ mod load;
 mod manifest;
 
 pub use dax_sema::{Contribution, Missing, Params};
-pub use load::{CODES, Loaded, load};
+pub use load::{CODES, Loaded, load, project_name};
 pub use manifest::Manifest;
 
 use dax_core::{Diagnostic, Name};

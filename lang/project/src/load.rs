@@ -1,7 +1,7 @@
 //! Loading: every file once, every import to its module.
 
 use crate::{FileSystem, Manifest, ProjectError, manifest};
-use dax_core::{Code, Diagnostic, Name, Sources, Span};
+use dax_core::{Code, Diagnostic, FileId, Name, Sources, Span};
 use dax_sema::{ModuleId, ModuleSource, Program, import_path};
 use dax_syntax::ast::{File, ItemKind};
 use std::collections::BTreeMap;
@@ -55,6 +55,15 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
     }
     let program = Program { project: manifest.project.clone(), modules: loader.modules, root, prelude };
     Ok(Loaded { manifest, sources: loader.sources, program, diagnostics: loader.diagnostics })
+}
+
+/// The project's name alone, for what needs no program.
+///
+/// # Errors
+/// [`ProjectError`] when there is no project or its `dax.mod` cannot be read.
+pub fn project_name(files: &dyn FileSystem) -> Result<Name, ProjectError> {
+    let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
+    Ok(manifest::parse(FileId::default(), &String::from_utf8_lossy(&text), &mut Vec::new()).project)
 }
 
 fn read(files: &dyn FileSystem, path: &str) -> Result<Option<Vec<u8>>, ProjectError> {

@@ -17,6 +17,9 @@ mod grammar {
 }
 use grammar::Grammar;
 
+/// Nodes may nest this deep, whatever they nest by; everything behind the parser walks trees by recursion.
+const MAX_NODE_DEPTH: usize = 8 * crate::split::MAX_DEPTH;
+
 /// A node of the tree.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
@@ -45,15 +48,9 @@ impl Tree {
         if chunk.too_deep.is_some() {
             return tree.all_bad(text);
         }
-        match Grammar::parse(Kind::chunk, text) {
-            Ok(pairs) => {
-                for pair in pairs {
-                    tree.push(pair);
-                }
-                tree
-            }
-            Err(_) => tree.all_bad(text), // pest's own stack guard
-        }
+        // A parse that fails is one that pest's own stack guard ended.
+        let whole = Grammar::parse(Kind::chunk, text).is_ok_and(|pairs| pairs.into_iter().all(|pair| tree.push(pair, 0)));
+        if whole { tree } else { Self::default().all_bad(text) }
     }
 
     fn all_bad(mut self, text: &str) -> Self {
@@ -63,15 +60,18 @@ impl Tree {
         self
     }
 
-    fn push(&mut self, pair: pest::iterators::Pair<'_, Kind>) {
+    /// Adds a node with its subtree, unless that nests too deep.
+    fn push(&mut self, pair: pest::iterators::Pair<'_, Kind>, depth: usize) -> bool {
+        if depth > MAX_NODE_DEPTH {
+            return false;
+        }
         let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let at = self.nodes.len();
         let span = pair.as_span();
         self.nodes.push(Node { kind: pair.as_rule(), start: offset(span.start()), end: offset(span.end()), next: 0 });
-        for child in pair.into_inner() {
-            self.push(child);
-        }
+        let whole = pair.into_inner().all(|child| self.push(child, depth + 1));
         self.nodes[at].next = offset(self.nodes.len());
+        whole
     }
 
     /// The children of a node, comments left out.

@@ -58,6 +58,27 @@ fn noise_at_every_place_of_the_broken_programs_gives_no_panic() {
 }
 
 #[test]
+fn endless_chains_and_nesting_without_brackets_are_refused_and_exhaust_no_stack() {
+    for (head, piece) in [
+        ("let a = 1", " + 1"),
+        ("let a = b", ".b"),
+        ("let a = ", "if "),
+        ("type T = ", "List<"),
+        ("let a = f", "(1)"),
+        ("let a = b", "[0]"),
+        ("let a = \"", "${\""),
+        ("let a = ", "not "),
+        ("let a = ", "-"),
+    ] {
+        for count in [50, 300, 20_000] {
+            let text = format!("{head}{}\n", piece.repeat(count));
+            survives(&text);
+            check(&Files::project(&text), &params(&[]));
+        }
+    }
+}
+
+#[test]
 fn unclosed_brackets_cost_linear_time_and_deep_ones_are_refused() {
     for open in ["{", "[", "(", "service a {\n", "\"${", "x = {", "[for x in ["] {
         survives(&open.repeat(80));

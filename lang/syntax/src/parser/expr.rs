@@ -5,6 +5,9 @@ use crate::ast::{BinaryOp, Entry, Expr, ExprKind, ForClause, UnaryOp};
 use crate::tree::Kind;
 use dax_core::{Diagnostic, Value};
 
+/// Operators or members in one row: each makes the tree one level deeper.
+const MAX_CHAIN: usize = 200;
+
 /// Operators by how tightly they bind; comparisons do not chain.
 fn operator(symbol: &str) -> (u8, BinaryOp) {
     match symbol {
@@ -33,6 +36,9 @@ impl Lower<'_> {
 
     pub(super) fn expr(&mut self, node: usize) -> Option<Expr> {
         let mut children = self.children(node);
+        if children.len() > 2 * MAX_CHAIN {
+            return self.too_long(node, "operators");
+        }
         let first = self.unary(children.next()?);
         if children.len() == 0 {
             return first;
@@ -60,11 +66,22 @@ impl Lower<'_> {
         operands.pop().flatten()
     }
 
+    fn too_long<T>(&mut self, node: usize, what: &str) -> Option<T> {
+        let detail = format!("more than {MAX_CHAIN} {what} stand in one row");
+        let help = "give parts of it names with `let`";
+        self.diagnostics.push(Diagnostic::new(faults::TOO_DEEP, self.span(node), detail).help(help));
+        None
+    }
+
     fn unary(&mut self, node: usize) -> Option<Expr> {
         let span = self.span(node);
         let mut prefix = None;
         let mut base: Option<Expr> = None;
-        for child in self.children(node) {
+        let children = self.children(node);
+        if children.len() > MAX_CHAIN {
+            return self.too_long(node, "members, indexes and calls");
+        }
+        for child in children {
             match self.kind(child) {
                 Kind::prefix => {
                     prefix = Some(if self.slice(child) == "-" { UnaryOp::Minus } else { UnaryOp::Not });

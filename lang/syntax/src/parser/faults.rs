@@ -63,6 +63,12 @@ impl Lower<'_> {
             return;
         }
         let text = self.slice(node);
+        if place == Place::Item && self.tree.nodes.len() == 2 && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            // A word begins it and the grammar takes any word, so it was the depth that the parser refused.
+            let help = "give the inner part a name with `let`";
+            self.diagnostics.push(Diagnostic::new(TOO_DEEP, span, "the parts of this item nest too deep").help(help));
+            return;
+        }
         if let Some(at) = open_quote(text.lines().next().unwrap_or("")) {
             let at = span.start + u32::try_from(at).unwrap_or(0);
             let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start: at, ..span }, "the closing quote is missing")
