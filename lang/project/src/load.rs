@@ -1,13 +1,12 @@
 //! Loading: every file once, every import to its module.
 
-use crate::{FileSystem, Manifest, ProjectError, manifest};
+use crate::manifest::{self, MANIFEST};
+use crate::{FileSystem, Manifest, ProjectError};
 use dax_core::{Code, Diagnostic, FileId, Name, Sources, Span};
 use dax_sema::{ModuleId, ModuleSource, Program, import_path};
 use dax_syntax::ast::{File, ItemKind};
 use std::collections::BTreeMap;
 
-/// `dax.mod` is malformed. Explained in docs/diagnostics/DAX8001.md.
-pub const MANIFEST: Code = Code::error(8001, "dax.mod is malformed");
 /// An import that leads nowhere. Explained in docs/diagnostics/DAX8002.md.
 pub const NO_MODULE: Code = Code::error(8002, "there is no such module");
 /// A file that is no text. Explained in docs/diagnostics/DAX8003.md.

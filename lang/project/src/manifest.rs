@@ -1,8 +1,10 @@
 //! `dax.mod`: the name of the project and the edition of the language, written in dax itself.
 
-use crate::load::MANIFEST;
-use dax_core::{Diagnostic, FileId, Name, Span, Value};
+use dax_core::{Code, Diagnostic, FileId, Name, Span, Value};
 use dax_syntax::ast::{ExprKind, ItemKind};
+
+/// `dax.mod` is malformed. Explained in docs/diagnostics/DAX8001.md.
+pub const MANIFEST: Code = Code::error(8001, "dax.mod is malformed");
 
 /// The newest edition that this version of dax reads.
 pub const EDITION: i64 = 2026;

@@ -10,7 +10,8 @@ pub(crate) use environment::{Clause, clause};
 pub(crate) use expr::walk_item;
 pub(crate) use items::{STRATEGY_KINDS, secret_source};
 
-use crate::context::{Context, ModuleId};
+use crate::context::Context;
+use crate::program::ModuleId;
 use crate::ty::Type;
 use dax_core::Name;
 

@@ -1,39 +1,11 @@
 //! What both passes share: the program, its names, its types and the diagnostics so far.
 
 use crate::names::Names;
+use crate::program::{ModuleId, Program};
 use crate::ty::Type;
 use dax_core::{Code, Diagnostic, Name, Span};
-use dax_syntax::ast::File;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
-
-/// A module of one [`Program`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ModuleId(pub usize);
-
-/// A module: some files that share one namespace.
-#[derive(Debug, Default)]
-pub struct ModuleSource {
-    /// Its import path; empty for the project itself.
-    pub path: Name,
-    /// Its files.
-    pub files: Vec<File>,
-    /// Import paths that its files use, resolved.
-    pub imports: BTreeMap<Name, ModuleId>,
-}
-
-/// All modules of a project.
-#[derive(Debug, Default)]
-pub struct Program {
-    /// The project's name.
-    pub project: Name,
-    /// The modules.
-    pub modules: Vec<ModuleSource>,
-    /// The project's own module.
-    pub root: ModuleId,
-    /// Modules whose types are known everywhere.
-    pub prelude: Vec<ModuleId>,
-}
+use std::collections::HashMap;
 
 /// The state of one run over a program.
 pub(crate) struct Context<'a> {
@@ -65,11 +37,5 @@ impl<'a> Context<'a> {
     /// Whether a name belongs to an item whose fault was reported.
     pub(crate) fn is_broken(&self, module: ModuleId, name: &str) -> bool {
         self.names.module(module).broken.iter().any(|broken| broken == name)
-    }
-
-    /// A type of the prelude, such as `Service`.
-    pub(crate) fn prelude_type(&self, name: &str) -> Type<'a> {
-        let module = self.program.prelude.iter().find(|m| self.names.module(**m).types.contains_key(name));
-        module.map_or(Type::Error, |module| self.named_type(*module, name).unwrap_or(Type::Error))
     }
 }

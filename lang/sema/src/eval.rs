@@ -11,7 +11,8 @@ mod params;
 
 pub use params::{Missing, Params};
 
-use crate::context::{Context, ModuleId};
+use crate::context::Context;
+use crate::program::ModuleId;
 use dax_core::{Code, Diagnostic, Name, Span};
 use dax_ir::{Graph, Layer, Need, Node, Origin, Via};
 use indexmap::IndexMap;

@@ -12,12 +12,14 @@ mod context;
 mod eval;
 mod names;
 mod operators;
+mod program;
+mod resolve;
 mod ty;
 mod why;
 
-pub use context::{ModuleId, ModuleSource, Program};
 pub use eval::{Missing, Params};
 pub use names::import_path;
+pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};
 
 use dax_core::{Diagnostic, Name};

@@ -1,7 +1,7 @@
 //! Which item each name stands for, module by module.
 
 use crate::codes;
-use crate::context::{ModuleId, Program};
+use crate::program::{ModuleId, Program};
 use dax_core::{Code, Diagnostic, Name, Span, suggest};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr, TypeItem};
 use indexmap::IndexMap;

@@ -1,7 +1,8 @@
 //! `dax why`: every value that was offered for a place, and the names behind the one that won.
 
-use crate::context::{Context, Program};
+use crate::context::Context;
 use crate::eval::{self, Params};
+use crate::program::Program;
 use dax_core::{Name, Span, Value};
 use dax_ir::Origin;
 

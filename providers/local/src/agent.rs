@@ -4,6 +4,7 @@
 //! the processes again by number and start time. What it writes holds references to secrets, no values.
 
 mod health;
+mod keep;
 mod metrics;
 mod operations;
 mod process;
@@ -12,9 +13,7 @@ mod record;
 mod replica;
 mod service;
 
-pub(crate) use record::RECORD;
-
-use crate::protocol::{Reply, Request, socket_path};
+use crate::protocol::{RECORD, Reply, Request, socket_path};
 use dax_core::{LiveService, Name};
 use service::Service;
 use std::collections::BTreeMap;

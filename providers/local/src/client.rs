@@ -1,7 +1,6 @@
 //! The platform that the applier sees: finds the agent, starts it when it is needed, and asks it.
 
-use crate::agent::RECORD;
-use crate::protocol::{Reply, Request, socket_path};
+use crate::protocol::{INHERITED, RECORD, Reply, Request, socket_path};
 use dax_core::{LiveService, Name, Value};
 use dax_provider_api::{BoxFuture, Call, Platform, ProviderError, Query};
 use std::collections::BTreeMap;
@@ -13,8 +12,6 @@ use tokio::net::UnixStream;
 
 /// How long the agent may take to start.
 const START: Duration = Duration::from_secs(10);
-/// Variables that the agent and its processes get from the command's own environment.
-pub(crate) const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
 
 /// The platform `local.machine` of one project.
 #[derive(Clone, Debug)]

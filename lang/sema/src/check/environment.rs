@@ -2,8 +2,9 @@
 
 use super::Scope;
 use crate::codes;
-use crate::context::{Context, ModuleId};
+use crate::context::Context;
 use crate::names::{Block, Symbol};
+use crate::program::ModuleId;
 use crate::ty::{RefKind, Type};
 use dax_core::{Diagnostic, Name, Span, suggest};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Member};

@@ -440,7 +440,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn imported_value(&self, module: crate::context::ModuleId, alias: &Name, name: &Ident, span: Span) -> Type<'a> {
+    fn imported_value(&self, module: crate::program::ModuleId, alias: &Name, name: &Ident, span: Span) -> Type<'a> {
         match self.names.value(module, &name.name) {
             Some(Symbol::Let(_)) => self.let_type(module, &name.name),
             Some(Symbol::Param(param)) => param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
@@ -534,7 +534,7 @@ impl<'a> Context<'a> {
 
     fn call_fn(
         &self,
-        module: crate::context::ModuleId,
+        module: crate::program::ModuleId,
         item: &'a dax_syntax::ast::FnItem,
         args: &'a [(Option<Ident>, Expr)],
         span: Span,

@@ -3,8 +3,9 @@
 use super::Scope;
 use crate::block::{self, Assignment, Filling, Join};
 use crate::codes;
-use crate::context::{Context, ModuleId};
+use crate::context::Context;
 use crate::names::{ProviderItem, Secret, Symbol};
+use crate::program::ModuleId;
 use crate::ty::{RefKind, Type};
 use dax_core::{Diagnostic, Name, Span, Value, suggest};
 use dax_syntax::ast::{Expr, ExprKind, FnItem, Member, TypeExpr};

@@ -1,8 +1,8 @@
 //! Expressions to values.
 
 use super::{Eval, Evaluator, Scope, Stop, plain};
-use crate::context::ModuleId;
 use crate::names::Symbol;
+use crate::program::ModuleId;
 use crate::{builtins, codes, operators};
 use dax_core::{Name, SecretRef, Span, Value};
 use dax_ir::{Data, Layer, Node};

@@ -2,8 +2,8 @@
 
 use super::{Eval, Evaluator, Scope, Stop, plain};
 use crate::codes;
-use crate::context::ModuleId;
 use crate::names::Param;
+use crate::program::ModuleId;
 use crate::ty::Type;
 use dax_core::{Decimal, Diagnostic, FileId, Name, Value};
 use dax_ir::Node;

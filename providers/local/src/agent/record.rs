@@ -1,26 +1,17 @@
-//! The agent's record: what runs, written before it is said to run, read by the next agent.
-//!
-//! It holds references to secrets, never values.
+//! What the agent's record holds: what runs, with references to secrets and never their values.
 
 use super::process::Identity;
-use super::service::Service;
-use super::{Agent, Key};
 use dax_core::{Name, RevisionId, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::sync::{Arc, PoisonError};
 
-/// The record's file name.
-pub(crate) const RECORD: &str = "agent.json";
 /// The version of the record.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 #[derive(Serialize, Deserialize)]
-struct Record {
-    format_version: u32,
-    services: Vec<ServiceRecord>,
+pub(super) struct Record {
+    pub(super) format_version: u32,
+    pub(super) services: Vec<ServiceRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,38 +35,4 @@ pub(super) struct ReplicaRecord {
     pub(super) number: u64,
     pub(super) ports: BTreeMap<Name, u16>,
     pub(super) process: Option<Identity>,
-}
-
-impl Agent {
-    /// Writes the record; a crash leaves the old one or the new one.
-    pub(super) fn write(&self) -> Result<(), String> {
-        let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let services = self.services().into_iter().map(|((environment, name), service)| service.record(environment, name));
-        let record = Record { format_version: FORMAT, services: services.collect() };
-        let path = self.folder.join(RECORD);
-        let next = self.folder.join("agent.json.next");
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&next)?;
-            serde_json::to_writer(&mut file, &record)?;
-            file.flush()?;
-            file.sync_data()?;
-            std::fs::rename(&next, &path)
-        };
-        write().map_err(|error| format!("the agent cannot write {}: {error}", path.display()))
-    }
-
-    /// Takes over what the last agent looked after.
-    pub(super) async fn adopt(self: &Arc<Self>) {
-        let Ok(text) = std::fs::read(self.folder.join(RECORD)) else { return };
-        let Ok(record) = serde_json::from_slice::<Record>(&text) else { return };
-        if record.format_version != FORMAT {
-            return;
-        }
-        for record in record.services {
-            let key: Key = (record.environment.clone(), record.service.clone());
-            let service = Service::restore(self.clone(), record).await;
-            self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(key, service);
-        }
-        let _ = self.write();
-    }
 }

@@ -3,7 +3,7 @@
 use super::health::Health;
 use super::process::{Identity, Launch, Process};
 use super::record::ReplicaRecord;
-use crate::client::INHERITED;
+use crate::protocol::INHERITED;
 use dax_core::Name;
 use std::collections::BTreeMap;
 use std::ffi::OsString;

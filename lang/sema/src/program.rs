@@ -1,0 +1,33 @@
+//! Programs: modules of parsed files, with their imports resolved.
+
+use dax_core::Name;
+use dax_syntax::ast::File;
+use std::collections::BTreeMap;
+
+/// A module of one [`Program`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleId(pub usize);
+
+/// A module: some files that share one namespace.
+#[derive(Debug, Default)]
+pub struct ModuleSource {
+    /// Its import path; empty for the project itself.
+    pub path: Name,
+    /// Its files.
+    pub files: Vec<File>,
+    /// Import paths that its files use, resolved.
+    pub imports: BTreeMap<Name, ModuleId>,
+}
+
+/// All modules of a project.
+#[derive(Debug, Default)]
+pub struct Program {
+    /// The project's name.
+    pub project: Name,
+    /// The modules.
+    pub modules: Vec<ModuleSource>,
+    /// The project's own module.
+    pub root: ModuleId,
+    /// Modules whose types are known everywhere.
+    pub prelude: Vec<ModuleId>,
+}
