@@ -39,7 +39,7 @@ pub(crate) fn engine(folder: &Path) -> Result<Engine, CliError> {
 /// The parameters of a command.
 pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
     let values = args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
-    Params { values, missing }
+    Params { values, missing, only: None }
 }
 
 /// The environment that is meant: the one named, or the only one there is.

@@ -15,6 +15,10 @@ use clap::Parser;
 use exit::{CliError, Exit};
 use printer::Printer;
 
+/// A program is many small values that are made once and read often.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -30,7 +30,7 @@ impl Engine {
     /// # Errors
     /// The program has errors, or the state or a platform cannot be read.
     pub fn plan(&self, environment: &str, params: &Params) -> Result<Plan, EngineError> {
-        let mut checked = self.check(params)?.sound()?;
+        let mut checked = self.check(&Params { only: Some(environment.into()), ..params.clone() })?.sound()?;
         let (found, mut problems) = self.prepare(&mut checked, environment)?;
         let store = self.store()?;
         let sources = &checked.loaded.sources;
@@ -57,7 +57,7 @@ impl Engine {
     /// The environment with the fingerprints of its secrets, and what keeps its services from running.
     fn prepare(&self, checked: &mut Checked, environment: &str) -> Result<(Environment, Vec<Diagnostic>), EngineError> {
         let Some(mut found) = checked.graph.environments.swap_remove(environment) else {
-            let mut known: Vec<String> = checked.graph.environments.keys().map(ToString::to_string).collect();
+            let mut known: Vec<String> = checked.loaded.environment_names().iter().map(ToString::to_string).collect();
             known.sort();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
@@ -102,7 +102,7 @@ impl Engine {
         if store.points(environment)?.is_empty() {
             let known: Vec<String> = store.environments()?.iter().map(ToString::to_string).collect();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
-            let declared = self.check(&Params { values: BTreeMap::new(), missing: dax_project::Missing::Ignore });
+            let declared = self.check(&Params { values: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
             if !declared.is_ok_and(|checked| checked.graph.environments.contains_key(environment)) {
                 return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
             }

@@ -41,7 +41,7 @@ pub enum Value {
     /// The address of another item, `service.web`.
     Ref(Name),
     /// A secret, by reference.
-    Secret(SecretRef),
+    Secret(Box<SecretRef>),
     /// A list.
     List(Vec<Value>),
     /// A map or record, by key.

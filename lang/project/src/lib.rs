@@ -74,6 +74,11 @@ impl Loaded {
         dax_sema::param_names(&self.program)
     }
 
+    /// The names of the project's environments.
+    pub fn environment_names(&self) -> Vec<Name> {
+        dax_sema::environment_names(&self.program)
+    }
+
     /// What was offered for a field of a service, for `dax why`.
     pub fn contributions(&self, params: &Params, environment: &str, service: &str, path: &[Name]) -> Vec<Contribution> {
         dax_sema::contributions(&self.program, params, environment, service, path)

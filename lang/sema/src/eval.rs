@@ -34,7 +34,8 @@ pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
     let mut graph = Graph { project: context.program.project.clone(), ..Graph::default() };
     let outside = Evaluator::new(context, params, None);
     graph.params = outside.params();
-    for block in lower::environments(context) {
+    let wanted = |name: &Name| params.only.as_ref().is_none_or(|only| only == name);
+    for block in lower::environments(context).filter(|block| wanted(&block.name.name)) {
         let setup = layers::Setup::of(context, block);
         let evaluator = Evaluator::new(context, params, Some(&setup));
         let environment = evaluator.environment(block);

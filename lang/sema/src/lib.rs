@@ -41,3 +41,10 @@ pub fn param_names(program: &Program) -> Vec<Name> {
     let values = &context.names.module(program.root).values;
     values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Param(_))).map(|(name, _)| name.clone()).collect()
 }
+
+/// The names of the project's environments.
+pub fn environment_names(program: &Program) -> Vec<Name> {
+    let context = context::Context::new(program);
+    let values = &context.names.module(program.root).values;
+    values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Environment(_))).map(|(name, _)| name.clone()).collect()
+}

@@ -54,14 +54,13 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
             0 => brackets.last().map_or(0, |(_, indent)| indent + 1),
             n => brackets.len().checked_sub(n).map_or(0, |at| brackets[at].1),
         };
-        let in_args = brackets.last().is_some_and(|(open, _)| *open == '(');
-        if let [head @ .., last] = tokens
-            && last.text == ","
-            && !in_args
-            && balanced(head)
-        {
-            tokens = head;
-        }
+        let trailing = match tokens {
+            [head @ .., last] if last.text == "," => {
+                tokens = head;
+                true
+            }
+            _ => false,
+        };
         let mut line = Line { indent, text: String::new(), align: None };
         let depth = brackets.len();
         for (i, token) in tokens.iter().enumerate() {
@@ -80,17 +79,16 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
             }
             line.text.push_str(token.text);
         }
+        // Between arguments a line break does not separate, everywhere else it does.
+        if trailing && brackets.last().is_some_and(|(open, _)| *open == '(') {
+            line.text.push(',');
+        }
         if brackets.len() != depth || line.text.contains('\n') {
             line.align = None;
         }
         lines.push(line);
     }
     lines
-}
-
-fn balanced(tokens: &[Token<'_>]) -> bool {
-    let opens = tokens.iter().filter(|t| t.kind == TokenKind::Open).count();
-    opens == tokens.iter().filter(|t| t.kind == TokenKind::Close).count() || tokens.first().is_some_and(|t| t.kind == TokenKind::Close)
 }
 
 /// Whether a blank stands between two tokens of a line.
@@ -101,7 +99,7 @@ fn spaced(before: &Token<'_>, after: &Token<'_>) -> bool {
         (Open, Close) | (Prefix | Tight, _) | (_, Tight | TightEnd) => false,
         (Open, _) => before.text == "{",
         (_, Close) => after.text == "}",
-        (_, Open) if after.glued && after.text != "{" => false,
+        (TokenKind::Word | Close, Open) if after.glued && after.text != "{" => before.is_operator(),
         _ if matches!(after.text, "," | ";" | ":" | "?") => false,
         _ => true,
     }

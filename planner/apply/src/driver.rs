@@ -87,10 +87,17 @@ impl Driver<'_> {
         let mut event = Event::Start;
         let mut measured: BTreeMap<StepId, BTreeMap<Name, Value>> = BTreeMap::new();
         loop {
-            if let Event::Measured(step, values) = &event {
-                measured.insert(*step, values.clone());
+            // What has happened in the meantime is one batch: its entries become durable together.
+            let mut commands = Vec::new();
+            let mut next = Some(event);
+            while let Some(event) = next.take() {
+                if let Event::Measured(step, values) = &event {
+                    measured.insert(*step, values.clone());
+                }
+                commands.extend(machine.step((self.clock)(), event));
+                let over = commands.iter().any(|command| matches!(command, Command::Finish(_)));
+                next = if over { None } else { events.try_recv().ok() };
             }
-            let commands = machine.step((self.clock)(), event);
             if let Some(outcome) = self.carry_out(&machine, commands, &measured, &sender).await? {
                 return Ok(outcome);
             }

@@ -117,6 +117,17 @@ pub struct Machine {
     stuck: Option<(StepId, String)>,
     interrupted: bool,
     phase: Phase,
+    count: Count,
+}
+
+/// How many steps are where, so that no event looks at all of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    /// Under way, and to be waited for whatever happens.
+    working: usize,
+    /// Under way, but only waiting or watching.
+    waiting: usize,
+    done: usize,
 }
 
 impl Machine {
@@ -141,6 +152,7 @@ impl Machine {
             stuck: None,
             interrupted: false,
             phase: Phase::Forward,
+            count: Count::default(),
         };
         journal.iter().for_each(|entry| machine.replay(entry));
         machine
@@ -167,8 +179,17 @@ impl Machine {
     }
 
     fn set(&mut self, step: StepId, status: Status) {
-        if let Some(slot) = self.status.get_mut(step.0 as usize) {
-            *slot = status;
+        let Some(slot) = self.status.get_mut(step.0 as usize) else { return };
+        let before = std::mem::replace(slot, status);
+        let waits = only_waits(&self.plan.steps[step.0 as usize].kind);
+        for (status, more) in [(before, false), (status, true)] {
+            let counter = match status {
+                Status::Running if waits => &mut self.count.waiting,
+                Status::Running => &mut self.count.working,
+                Status::Done => &mut self.count.done,
+                _ => continue,
+            };
+            *counter = if more { *counter + 1 } else { counter.saturating_sub(1) };
         }
     }
 
@@ -355,10 +376,12 @@ impl Machine {
 
     /// Moves from one phase to the next when nothing is under way any more.
     fn settle(&mut self, out: &mut Vec<Command>) {
-        let running = self.plan.steps.iter().any(|step| self.get(step.id) == Status::Running && !self.may_drop(&step.kind));
+        // Waiting and watching change nothing: they need not end before the run stops or goes back.
+        let may_drop = self.interrupted || self.phase == Phase::Draining;
+        let running = self.count.working > 0 || (self.count.waiting > 0 && !may_drop);
         match self.phase {
             Phase::Forward if running => {}
-            Phase::Forward if self.status.iter().all(|status| *status == Status::Done) => {
+            Phase::Forward if self.count.done == self.status.len() => {
                 self.phase = Phase::Verifying;
                 out.push(Command::Verify);
             }
@@ -375,12 +398,6 @@ impl Machine {
         while self.phase == Phase::Back && self.undoing.is_none() {
             self.go_back(out);
         }
-    }
-
-    /// Waiting and watching need not end before the run stops or goes back: they change nothing.
-    fn may_drop(&self, kind: &StepKind) -> bool {
-        (self.interrupted || self.phase == Phase::Draining)
-            && matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
     }
 
     /// Takes back the next step: the latest one of a service that is not past its rollback point.
@@ -427,6 +444,11 @@ impl Machine {
             out.push(Command::Finish(outcome));
         }
     }
+}
+
+/// Whether a step only waits or watches.
+fn only_waits(kind: &StepKind) -> bool {
+    matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
 }
 
 /// Why an analysis failed, with what was measured.

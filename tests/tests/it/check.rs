@@ -42,14 +42,11 @@ fn every_broken_program_gives_its_codes_at_their_places() {
 fn the_standard_library_is_without_errors() {
     let prelude = Files::project("import local from \"std/local\"\nimport memory from \"std/memory\"\n");
     assert_eq!(check(&prelude, &params(&[])), "no errors\n");
-    // As a project of its own its expressions are typed too.
-    let mut own = Files::default();
-    own.0.insert("dax.mod".to_owned(), "project = \"std\"\n".to_owned());
+    // As projects of their own their expressions are typed too.
     for path in ["service", "strategy", "local", "memory"] {
         let text = std::fs::read_to_string(dax_tests::root().join(format!("stdlib/std/{path}.dax"))).expect("a module");
-        own.0.insert(format!("{path}.dax"), text);
+        assert_eq!(check(&Files::project(&text), &params(&[])), "no errors\n", "{path}");
     }
-    assert_eq!(check(&own, &params(&[])), "no errors\n");
 }
 
 #[test]

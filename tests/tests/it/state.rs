@@ -101,7 +101,7 @@ fn a_damaged_file_and_one_of_a_newer_version_are_named_and_left_alone() {
 }
 
 #[test]
-fn what_an_apply_writes_stays_near_the_size_of_the_state() {
+fn a_hundred_thousand_entries_are_written_in_batches_and_read_back() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut store = open(folder.path());
     let lease = store.acquire("dev", &holder("ann"), 0, ALIVE).expect("a lease");

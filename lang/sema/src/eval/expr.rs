@@ -146,7 +146,7 @@ impl<'a> Evaluator<'_, 'a> {
             }
             Symbol::Secret(secret) => {
                 let (source, key) = crate::check::secret_source(secret.source).ok_or(Stop)?;
-                leaf(Value::Secret(SecretRef { name: secret.name.name.clone(), source, key, fingerprint: Name::default() }))
+                leaf(Value::Secret(Box::new(SecretRef { name: secret.name.name.clone(), source, key, fingerprint: Name::default() })))
             }
             Symbol::Service(block) => leaf(Value::Ref(format!("service.{}", block.name.name).into())),
             Symbol::Strategy(block) => leaf(Value::Ref(format!("strategy.{}", block.name.name).into())),

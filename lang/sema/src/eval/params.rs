@@ -19,13 +19,15 @@ pub enum Missing {
     Report,
 }
 
-/// Values for the project's parameters.
+/// What to compute, and from which values of the project's parameters.
 #[derive(Clone, Debug)]
 pub struct Params {
     /// By name, as given on the command line.
     pub values: BTreeMap<Name, String>,
     /// What to do about one that is lacking.
     pub missing: Missing,
+    /// The one environment that is wanted; every one without it.
+    pub only: Option<Name>,
 }
 
 impl Evaluator<'_, '_> {

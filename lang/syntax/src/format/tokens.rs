@@ -27,6 +27,14 @@ pub(super) struct Token<'a> {
     pub(super) glued: bool,
 }
 
+impl Token<'_> {
+    /// Whether it is an operator or a separator, behind which a bracket opens a value and no call or index.
+    pub(super) fn is_operator(&self) -> bool {
+        !self.text.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | ')' | ']' | '}'))
+            || matches!(self.text, "and" | "or" | "in" | "not" | "if" | "then" | "else")
+    }
+}
+
 /// Cuts a text that parsed without faults.
 pub(super) fn tokenize<'a>(text: &'a str, tree: &Tree) -> Vec<Token<'a>> {
     let places = places(text, tree);
@@ -64,7 +72,7 @@ fn places(text: &str, tree: &Tree) -> BTreeMap<usize, (TokenKind, usize)> {
     for node in &tree.nodes {
         let (start, end) = (node.start as usize, node.end as usize);
         match node.kind {
-            Kind::string | Kind::tagged => {
+            Kind::string | Kind::name => {
                 places.entry(start).or_insert((TokenKind::Word, end));
             }
             Kind::COMMENT => {

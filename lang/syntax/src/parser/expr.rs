@@ -126,17 +126,20 @@ impl Lower<'_> {
     fn primary(&mut self, node: usize) -> Option<Expr> {
         let span = self.span(node);
         let kind = match self.kind(node) {
-            Kind::ident => match self.slice(node) {
-                "true" => ExprKind::Literal(Value::Bool(true)),
-                "false" => ExprKind::Literal(Value::Bool(false)),
-                "none" => ExprKind::Literal(Value::None),
-                name => ExprKind::Name(name.into()),
-            },
             Kind::number => ExprKind::Literal(self.number(node)?),
             Kind::string => return self.string(node),
-            Kind::tagged => {
-                let tag = self.ident(self.child(node, Kind::ident)?);
-                let text = self.child(node, Kind::string)?;
+            Kind::name => {
+                let name = self.child(node, Kind::ident)?;
+                let Some(text) = self.child(node, Kind::string) else {
+                    let kind = match self.slice(name) {
+                        "true" => ExprKind::Literal(Value::Bool(true)),
+                        "false" => ExprKind::Literal(Value::Bool(false)),
+                        "none" => ExprKind::Literal(Value::None),
+                        name => ExprKind::Name(name.into()),
+                    };
+                    return Some(Expr { kind, span });
+                };
+                let tag = self.ident(name);
                 let Some(plain) = self.plain_string(text) else {
                     let detail = format!("a `{}` text is read as it stands", tag.name);
                     self.diagnostics.push(Diagnostic::new(faults::TAGGED_INTERPOLATION, self.span(text), detail));

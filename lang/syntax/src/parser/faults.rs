@@ -171,14 +171,14 @@ fn words(expected: &[Kind]) -> String {
             | Kind::map
             | Kind::string
             | Kind::number
-            | Kind::tagged
+            | Kind::name
             | Kind::paren
             | Kind::if_expr
             | Kind::mark
             | Kind::prefix
             | Kind::minus => "a value",
             Kind::ty | Kind::ty_alt | Kind::ty_name | Kind::ty_record => "a type",
-            Kind::path | Kind::ident | Kind::lead => "a name",
+            Kind::path | Kind::ident => "a name",
             Kind::assign => "`=`",
             Kind::params => "`(`",
             Kind::fn_param => "a parameter `name: type`",

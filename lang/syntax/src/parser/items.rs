@@ -89,15 +89,17 @@ impl Lower<'_> {
     }
 
     pub(super) fn field(&mut self, node: usize) -> Option<Field> {
-        let lead = self.child(node, Kind::lead).and_then(|lead| self.child(lead, Kind::ident));
+        let mut paths: Vec<usize> = self.children(node).filter(|child| self.tree.nodes[*child].kind == Kind::path).collect();
+        let path = self.path(paths.pop()?);
+        let lead = paths.pop().and_then(|lead| self.path(lead).into_iter().next());
         let op = match self.child(node, Kind::assign).map(|n| self.slice(n)) {
             Some("+=") => AssignOp::Add,
             Some("-=") => AssignOp::Remove,
             _ => AssignOp::Set,
         };
         Some(Field {
-            lead: lead.map(|n| self.ident(n)),
-            path: self.path(self.child(node, Kind::path)?),
+            lead,
+            path,
             ty: self.child(node, Kind::ty).map(|n| self.ty(n)),
             op,
             strength: self.strength(self.child(node, Kind::mark)),
