@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Parser)]
 #[command(name = "dax", version, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
-    /// Work on the project in this folder.
+    /// Work as if started in this folder.
     #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true)]
     pub(crate) folder: PathBuf,
     /// Say only what was asked for, and errors.

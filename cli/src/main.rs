@@ -41,17 +41,19 @@ fn main() {
 }
 
 fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
-    let folder = arguments.folder;
+    // As if started there: every path of the command line is meant from that folder.
+    std::env::set_current_dir(&arguments.folder).map_err(|error| CliError::World(format!("{}: {error}", arguments.folder.display())))?;
+    let folder = std::path::Path::new(".");
     match arguments.command {
         #[cfg(feature = "local")]
         Command::Agent(args) => commands::agent::run(args),
         #[cfg(feature = "local")]
         Command::DemoService(args) => commands::demo_service::run(args),
-        Command::Init(args) => commands::init::run(&args, &folder, out),
+        Command::Init(args) => commands::init::run(&args, folder, out),
         Command::Explain(args) => commands::explain::run(&args, out),
-        Command::Fmt(args) => commands::fmt::run(&args, &folder, out),
+        Command::Fmt(args) => commands::fmt::run(&args, folder, out),
         other => {
-            let engine = commands::engine(&folder)?;
+            let engine = commands::engine(folder)?;
             match other {
                 Command::Check(args) => commands::check::run(&args, &engine, out),
                 Command::Plan(args) => commands::plan::run(&args, &engine, out),

@@ -115,6 +115,8 @@ impl std::fmt::Display for Quantity {
         let whole = of_family
             .find(|(_, _, mantissa, scale)| !self.base.is_zero() && (self.base / Decimal::new(*mantissa, *scale)).fract().is_zero());
         let base_suffix = SUFFIXES.iter().find(|s| s.1 == self.unit && s.2 == 1 && s.3 == 0).unwrap_or(smallest);
+        // Parts of the base unit read better as its decimals: `2.5ms`, not `2500us`.
+        let whole = whole.filter(|(_, _, _, scale)| *scale == 0 || self.base.abs() < Decimal::ONE);
         let (suffix, _, mantissa, scale) = whole.unwrap_or(base_suffix);
         write!(f, "{}{suffix}", (self.base / Decimal::new(*mantissa, *scale)).normalize())
     }
@@ -136,6 +138,8 @@ mod tests {
         assert_eq!(show("0.5", "GiB"), "512MiB");
         assert_eq!(show("0.25", "cpu"), "250mcpu");
         assert_eq!(show("0.10", "%"), "0.1%");
+        assert_eq!(show("2500", "us"), "2.5ms");
+        assert_eq!(show("25", "us"), "25us");
         assert_eq!(show("0", "s"), "0ms");
         assert_eq!(show("3", "parsec"), "none");
     }

@@ -132,10 +132,16 @@ impl Driver<'_> {
         entries.iter().for_each(|entry| self.tell(entry, measured));
         for command in commands {
             match command {
-                Command::Call(step) => self.call(step, self.plan.steps[step.0 as usize].kind.clone(), sender),
+                Command::Call(step) => {
+                    let planned = &self.plan.steps[step.0 as usize];
+                    self.call(step, planned.kind.clone(), Duration::from_millis(planned.timeout_ms), sender);
+                }
                 Command::Undo(step, operation) => {
-                    let kind = self.plan.steps[step.0 as usize].inverse.steps[operation].clone();
-                    self.call(step, kind, sender);
+                    let planned = &self.plan.steps[step.0 as usize];
+                    // What comes back may take as long as the change allows, however quick the way there was.
+                    let change = self.plan.changes.iter().find(|change| change.addr == planned.service);
+                    let within = change.map_or(0, |change| change.rollback_within_ms).max(planned.timeout_ms);
+                    self.call(step, planned.inverse.steps[operation].clone(), Duration::from_millis(within), sender);
                 }
                 Command::Timer(step, ms) => {
                     let sender = sender.clone();
@@ -171,7 +177,7 @@ impl Driver<'_> {
     }
 
     /// Starts a call; its outcome comes back as an event.
-    fn call(&self, step: StepId, kind: StepKind, sender: &mpsc::UnboundedSender<Event>) {
+    fn call(&self, step: StepId, kind: StepKind, timeout: Duration, sender: &mpsc::UnboundedSender<Event>) {
         let planned = &self.plan.steps[step.0 as usize];
         let sender = sender.clone();
         let refused = |message: String| Event::Failed { step, transient: false, message };
@@ -190,7 +196,6 @@ impl Driver<'_> {
                 return;
             }
         };
-        let timeout = Duration::from_millis(planned.timeout_ms);
         let service = Name::new(planned.service.name());
         let call = Call { environment: self.plan.environment.clone(), service, operation, timeout, secrets };
         tokio::spawn(async move {

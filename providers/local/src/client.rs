@@ -44,7 +44,11 @@ impl Local {
         loop {
             match UnixStream::connect(&socket).await {
                 Ok(stream) => return Ok(stream),
-                Err(error) if started.elapsed() > START => return Err(unreachable("did not start", &error)),
+                Err(error) if started.elapsed() > START => {
+                    let log = self.folder.join("agent.log");
+                    let message = format!("the local agent did not start: {error}; what it had to say is in {}", log.display());
+                    return Err(ProviderError::Unreachable { message });
+                }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }

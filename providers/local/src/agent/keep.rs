@@ -2,7 +2,7 @@
 
 use super::record::{FORMAT, Record};
 use super::service::Service;
-use super::{Agent, Key};
+use super::{Agent, Key, process};
 use crate::protocol::RECORD;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -38,6 +38,17 @@ impl Agent {
             let service = Service::restore(self.clone(), record).await;
             self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(key, service);
         }
+        self.end_strays();
         let _ = self.write();
+    }
+
+    /// Ends processes that an agent of this folder started and died before it wrote them down.
+    fn end_strays(&self) {
+        let known: Vec<i32> = self.services().iter().flat_map(|(_, service)| service.processes()).collect();
+        for pid in process::marked(&self.folder) {
+            if !known.contains(&pid) {
+                process::end_group(pid);
+            }
+        }
     }
 }

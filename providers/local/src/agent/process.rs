@@ -52,6 +52,36 @@ fn this_program() -> PathBuf {
     }
 }
 
+/// The variable by which an agent knows its processes.
+const MARK: &str = "DAX_AGENT";
+
+/// The variable that marks the processes of a folder's agent.
+pub(crate) fn mark(folder: &Path) -> (OsString, OsString) {
+    (MARK.into(), folder.into())
+}
+
+/// Leaders of process groups that carry the mark of a folder's agent.
+pub(crate) fn marked(folder: &Path) -> Vec<i32> {
+    let mut wanted = format!("{MARK}=").into_bytes();
+    wanted.extend_from_slice(folder.as_os_str().as_encoded_bytes());
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let is_marked = environ.split(|byte| *byte == 0).any(|variable| variable == wanted);
+        // Asked only of marked processes: the kernel's own threads have no group.
+        is_marked && Pid::from_raw(*pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)).is_ok_and(|group| group == pid))
+    })
+    .collect()
+}
+
+/// Ends a process group at once.
+pub(crate) fn end_group(leader: i32) {
+    if let Some(group) = Pid::from_raw(leader) {
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    }
+}
+
 impl Process {
     /// Starts a process; its output goes straight to the log, so that it outlives the agent.
     pub(crate) fn start(launch: &Launch<'_>) -> Result<Self, String> {

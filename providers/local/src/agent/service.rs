@@ -164,6 +164,12 @@ impl Service {
         }
     }
 
+    /// The numbers of its processes.
+    pub(crate) fn processes(&self) -> Vec<i32> {
+        let inner = self.lock();
+        inner.revisions.values().flat_map(|revision| &revision.replicas).filter_map(|replica| Some(replica.record().process?.pid)).collect()
+    }
+
     pub(crate) fn measure(&self, revision: &RevisionId, text: &str, window: Duration) -> Option<Value> {
         let metrics = self.lock().revisions.get(revision)?.metrics.clone();
         metrics.query(text, window)
@@ -238,6 +244,7 @@ impl Service {
             }
             env.push((format!("PORT_{}", name.to_uppercase()).into(), port.to_string().into()));
         }
+        env.push(super::process::mark(&self.agent.folder));
         let about = [("DAX_ENVIRONMENT", &self.environment), ("DAX_SERVICE", &self.name), ("DAX_REVISION", &id.0)];
         env.extend(about.map(|(name, value)| (name.into(), value.as_str().into())));
         let command = revision.spec.get("command").map_or(&[][..], Value::items).iter().filter_map(Value::as_str).map(str::to_owned);
