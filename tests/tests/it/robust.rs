@@ -2,6 +2,16 @@
 
 use dax_tests::{Files, cases, check, params, root};
 
+#[test]
+fn the_short_way_and_the_grammar_agree_on_every_text_of_the_tests() {
+    for area in ["check", "plan", "format"] {
+        for (_, folder) in cases(area) {
+            Files::read(&folder).0.values().for_each(|text| survives(text));
+        }
+    }
+    corpus().iter().for_each(|text| survives(text));
+}
+
 fn corpus() -> Vec<String> {
     let mut texts: Vec<String> = vec![];
     for folder in ["examples/quickstart", "stdlib/std"] {
@@ -10,9 +20,13 @@ fn corpus() -> Vec<String> {
     texts
 }
 
-/// Parsing and formatting never panic, and what was parsed covers the text.
+/// Parsing and formatting never panic, spans lie inside of the text, and the parser's short way for sound
+/// items gives what the grammar gives, spans included.
 fn survives(text: &str) {
-    let (_, faults) = dax_syntax::parse(dax_core::FileId(0), text);
+    let (file, faults) = dax_syntax::parse(dax_core::FileId(0), text);
+    let (reference, reference_faults) = dax_syntax::parser::parse_by_grammar(dax_core::FileId(0), text);
+    assert_eq!(faults, reference_faults, "in {text:?}");
+    assert_eq!(format!("{:?}", file.items), format!("{:?}", reference.items), "in {text:?}");
     for fault in &faults {
         assert!(fault.span.start <= fault.span.end && fault.span.end as usize <= text.len(), "a span outside of the text: {fault:?}");
     }

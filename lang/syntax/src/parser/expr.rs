@@ -6,10 +6,10 @@ use crate::tree::Kind;
 use dax_core::{Diagnostic, Value};
 
 /// Operators or members in one row: each makes the tree one level deeper.
-const MAX_CHAIN: usize = 200;
+pub(super) const MAX_CHAIN: usize = 200;
 
 /// Operators by how tightly they bind; comparisons do not chain.
-fn operator(symbol: &str) -> (u8, BinaryOp) {
+pub(super) fn operator(symbol: &str) -> (u8, BinaryOp) {
     match symbol {
         "||" | "or" => (1, BinaryOp::Or),
         "&&" | "and" => (2, BinaryOp::And),
@@ -218,7 +218,7 @@ impl Lower<'_> {
     }
 }
 
-fn reduce(operands: &mut Vec<Option<Expr>>, operators: &mut Vec<(u8, BinaryOp)>) {
+pub(super) fn reduce(operands: &mut Vec<Option<Expr>>, operators: &mut Vec<(u8, BinaryOp)>) {
     let (Some(right), Some(left), Some((_, op))) = (operands.pop(), operands.pop(), operators.pop()) else {
         return;
     };

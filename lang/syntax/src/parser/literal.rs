@@ -9,34 +9,31 @@ use std::borrow::Cow;
 impl Lower<'_> {
     pub(super) fn number(&mut self, node: usize) -> Option<Value> {
         let text = self.slice(node);
+        if let Some(value) = read_number(text) {
+            return Some(value);
+        }
         let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
         let (digits, suffix) = text.split_at(split);
         let digits: Cow<'_, str> = if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
         let span = self.span(node);
-        if suffix.is_empty()
-            && let Ok(whole) = digits.parse::<i64>()
-        {
-            return Some(Value::Int(whole));
-        }
-        let Ok(number) = Decimal::from_str_exact(&digits) else {
+        if Decimal::from_str_exact(&digits).is_err() {
             let detail = format!("`{digits}` has more digits than a number can hold");
             self.diagnostics.push(Diagnostic::new(faults::NUMBER_TOO_LARGE, span, detail));
             return None;
         };
-        if suffix.is_empty() {
-            return Some(Value::Decimal(number.normalize()));
+        let known: Vec<_> = quantity::suffixes().collect();
+        if known.contains(&suffix) {
+            let detail = format!("`{text}` is more than can be held");
+            self.diagnostics.push(Diagnostic::new(faults::NUMBER_TOO_LARGE, span, detail));
+            return None;
         }
-        let quantity = Quantity::from_suffix(number, suffix);
-        if quantity.is_none() {
-            let known: Vec<_> = quantity::suffixes().collect();
-            let mut diagnostic = Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit"))
-                .help(format!("units are {}", known.join(", ")));
-            if let Some(meant) = suggest::nearest(&suffix.to_lowercase(), known.iter().copied()) {
-                diagnostic = diagnostic.fix(span, format!("{digits}{meant}"));
-            }
-            self.diagnostics.push(diagnostic);
+        let mut diagnostic =
+            Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit")).help(format!("units are {}", known.join(", ")));
+        if let Some(meant) = suggest::nearest(&suffix.to_lowercase(), known.iter().copied()) {
+            diagnostic = diagnostic.fix(span, format!("{digits}{meant}"));
         }
-        quantity.map(Value::Quantity)
+        self.diagnostics.push(diagnostic);
+        None
     }
 
     pub(super) fn signed(&mut self, node: usize) -> Option<Value> {
@@ -92,6 +89,23 @@ impl Lower<'_> {
             }
         }
     }
+}
+
+/// A number with or without a unit; nothing when it is too large or the unit is not known.
+pub(super) fn read_number(text: &str) -> Option<Value> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
+    let (digits, suffix) = text.split_at(split);
+    let digits: Cow<'_, str> = if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
+    if suffix.is_empty()
+        && let Ok(whole) = digits.parse::<i64>()
+    {
+        return Some(Value::Int(whole));
+    }
+    let number = Decimal::from_str_exact(&digits).ok()?;
+    if suffix.is_empty() {
+        return Some(Value::Decimal(number.normalize()));
+    }
+    Quantity::from_suffix(number, suffix).map(Value::Quantity)
 }
 
 /// The value with the other sign; values without a sign stay as they are.
