@@ -2,8 +2,10 @@
 
 use crate::tree::{Block, Line, Tone};
 use crate::values::{self, millis};
+use dax_core::ResourceAddr;
 use dax_plan::model::{Action, Change, InverseClass, LeafChange, Mode, Owner, Reason};
 use dax_plan::{Plan, Step, StepKind};
+use std::collections::BTreeMap;
 
 /// The tree of a plan.
 pub fn plan(plan: &Plan) -> Vec<Block> {
@@ -25,10 +27,14 @@ pub fn plan(plan: &Plan) -> Vec<Block> {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Risks")));
         blocks.push(Block::Table(vec!["risk", "count", "where"], risks));
     }
+    let mut of_service: BTreeMap<&ResourceAddr, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        of_service.entry(&step.service).or_default().push(step);
+    }
     for change in &plan.changes {
         blocks.push(Block::Heading(2, change_head(change)));
         blocks.push(Block::Lines(change.leaves.iter().flat_map(leaf).collect()));
-        let steps: Vec<Line> = plan.steps.iter().filter(|step| step.service == change.addr).map(|step| step_line(plan, step)).collect();
+        let steps: Vec<Line> = of_service.remove(&change.addr).unwrap_or_default().into_iter().map(|step| step_line(plan, step)).collect();
         if !steps.is_empty() {
             blocks.push(Block::Lines(steps));
         }
