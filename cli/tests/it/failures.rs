@@ -74,3 +74,11 @@ fn the_platform_says_what_a_service_lacks_and_a_missing_secret_is_named() {
     let missing = project.expect(1, &["plan", "-e", "dev"]);
     assert!(missing.err.contains("DAX7002") && missing.err.contains("DAX_TEST_MISSING"), "{}", missing.err);
 }
+
+#[test]
+fn a_file_that_is_no_text_is_named_with_the_first_byte_that_is_none() {
+    let project = Project::new("");
+    std::fs::write(project.path("main.dax"), b"let a = 1\nlet b = \"\xff\"\n").expect("written");
+    let failed = project.expect(1, &["check", "--format", "short"]);
+    assert!(failed.out.contains("main.dax:2:10: error[DAX8003]"), "{}", failed.out);
+}
