@@ -20,11 +20,11 @@ pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod why;
 
-use crate::args::{EnvironmentArg, ParamArgs, RunArgs};
+use crate::args::{EnvironmentArg, ParamArgs, PlanFormat, RunArgs};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
-use dax_engine::{Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan};
+use dax_engine::{ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -61,7 +61,7 @@ pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<Strin
 }
 
 /// Asks whether to go on; without a terminal only `--auto-approve` is a yes.
-pub(crate) fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
+fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
     if args.auto_approve {
         return Ok(true);
     }
@@ -99,6 +99,32 @@ pub(crate) fn interrupts() -> Interrupts {
         });
     });
     receiver
+}
+
+/// Shows a plan, asks whether it is wanted, and carries it out: the way of everything that changes the world.
+pub(crate) fn show_and_apply(
+    plan: Plan,
+    question: &str,
+    args: &RunArgs,
+    expect: Option<String>,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
+    if !out.quiet {
+        out.plan(&plan, &[PlanFormat::Human]);
+    }
+    if let Some(gate) = plan.gates.iter().find_map(|gate| gate.blocked.clone()) {
+        return Err(EngineError::Denied { message: gate }.into());
+    }
+    if plan.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if !approve(args, question)? {
+        out.note("nothing was changed");
+        return Ok(Exit::Error);
+    }
+    let request = ApplyRequest { plan, expect, lock_timeout: args.lock_timeout };
+    carry_out(out, |interrupts, progress| engine.apply(request, interrupts, progress))
 }
 
 /// Runs something that shows progress, and says how it ended.

@@ -1,7 +1,7 @@
 //! Looking: what runs, what was done, and why a value is what it is.
 
 use crate::planning::read;
-use crate::{Checked, Engine, EngineError, Outcome, Params};
+use crate::{Checked, Engine, EngineError, Params};
 use dax_core::{LiveService, Name, ResourceAddr, Value};
 use dax_ir::{Layer, Via};
 use std::collections::BTreeMap;
@@ -86,15 +86,6 @@ impl Engine {
             all.push(HistoryEntry { run, point, current });
         }
         Ok(all)
-    }
-
-    /// Whether a run of this environment can be carried on.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn has_unfinished(&self, environment: &str) -> Result<bool, EngineError> {
-        let runs = self.store()?.runs(Some(environment))?;
-        Ok(runs.iter().any(|run| run.outcome.is_none() || run.outcome == Some(Outcome::Interrupted)))
     }
 
     /// Why `environment.service.field` is what it is: every value offered, the one that counts last.
