@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Put `.dax` files into their one canonical form.
     Fmt(FmtArgs),
+    /// Run the tests that the program holds.
+    Test(TestArgs),
     /// Explain a diagnostic code.
     Explain(ExplainArgs),
     /// Show what `apply` would do.
@@ -111,6 +113,37 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(crate) struct CheckArgs {
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: DiagnosticFormat,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// A line for each test, and what failed.
+    Human,
+    Json,
+    /// XML that CI systems read.
+    Junit,
+}
+
+#[derive(Args)]
+pub(crate) struct TestArgs {
+    /// Run the tests with this in their title.
+    pub(crate) filter: Option<String>,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: TestFormat,
+    /// Write JUnit XML to a file, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Values that are made up for each test with `given`.
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub(crate) cases: u32,
+    /// What made-up values start from: the same number gives the same values.
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(crate) seed: u64,
+    /// The time that policies see, as RFC 3339 has it; now by default.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
 }

@@ -18,6 +18,7 @@ pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod why;
 
 use crate::args::{EnvironmentArg, ParamArgs, PlanFormat, RunArgs};
@@ -39,7 +40,7 @@ pub(crate) fn engine(folder: &Path) -> Result<Engine, CliError> {
 /// The parameters of a command.
 pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
     let values = args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
-    Params { values, missing, only: None }
+    Params { values, typed: std::collections::BTreeMap::new(), missing, only: None }
 }
 
 /// The environment that is meant: the one named, or the only one there is.

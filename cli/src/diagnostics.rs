@@ -79,7 +79,13 @@ pub(crate) fn human(sources: &Sources, all: &[Diagnostic], colour: bool) -> Stri
     }
     if !all.is_empty() {
         let errors = all.iter().filter(|d| d.is_error()).count();
-        let _ = writeln!(out, "{errors} {}; `dax explain CODE` says more", if errors == 1 { "error" } else { "errors" });
+        let count = |number: usize, word: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {word}")),
+            _ => Some(format!("{number} {word}s")),
+        };
+        let counts: Vec<String> = [count(errors, "error"), count(all.len() - errors, "warning")].into_iter().flatten().collect();
+        let _ = writeln!(out, "{}; `dax explain CODE` says more", counts.join(", "));
     }
     out
 }

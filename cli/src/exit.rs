@@ -57,7 +57,7 @@ impl CliError {
         match self {
             Self::Usage(_) | Self::Engine(EngineError::UnknownEnvironment { .. } | EngineError::UnknownParam { .. }) => Exit::Usage,
             Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => Exit::Stale,
-            Self::Engine(EngineError::Denied { .. }) => Exit::Denied,
+            Self::Engine(EngineError::Denied { .. } | EngineError::Policy { .. }) => Exit::Denied,
             Self::Engine(EngineError::Store(StoreError::Fenced { .. })) => Exit::NotRolledBack,
             Self::Engine(_) | Self::World(_) => Exit::Error,
         }

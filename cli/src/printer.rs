@@ -57,9 +57,14 @@ impl Printer {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
+    /// Diagnostics for people, as a part of the data.
+    pub(crate) fn shown(&self, sources: &Sources, all: &[Diagnostic]) -> String {
+        diagnostics::human(sources, all, self.out_colour)
+    }
+
     pub(crate) fn error(&mut self, error: &CliError) {
         let message = match error {
-            CliError::Engine(EngineError::Program { sources, diagnostics }) => {
+            CliError::Engine(EngineError::Program { sources, diagnostics } | EngineError::Policy { sources, diagnostics }) => {
                 self.diagnostics(sources, diagnostics);
                 return;
             }

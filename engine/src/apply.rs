@@ -55,6 +55,7 @@ impl Engine {
         if let Some(gate) = request.plan.gates.iter().find_map(|gate| gate.blocked.clone()) {
             return Err(EngineError::Denied { message: gate });
         }
+        self.ask_before_apply(&request.plan)?;
         let plan = Arc::new(request.plan);
         let environment = plan.environment.clone();
         let mut store = self.store()?;

@@ -25,6 +25,14 @@ pub enum EngineError {
         /// What is wrong.
         diagnostics: Vec<Diagnostic>,
     },
+    /// A policy of the program forbids it.
+    #[error("a policy forbids this")]
+    Policy {
+        /// The texts that the diagnostics point into.
+        sources: Sources,
+        /// What the policies say.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// There is no such environment.
     #[error("there is no environment `{name}`{}", hint(meant, known))]
     UnknownEnvironment {

@@ -132,6 +132,10 @@ fn explain(checked: &Checked, value: Value, origin: dax_ir::Origin, names: Vec<(
     let sources = &checked.loaded.sources;
     let layer = match (origin.layer, origin.via) {
         (Layer::Type, _) => "the type's default",
+        (Layer::Sealed, _) => "sealed",
+        (Layer::Default, Via::Patch) => "default, by `patch`",
+        (Layer::Plain, Via::Patch) => "plain, by `patch`",
+        (Layer::Override, Via::Patch) => "override, by `patch`",
         (Layer::Default, Via::Set) => "default, by `set`",
         (Layer::Default, _) => "default, by the item",
         (Layer::Plain, Via::Set) => "plain, by `set`",

@@ -9,6 +9,7 @@ mod error;
 mod files;
 mod holder;
 mod inspect;
+mod judging;
 mod plan_file;
 mod planning;
 mod secrets;
@@ -19,9 +20,10 @@ pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::{Plan, StepId, StepKind, digest, model};
-pub use dax_project::{Loaded, Missing, Params};
+pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict};
 pub use dax_render as render;
 pub use error::EngineError;
+pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 
 use dax_apply::{Providers, Store};
@@ -60,6 +62,10 @@ impl Checked {
     /// [`EngineError::Program`] holds what does.
     pub fn sound(self) -> Result<Self, EngineError> {
         if diagnostic::has_errors(&self.diagnostics) {
+            let denied = self.diagnostics.iter().all(|d| !d.is_error() || dax_project::is_policy(d));
+            if denied {
+                return Err(EngineError::Policy { sources: self.loaded.sources, diagnostics: self.diagnostics });
+            }
             return Err(EngineError::Program { sources: self.loaded.sources, diagnostics: self.diagnostics });
         }
         Ok(self)

@@ -1,20 +1,22 @@
 //! Planning: the program, the state and the world become a plan.
 
-use crate::{Checked, Diagnostic, Engine, EngineError, Params, Sources, diagnostic, now_ms, plan_file, secrets};
+use crate::{Checked, Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, now_ms, plan_file, secrets};
 use dax_apply::{Outcome, Providers, Store};
-use dax_core::{Code, Name, ResourceAddr, Span};
-use dax_ir::Environment;
+use dax_core::{Code, Name, ResourceAddr, Span, Value};
+use dax_ir::{Data, Environment, Node};
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Gate, Mode};
 use dax_plan::{LiveState, Plan, Request};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// A value that only apply will know. Explained in docs/diagnostics/DAX5005.md.
+pub const NOT_YET_KNOWN: Code = Code::error(5005, "the value is known only after apply");
 /// A service that its platform cannot run. Explained in docs/diagnostics/DAX7001.md.
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[NOT_RUNNABLE, secrets::NO_SECRET];
+pub const CODES: &[Code] = &[NOT_YET_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
 
 /// What a plan remembers of the program that it was made from; a state alone has little of it.
 struct Origin<'o> {
@@ -29,8 +31,9 @@ impl Engine {
     ///
     /// # Errors
     /// The program has errors, or the state or a platform cannot be read.
-    pub fn plan(&self, environment: &str, params: &Params) -> Result<Plan, EngineError> {
-        let mut checked = self.check(&Params { only: Some(environment.into()), ..params.clone() })?.sound()?;
+    pub fn plan(&self, environment: &str, params: &Params) -> Result<Judged, EngineError> {
+        let params = &Params { only: Some(environment.into()), ..params.clone() };
+        let mut checked = self.check(params)?.sound()?;
         let (found, mut problems) = self.prepare(&mut checked, environment)?;
         let store = self.store()?;
         let sources = &checked.loaded.sources;
@@ -51,7 +54,8 @@ impl Engine {
         if diagnostic::has_errors(&problems) {
             return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
         }
-        Ok(plan)
+        let findings = checked.loaded.judge(params, &found, "plan", Some(&judging::facts(&plan, judging::now())));
+        Ok(Judged { plan, sources: checked.loaded.sources, findings })
     }
 
     /// The environment with the fingerprints of its secrets, and what keeps its services from running.
@@ -62,6 +66,10 @@ impl Engine {
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
         };
+        let unknown = not_yet_known(&found);
+        if !unknown.is_empty() {
+            return Ok((found, unknown));
+        }
         let folder = self.folder();
         let mut problems = secrets::fingerprint(&self.root, &folder, &mut found)
             .map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
@@ -98,16 +106,29 @@ impl Engine {
     /// # Errors
     /// The state or a platform cannot be read.
     pub fn plan_destroy(&self, environment: &str) -> Result<Plan, EngineError> {
+        self.refuse_protected(environment)?;
         let store = self.store()?;
         if store.points(environment)?.is_empty() {
             let known: Vec<String> = store.environments()?.iter().map(ToString::to_string).collect();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
-            let declared = self.check(&Params { values: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
+            let declared = self.check(&Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
             if !declared.is_ok_and(|checked| checked.graph.environments.contains_key(environment)) {
                 return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
             }
         }
         self.make_sound(&store, environment, Mode::Destroy, &Desired::default())
+    }
+
+    /// Says no when the program protects a service of the environment from being destroyed.
+    fn refuse_protected(&self, environment: &str) -> Result<(), EngineError> {
+        let loaded = dax_project::load(&crate::files::Disk { root: self.root.clone() })?;
+        match loaded.protected(environment).first() {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("`{name}` is protected in `{environment}`: take `protect {name} from destroy` away first");
+                Err(EngineError::Denied { message })
+            }
+        }
     }
 
     fn make_sound(&self, store: &Store, environment: &str, mode: Mode, desired: &Desired<'_>) -> Result<Plan, EngineError> {
@@ -161,6 +182,28 @@ impl Engine {
     /// The file cannot be read, is no plan, or was changed.
     pub fn open_plan(&self, path: &Path) -> Result<Plan, EngineError> {
         plan_file::read(path)
+    }
+}
+
+/// Values of an environment that only apply will know; a plan holds none of them yet.
+pub(crate) fn not_yet_known(environment: &Environment) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for service in environment.services.values() {
+        collect_unknown(&service.desired, &mut found);
+    }
+    found
+}
+
+fn collect_unknown(node: &Node, found: &mut Vec<Diagnostic>) {
+    match &node.data {
+        Data::Leaf(Value::Unknown(unknown)) => {
+            let detail = format!("it waits for `{}`", unknown.cause);
+            let help = "plans hold known values only so far: give the value as a parameter or a constant";
+            found.push(Diagnostic::new(NOT_YET_KNOWN, node.origin.span, detail).help(help));
+        }
+        Data::Leaf(_) => {}
+        Data::List(items) => items.iter().for_each(|item| collect_unknown(item, found)),
+        Data::Map(map) => map.values().for_each(|item| collect_unknown(item, found)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Secrets: read where they are, fingerprinted with a key of the project, never kept.
 
 use crate::files;
-use dax_core::{Code, Diagnostic, Name, SecretRef, Value};
+use dax_core::{Code, Diagnostic, Name, SecretPart, SecretRef, Value};
 use dax_ir::{Data, Environment, Node};
 use std::io::Read;
 use std::path::Path;
@@ -12,14 +12,25 @@ pub const NO_SECRET: Code = Code::error(7002, "the secret cannot be read");
 /// The value of a secret.
 pub(crate) fn read(root: &Path, secret: &SecretRef) -> Result<String, String> {
     let name = &secret.name;
+    if !secret.parts.is_empty() {
+        let mut text = String::new();
+        for part in &secret.parts {
+            match part {
+                SecretPart::Text(piece) => text.push_str(piece),
+                SecretPart::Secret(inner) => text.push_str(&read(root, inner)?),
+            }
+        }
+        return Ok(text);
+    }
     match secret.source.as_str() {
         "env" => std::env::var(secret.key.as_str()).map_err(|error| match error {
             std::env::VarError::NotPresent => format!("secret `{name}`: the environment variable `{}` is not set", secret.key),
             std::env::VarError::NotUnicode(_) => format!("secret `{name}`: the environment variable `{}` is not text", secret.key),
         }),
-        _ => std::fs::read_to_string(root.join(secret.key.as_str()))
+        "file" => std::fs::read_to_string(root.join(secret.key.as_str()))
             .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
             .map_err(|error| format!("secret `{name}`: the file `{}` cannot be read: {error}", secret.key)),
+        other => Err(format!("secret `{name}`: the source `{other}` is not built into this dax")),
     }
 }
 

@@ -64,7 +64,7 @@ pub fn root() -> PathBuf {
 /// Parameters that are given, and those that are lacking ignored.
 pub fn params(given: &[(&str, &str)]) -> Params {
     let values = given.iter().map(|(name, value)| (Name::from(*name), (*value).to_owned())).collect();
-    Params { values, missing: Missing::Ignore, only: None }
+    Params { values, typed: BTreeMap::new(), missing: Missing::Ignore, only: None }
 }
 
 /// Loads a project; the loading itself cannot fail in memory.

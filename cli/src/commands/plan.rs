@@ -4,14 +4,20 @@ use crate::args::PlanArgs;
 use crate::commands::{environment, params};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing};
+use dax_engine::{Engine, Missing, diagnostic};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
-    let plan = engine.plan(&name, &params(&args.params, Missing::Report))?;
-    out.plan(&plan, &args.format);
+    let judged = engine.plan(&name, &params(&args.params, Missing::Report))?;
+    let plan = &judged.plan;
+    out.plan(plan, &args.format);
+    out.diagnostics(&judged.sources, &judged.findings);
+    let denied = diagnostic::has_errors(&judged.findings);
+    if denied {
+        return Ok(Exit::Denied);
+    }
     if let Some(file) = &args.output {
-        engine.save_plan(&plan, file)?;
+        engine.save_plan(plan, file)?;
         out.note(&format!("saved: apply just this with `dax apply {}`", file.display()));
     }
     let changes = args.detailed_exitcode && !plan.is_empty();

@@ -6,6 +6,9 @@ use crate::Name;
 use serde::{Deserialize, Serialize};
 
 /// `kind.name` within one environment, for example `service.web`. Well formed by construction.
+///
+/// The name of an imported module's service starts with the module's: `service.shop.web`. An instance of a
+/// keyed binding ends with its key: `service.web[eu-west-1]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Name", into = "Name")]
 pub struct ResourceAddr(Name);
@@ -31,22 +34,34 @@ impl ResourceAddr {
         Self(smol_str::format_smolstr!("service.{name}"))
     }
 
-    /// Parses `kind.name`, both parts identifiers of letters, digits, `_` and `-`.
+    /// Parses `kind.name` or `kind.name[key]`, the parts of letters, digits, `_` and `-`, the name with dots.
     ///
     /// # Errors
     /// [`AddrError`] holds the byte offset of the first character that does not fit.
     pub fn parse(text: &str) -> Result<Self, AddrError> {
         let part_ok = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let Some((kind, name)) = text.split_once('.') else {
-            return Err(AddrError { offset: text.len() });
+        let whole = match text.split_once('[') {
+            Some((whole, key)) => {
+                let end = key.find(|c| !part_ok(c)).unwrap_or(key.len());
+                if end == 0 || &key[end..] != "]" {
+                    return Err(AddrError { offset: whole.len() + 1 + end });
+                }
+                whole
+            }
+            None => text,
         };
-        for (part, base) in [(kind, 0), (name, kind.len() + 1)] {
+        if !whole.contains('.') {
+            return Err(AddrError { offset: whole.len() });
+        }
+        let mut base = 0;
+        for part in whole.split('.') {
             if part.is_empty() {
                 return Err(AddrError { offset: base });
             }
             if let Some(offset) = part.find(|c| !part_ok(c)) {
                 return Err(AddrError { offset: base + offset });
             }
+            base += part.len() + 1;
         }
         Ok(Self(Name::new(text)))
     }
@@ -59,6 +74,16 @@ impl ResourceAddr {
     /// The part after the dot.
     pub fn name(&self) -> &str {
         self.0.split_once('.').map_or(self.0.as_str(), |(_, name)| name)
+    }
+
+    /// The name without the key of an instance.
+    pub fn base(&self) -> &str {
+        self.name().split_once('[').map_or(self.name(), |(base, _)| base)
+    }
+
+    /// The key of an instance.
+    pub fn key(&self) -> Option<&str> {
+        self.name().split_once('[').map(|(_, key)| key.trim_end_matches(']'))
     }
 
     /// The whole address.
@@ -96,5 +121,8 @@ mod tests {
         assert_eq!(ResourceAddr::parse("service.w b"), Err(AddrError { offset: 9 }));
         assert_eq!(ResourceAddr::parse("service."), Err(AddrError { offset: 8 }));
         assert_eq!(ResourceAddr::parse("service"), Err(AddrError { offset: 7 }));
+        let keyed = ResourceAddr::parse("service.shop.web[eu-1]").expect("an address");
+        assert_eq!((keyed.name(), keyed.base(), keyed.key()), ("shop.web[eu-1]", "shop.web", Some("eu-1")));
+        assert_eq!(ResourceAddr::parse("service.web[eu"), Err(AddrError { offset: 14 }));
     }
 }

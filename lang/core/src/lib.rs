@@ -18,4 +18,4 @@ pub use quantity::{Quantity, Unit};
 pub use rust_decimal::Decimal;
 pub use smol_str::SmolStr as Name;
 pub use source::{FileId, Sources, Span};
-pub use value::{SecretRef, Value};
+pub use value::{SecretPart, SecretRef, Unknown, Value};

@@ -19,6 +19,29 @@ pub struct SecretRef {
     /// Keyed hash of the value, empty until it was read.
     #[serde(default, skip_serializing_if = "Name::is_empty")]
     pub fingerprint: Name,
+    /// For a text made of secrets: its pieces. The source is `template` then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SecretPart>,
+}
+
+/// A piece of a text made of secrets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretPart {
+    /// As it stands; part of the program, hence no secret.
+    Text(Name),
+    /// A secret.
+    Secret(SecretRef),
+}
+
+/// A value that is not known yet, and what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Unknown {
+    /// The output that will be known, `service.web.url`.
+    pub cause: Name,
+    /// Its type, as the language writes it.
+    #[serde(rename = "type")]
+    pub type_name: Name,
 }
 
 /// A value without provenance.
@@ -28,6 +51,8 @@ pub enum Value {
     /// The absent value of an optional.
     #[default]
     None,
+    /// Clears a field that a provider can clear.
+    Unset,
     /// True or false.
     Bool(bool),
     /// A whole number.
@@ -42,6 +67,8 @@ pub enum Value {
     Ref(Name),
     /// A secret, by reference.
     Secret(Box<SecretRef>),
+    /// Known only while the plan is carried out.
+    Unknown(Box<Unknown>),
     /// A list.
     List(Vec<Value>),
     /// A map or record, by key.
@@ -103,6 +130,16 @@ impl Value {
         map.into_iter().flatten()
     }
 
+    /// The first unknown value in it, if there is one.
+    pub fn unknown(&self) -> Option<&Unknown> {
+        match self {
+            Self::Unknown(unknown) => Some(unknown),
+            Self::List(items) => items.iter().find_map(Self::unknown),
+            Self::Map(map) => map.values().find_map(Self::unknown),
+            _ => None,
+        }
+    }
+
     /// Every secret below this value.
     pub fn secrets<'a>(&'a self, into: &mut Vec<&'a SecretRef>) {
         match self {
@@ -123,6 +160,8 @@ impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::None => f.write_str("none"),
+            Self::Unset => f.write_str("unset"),
+            Self::Unknown(unknown) => write!(f, "(known after {})", unknown.cause),
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int(value) => write!(f, "{value}"),
             Self::Decimal(value) => write!(f, "{value}"),
@@ -155,7 +194,12 @@ impl Serialize for Shape<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
         match self.0 {
-            Value::None => serializer.serialize_none(),
+            Value::None | Value::Unset => serializer.serialize_none(),
+            Value::Unknown(unknown) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("unknown", &unknown.cause)?;
+                map.end()
+            }
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Int(value) => serializer.serialize_i64(*value),
             Value::Decimal(value) => serializer.collect_str(value),

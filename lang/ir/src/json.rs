@@ -30,7 +30,8 @@ fn environment_json(environment: &Environment, sources: &Sources) -> Json {
         environment.services.values().map(|service| (service.addr.to_string(), service_json(service, sources))).collect();
     let after: Vec<Json> =
         environment.after.iter().map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms })).collect();
-    json!({ "after": after, "services": services })
+    let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!({ "count": one.count, "of": one.of })).collect();
+    json!({ "after": after, "approvals": approvals, "services": services })
 }
 
 fn service_json(service: &Service, sources: &Sources) -> Json {
@@ -39,6 +40,9 @@ fn service_json(service: &Service, sources: &Sources) -> Json {
     json!({
         "span": sources.location(service.span),
         "provider": { "instance": service.provider.instance, "config": service.provider.config.value().shape() },
+        "binding": service.binding.value().shape(),
+        "key": service.key,
+        "protected": service.protected,
         "strategy": { "name": service.strategy.name, "kind": service.strategy.kind, "config": service.strategy.config.value().shape() },
         "needs": service.needs.iter().map(|need| json!({ "addr": need.addr, "span": sources.location(need.span) })).collect::<Vec<_>>(),
         "values": service.desired.value().shape(),
@@ -61,10 +65,12 @@ fn collect(node: &Node, path: String, sources: &Sources, into: &mut Map<String, 
                 Layer::Default => "default",
                 Layer::Plain => "plain",
                 Layer::Override => "override",
+                Layer::Sealed => "sealed",
             };
             let via = match origin.via {
                 Via::Type => "type",
                 Via::Item => "item",
+                Via::Patch => "patch",
                 Via::Set => "set",
             };
             into.insert(path, json!({ "span": sources.location(origin.span), "layer": layer, "via": via }));

@@ -34,6 +34,19 @@ pub struct Environment {
     pub services: IndexMap<ResourceAddr, Service>,
     /// Environments that come before it.
     pub after: Vec<After>,
+    /// Who must agree before it is changed.
+    pub approvals: Vec<Approval>,
+}
+
+/// `approve 1 of ["team:sre"]`.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// So many of them must agree.
+    pub count: u32,
+    /// Who may: teams and people as the platform of the code names them.
+    pub of: Vec<Name>,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// `after staging { soak = 1h }`.
@@ -56,12 +69,18 @@ pub struct Service {
     pub span: Span,
     /// What it runs on.
     pub provider: Provider,
+    /// Where on it: what the binding says.
+    pub binding: Node,
+    /// The key of the instance, where the binding is keyed.
+    pub key: Option<Name>,
     /// Its fields, complete with defaults.
     pub desired: Node,
     /// The services that it needs.
     pub needs: Vec<Need>,
     /// How a new revision takes over.
     pub strategy: Strategy,
+    /// Whether it may not be destroyed.
+    pub protected: bool,
 }
 
 /// A provider instance with its configuration.

@@ -1,6 +1,6 @@
 //! Values with provenance.
 
-use dax_core::{Name, Span, Value};
+use dax_core::{Name, Span, Unknown, Value};
 use std::collections::BTreeMap;
 
 /// How strong the rule was that set a value.
@@ -14,6 +14,8 @@ pub enum Layer {
     Plain,
     /// `override`.
     Override,
+    /// `sealed`.
+    Sealed,
 }
 
 /// Which rule set a value.
@@ -23,6 +25,8 @@ pub enum Via {
     Type,
     /// The item itself.
     Item,
+    /// `patch` of an imported module's service.
+    Patch,
     /// `set` in an environment.
     Set,
 }
@@ -70,6 +74,16 @@ impl Node {
             Data::Leaf(value) => value.clone(),
             Data::List(items) => Value::List(items.iter().map(Self::value).collect()),
             Data::Map(map) => Value::Map(map.iter().map(|(key, item)| (key.clone(), item.value())).collect()),
+        }
+    }
+
+    /// The first value in it that is not known yet.
+    pub fn value_unknown(&self) -> Option<Unknown> {
+        match &self.data {
+            Data::Leaf(Value::Unknown(unknown)) => Some((**unknown).clone()),
+            Data::Leaf(_) => None,
+            Data::List(items) => items.iter().find_map(Self::value_unknown),
+            Data::Map(map) => map.values().find_map(Self::value_unknown),
         }
     }
 

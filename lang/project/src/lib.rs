@@ -3,10 +3,11 @@
 //! The unit of compilation is the folder that holds `dax.mod`: its `.dax` files are one module, other
 //! folders are modules that are imported by path. Files are read through a [`FileSystem`] only.
 
+mod data;
 mod load;
 mod manifest;
 
-pub use dax_sema::{Contribution, Missing, Params};
+pub use dax_sema::{Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use load::{CODES, Loaded, load, project_name};
 pub use manifest::Manifest;
 
@@ -60,6 +61,11 @@ impl std::error::Error for ProjectError {
     }
 }
 
+/// Whether a finding is a policy's.
+pub fn is_policy(diagnostic: &Diagnostic) -> bool {
+    [dax_sema::codes::POLICY_DENIED, dax_sema::codes::POLICY_WARNED].contains(&diagnostic.code)
+}
+
 impl Loaded {
     /// Types and computes everything; the diagnostics include those of loading and parsing.
     pub fn analyse(&self, params: &Params) -> (Graph, Vec<Diagnostic>) {
@@ -67,6 +73,21 @@ impl Loaded {
         diagnostics.extend(self.diagnostics.iter().cloned());
         dax_core::diagnostic::sort(&mut diagnostics);
         (graph, diagnostics)
+    }
+
+    /// What the policies of a phase say of an environment.
+    pub fn judge(&self, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: Option<&Facts>) -> Vec<Diagnostic> {
+        dax_sema::judge(&self.program, params, environment, phase, facts)
+    }
+
+    /// Runs the project's tests.
+    pub fn test(&self, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
+        dax_sema::test(&self.program, request, planner)
+    }
+
+    /// The services that may not be destroyed in an environment.
+    pub fn protected(&self, environment: &str) -> Vec<Name> {
+        dax_sema::protected(&self.program, environment)
     }
 
     /// The names of the project's parameters.

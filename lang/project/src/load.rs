@@ -3,8 +3,10 @@
 use crate::manifest::{self, MANIFEST};
 use crate::{FileSystem, Manifest, ProjectError};
 use dax_core::{Code, Diagnostic, FileId, Name, Sources, Span};
+use dax_ir::Node;
+use dax_sema::walk::walk_item;
 use dax_sema::{ModuleId, ModuleSource, Program, import_path};
-use dax_syntax::ast::{File, ItemKind};
+use dax_syntax::ast::{ExprKind, File, ItemKind};
 use std::collections::BTreeMap;
 
 /// An import that leads nowhere. Explained in docs/diagnostics/DAX8002.md.
@@ -14,8 +16,11 @@ pub const NOT_TEXT: Code = Code::error(8003, "the file is not UTF-8 text");
 /// Modules that import each other. Explained in docs/diagnostics/DAX8004.md.
 pub const CIRCULAR_IMPORT: Code = Code::error(8004, "modules import each other in a circle");
 
+/// A data file that cannot be read. Explained in docs/diagnostics/DAX8005.md.
+pub const BAD_FILE: Code = Code::error(8005, "the data file cannot be read");
+
 /// Every code of this crate.
-pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT];
+pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE];
 
 /// A loaded project.
 #[derive(Debug)]
@@ -90,7 +95,7 @@ impl Loader<'_> {
         let (ast, faults) = dax_syntax::parse(file, text);
         self.diagnostics.extend(faults);
         let id = ModuleId(self.modules.len());
-        self.modules.push(ModuleSource { path: path.into(), files: vec![ast], imports: BTreeMap::new() });
+        self.modules.push(ModuleSource { path: path.into(), files: vec![ast], ..ModuleSource::default() });
         self.known.insert(path.to_owned(), id);
         Some(id)
     }
@@ -113,6 +118,7 @@ impl Loader<'_> {
         self.path.push(key.to_owned());
         let mut files = Vec::new();
         let mut imports = BTreeMap::new();
+        let mut data = BTreeMap::new();
         for path in paths {
             let Some(bytes) = read(self.files, path)? else { continue };
             let text = match String::from_utf8(bytes) {
@@ -132,11 +138,13 @@ impl Loader<'_> {
             self.diagnostics.extend(faults);
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
             self.imports(&ast, &folder, &mut imports)?;
+            self.data(&ast, &folder, &mut data)?;
             files.push(ast);
         }
         self.path.pop();
         self.modules[id.0].files = files;
         self.modules[id.0].imports = imports;
+        self.modules[id.0].data = data;
         Ok(id)
     }
 
@@ -150,6 +158,46 @@ impl Loader<'_> {
             let Some((path, span)) = import_path(command) else { continue };
             if let Some(module) = self.resolve(&path, span, folder)? {
                 into.insert(path, module);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the files that `data "…"` names.
+    fn data(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, Node>) -> Result<(), ProjectError> {
+        let mut wanted: BTreeMap<Name, Span> = BTreeMap::new();
+        for item in &ast.items {
+            walk_item(item, &mut |expr| {
+                if let ExprKind::Data(path) = &expr.kind {
+                    wanted.entry(path.clone()).or_insert(expr.span);
+                }
+            });
+        }
+        for (path, span) in wanted {
+            if into.contains_key(&path) {
+                continue;
+            }
+            let written = if path.starts_with('.') { path.to_string() } else { format!("./{path}") };
+            let Some(target) = relative(folder, &written) else {
+                self.diagnostics.push(Diagnostic::new(BAD_FILE, span, format!("`{path}` leads out of the project")));
+                continue;
+            };
+            let Some(bytes) = read(self.files, &target)? else {
+                let diagnostic = Diagnostic::new(BAD_FILE, span, format!("there is no file `{target}`"));
+                self.diagnostics.push(diagnostic.help("the path counts from the folder of this file"));
+                continue;
+            };
+            match String::from_utf8(bytes) {
+                Ok(text) => {
+                    let file = self.sources.add(&target, text.as_str().into());
+                    match crate::data::read(&target, file, &text) {
+                        Ok(node) => {
+                            into.insert(path, node);
+                        }
+                        Err(fault) => self.diagnostics.push(fault.related(span, "it is read here")),
+                    }
+                }
+                Err(_) => self.diagnostics.push(Diagnostic::new(BAD_FILE, span, format!("`{target}` is not UTF-8 text"))),
             }
         }
         Ok(())

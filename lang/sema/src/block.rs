@@ -113,6 +113,10 @@ fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &
     };
     let filling = match element.core() {
         Type::Record(record) => Filling::Record(arguments(command, record, problems)),
+        Type::Union(_) if element.tagged().is_some() => {
+            let record = chosen(command, &element, problems)?;
+            Filling::Record(arguments(command, &record, problems))
+        }
         Type::Error => return None,
         _ => match (command.args.as_slice(), &command.body) {
             ([Arg::Expr(expr)], None) if join == Join::Append => Filling::Expr(expr),
@@ -130,6 +134,46 @@ fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &
         },
     };
     Some(Assignment { path: vec![word.clone()], join, strength: Strength::Plain, filling, written: None, span: command.span })
+}
+
+/// The alternative of a union of records that a command's words choose.
+fn chosen<'a>(command: &Command, union: &Type<'a>, problems: &mut Vec<Diagnostic>) -> Option<Arc<Record<'a>>> {
+    let (tag, records) = union.tagged()?;
+    let tag_of = |record: &Arc<Record<'a>>| match record.fields.get(&tag).map(|field| field.ty.core()) {
+        Some(Type::Literal(text)) => text.clone(),
+        _ => Name::default(),
+    };
+    let words = command.args.iter().filter_map(|arg| match arg {
+        Arg::Expr(Expr { kind: ExprKind::Name(word), .. }) => Some(word),
+        _ => None,
+    });
+    let mut words = words.peekable();
+    let first = words.peek().copied().cloned();
+    if let Some(record) = words.find_map(|word| records.iter().find(|record| tag_of(record) == *word)) {
+        return Some(record.clone());
+    }
+    let tags: Vec<Name> = records.iter().map(tag_of).collect();
+    let span = command.args.first().map_or(command.span, |arg| match arg {
+        Arg::Expr(expr) => expr.span,
+        Arg::Type(ty) => ty.span,
+    });
+    let mut diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, format!("`{}` does not say which `{tag}`", command.word.name));
+    diagnostic = diagnostic.help(format!("it is one of {}", tags.join(", ")));
+    if let Some(meant) = first.and_then(|word| suggest::nearest(&word, tags.iter().map(Name::as_str)).map(str::to_owned)) {
+        diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
+    }
+    problems.push(diagnostic);
+    None
+}
+
+/// The type of a record's field; of a union's, the field of every alternative that has it.
+pub(crate) fn field_of<'a>(ty: &Type<'a>, name: &str) -> Option<Type<'a>> {
+    match ty.core() {
+        Type::Record(record) => record.fields.get(name).map(|field| field.ty.clone()),
+        Type::Map(element) => Some((**element).clone()),
+        Type::Union(all) => all.iter().filter_map(|one| field_of(one, name)).reduce(Type::join),
+        _ => None,
+    }
 }
 
 /// Reads the arguments and the body of a command as assignments to its record.

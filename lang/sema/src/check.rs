@@ -2,13 +2,19 @@
 //!
 //! A fault is reported where it is made and has the type `Error` from then on, so one cause gives one message.
 
+mod call;
+mod data;
 mod environment;
 mod expr;
 mod items;
+mod narrow;
+mod phase;
+mod policy;
+mod query;
+mod views;
 
-pub(crate) use environment::{Clause, clause};
-pub(crate) use expr::walk_item;
-pub(crate) use items::{STRATEGY_KINDS, secret_source};
+pub(crate) use policy::environments as policy_environments;
+pub(crate) use views::environment_of;
 
 use crate::context::Context;
 use crate::program::ModuleId;
@@ -20,11 +26,24 @@ pub(crate) struct Scope<'a> {
     pub(crate) module: ModuleId,
     /// Function parameters, comprehension variables, `self`, metrics.
     pub(crate) locals: Vec<(Name, Type<'a>)>,
+    /// What conditions around the place say about names and their members.
+    narrowed: Vec<narrow::Narrowed<'a>>,
+    place: Place,
+}
+
+/// Places with rules of their own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Item,
+    /// The message of a policy: it is shown to people.
+    Message,
+    /// A test: it may plan.
+    Test,
 }
 
 impl<'a> Scope<'a> {
     pub(crate) fn of(module: ModuleId) -> Self {
-        Self { module, locals: Vec::new() }
+        Self { module, locals: Vec::new(), narrowed: Vec::new(), place: Place::Item }
     }
 
     pub(crate) fn local(&self, name: &str) -> Option<&Type<'a>> {
@@ -34,9 +53,9 @@ impl<'a> Scope<'a> {
 
 /// Checks every module.
 pub(crate) fn run(context: &Context<'_>) {
-    for (index, module) in context.program.modules.iter().enumerate() {
+    for index in 0..context.program.modules.len() {
         // The standard library is checked as a project of its own, by a test.
-        if !module.path.starts_with("std/") || index == context.program.root.0 {
+        if !context.program.is_std(ModuleId(index)) {
             context.check_module(ModuleId(index));
         }
     }

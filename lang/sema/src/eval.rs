@@ -3,24 +3,36 @@
 //! It reports only what can be known from values; what the checker reports stops a value in silence, so
 //! one cause still gives one message. Invariant: it ends, because nothing recurses and fuel is limited.
 
+mod call;
 mod conform;
 mod expr;
 mod layers;
 mod lower;
+mod merge;
+mod needs;
 mod params;
+mod policy;
+mod power;
+mod sample;
+mod services;
+mod tests;
+mod views;
 
 pub use params::{Missing, Params};
+pub use policy::{Facts, judge};
+pub use tests::{Planned, Planner, TestOutcome, TestRequest, Verdict, test};
 
 use crate::context::Context;
 use crate::program::ModuleId;
-use dax_core::{Code, Diagnostic, Name, Span};
+use crate::ty::Type;
+use dax_core::{Code, Diagnostic, Name, Span, Value};
 use dax_ir::{Graph, Layer, Need, Node, Origin, Via};
 use indexmap::IndexMap;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-/// Steps that one environment may take.
+/// Steps that one environment may take; an element that is copied and 64 bytes of text are a step too.
 const FUEL: u64 = 20_000_000;
 
 /// A value could not be computed, and why was reported.
@@ -56,6 +68,29 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
     evaluator.trace.map(|(_, offers)| offers.into_inner()).unwrap_or_default()
 }
 
+/// The services that may not be destroyed in an environment.
+pub(crate) fn protected(context: &Context<'_>, environment: &str) -> Vec<Name> {
+    let block = lower::environments(context).find(|block| block.name.name == environment);
+    block.map(|block| layers::Setup::of(context, block).protected).unwrap_or_default()
+}
+
+/// Holds a constant against the conditions of a type.
+pub(crate) fn check_constant<'a>(context: &Context<'a>, value: &Value, span: Span, want: &Type<'a>) {
+    if conform::has_condition(want) {
+        let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+        let evaluator = Evaluator::new(context, &params, None);
+        let _ = evaluator.conform(Node::leaf(value.clone(), plain(span)), want);
+    }
+}
+
+/// The value of an expression of the project, in an environment or outside of all.
+pub(crate) fn evaluate<'a>(context: &Context<'a>, params: &Params, environment: Option<&str>, expr: &'a dax_syntax::ast::Expr) -> Option<Node> {
+    let block = environment.and_then(|name| lower::environments(context).find(|block| block.name.name == name));
+    let setup = block.map(|block| layers::Setup::of(context, block));
+    let evaluator = Evaluator::new(context, params, setup.as_ref());
+    evaluator.eval(expr, &mut Scope::of(context.program.root)).ok()
+}
+
 /// A service as far as it was evaluated.
 enum Slot {
     Running,
@@ -68,7 +103,7 @@ pub(crate) struct Evaluator<'c, 'a> {
     params: &'c Params,
     setup: Option<&'c layers::Setup<'a>>,
     services: RefCell<HashMap<Name, Slot>>,
-    values: RefCell<HashMap<(ModuleId, Name), Eval<Node>>>,
+    values: RefCell<HashMap<(ModuleId, Name), Eval<Rc<Node>>>>,
     /// Services being evaluated, innermost last, with what they read of others.
     reading: RefCell<Vec<(Name, Vec<Need>)>>,
     /// What finished services read of others.
@@ -79,17 +114,25 @@ pub(crate) struct Evaluator<'c, 'a> {
     lacks_param: Cell<bool>,
     /// Every value offered to the service that `dax why` asks about.
     trace: Option<(Name, RefCell<Vec<layers::Offer>>)>,
+    /// Plans an environment, inside of tests.
+    planner: Option<Planner<'c>>,
+    /// The time that policies of such a plan see.
+    now: Name,
 }
 
 /// Names bound inside functions, comprehensions and conditions.
 pub(crate) struct Scope {
     module: ModuleId,
-    locals: Vec<(Name, Node)>,
+    locals: Vec<(Name, Rc<Node>)>,
 }
 
 impl Scope {
     fn of(module: ModuleId) -> Self {
         Self { module, locals: Vec::new() }
+    }
+
+    fn local(&self, name: &str) -> Option<&Rc<Node>> {
+        self.locals.iter().rev().find(|(local, _)| local == name).map(|(_, node)| node)
     }
 }
 
@@ -107,12 +150,34 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             depth: Cell::new(0),
             lacks_param: Cell::new(false),
             trace: None,
+            planner: None,
+            now: Name::default(),
         }
     }
 
     fn fail<T>(&self, code: Code, span: Span, detail: impl Into<String>) -> Eval<T> {
         self.report(Diagnostic::new(code, span, detail));
         Err(Stop)
+    }
+
+    /// Takes steps from what is left.
+    fn spend(&self, steps: u64, span: Span) -> Eval<()> {
+        match self.fuel.get().checked_sub(steps) {
+            Some(left) => {
+                self.fuel.set(left);
+                Ok(())
+            }
+            None => {
+                self.fuel.set(0);
+                let detail = format!("the evaluation took more than {FUEL} steps and was stopped in this expression");
+                // What is called from many places is stopped in many: the first says enough.
+                if !self.context.diagnostics.borrow().iter().any(|d| d.code == crate::codes::OUT_OF_FUEL) {
+                    let help = "make the lists that it goes through smaller, or compute the value once with `let`";
+                    self.report(Diagnostic::new(crate::codes::OUT_OF_FUEL, span, detail).help(help));
+                }
+                Err(Stop)
+            }
+        }
     }
 
     /// Environments share their items, so the same finding is made once in each; it is reported once.
@@ -127,7 +192,7 @@ impl<'c, 'a> Evaluator<'c, 'a> {
         let root = self.context.program.root;
         let values = &self.context.names.module(root).values;
         let params = values.iter().filter_map(|(name, (symbol, _))| match symbol {
-            crate::names::Symbol::Param(param) => self.param(root, param).ok().map(|node| (name.clone(), node)),
+            crate::names::Symbol::Param(param) => self.param(root, param).ok().map(|node| (name.clone(), (*node).clone())),
             _ => None,
         });
         params.collect()

@@ -5,19 +5,22 @@
 //! environment, and both always end: functions do not recurse and evaluation has a fuel limit.
 
 mod block;
-mod builtins;
 mod check;
+mod clauses;
 pub mod codes;
 mod context;
 mod eval;
 mod names;
+mod natives;
 mod operators;
 mod program;
+mod providers;
 mod resolve;
 mod ty;
+pub mod walk;
 mod why;
 
-pub use eval::{Missing, Params};
+pub use eval::{Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use names::import_path;
 pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};
@@ -30,6 +33,11 @@ pub fn analyse(program: &Program, params: &Params) -> (Graph, Vec<Diagnostic>) {
     let context = context::Context::new(program);
     check::run(&context);
     let graph = eval::run(&context, params);
+    if !dax_core::diagnostic::has_errors(&context.diagnostics.borrow()) {
+        for environment in graph.environments.values() {
+            eval::judge(&context, params, environment, "check", None);
+        }
+    }
     let mut diagnostics = context.diagnostics.into_inner();
     dax_core::diagnostic::sort(&mut diagnostics);
     (graph, diagnostics)
@@ -47,4 +55,41 @@ pub fn environment_names(program: &Program) -> Vec<Name> {
     let context = context::Context::new(program);
     let values = &context.names.module(program.root).values;
     values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Environment(_))).map(|(name, _)| name.clone()).collect()
+}
+
+/// What the policies of a phase (`check`, `plan` or `apply`) say of an environment.
+pub fn judge(program: &Program, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: Option<&Facts>) -> Vec<Diagnostic> {
+    let context = context::Context::new(program);
+    context.diagnostics.take();
+    eval::judge(&context, params, environment, phase, facts);
+    let mut diagnostics = context.diagnostics.into_inner();
+    dax_core::diagnostic::sort(&mut diagnostics);
+    diagnostics
+}
+
+/// The services that may not be destroyed in an environment, by name.
+pub fn protected(program: &Program, environment: &str) -> Vec<Name> {
+    eval::protected(&context::Context::new(program), environment)
+}
+
+/// Runs the tests of the project.
+pub fn test(program: &Program, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
+    eval::test(&context::Context::new(program), request, planner)
+}
+
+/// The value of an expression that was parsed as `let` of the project, in an environment or outside of all.
+///
+/// Nothing when it has none; the diagnostics say why.
+pub fn evaluate(program: &Program, params: &Params, environment: Option<&str>, name: &str) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
+    let context = context::Context::new(program);
+    check::run(&context);
+    let Some(names::Symbol::Let(field)) = context.names.value(program.root, name) else {
+        return (None, String::new(), context.diagnostics.into_inner());
+    };
+    let ty = context.let_type(program.root, &Name::new(name)).to_string();
+    let sound = !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
+    let node = if sound { eval::evaluate(&context, params, environment, &field.value) } else { None };
+    let mut diagnostics = context.diagnostics.into_inner();
+    dax_core::diagnostic::sort(&mut diagnostics);
+    (node, ty, diagnostics)
 }

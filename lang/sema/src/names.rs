@@ -3,13 +3,14 @@
 use crate::codes;
 use crate::program::{ModuleId, Program};
 use dax_core::{Code, Diagnostic, Name, Span, suggest};
-use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr, TypeItem};
+use dax_syntax::ast::{Arg, BinaryOp, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr, TypeItem};
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// The words that start an item.
-pub(crate) const ITEM_WORDS: &[&str] =
-    &["import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment"];
+pub(crate) const ITEM_WORDS: &[&str] = &[
+    "import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "patch", "policy", "test",
+];
 
 /// `param name: type = default`.
 #[derive(Clone, Debug)]
@@ -24,6 +25,36 @@ pub(crate) struct Param<'a> {
 pub(crate) struct Block<'a> {
     pub(crate) name: Ident,
     pub(crate) ty: Option<&'a TypeExpr>,
+    pub(crate) body: &'a [Member],
+    pub(crate) span: Span,
+    /// For a service: it runs elsewhere and is only named here.
+    pub(crate) external: bool,
+    /// For an environment: what it builds upon.
+    pub(crate) extends: Option<Ident>,
+}
+
+/// `patch module.service { … }`.
+#[derive(Clone, Debug)]
+pub(crate) struct Patch<'a> {
+    pub(crate) target: &'a Expr,
+    pub(crate) body: &'a [Member],
+}
+
+/// `policy name on plan of environment.production { … }`.
+#[derive(Clone, Debug)]
+pub(crate) struct PolicyItem<'a> {
+    pub(crate) name: Ident,
+    /// `check`, `plan` or `apply`.
+    pub(crate) on: Ident,
+    /// The environments that it holds for; none for all.
+    pub(crate) of: Option<&'a Expr>,
+    pub(crate) body: &'a [Member],
+}
+
+/// `test "title" { … }`.
+#[derive(Clone, Debug)]
+pub(crate) struct TestItem<'a> {
+    pub(crate) title: Name,
     pub(crate) body: &'a [Member],
     pub(crate) span: Span,
 }
@@ -41,6 +72,8 @@ pub(crate) struct Secret<'a> {
 pub(crate) struct ProviderItem<'a> {
     pub(crate) alias: Ident,
     pub(crate) kind: Ident,
+    /// `keyed region in […]`: one instance for each key.
+    pub(crate) keyed: Option<(Ident, &'a Expr)>,
     pub(crate) body: &'a [Member],
     pub(crate) span: Span,
 }
@@ -67,6 +100,9 @@ pub(crate) struct ModuleNames<'a> {
     pub(crate) broken: Vec<Name>,
     /// By `alias.kind`.
     pub(crate) providers: IndexMap<Name, ProviderItem<'a>>,
+    pub(crate) patches: Vec<Patch<'a>>,
+    pub(crate) policies: Vec<PolicyItem<'a>>,
+    pub(crate) tests: Vec<TestItem<'a>>,
 }
 
 /// The names of all modules.
@@ -114,7 +150,7 @@ struct Adder<'n, 'a> {
     diagnostics: &'n mut Vec<Diagnostic>,
 }
 
-fn name_arg(arg: Option<&Arg>) -> Option<(&Name, Span)> {
+pub(crate) fn name_arg(arg: Option<&Arg>) -> Option<(&Name, Span)> {
     match arg {
         Some(Arg::Expr(Expr { kind: ExprKind::Name(name), span })) => Some((name, *span)),
         _ => None,
@@ -189,6 +225,8 @@ impl<'a> Adder<'_, 'a> {
         // A path that leads nowhere was reported by whoever loads files.
         if let Some(module) = imports.get(&path.0) {
             self.value(&Ident { name: name.clone(), span }, Symbol::Import(*module));
+        } else {
+            self.names.broken.push(name.clone());
         }
     }
 
@@ -213,37 +251,80 @@ impl<'a> Adder<'_, 'a> {
                     _ => self.unknown_item(word, command.word.span),
                 }
             }
-            ("service" | "environment", [Arg::Expr(Expr { kind: ExprKind::Name(name), span })]) if command.body.is_some() => {
-                let name = Ident { name: name.clone(), span: *span };
-                let head = command.word.span.to(name.span);
-                let block = Block { name: name.clone(), ty: None, body, span: head };
-                let symbol = if word == "service" { Symbol::Service(block) } else { Symbol::Environment(block) };
-                self.value(&name, symbol);
+            ("service", [name]) if command.body.is_some() => self.block(command, Some(name), None, Symbol::Service),
+            ("service", [name, external]) if command.body.is_some() && is_word(external, "external") => {
+                self.block(command, Some(name), None, |block| Symbol::Service(Block { external: true, ..block }));
             }
-            ("strategy", [Arg::Expr(Expr { kind: ExprKind::Name(name), span }), Arg::Type(ty)]) => {
-                let name = Ident { name: name.clone(), span: *span };
-                let head = command.word.span.to(name.span);
-                let block = Block { name: name.clone(), ty: Some(ty), body, span: head };
-                self.value(&name, Symbol::Strategy(block));
+            ("environment", [name]) if command.body.is_some() => self.block(command, Some(name), None, Symbol::Environment),
+            ("environment", [name, extends, base]) if command.body.is_some() && is_word(extends, "extends") => {
+                let base = name_arg(Some(base)).map(|(name, span)| Ident { name: name.clone(), span });
+                if base.is_none() {
+                    return self.unknown_item(word, command.word.span);
+                }
+                self.block(command, Some(name), None, |block| Symbol::Environment(Block { extends: base, ..block }));
             }
-            ("provider", [Arg::Expr(Expr { kind: ExprKind::Get(alias, kind), span })]) => {
-                let ExprKind::Name(alias_name) = &alias.kind else {
+            ("strategy", [name, Arg::Type(ty)]) => self.block(command, Some(name), Some(ty), Symbol::Strategy),
+            ("provider", [Arg::Expr(target), rest @ ..]) => self.provider(command, target, rest),
+            ("patch", [Arg::Expr(target)]) if command.body.is_some() => self.names.patches.push(Patch { target, body }),
+            ("policy", [name, on, phase, rest @ ..]) if command.body.is_some() && is_word(on, "on") => {
+                let (Some((name, span)), Some((phase, phase_span))) = (name_arg(Some(name)), name_arg(Some(phase))) else {
                     return self.unknown_item(word, command.word.span);
                 };
-                let key = Name::new(format!("{alias_name}.{}", kind.name));
-                let alias = Ident { name: alias_name.clone(), span: alias.span };
-                let item = ProviderItem { alias, kind: kind.clone(), body, span: *span };
-                if let Some(first) = self.names.providers.get(&key) {
-                    let detail = format!("the provider `{key}` is declared twice");
-                    let diagnostic = Diagnostic::new(codes::DUPLICATE, *span, detail);
-                    self.diagnostics.push(diagnostic.related(first.span, "the first one is here"));
-                } else {
-                    self.names.providers.insert(key, item);
-                }
+                let of = match rest {
+                    [] => None,
+                    [of, Arg::Expr(environments)] if is_word(of, "of") => Some(environments),
+                    _ => return self.unknown_item(word, command.word.span),
+                };
+                let (name, on) = (Ident { name: name.clone(), span }, Ident { name: phase.clone(), span: phase_span });
+                self.names.policies.push(PolicyItem { name, on, of, body });
+            }
+            ("test", [Arg::Expr(Expr { kind: ExprKind::Literal(dax_core::Value::Str(title)), span })]) if command.body.is_some() => {
+                self.names.tests.push(TestItem { title: title.clone(), body, span: command.word.span.to(*span) });
             }
             _ => self.unknown_item(word, command.word.span),
         }
     }
+
+    /// Adds an item of the form `word name { body }`.
+    fn block(&mut self, command: &'a Command, name: Option<&'a Arg>, ty: Option<&'a TypeExpr>, make: impl FnOnce(Block<'a>) -> Symbol<'a>) {
+        let Some((name, span)) = name_arg(name) else {
+            return self.unknown_item(&command.word.name, command.word.span);
+        };
+        let name = Ident { name: name.clone(), span };
+        let head = command.word.span.to(span);
+        let body = command.body.as_deref().unwrap_or(&[]);
+        self.value(&name, make(Block { name: name.clone(), ty, body, span: head, external: false, extends: None }));
+    }
+
+    fn provider(&mut self, command: &'a Command, target: &'a Expr, rest: &'a [Arg]) {
+        let wrong = |adder: &mut Self| adder.unknown_item("provider", command.word.span);
+        let ExprKind::Get(alias, kind) = &target.kind else { return wrong(self) };
+        let ExprKind::Name(alias_name) = &alias.kind else { return wrong(self) };
+        let keyed = match rest {
+            [] => None,
+            [word, Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, key, keys), .. })] if is_word(word, "keyed") => {
+                let ExprKind::Name(name) = &key.kind else { return wrong(self) };
+                Some((Ident { name: name.clone(), span: key.span }, &**keys))
+            }
+            _ => return wrong(self),
+        };
+        let address = Name::new(format!("{alias_name}.{}", kind.name));
+        let alias = Ident { name: alias_name.clone(), span: alias.span };
+        let body = command.body.as_deref().unwrap_or(&[]);
+        let item = ProviderItem { alias, kind: kind.clone(), keyed, body, span: target.span };
+        if let Some(first) = self.names.providers.get(&address) {
+            let detail = format!("the provider `{address}` is declared twice");
+            let diagnostic = Diagnostic::new(codes::DUPLICATE, target.span, detail);
+            self.diagnostics.push(diagnostic.related(first.span, "the first one is here"));
+        } else {
+            self.names.providers.insert(address, item);
+        }
+    }
+}
+
+/// Whether an argument is this word.
+pub(crate) fn is_word(arg: &Arg, word: &str) -> bool {
+    name_arg(Some(arg)).is_some_and(|(name, _)| name == word)
 }
 
 /// The path of `import name from "path"` with its place.
@@ -268,8 +349,11 @@ fn form(word: &str) -> &'static str {
         "type" => "write `type Name = { field: string }`",
         "secret" => "write `secret name: string from env(\"VARIABLE\")`",
         "provider" => "write `provider local.machine { … }`",
-        "service" => "write `service name { … }`",
+        "service" => "write `service name { … }`, or `service name external { … }` for one that runs elsewhere",
+        "patch" => "write `patch module.service { … }`",
+        "policy" => "write `policy name on check { … }`, `on plan of environment.name { … }` or `on apply { … }`",
+        "test" => "write `test \"what holds\" { assert … }`",
         "strategy" => "write `strategy name: canary { … }`",
-        _ => "write `environment name { … }`",
+        _ => "write `environment name { … }` or `environment name extends other { … }`",
     }
 }

@@ -9,8 +9,9 @@ use dax_syntax::ast::BinaryOp;
 pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -> Option<Type<'a>> {
     use Type::{Any, Bool, Error, Int, List, Literal, Map, Number, String, Unit};
     let (l, r) = (left.core(), right.core());
-    if matches!(l, Error) || matches!(r, Error) {
+    if matches!(l, Error | Any) || matches!(r, Error | Any) {
         return Some(match op {
+            BinaryOp::Coalesce if matches!(l, Error | Any) => right.clone(),
             BinaryOp::Coalesce | BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => Error,
             _ => Bool,
         });
@@ -19,9 +20,8 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
     match op {
         BinaryOp::Or | BinaryOp::And => matches!((l, r), (Bool, Bool)).then_some(Bool),
         BinaryOp::Equal | BinaryOp::NotEqual => {
-            let secret = matches!(l, Type::Secret(_)) || matches!(r, Type::Secret(_));
             let alike = left.fits(right) || right.fits(left) || l.fits(r) || r.fits(l) || (text(l) && text(r));
-            (alike && !secret).then_some(Bool)
+            alike.then_some(Bool)
         }
         BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
             let ordered = match (l, r) {
@@ -32,14 +32,13 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
             ordered.then_some(Bool)
         }
         BinaryOp::In => match r {
-            List(element) => (l.fits(element) || element.fits(l)).then_some(Bool),
+            List(element) | Type::Set(element) => (l.fits(element) || element.fits(l)).then_some(Bool),
             Map(_) | Type::Record(_) | String => text(l).then_some(Bool),
-            Any => Some(Bool),
             _ => None,
         },
-        BinaryOp::Coalesce => match left {
-            Type::Optional(inner) => Some((**inner).clone().join(right.clone())),
-            Type::None => Some(right.clone()),
+        BinaryOp::Coalesce => match (left.optional(), left) {
+            (Some(inner), _) => Some(inner.clone().join(right.clone())),
+            (None, Type::None) => Some(right.clone()),
             _ => Some(left.clone().join(right.clone())),
         },
         BinaryOp::Add | BinaryOp::Subtract => match (l, r) {
@@ -149,7 +148,7 @@ fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, (Code,
             Ok(Value::Quantity(Quantity::new(quantity.unit, base)))
         }
         (Value::Str(a), Value::Str(b)) => {
-            if a.len() + b.len() > crate::builtins::MAX_TEXT {
+            if a.len() + b.len() > crate::natives::MAX_TEXT {
                 return Err((codes::OUT_OF_FUEL, "the text would be too long".to_owned()));
             }
             Ok(Value::str(format!("{a}{b}")))

@@ -1,6 +1,7 @@
-//! Programs: modules of parsed files, with their imports resolved.
+//! Programs: modules of parsed files, with their imports resolved and the data that they read.
 
 use dax_core::Name;
+use dax_ir::Node;
 use dax_syntax::ast::File;
 use std::collections::BTreeMap;
 
@@ -17,6 +18,8 @@ pub struct ModuleSource {
     pub files: Vec<File>,
     /// Import paths that its files use, resolved.
     pub imports: BTreeMap<Name, ModuleId>,
+    /// Files that its expressions read, by the path as written; one that could not be read is lacking.
+    pub data: BTreeMap<Name, Node>,
 }
 
 /// All modules of a project.
@@ -28,6 +31,13 @@ pub struct Program {
     pub modules: Vec<ModuleSource>,
     /// The project's own module.
     pub root: ModuleId,
-    /// Modules whose types are known everywhere.
+    /// Modules whose types and functions are known everywhere.
     pub prelude: Vec<ModuleId>,
+}
+
+impl Program {
+    /// Whether a module belongs to the standard library.
+    pub fn is_std(&self, module: ModuleId) -> bool {
+        module != self.root && self.modules[module.0].path.starts_with("std/")
+    }
 }

@@ -41,7 +41,7 @@ impl Context<'_> {
         let mut names = Vec::new();
         for item in root.files.iter().flat_map(|file| &file.items) {
             if item.span.file == span.file && item.span.start <= span.start && span.end <= item.span.end {
-                crate::check::walk_item(item, &mut |expr| {
+                crate::walk::walk_item(item, &mut |expr| {
                     let inside = span.start <= expr.span.start && expr.span.end <= span.end;
                     if let (true, dax_syntax::ast::ExprKind::Name(name)) = (inside, &expr.kind)
                         && let Some((_, at)) = self.names.module(self.program.root).values.get(name)

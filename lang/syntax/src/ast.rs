@@ -51,6 +51,8 @@ pub enum ItemKind {
 pub struct FnItem {
     /// Its name.
     pub name: Ident,
+    /// Names that stand for any type: `fn first<T>(…)`.
+    pub type_params: Vec<Ident>,
     /// Parameters with their types.
     pub params: Vec<(Ident, TypeExpr)>,
     /// What it returns.
@@ -64,6 +66,8 @@ pub struct FnItem {
 pub struct TypeItem {
     /// Its name.
     pub name: Ident,
+    /// Names that stand for any type: `type Page<T> = …`.
+    pub type_params: Vec<Ident>,
     /// What it stands for.
     pub ty: TypeExpr,
 }
@@ -86,6 +90,8 @@ pub enum Strength {
     Plain,
     /// Wins over the others.
     Override,
+    /// Wins, and every other value for the place is a mistake.
+    Sealed,
 }
 
 /// How a field's value joins what is there.
@@ -184,6 +190,8 @@ pub enum TypeKind {
         /// Whether it ends with `...`.
         open: bool,
     },
+    /// `List<T> keyed by field`: lists join by that field of their elements.
+    Keyed(Box<TypeExpr>, Ident),
     /// `T where condition`, the value being `self`.
     Where(Box<TypeExpr>, Box<Expr>),
 }
@@ -245,10 +253,16 @@ pub enum ExprKind {
     Template(Vec<Part>),
     /// `tag"text"`, read by a parser of its own.
     Tagged(Ident, Name),
+    /// `secret"text with ${secrets}"`.
+    SecretTemplate(Vec<Part>),
+    /// `data "file.yaml"`: the content of a file.
+    Data(Name),
     /// A name.
     Name(Name),
     /// `a.b`.
     Get(Box<Expr>, Ident),
+    /// `a?.b`: absent when `a` is.
+    GetOptional(Box<Expr>, Ident),
     /// `a[b]`.
     Index(Box<Expr>, Box<Expr>),
     /// `f(a, name: b)`.

@@ -47,13 +47,17 @@ struct Line {
 fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut brackets: Vec<(char, usize)> = Vec::new(); // bracket, indentation of its line
+    let mut continues = false; // the line before ends where a value must follow
     for tokens in tokens.split(|t| t.kind == TokenKind::NewLine) {
         let mut tokens = tokens;
         let closes = tokens.iter().take_while(|t| t.kind == TokenKind::Close).count();
         let indent = match closes {
-            0 => brackets.last().map_or(0, |(_, indent)| indent + 1),
+            0 => brackets.last().map_or(0, |(_, indent)| indent + 1) + usize::from(continues),
             n => brackets.len().checked_sub(n).map_or(0, |at| brackets[at].1),
         };
+        if let Some(last) = tokens.iter().rev().find(|t| t.kind != TokenKind::Comment) {
+            continues = last.kind == TokenKind::Assign || last.kind == TokenKind::Word && tokens::is_infix(last.text);
+        }
         let trailing = match tokens {
             [head @ .., last] if last.text == "," => {
                 tokens = head;
@@ -99,6 +103,7 @@ fn spaced(before: &Token<'_>, after: &Token<'_>) -> bool {
         (Open, Close) | (Prefix | Tight, _) | (_, Tight | TightEnd) => false,
         (Open, _) => before.text == "{",
         (_, Close) => after.text == "}",
+        (TightEnd, Open) if after.glued && after.text == "(" => false,
         (TokenKind::Word | Close, Open) if after.glued && after.text != "{" => before.is_operator(),
         _ if matches!(after.text, "," | ";" | ":" | "?") => false,
         _ => true,

@@ -29,6 +29,7 @@ const ITEM_WORDS: &[&str] = &[
     "service",
     "strategy",
     "environment",
+    "patch",
     "policy",
     "test",
     "moved",

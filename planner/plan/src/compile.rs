@@ -77,6 +77,7 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
         params: request.params.clone(),
         sources: request.sources.clone(),
         base: request.base.clone(),
+        approvals: desired.approvals.clone(),
         gates: desired.gates.clone(),
         changes: Vec::new(),
         unchanged,

@@ -1,6 +1,6 @@
 //! What is wanted of an environment, from the program or from an earlier state.
 
-use crate::model::{AppliedService, Gate};
+use crate::model::{AppliedService, ApprovalGate, Gate};
 use dax_core::{Name, ResourceAddr, Span, Value};
 use dax_ir::{Data, Environment, Layer, Node};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ pub struct Desired<'g> {
     pub services: BTreeMap<ResourceAddr, DesiredService<'g>>,
     /// What must hold first.
     pub gates: Vec<Gate>,
+    /// Who must agree.
+    pub approvals: Vec<ApprovalGate>,
 }
 
 /// What is wanted of a service.
@@ -102,7 +104,8 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
         span: locate(after.span),
         blocked: None,
     });
-    Desired { services: services.collect(), gates: gates.collect() }
+    let approvals = environment.approvals.iter().map(|one| ApprovalGate { count: one.count, of: one.of.clone(), span: locate(one.span) });
+    Desired { services: services.collect(), gates: gates.collect(), approvals: approvals.collect() }
 }
 
 /// What an earlier state held, to be reached at once.
@@ -120,5 +123,5 @@ pub fn from_state(state: &BTreeMap<ResourceAddr, AppliedService>) -> Desired<'_>
         };
         (addr.clone(), desired)
     });
-    Desired { services: services.collect(), gates: Vec::new() }
+    Desired { services: services.collect(), gates: Vec::new(), approvals: Vec::new() }
 }

@@ -42,6 +42,9 @@ pub struct Plan {
     pub base: StateVersion,
     /// What is said before anything else must hold.
     pub gates: Vec<Gate>,
+    /// Who must agree before anything is done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalGate>,
     /// Changes by service, in the order in which they begin.
     pub changes: Vec<Change>,
     /// Services that stay as they are.
@@ -81,6 +84,17 @@ pub struct Gate {
     pub span: String,
     /// Why it does not hold, or nothing when it does.
     pub blocked: Option<String>,
+}
+
+/// People who must agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalGate {
+    /// So many of them.
+    pub count: u32,
+    /// Who may, as the platform of the code names them.
+    pub of: Vec<Name>,
+    /// Where it is written.
+    pub span: String,
 }
 
 /// What dax knows of a service that it applied.

@@ -18,6 +18,14 @@ pub fn plan(plan: &Plan) -> Vec<Block> {
             Some(Line::at(0).with(Tone::Warn, format!("comes after `{}`: {why}", gate.after)).with(Tone::Dim, format!("  {}", gate.span)))
         })
         .collect();
+    let blocked: Vec<Line> = blocked
+        .into_iter()
+        .chain(plan.approvals.iter().map(|one| {
+            let of: Vec<&str> = one.of.iter().map(dax_core::Name::as_str).collect();
+            let text = format!("needs the approval of {} of {}", one.count, of.join(", "));
+            Line::at(0).with(Tone::Warn, text).with(Tone::Dim, format!("  {}", one.span))
+        }))
+        .collect();
     if !blocked.is_empty() {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Not allowed yet")));
         blocks.push(Block::Lines(blocked));

@@ -7,6 +7,7 @@ mod plan;
 mod robust;
 mod simulate;
 mod state;
+mod stdlib;
 
 /// Compares a text with `tests/snapshots/<area>/<case>.snap`.
 fn compare(area: &str, case: &str, text: &str) {

@@ -1,94 +1,152 @@
-//! Environments: `bind`, `set`, `rollout` and `after`.
+//! Environments: `bind`, `set`, `rollout`, `after`, `approve` and `protect`; and `patch`.
 
 use super::Scope;
+use super::policy::word_of;
+use crate::clauses::{Clause, ENVIRONMENT_WORDS, Named};
 use crate::codes;
 use crate::context::Context;
-use crate::names::{Block, Symbol};
+use crate::names::{Block, Patch, Symbol};
 use crate::program::ModuleId;
-use crate::ty::{RefKind, Type};
-use dax_core::{Diagnostic, Name, Span, suggest};
-use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Member};
-
-/// A member of an environment, told apart by its word.
-pub(crate) enum Clause<'a> {
-    Bind { services: Vec<(&'a Name, Span)>, provider: &'a Expr, body: &'a [Member] },
-    Set { service: &'a Name, span: Span, body: &'a [Member] },
-    Rollout { services: Vec<(&'a Name, Span)>, strategy: &'a Expr },
-    After { environment: &'a Name, span: Span, body: &'a [Member] },
-}
-
-const WORDS: &[(&str, &str)] = &[
-    ("bind", "bind service to local.machine"),
-    ("set", "set service { replicas = 2 }"),
-    ("rollout", "rollout service with strategy"),
-    ("after", "after environment { soak = 1h }"),
-];
-
-/// Reads one member; nothing when it has the wrong form.
-pub(crate) fn clause(member: &Member) -> Option<Clause<'_>> {
-    let Member::Command(command) = member else { return None };
-    let body = command.body.as_deref().unwrap_or(&[]);
-    match (command.word.name.as_str(), command.args.as_slice()) {
-        ("bind", [Arg::Expr(services), Arg::Expr(to), Arg::Expr(provider)]) if is_word(to, "to") => {
-            Some(Clause::Bind { services: service_names(services)?, provider, body })
-        }
-        ("set", [Arg::Expr(Expr { kind: ExprKind::Name(service), span })]) if command.body.is_some() => {
-            Some(Clause::Set { service, span: *span, body })
-        }
-        ("rollout", [Arg::Expr(services), Arg::Expr(with), Arg::Expr(strategy)]) if is_word(with, "with") => {
-            Some(Clause::Rollout { services: service_names(services)?, strategy })
-        }
-        ("after", [Arg::Expr(Expr { kind: ExprKind::Name(environment), span })]) => Some(Clause::After { environment, span: *span, body }),
-        _ => None,
-    }
-}
-
-fn is_word(expr: &Expr, word: &str) -> bool {
-    matches!(&expr.kind, ExprKind::Name(name) if name == word)
-}
-
-/// `web` or `[web, api]`.
-fn service_names(expr: &Expr) -> Option<Vec<(&Name, Span)>> {
-    match &expr.kind {
-        ExprKind::Name(name) => Some(vec![(name, expr.span)]),
-        ExprKind::List(None, items) => items
-            .iter()
-            .map(|item| match &item.kind {
-                ExprKind::Name(name) => Some((name, item.span)),
-                _ => None,
-            })
-            .collect(),
-        _ => None,
-    }
-}
+use crate::providers::STRATEGY_KINDS;
+use crate::ty::{Phase, RefKind, Type};
+use dax_core::{Diagnostic, Name, Span, Unit, Value, suggest};
+use dax_syntax::ast::{Command, Expr, ExprKind, Field, Ident, Member};
+use std::sync::Arc;
 
 impl<'a> Context<'a> {
     pub(super) fn check_environment(&self, module: ModuleId, block: &Block<'a>) {
+        if let Some(base) = &block.extends {
+            self.check_extends(module, block, base);
+        }
         for member in block.body {
-            match clause(member) {
+            match self.clause(member) {
                 None => self.wrong_clause(member),
-                Some(Clause::Bind { services, provider, body }) => {
-                    self.check_service_names(&services, module);
-                    self.check_expr(provider, &Type::Ref(RefKind::Provider), &mut Scope::of(module));
-                    if let Some(Member::Field(dax_syntax::ast::Field { span, .. }) | Member::Command(Command { span, .. })) = body.first() {
-                        let detail = "a binding to this provider takes no settings";
-                        self.error(codes::UNKNOWN_FIELD, *span, detail);
-                    }
+                Some(Clause::Bind { services, provider, keyed, body }) => {
+                    self.check_service_names(&services);
+                    self.check_bind(module, provider, keyed.as_ref(), body);
                 }
-                Some(Clause::Set { service, span, body }) => {
-                    self.check_service_names(&[(service, span)], module);
+                Some(Clause::Set { service, body }) => {
+                    self.check_service_names(std::slice::from_ref(&service));
                     self.check_body(body, &self.prelude_type("Service"), module);
                 }
                 Some(Clause::Rollout { services, strategy }) => {
-                    self.check_service_names(&services, module);
-                    let built_in = matches!(&strategy.kind, ExprKind::Name(n) if super::items::STRATEGY_KINDS.contains(&n.as_str()) && self.names.value(module, n).is_none());
+                    self.check_service_names(&services);
+                    let built_in = matches!(&strategy.kind, ExprKind::Name(n) if STRATEGY_KINDS.contains(&n.as_str()) && self.names.value(module, n).is_none());
                     if !built_in {
-                        self.reference(strategy, RefKind::Strategy, module);
+                        self.check_expr(strategy, &Type::Ref(RefKind::Strategy), &mut Scope::of(module));
                     }
                 }
                 Some(Clause::After { environment, span, body }) => self.check_after(module, environment, span, body, block),
+                Some(Clause::Approve { count, of, .. }) => {
+                    let at_least_one = Type::Range(Arc::new(Type::Int), Value::Int(1), Value::Int(100));
+                    let fixed = |ty| Type::Phase(Phase::Static, Arc::new(ty));
+                    self.check_expr(count, &fixed(at_least_one), &mut Scope::of(module));
+                    self.check_expr(of, &fixed(Type::List(Arc::new(Type::String))), &mut Scope::of(module));
+                }
+                Some(Clause::Protect { services }) => self.check_service_names(&services),
             }
         }
+    }
+
+    fn check_extends(&self, module: ModuleId, block: &Block<'a>, base: &Ident) {
+        if !matches!(self.names.value(module, &base.name), Some(Symbol::Environment(_))) {
+            return self.not_an("environment", &base.name, base.span);
+        }
+        let mut chain = vec![block.name.name.clone()];
+        let mut next = Some(base.name.clone());
+        while let Some(name) = next {
+            if let Some(at) = chain.iter().position(|known| *known == name) {
+                // Said once, where the circle begins.
+                if at == 0 && chain.iter().all(|other| block.name.name <= *other) {
+                    let detail = format!("{} → {name}", chain.join(" → "));
+                    let diagnostic = Diagnostic::new(codes::CIRCULAR_DEFINITION, base.span, detail);
+                    self.report(diagnostic.help("environments build upon each other in one direction"));
+                }
+                return;
+            }
+            next = match self.names.value(module, &name) {
+                Some(Symbol::Environment(of)) => of.extends.as_ref().map(|base| base.name.clone()),
+                _ => None,
+            };
+            chain.push(name);
+        }
+    }
+
+    fn check_bind(&self, module: ModuleId, provider: &'a Expr, keyed: Option<&Ident>, body: &'a [Member]) {
+        let mut scope = Scope::of(module);
+        let reference = Type::Ref(RefKind::Provider);
+        let item = self.provider_named(module, provider);
+        match (keyed, item.map(|item| item.keyed.is_some())) {
+            (Some(key), Some(true)) => scope.locals.push((key.name.clone(), Type::String)),
+            (Some(key), Some(false)) => {
+                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, key.span, "the provider has no keys");
+                self.report(diagnostic.help("declare it with `keyed name in [\"…\"]`, or leave `keyed` out"));
+            }
+            (None, Some(true)) if !matches!(provider.kind, ExprKind::Index(..)) => {
+                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, provider.span, "the provider has an instance for each key");
+                return self.report(diagnostic.help("choose one with `[\"key\"]`, or bind to all with `keyed name`"));
+            }
+            (None, _) => {
+                self.check_expr(provider, &reference, &mut Scope::of(module));
+            }
+            (Some(_), None) => {
+                self.check_expr(provider, &Type::Map(Arc::new(reference)), &mut Scope::of(module));
+            }
+        }
+        if let Some(item) = item {
+            let ty = self.binding_type(module, item);
+            if ty.record().is_some_and(|record| record.fields.is_empty())
+                && let Some(Member::Field(Field { span, .. }) | Member::Command(Command { span, .. })) = body.first()
+            {
+                return self.error(codes::UNKNOWN_FIELD, *span, "a binding to this provider takes no settings");
+            }
+            self.check_body_in(body, &ty, &mut scope);
+        }
+    }
+
+    pub(super) fn check_patch(&self, module: ModuleId, patch: &Patch<'a>) {
+        let Some(name) = self.service_named(module, patch.target) else {
+            let diagnostic = Diagnostic::new(codes::COMMAND_FORM, patch.target.span, "this names no service");
+            return self.report(diagnostic.help("write `patch module.service { … }`"));
+        };
+        match self.service(&name) {
+            Some((owner, _)) if owner == module => {
+                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, patch.target.span, format!("`{name}` is declared here"));
+                self.report(diagnostic.help("change the service itself; `patch` is for services of imported modules"));
+            }
+            Some(_) => {}
+            None => self.not_an("service", &name, patch.target.span),
+        }
+        self.check_body(patch.body, &self.prelude_type("Service"), module);
+    }
+
+    /// The services that an environment binds, with those of what it builds upon, each with its place.
+    pub(crate) fn bound_services(&self, environment: &Name) -> Vec<Named> {
+        let mut all: Vec<Named> = Vec::new();
+        for block in self.environment_chain(environment) {
+            for member in block.body {
+                if let Some(Clause::Bind { services, .. }) = self.clause(member) {
+                    all.extend(services);
+                }
+            }
+        }
+        all
+    }
+
+    /// An environment and what it builds upon, the last first.
+    pub(crate) fn environment_chain(&self, environment: &Name) -> Vec<&Block<'a>> {
+        let mut chain: Vec<&Block<'a>> = Vec::new();
+        let mut next = Some(environment.clone());
+        while let Some(name) = next {
+            let Some(Symbol::Environment(block)) = self.names.value(self.program.root, &name) else { break };
+            if chain.iter().any(|known| known.name.name == name) {
+                break;
+            }
+            chain.push(block);
+            next = block.extends.as_ref().map(|base| base.name.clone());
+        }
+        chain.reverse();
+        chain
     }
 
     fn check_after(&self, module: ModuleId, environment: &Name, span: Span, body: &'a [Member], block: &Block<'a>) {
@@ -97,14 +155,14 @@ impl<'a> Context<'a> {
                 self.error(codes::CIRCULAR_DEFINITION, span, format!("`{environment}` cannot come after itself"));
             }
             Some(Symbol::Environment(_)) => {}
-            _ => self.not_an("environment", environment, span, module),
+            _ => self.not_an("environment", environment, span),
         }
         for member in body {
             match member {
                 Member::Field(field) if field.lead.is_none() && field.path.len() == 1 && field.path[0].name == "soak" => {
-                    self.check_expr(&field.value, &Type::Unit(dax_core::Unit::Duration), &mut Scope::of(module));
+                    self.check_expr(&field.value, &Type::Unit(Unit::Duration), &mut Scope::of(module));
                 }
-                Member::Field(dax_syntax::ast::Field { span, .. }) | Member::Command(Command { span, .. }) => {
+                Member::Field(Field { span, .. }) | Member::Command(Command { span, .. }) => {
                     let diagnostic = Diagnostic::new(codes::UNKNOWN_FIELD, *span, "`after` has only `soak`");
                     self.report(diagnostic.help("write `after environment { soak = 1h }`"));
                 }
@@ -112,19 +170,20 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn check_service_names(&self, services: &[(&'a Name, Span)], module: ModuleId) {
+    fn check_service_names(&self, services: &[Named]) {
         for (name, span) in services {
-            if !matches!(self.names.value(module, name), Some(Symbol::Service(_))) {
-                self.not_an("service", name, *span, module);
+            if self.service(name).is_none() {
+                self.not_an("service", name, *span);
             }
         }
     }
 
-    fn not_an(&self, word: &str, name: &str, span: Span, module: ModuleId) {
-        if self.is_broken(module, name) {
+    pub(super) fn not_an(&self, word: &str, name: &str, span: Span) {
+        let root = self.program.root;
+        if name.split('.').any(|part| self.is_broken(root, part)) {
             return;
         }
-        let of_kind = self.names.module(module).values.iter().filter(|(_, (symbol, _))| match symbol {
+        let of_kind = self.names.module(root).values.iter().filter(|(_, (symbol, _))| match symbol {
             Symbol::Service(_) => word == "service",
             Symbol::Environment(_) => word == "environment",
             _ => false,
@@ -137,19 +196,13 @@ impl<'a> Context<'a> {
     }
 
     fn wrong_clause(&self, member: &Member) {
-        let (word, span) = match member {
-            Member::Field(field) => {
-                let name = field.lead.as_ref().or(field.path.first());
-                (name.map_or("", |n| n.name.as_str()), name.map_or(field.span, |n| n.span))
-            }
-            Member::Command(command) => (command.word.name.as_str(), command.word.span),
-        };
-        let diagnostic = match WORDS.iter().find(|(known, _)| *known == word) {
+        let (word, span) = word_of(member);
+        let diagnostic = match ENVIRONMENT_WORDS.iter().find(|(known, _)| *known == word) {
             Some((_, form)) => {
                 Diagnostic::new(codes::COMMAND_FORM, span, format!("`{word}` is not written like this")).help(format!("write `{form}`"))
             }
             None => {
-                let known = WORDS.iter().map(|(known, _)| *known);
+                let known = ENVIRONMENT_WORDS.iter().map(|(known, _)| *known);
                 let diagnostic = Diagnostic::new(codes::UNKNOWN_COMMAND, span, format!("an environment has no `{word}`"));
                 match suggest::nearest(word, known.clone()) {
                     Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant),

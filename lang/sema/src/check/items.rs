@@ -1,14 +1,14 @@
 //! Items: what each kind must look like.
 
 use super::Scope;
-use crate::block::{self, Assignment, Filling, Join};
+use crate::block::{self, Assignment, Filling, Join, field_of};
 use crate::codes;
 use crate::context::Context;
-use crate::names::{ProviderItem, Secret, Symbol};
+use crate::names::{Symbol};
 use crate::program::ModuleId;
-use crate::ty::{RefKind, Type};
-use dax_core::{Diagnostic, Name, Span, Value, suggest};
-use dax_syntax::ast::{Expr, ExprKind, FnItem, Member, TypeExpr};
+use crate::ty::{Phase, Type};
+use dax_core::{Diagnostic, Name, Span, Value};
+use dax_syntax::ast::{Expr, ExprKind, FnItem, Ident, Member, TypeExpr, TypeKind};
 use std::sync::Arc;
 
 impl<'a> Context<'a> {
@@ -16,11 +16,13 @@ impl<'a> Context<'a> {
         let names = self.names.module(module);
         for item in names.types.values() {
             self.named_type(module, &item.name.name);
+            self.check_written(module, &item.ty, &item.type_params);
         }
         for (symbol, _) in names.values.values() {
             match symbol {
                 Symbol::Param(param) => {
-                    let ty = param.ty.map_or(Type::Any, |ty| self.resolve(module, ty, true));
+                    let ty = param.ty.map_or(Type::String, |ty| self.resolve(module, ty, true));
+                    param.ty.iter().for_each(|ty| self.check_written(module, ty, &[]));
                     if let Some(default) = param.default {
                         self.check_expr(default, &ty, &mut Scope::of(module));
                     }
@@ -41,85 +43,79 @@ impl<'a> Context<'a> {
         }
         for provider in names.providers.values() {
             let ty = self.provider_type(module, provider, true);
-            self.check_body(provider.body, &ty, module);
+            let mut scope = Scope::of(module);
+            if let Some((key, keys)) = &provider.keyed {
+                let text = Arc::new(Type::String);
+                let wanted = Type::Phase(Phase::Static, Arc::new(Type::List(text)));
+                self.check_expr(keys, &wanted, &mut scope);
+                scope.locals.push((key.name.clone(), Type::String));
+            }
+            self.check_body_in(provider.body, &ty, &mut scope);
+        }
+        for patch in &names.patches {
+            self.check_patch(module, patch);
+        }
+        for policy in &names.policies {
+            self.check_policy(module, policy);
+        }
+        for test in &names.tests {
+            self.check_test(module, test);
         }
         self.check_recursion(module);
     }
 
-    /// The record type that a strategy of this kind fills.
-    pub(crate) fn strategy_type(&self, written: &TypeExpr) -> Type<'a> {
-        let module = self.program.prelude.iter().find(|m| self.program.modules[m.0].path == "std/strategy");
-        let (Some(module), dax_syntax::ast::TypeKind::Name { path, .. }) = (module, &written.kind) else {
-            return Type::Error;
-        };
-        let name = path.last().map_or("", |part| part.name.as_str());
-        if STRATEGY_KINDS.contains(&name) {
-            return self.named_type(*module, name).unwrap_or(Type::Error);
-        }
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, written.span, format!("`{name}` is no kind of strategy"))
-            .help(format!("strategies are {}", STRATEGY_KINDS.join(", ")));
-        if let Some(meant) = suggest::nearest(name, STRATEGY_KINDS.iter().copied()) {
-            diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(written.span, meant);
-        }
-        self.report(diagnostic);
-        Type::Error
-    }
-
-    /// The record type of a provider's configuration.
-    pub(crate) fn provider_type(&self, module: ModuleId, provider: &ProviderItem<'a>, report: bool) -> Type<'a> {
-        let alias = &provider.alias;
-        let Some(Symbol::Import(target)) = self.names.value(module, &alias.name) else {
-            if report {
-                let detail = format!("`{}` is not imported", alias.name);
-                let help = format!("add `import {0} from \"std/{0}\"`", alias.name);
-                self.report(Diagnostic::new(codes::NOT_IMPORTED, alias.span, detail).help(help));
-            }
-            return Type::Error;
-        };
-        self.named_type(*target, &provider.kind.name).unwrap_or_else(|| {
-            if report {
-                let detail = format!("`{}` has no provider `{}`", alias.name, provider.kind.name);
-                let known = self.names.module(*target).types.keys().map(Name::as_str);
-                let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, provider.kind.span, detail);
-                if let Some(meant) = suggest::nearest(&provider.kind.name, known) {
-                    diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(provider.kind.span, meant);
+    /// Checks the expressions inside of a written type: conditions and defaults.
+    fn check_written(&self, module: ModuleId, written: &'a TypeExpr, params: &[Ident]) {
+        let inner = |ty: &'a TypeExpr| self.check_written(module, ty, params);
+        match &written.kind {
+            TypeKind::Literal(_) => {}
+            TypeKind::Name { args, .. } | TypeKind::Union(args) => args.iter().for_each(inner),
+            TypeKind::Optional(one) | TypeKind::Keyed(one, _) => inner(one),
+            TypeKind::Record { fields, .. } => {
+                for field in fields {
+                    inner(&field.ty);
+                    if let Some(default) = &field.default {
+                        let ty = self.resolve_with(module, &field.ty, params, false);
+                        self.check_expr(default, &ty, &mut Scope::of(module));
+                    }
                 }
-                self.report(diagnostic);
             }
-            Type::Error
-        })
+            TypeKind::Where(base, condition) => {
+                inner(base);
+                let mut scope = Scope::of(module);
+                scope.locals.push((Name::new_static("self"), self.resolve_with(module, base, params, false)));
+                self.check_expr(condition, &Type::Bool, &mut scope);
+            }
+        }
     }
 
     fn check_fn(&self, module: ModuleId, function: &'a FnItem) {
         let mut scope = Scope::of(module);
+        let params = &function.type_params;
         for (name, ty) in &function.params {
             if scope.local(&name.name).is_some() {
                 self.error(codes::DUPLICATE, name.span, format!("the parameter `{}` is declared twice", name.name));
             }
-            scope.locals.push((name.name.clone(), self.resolve(module, ty, true)));
+            scope.locals.push((name.name.clone(), self.resolve_with(module, ty, params, true)));
         }
-        let result = self.resolve(module, &function.result, true);
-        self.check_expr(&function.body, &result, &mut scope);
-    }
-
-    fn check_secret(&self, module: ModuleId, secret: &Secret<'a>) {
-        if let Some(ty) = secret.ty {
-            self.resolve(module, ty, true);
-        }
-        if secret_source(secret.source).is_none() {
-            let help = "write `from env(\"VARIABLE\")` or `from file(\"path\")`";
-            let detail = format!("`{}` has a source that is not known", secret.name.name);
-            self.report(Diagnostic::new(codes::MALFORMED_ITEM, secret.source.span, detail).help(help));
+        let result = self.resolve_with(module, &function.result, params, true);
+        let native = matches!(&function.body.kind, ExprKind::Name(word) if word == "native");
+        if !(native && crate::natives::find(&function.name.name).is_some() && self.names.value(module, "native").is_none()) {
+            self.check_expr(&function.body, &result, &mut scope);
         }
     }
 
     /// Checks the members of an item against its record type.
     pub(super) fn check_body(&self, members: &'a [Member], ty: &Type<'a>, module: ModuleId) {
+        self.check_body_in(members, ty, &mut Scope::of(module));
+    }
+
+    pub(super) fn check_body_in(&self, members: &'a [Member], ty: &Type<'a>, scope: &mut Scope<'a>) {
         let Some(record) = ty.record() else { return };
         let mut problems = Vec::new();
         let all = block::assignments(members, record, &mut problems);
         self.diagnostics.borrow_mut().extend(problems);
-        self.check_assignments(&all, ty, &mut Scope::of(module));
+        self.check_assignments(&all, ty, scope);
     }
 
     pub(super) fn check_assignments(&self, all: &[Assignment<'a>], ty: &Type<'a>, scope: &mut Scope<'a>) {
@@ -137,7 +133,7 @@ impl<'a> Context<'a> {
     fn check_assignment(&self, assignment: &Assignment<'a>, ty: &Type<'a>, scope: &mut Scope<'a>) {
         let Some(target) = self.field_type(assignment, ty) else { return };
         let target = match (assignment.join, target.core()) {
-            (Join::Set, _) | (_, Type::Error) | (Join::Add, Type::Map(_)) | (Join::Add | Join::Remove, Type::List(_)) => target,
+            (Join::Set, _) | (_, Type::Error) | (Join::Add, Type::Map(_)) | (Join::Add | Join::Remove, Type::List(_) | Type::Set(_)) => target,
             (Join::Append, Type::List(element)) => (**element).clone(),
             (join, other) => {
                 let symbol = if join == Join::Remove { "-=" } else { "+=" };
@@ -147,16 +143,19 @@ impl<'a> Context<'a> {
         };
         match &assignment.filling {
             Filling::Expr(expr) if matches!(target, Type::Query) => self.check_query(expr, assignment.written, scope),
-            Filling::Expr(expr) => self.check_expr(expr, &target, scope),
+            Filling::Expr(expr) => {
+                self.check_expr(expr, &target, scope);
+            }
             Filling::Word(word, span) => {
                 if !Type::Literal((*word).clone()).fits(&target) {
-                    self.mismatch(*span, &Type::Literal((*word).clone()), &target);
+                    self.mismatch_at(*span, &Type::Literal((*word).clone()), &target);
                 }
             }
             Filling::Record(inner) => {
                 self.check_assignments(inner, &target, scope);
-                if let Some(record) = target.record() {
-                    self.check_complete(inner, record, assignment.span);
+                let chosen = target.record().cloned().or_else(|| alternative(inner, &target));
+                if let Some(record) = chosen {
+                    self.check_complete(inner, &record, assignment.span);
                 }
             }
         }
@@ -166,7 +165,7 @@ impl<'a> Context<'a> {
     fn check_complete(&self, inner: &[Assignment<'a>], record: &Arc<crate::ty::Record<'a>>, span: Span) {
         for (name, field) in &record.fields {
             let given = inner.iter().any(|a| a.path.first().is_some_and(|p| p.name == *name));
-            if !given && field.default.is_none() && !field.optional && !matches!(field.ty, Type::Optional(_)) {
+            if !given && !field.may_lack() {
                 self.error(codes::MISSING_FIELD, span, format!("`{name}: {}` is missing", field.ty));
             }
         }
@@ -177,6 +176,7 @@ impl<'a> Context<'a> {
         for name in &assignment.path {
             ty = match ty.core() {
                 Type::Record(record) => match record.fields.get(&name.name) {
+                    Some(field) if field.optional => field.read(),
                     Some(field) => field.ty.clone(),
                     None if record.open => Type::Any,
                     None => {
@@ -185,6 +185,7 @@ impl<'a> Context<'a> {
                     }
                 },
                 Type::Map(element) => (**element).clone(),
+                Type::Union(_) if field_of(&ty, &name.name).is_some() => field_of(&ty, &name.name)?,
                 Type::Error | Type::Any => return Some(Type::Any),
                 other => {
                     let detail = format!("`{other}` has no fields");
@@ -210,8 +211,8 @@ impl<'a> Context<'a> {
         let ty = match &field.ty {
             Some(written) => {
                 let ty = self.resolve(module, written, true);
-                self.check_expr(&field.value, &ty, &mut scope);
-                ty
+                let phase = self.check_expr(&field.value, &ty, &mut scope);
+                ty.at(phase)
             }
             None => self.infer(&field.value, &mut scope),
         };
@@ -257,39 +258,27 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(super) fn reference(&self, expr: &'a Expr, kind: RefKind, module: ModuleId) -> Option<Name> {
-        let mut scope = Scope::of(module);
-        self.check_expr(expr, &Type::Ref(kind), &mut scope);
-        match &expr.kind {
-            ExprKind::Name(name) => Some(name.clone()),
-            _ => None,
-        }
-    }
-}
-
-/// The kinds of strategies, each a type of `std/strategy`.
-pub(crate) const STRATEGY_KINDS: &[&str] = &["immediate", "rolling", "canary", "blue_green"];
-
-/// `env("NAME")` or `file("path")` as source and key.
-pub(crate) fn secret_source(source: &Expr) -> Option<(Name, Name)> {
-    let ExprKind::Call(function, args) = &source.kind else { return None };
-    match (&function.kind, args.as_slice()) {
-        (ExprKind::Name(name), [(None, Expr { kind: ExprKind::Literal(Value::Str(key)), .. })])
-            if (name == "env" || name == "file") && !key.is_empty() =>
-        {
-            Some((name.clone(), key.clone()))
-        }
-        _ => None,
-    }
 }
 
 /// Every name that occurs in an expression.
 fn mentioned(expr: &Expr) -> Vec<&Name> {
     let mut names = Vec::new();
-    super::expr::walk(expr, &mut |inner| {
+    crate::walk::walk(expr, &mut |inner| {
         if let ExprKind::Name(name) = &inner.kind {
             names.push(name);
         }
     });
     names
+}
+
+/// The alternative of a union that a command's words have chosen.
+fn alternative<'a>(inner: &[Assignment<'a>], union: &Type<'a>) -> Option<Arc<crate::ty::Record<'a>>> {
+    let (tag, records) = union.tagged()?;
+    let word = inner.iter().find(|a| a.path.first().is_some_and(|p| p.name == tag)).map(|a| match &a.filling {
+        Filling::Word(word, _) => Some((*word).clone()),
+        Filling::Expr(Expr { kind: ExprKind::Literal(Value::Str(text)), .. }) => Some(text.clone()),
+        _ => None,
+    })??;
+    let is = |record: &Arc<crate::ty::Record<'a>>| matches!(record.fields.get(&tag).map(|f| f.ty.core()), Some(Type::Literal(l)) if *l == word);
+    records.into_iter().find(is)
 }

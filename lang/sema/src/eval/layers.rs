@@ -1,75 +1,118 @@
-//! Layers: how the values of an item, of `set` and of type defaults become one record.
-//!
-//! `default` < plain < `override`; two different values of one strength are an error that shows both.
-//! Maps join by key, lists are replaced unless `+=`, `-=` or a repeated command says otherwise.
+//! Layers: what an item, `patch`, an environment and what it builds upon say about services.
 
+use super::merge::{set_via, stamp};
 use super::{Eval, Evaluator, Scope, Stop, plain};
-use crate::block::{self, Assignment, Filling, Join};
-use crate::check::{Clause, clause};
+use crate::block::{self, Assignment, Filling, Join, field_of};
+use crate::clauses::Clause;
 use crate::codes;
 use crate::context::Context;
-use crate::names::{Block, Symbol};
+use crate::names::Block;
 use crate::program::ModuleId;
-use crate::ty::{Record, Type};
+use crate::ty::Type;
 use dax_core::{Diagnostic, Name, Span, Value};
-use dax_ir::{Data, Layer, Need, Node, Origin, Via};
-use dax_syntax::ast::{BinaryOp, Expr, ExprKind, Strength, UnaryOp};
+use dax_ir::{Data, Layer, Node, Via};
+use dax_syntax::ast::{BinaryOp, Expr, ExprKind, Ident, Member, Strength, UnaryOp};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
-use std::sync::Arc;
+
+/// How a service is bound.
+#[derive(Clone)]
+pub(super) struct Bind<'a> {
+    pub(super) provider: &'a Expr,
+    /// The name of the key, where the service runs on every instance of the provider.
+    pub(super) keyed: Option<Ident>,
+    pub(super) body: &'a [Member],
+    pub(super) span: Span,
+}
 
 /// What one environment says about services, by service.
 pub(crate) struct Setup<'a> {
-    pub(super) binds: HashMap<Name, (&'a Expr, Span)>,
-    pub(super) bind_order: Vec<(Name, Span)>,
+    pub(super) binds: HashMap<Name, Bind<'a>>,
+    pub(super) bind_order: Vec<Name>,
     pub(super) rollouts: HashMap<Name, &'a Expr>,
-    sets: HashMap<Name, Vec<Assignment<'a>>>,
+    pub(super) sets: HashMap<Name, Vec<Assignment<'a>>>,
+    pub(super) patches: HashMap<Name, Vec<Assignment<'a>>>,
+    pub(super) protected: Vec<Name>,
+    pub(super) approvals: Vec<(&'a Expr, &'a Expr, Span)>,
     pub(super) service: Type<'a>,
 }
 
 impl<'a> Setup<'a> {
     pub(crate) fn of(context: &Context<'a>, block: &Block<'a>) -> Self {
         let service = context.prelude_type("Service");
-        let mut setup = Self { binds: HashMap::new(), bind_order: Vec::new(), rollouts: HashMap::new(), sets: HashMap::new(), service };
-        for member in block.body {
-            match clause(member) {
-                Some(Clause::Bind { services, provider, .. }) => {
-                    for (name, span) in services {
-                        if let Some((_, first)) = setup.binds.insert(name.clone(), (provider, span)) {
-                            let diagnostic = Diagnostic::new(codes::BOUND_TWICE, span, format!("`{name}` is bound twice"));
-                            context.report(diagnostic.related(first, "the first binding is here"));
-                        } else {
-                            setup.bind_order.push((name.clone(), span));
-                        }
-                    }
-                }
-                Some(Clause::Set { service, body, .. }) => {
-                    if let Some(record) = setup.service.record() {
-                        let all = block::assignments(body, record, &mut Vec::new());
-                        setup.sets.entry(service.clone()).or_default().extend(all);
-                    }
-                }
-                Some(Clause::Rollout { services, strategy }) => {
-                    setup.rollouts.extend(services.into_iter().map(|(name, _)| (name.clone(), strategy)));
-                }
-                Some(Clause::After { .. }) | None => {}
-            }
+        let mut setup = Self {
+            binds: HashMap::new(),
+            bind_order: Vec::new(),
+            rollouts: HashMap::new(),
+            sets: HashMap::new(),
+            patches: HashMap::new(),
+            protected: Vec::new(),
+            approvals: Vec::new(),
+            service,
+        };
+        let chain = context.environment_chain(&block.name.name);
+        for environment in &chain {
+            setup.add(context, environment);
         }
+        setup.add_patches(context);
         setup.unbound(context, block);
         setup
     }
 
-    /// `set` and `rollout` of a service that does not run here say nothing, so they are mistakes.
+    fn add(&mut self, context: &Context<'a>, block: &Block<'a>) {
+        let mut own: Vec<Name> = Vec::new();
+        for member in block.body {
+            match context.clause(member) {
+                Some(Clause::Bind { services, provider, keyed, body }) => {
+                    for (name, span) in services {
+                        let bind = Bind { provider, keyed: keyed.clone(), body, span };
+                        let before = self.binds.insert(name.clone(), bind);
+                        match before {
+                            Some(first) if own.contains(&name) => {
+                                let diagnostic = Diagnostic::new(codes::BOUND_TWICE, span, format!("`{name}` is bound twice"));
+                                context.report(diagnostic.related(first.span, "the first binding is here"));
+                            }
+                            Some(_) => {}
+                            None => self.bind_order.push(name.clone()),
+                        }
+                        own.push(name);
+                    }
+                }
+                Some(Clause::Set { service: (name, _), body }) => {
+                    if let Some(record) = self.service.record() {
+                        let all = block::assignments(body, record, &mut Vec::new());
+                        self.sets.entry(name).or_default().extend(all);
+                    }
+                }
+                Some(Clause::Rollout { services, strategy }) => {
+                    self.rollouts.extend(services.into_iter().map(|(name, _)| (name, strategy)));
+                }
+                Some(Clause::Protect { services }) => self.protected.extend(services.into_iter().map(|(name, _)| name)),
+                Some(Clause::Approve { count, of, span }) => self.approvals.push((count, of, span)),
+                Some(Clause::After { .. }) | None => {}
+            }
+        }
+    }
+
+    fn add_patches(&mut self, context: &Context<'a>) {
+        let root = context.program.root;
+        for patch in &context.names.module(root).patches {
+            if let (Some(name), Some(record)) = (context.service_named(root, patch.target), self.service.record()) {
+                let all = block::assignments(patch.body, record, &mut Vec::new());
+                self.patches.entry(name).or_default().extend(all);
+            }
+        }
+    }
+
+    /// What is said of a service that does not run here says nothing, so it is a mistake.
     fn unbound(&self, context: &Context<'a>, block: &Block<'a>) {
         for member in block.body {
-            let named: Vec<(&Name, Span)> = match clause(member) {
-                Some(Clause::Set { service, span, .. }) => vec![(service, span)],
-                Some(Clause::Rollout { services, .. }) => services,
+            let named = match context.clause(member) {
+                Some(Clause::Set { service, .. }) => vec![service],
+                Some(Clause::Rollout { services, .. } | Clause::Protect { services }) => services,
                 _ => continue,
             };
             for (name, span) in named {
-                let exists = matches!(context.names.value(context.program.root, name), Some(Symbol::Service(_)));
-                if exists && !self.binds.contains_key(name) {
+                if context.service(&name).is_some() && !self.binds.contains_key(&name) {
                     let detail = format!("`{name}` is not bound in `{}`", block.name.name);
                     let help = format!("add `bind {name} to …` to the environment");
                     context.report(Diagnostic::new(codes::NOT_BOUND, span, detail).help(help));
@@ -80,12 +123,12 @@ impl<'a> Setup<'a> {
 }
 
 /// Where assignments go.
-struct Place<'p, 'a> {
-    record: &'p Arc<Record<'a>>,
-    via: Via,
-    module: ModuleId,
-    /// Metrics that conditions here may name.
-    metrics: &'p [&'p Name],
+pub(super) struct Place<'p, 'a> {
+    pub(super) record: &'p Type<'a>,
+    pub(super) via: Via,
+    pub(super) module: ModuleId,
+    /// Names that the expressions here may use beside those of the module.
+    pub(super) locals: &'p [(Name, std::rc::Rc<Node>)],
 }
 
 /// A value that was offered for a place, for `dax why`.
@@ -96,113 +139,39 @@ pub(crate) struct Offer {
 }
 
 impl<'a> Evaluator<'_, 'a> {
-    /// The fields of a service in this environment.
-    pub(super) fn service(&self, name: &Name, span: Span) -> Eval<Rc<Node>> {
-        match self.services.borrow().get(name) {
-            Some(super::Slot::Done(result)) => return result.clone(),
-            Some(super::Slot::Running) => return self.circle(name, span),
-            None => {}
-        }
-        let (Some(setup), Some(Symbol::Service(block))) = (self.setup, self.context.names.value(self.context.program.root, name)) else {
-            return Err(Stop);
-        };
-        self.services.borrow_mut().insert(name.clone(), super::Slot::Running);
-        self.reading.borrow_mut().push((name.clone(), Vec::new()));
-        let result = self.compute_service(setup, block, name).map(Rc::new);
-        if let Some((name, needs)) = self.reading.borrow_mut().pop() {
-            self.reads.borrow_mut().insert(name, needs);
-        }
-        self.services.borrow_mut().insert(name.clone(), super::Slot::Done(result.clone()));
-        result
-    }
-
-    fn compute_service(&self, setup: &Setup<'a>, block: &Block<'a>, name: &Name) -> Eval<Node> {
-        let record = setup.service.record().ok_or(Stop)?;
-        let own = block::assignments(block.body, record, &mut Vec::new());
-        let module = self.context.program.root;
-        let origin = plain(block.span);
-        let mut node = Node { data: Data::Map(BTreeMap::new()), origin };
-        let mut result = self.apply(&mut node, &own, record, Via::Item, module);
-        if let Some(sets) = setup.sets.get(name) {
-            result = result.and(self.apply(&mut node, sets, record, Via::Set, module));
-        }
-        let node = self.conform(node, &setup.service);
-        result.and(node)
-    }
-
-    fn circle<T>(&self, name: &Name, span: Span) -> Eval<T> {
-        let reading = self.reading.borrow();
-        let at = reading.iter().position(|(service, _)| service == name).unwrap_or(0);
-        let circle: Vec<&str> = reading[at..].iter().map(|(service, _)| service.as_str()).collect();
-        let detail = format!("{} → {name}", circle.join(" → "));
-        let mut diagnostic = Diagnostic::new(codes::CIRCULAR_SERVICES, span, detail);
-        for (service, needs) in &reading[at..] {
-            if let Some(need) = needs.last() {
-                diagnostic = diagnostic.related(need.span, format!("`{service}` needs `{}` here", need.addr.name()));
-            }
-        }
-        let help = "take one of the edges away, for example by giving the value a name with `let`";
-        self.report(diagnostic.help(help));
-        Err(Stop)
-    }
-
-    /// Notes that the service being evaluated reads another.
-    pub(super) fn read(&self, service: &str, span: Span) {
-        if let Some((_, needs)) = self.reading.borrow_mut().last_mut() {
-            let need = Need { addr: dax_core::ResourceAddr::service(service), span };
-            if !needs.iter().any(|n| n.addr == need.addr) {
-                needs.push(need);
-            }
-        }
-    }
-
     /// Puts assignments into a record; goes on after a fault and says at the end that there was one.
-    pub(super) fn apply(
-        &self,
-        target: &mut Node,
-        all: &[Assignment<'a>],
-        record: &Arc<Record<'a>>,
-        via: Via,
-        module: ModuleId,
-    ) -> Eval<()> {
+    pub(super) fn apply(&self, target: &mut Node, all: &[Assignment<'a>], place: &Place<'_, 'a>) -> Eval<()> {
         // Conditions beside metrics name them, whatever else has the same name.
         let metrics: Vec<&Name> = all.iter().filter(|a| a.path.len() == 2 && a.path[0].name == "metric").map(|a| &a.path[1].name).collect();
-        let place = Place { record, via, module, metrics: &metrics };
         let mut result = Ok(());
         for assignment in all {
-            result = result.and(self.assign(target, assignment, &place));
+            result = result.and(self.assign(target, assignment, place, &metrics));
         }
         result
     }
 
-    fn assign(&self, target: &mut Node, assignment: &Assignment<'a>, place: &Place<'_, 'a>) -> Eval<()> {
-        let Place { record, via, module, .. } = *place;
-        let ty = target_type(record, assignment).ok_or(Stop)?;
+    fn assign(&self, target: &mut Node, assignment: &Assignment<'a>, place: &Place<'_, 'a>, metrics: &[&Name]) -> Eval<()> {
+        let ty = target_type(place.record, assignment).ok_or(Stop)?;
         let layer = match assignment.strength {
             Strength::Default => Layer::Default,
             Strength::Plain => Layer::Plain,
             Strength::Override => Layer::Override,
+            Strength::Sealed => Layer::Sealed,
         };
         let element = match (assignment.join, ty.core()) {
             (Join::Append, Type::List(element)) => (**element).clone(),
             _ => ty.clone(),
         };
-        let mut node = self.filling(&assignment.filling, &element, place)?;
-        if matches!(element, Type::Query)
+        let mut node = self.filling(&assignment.filling, &element, place, metrics)?;
+        if matches!(element.core(), Type::Query)
             && let (Data::Map(map), Some(written)) = (&mut node.data, assignment.written)
         {
-            let unit = self.context.resolve(module, written, false).core().to_string();
+            let unit = self.context.resolve(place.module, written, false).core().to_string();
             map.insert("type".into(), Node::leaf(Value::str(unit), plain(written.span)));
         }
         stamp(&mut node, layer);
-        set_via(&mut node, via);
-        let current = self.reading.borrow().last().map(|(service, _)| service.clone());
-        if let Some((wanted, trace)) = &self.trace
-            && current.as_ref() == Some(wanted)
-        {
-            let path = assignment.path.iter().map(|part| part.name.clone()).collect();
-            trace.borrow_mut().push(Offer { path, node: node.clone() });
-        }
+        set_via(&mut node, place.via);
+        self.offer(assignment, &node);
         let (last, outer) = assignment.path.split_last().ok_or(Stop)?;
         let Data::Map(root) = &mut target.data else { return Err(Stop) };
         let mut map = root;
@@ -221,87 +190,76 @@ impl<'a> Evaluator<'_, 'a> {
             }
             return Ok(());
         };
+        if there.origin.layer == Layer::Sealed && assignment.join != Join::Set {
+            return self.sealed(there, &node);
+        }
         match (assignment.join, &mut there.data, node.data) {
-            (Join::Append, Data::List(items), data) => items.push(Node { data, origin: node.origin }),
-            (Join::Add, Data::List(items), Data::List(more)) => items.extend(more),
+            (Join::Append | Join::Add, Data::List(_), data) if ty.keyed_by().is_some() => {
+                let origin = node.origin;
+                let data = if assignment.join == Join::Append { Data::List(vec![Node { data, origin }]) } else { data };
+                self.merge(there, Node { data, origin }, &ty)
+            }
+            (Join::Append, Data::List(items), data) => {
+                items.push(Node { data, origin: node.origin });
+                Ok(())
+            }
+            (Join::Add, Data::List(items), Data::List(more)) => {
+                items.extend(more);
+                Ok(())
+            }
             (Join::Remove, Data::List(items), Data::List(gone)) => {
                 let gone: Vec<Value> = gone.iter().map(Node::value).collect();
                 items.retain(|item| !gone.contains(&item.value()));
+                Ok(())
             }
-            (_, _, data) => return self.merge(there, Node { data, origin: node.origin }),
+            (_, _, data) => self.merge(there, Node { data, origin: node.origin }, &ty),
         }
-        Ok(())
     }
 
-    fn filling(&self, filling: &Filling<'a>, ty: &Type<'a>, place: &Place<'_, 'a>) -> Eval<Node> {
+    /// Notes a value for `dax why`.
+    fn offer(&self, assignment: &Assignment<'a>, node: &Node) {
+        let current = self.reading.borrow().last().map(|(service, _)| service.clone());
+        if let Some((wanted, trace)) = &self.trace
+            && current.as_ref() == Some(wanted)
+        {
+            let path = assignment.path.iter().map(|part| part.name.clone()).collect();
+            trace.borrow_mut().push(Offer { path, node: node.clone() });
+        }
+    }
+
+    fn filling(&self, filling: &Filling<'a>, ty: &Type<'a>, place: &Place<'_, 'a>, metrics: &[&Name]) -> Eval<Node> {
         match filling {
-            Filling::Expr(expr) if matches!(ty, Type::Condition) => self.condition(expr, place),
-            Filling::Expr(expr) => self.eval(expr, &mut Scope::of(place.module)),
+            Filling::Expr(expr) if matches!(ty.core(), Type::Condition) => self.condition(expr, place.module, metrics),
+            Filling::Expr(expr) => self.eval(expr, &mut Scope { module: place.module, locals: place.locals.to_vec() }),
             Filling::Word(word, span) => Ok(Node::leaf(Value::Str((*word).clone()), plain(*span))),
             Filling::Record(inner) => {
-                let record = ty.record().ok_or(Stop)?;
                 let span = inner.first().map_or(Span::default(), |a| a.span);
                 let mut node = Node { data: Data::Map(BTreeMap::new()), origin: plain(span) };
-                self.apply(&mut node, inner, record, Via::Item, place.module)?;
+                let place = Place { record: ty, via: Via::Item, ..*place };
+                self.apply(&mut node, inner, &place)?;
                 Ok(node)
             }
         }
     }
 
-    /// Joins a value with the one that is there.
-    fn merge(&self, old: &mut Node, new: Node) -> Eval<()> {
-        if let (Data::Map(map), Data::Map(_)) = (&mut old.data, &new.data) {
-            let Data::Map(entries) = new.data else { return Err(Stop) };
-            let mut result = Ok(());
-            for (key, item) in entries {
-                match map.get_mut(&key) {
-                    Some(there) => result = result.and(self.merge(there, item)),
-                    None => {
-                        map.insert(key, item);
-                    }
-                }
-            }
-            return result;
-        }
-        match new.origin.layer.cmp(&old.origin.layer) {
-            std::cmp::Ordering::Greater => *old = new,
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal if old.value() == new.value() => {}
-            std::cmp::Ordering::Equal => {
-                let detail = format!("`{}` and `{}` are both wanted here", old.value(), new.value());
-                let start = Span { end: new.origin.span.start, ..new.origin.span };
-                let mut diagnostic = Diagnostic::new(codes::CONFLICT, new.origin.span, detail)
-                    .related(old.origin.span, format!("`{}` comes from here", old.value()));
-                diagnostic = if new.origin.layer == Layer::Override {
-                    diagnostic.help("keep one of the two")
-                } else {
-                    diagnostic.help("mark the first one `default`, or this one `override`").fix(start, "override ")
-                };
-                self.report(diagnostic);
-                return Err(Stop);
-            }
-        }
-        Ok(())
-    }
-
     /// A condition as data: `{ metric, op, value }`, joined by `all`, `any` and `not`.
-    fn condition(&self, expr: &'a Expr, place: &Place<'_, 'a>) -> Eval<Node> {
+    fn condition(&self, expr: &'a Expr, module: ModuleId, metrics: &[&Name]) -> Eval<Node> {
         let map = |entries: Vec<(&'static str, Node)>| Node {
             data: Data::Map(entries.into_iter().map(|(key, node)| (Name::new_static(key), node)).collect()),
             origin: plain(expr.span),
         };
         match &expr.kind {
-            ExprKind::Unary(UnaryOp::Not, inner) => Ok(map(vec![("not", self.condition(inner, place)?)])),
+            ExprKind::Unary(UnaryOp::Not, inner) => Ok(map(vec![("not", self.condition(inner, module, metrics)?)])),
             ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
-                let both = Data::List(vec![self.condition(left, place)?, self.condition(right, place)?]);
+                let both = Data::List(vec![self.condition(left, module, metrics)?, self.condition(right, module, metrics)?]);
                 let word = if *op == BinaryOp::And { "all" } else { "any" };
                 Ok(map(vec![(word, Node { data: both, origin: plain(expr.span) })]))
             }
             ExprKind::Binary(op, left, right) => {
-                let is_metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if place.metrics.contains(&name));
+                let is_metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if metrics.contains(&name));
                 let (metric, constant, op) = if is_metric(left) { (left, right, *op) } else { (right, left, flip(*op)) };
                 let ExprKind::Name(name) = &metric.kind else { return Err(Stop) };
-                let value = self.eval(constant, &mut Scope::of(place.module))?;
+                let value = self.eval(constant, &mut Scope::of(module))?;
                 let leaf = |text: &str, span| Node::leaf(Value::str(text), plain(span));
                 Ok(map(vec![("metric", leaf(name, metric.span)), ("op", leaf(op.symbol(), expr.span)), ("value", value)]))
             }
@@ -322,35 +280,6 @@ fn flip(op: BinaryOp) -> BinaryOp {
 }
 
 /// The type at the end of an assignment's path; nothing when the path leads nowhere, which the checker reports.
-fn target_type<'a>(record: &Arc<Record<'a>>, assignment: &Assignment<'a>) -> Option<Type<'a>> {
-    let mut ty = Type::Record(record.clone());
-    for name in &assignment.path {
-        ty = match ty.core() {
-            Type::Record(record) => record.fields.get(&name.name)?.ty.clone(),
-            Type::Map(element) => (**element).clone(),
-            _ => return None,
-        };
-    }
-    Some(ty)
-}
-
-/// Gives every value without a mark of its own the strength of the field that it stands in.
-pub(super) fn stamp(node: &mut Node, layer: Layer) {
-    if node.origin.layer == Layer::Plain {
-        node.origin.layer = layer;
-    }
-    match &mut node.data {
-        Data::Leaf(_) => {}
-        Data::List(items) => items.iter_mut().for_each(|item| stamp(item, layer)),
-        Data::Map(map) => map.values_mut().for_each(|item| stamp(item, layer)),
-    }
-}
-
-fn set_via(node: &mut Node, via: Via) {
-    node.origin = Origin { via, ..node.origin };
-    match &mut node.data {
-        Data::Leaf(_) => {}
-        Data::List(items) => items.iter_mut().for_each(|item| set_via(item, via)),
-        Data::Map(map) => map.values_mut().for_each(|item| set_via(item, via)),
-    }
+fn target_type<'a>(record: &Type<'a>, assignment: &Assignment<'a>) -> Option<Type<'a>> {
+    assignment.path.iter().try_fold(record.clone(), |ty, name| field_of(&ty, &name.name))
 }

@@ -1,17 +1,20 @@
 //! Environments to the graph: who runs where, after whom, by which strategy.
 
+use super::layers::{Bind, Place};
 use super::{Eval, Evaluator, Scope, Stop, plain};
 use crate::block;
-use crate::check::{Clause, clause};
+use crate::clauses::Clause;
 use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, Symbol};
+use crate::providers::STRATEGY_KINDS;
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
-use dax_ir::{After, Data, Environment, Need, Node, Provider, Service, Strategy, Via};
-use dax_syntax::ast::{ExprKind, Member};
+use dax_ir::{After, Approval, Data, Environment, Node, Provider, Service, Strategy, Via};
+use dax_syntax::ast::{Expr, ExprKind, Member, TypeKind};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// The environments of the project, in source order.
 pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c Block<'a>> {
@@ -22,45 +25,86 @@ pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<It
     })
 }
 
+/// Names in scope beside those of the module.
+type Locals = [(Name, Rc<Node>)];
+
+/// What was computed for one environment and serves several services.
+#[derive(Default)]
+struct Shared {
+    strategies: HashMap<Name, Eval<Strategy>>,
+    providers: HashMap<Name, Eval<Provider>>,
+}
+
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn environment(&self, block: &Block<'a>) -> Environment {
-        let mut environment =
-            Environment { name: block.name.name.clone(), span: block.span, services: IndexMap::new(), after: self.after(block) };
+        let mut environment = Environment {
+            name: block.name.name.clone(),
+            span: block.span,
+            services: IndexMap::new(),
+            after: self.after(block),
+            approvals: self.approvals(),
+        };
         let Some(setup) = self.setup else { return environment };
-        let mut strategies: HashMap<Name, Eval<Strategy>> = HashMap::new();
-        let mut providers: HashMap<Name, Eval<Provider>> = HashMap::new();
-        for (name, span) in &setup.bind_order {
-            let Ok(desired) = self.service(name, *span) else {
-                self.lost(name, *span);
-                continue;
-            };
-            let Some((provider, _)) = setup.binds.get(name) else { continue };
-            let strategy = match setup.rollouts.get(name) {
-                None => self.built_in("immediate", *span),
-                Some(expr) => match &expr.kind {
-                    ExprKind::Name(name) => strategies.entry(name.clone()).or_insert_with(|| self.strategy(name, expr.span)).clone(),
-                    _ => Err(Stop),
-                },
-            };
-            let provider = match self.eval(provider, &mut Scope::of(self.context.program.root)).as_ref().map(Node::as_leaf) {
-                Ok(Some(Value::Ref(key))) => providers.entry(key.clone()).or_insert_with(|| self.provider(key)).clone(),
-                _ => Err(Stop),
-            };
-            if let (Ok(strategy), Ok(provider)) = (strategy, provider) {
-                let addr = ResourceAddr::service(name);
-                let needs = self.needs(name, &desired);
-                let span = match self.context.names.value(self.context.program.root, name) {
-                    Some(Symbol::Service(block)) => block.span,
-                    _ => *span,
-                };
-                let service = Service { addr: addr.clone(), span, provider, desired: (*desired).clone(), needs, strategy };
-                environment.services.insert(addr, service);
-            } else {
-                self.lost(name, *span);
+        let mut shared = Shared::default();
+        for name in &setup.bind_order {
+            let Some(bind) = setup.binds.get(name) else { continue };
+            match self.instances(name, bind, &mut shared) {
+                Ok(services) => environment.services.extend(services.into_iter().map(|service| (service.addr.clone(), service))),
+                Err(Stop) => self.lost(name, bind.span),
             }
         }
+        self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
         environment
+    }
+
+    /// A bound service, once for each key of its provider.
+    fn instances(&self, name: &Name, bind: &Bind<'a>, shared: &mut Shared) -> Eval<Vec<Service>> {
+        let root = self.context.program.root;
+        let setup = self.setup.ok_or(Stop)?;
+        let desired = self.service(name, bind.span)?;
+        let strategy = match setup.rollouts.get(name) {
+            None => self.built_in("immediate", bind.span),
+            Some(expr) => {
+                let named = self.context.service_named(root, expr).ok_or(Stop)?;
+                shared.strategies.entry(named).or_insert_with(|| self.strategy(expr)).clone()
+            }
+        }?;
+        let keys = match &bind.keyed {
+            None => vec![None],
+            Some(_) => {
+                let item = self.context.provider_named(root, bind.provider).ok_or(Stop)?;
+                let (_, keys) = item.keyed.as_ref().ok_or(Stop)?;
+                self.keys(root, keys)?.into_iter().map(Some).collect()
+            }
+        };
+        let target = self.eval(bind.provider, &mut Scope::of(root))?;
+        let item = self.context.provider_named(root, bind.provider).ok_or(Stop)?;
+        let mut services = Vec::new();
+        for key in keys {
+            let reference = match &key {
+                None => target.as_leaf(),
+                Some(key) => target.get(key).and_then(Node::as_leaf),
+            };
+            let Some(Value::Ref(instance)) = reference else { return Err(Stop) };
+            let provider = shared.providers.entry(instance.clone()).or_insert_with(|| self.provider(instance)).clone()?;
+            let locals: Vec<(Name, Rc<Node>)> = match (&bind.keyed, &key) {
+                (Some(name), Some(key)) => vec![(name.name.clone(), Rc::new(Node::leaf(Value::Str(key.clone()), plain(name.span))))],
+                _ => Vec::new(),
+            };
+            let ty = self.context.binding_type(root, item);
+            let binding = self.body(bind.body, &ty, bind.span, &locals)?;
+            let addr = match &key {
+                None => ResourceAddr::service(name),
+                Some(key) => ResourceAddr::service(&format!("{name}[{key}]")),
+            };
+            let span = self.context.service(name).map_or(bind.span, |(_, block)| block.span);
+            let needs = self.needs(name, &desired);
+            let protected = setup.protected.contains(name);
+            let (desired, strategy) = ((*desired).clone(), strategy.clone());
+            services.push(Service { addr, span, provider, binding, key, desired, needs, strategy, protected });
+        }
+        Ok(services)
     }
 
     /// A service that is left out without a word would be destroyed by the next apply: there is always a word.
@@ -76,7 +120,7 @@ impl<'a> Evaluator<'_, 'a> {
     fn after(&self, block: &Block<'a>) -> Vec<After> {
         let mut all = Vec::new();
         for member in block.body {
-            let Some(Clause::After { environment, span, body }) = clause(member) else { continue };
+            let Some(Clause::After { environment, span, body }) = self.context.clause(member) else { continue };
             let mut soak_ms = 0;
             for field in body {
                 if let Member::Field(field) = field
@@ -90,147 +134,77 @@ impl<'a> Evaluator<'_, 'a> {
         all
     }
 
-    /// Direct needs: those written in `needs` and those whose fields were read.
-    fn needs(&self, name: &Name, desired: &Node) -> Vec<Need> {
-        let mut needs = Vec::new();
-        if let Some(Data::List(items)) = desired.get("needs").map(|node| &node.data) {
-            for item in items {
-                if let Some(Value::Ref(addr)) = item.as_leaf()
-                    && let Ok(addr) = ResourceAddr::parse(addr)
-                {
-                    needs.push(Need { addr, span: item.origin.span });
-                }
-            }
-        }
-        if let Some(read) = self.reads.borrow().get(name) {
-            for need in read {
-                if !needs.iter().any(|known| known.addr == need.addr) {
-                    needs.push(need.clone());
-                }
-            }
-        }
-        needs
+    fn approvals(&self) -> Vec<Approval> {
+        let root = self.context.program.root;
+        let read = |(count, of, span): &(&'a Expr, &'a Expr, Span)| {
+            let count = self.eval(count, &mut Scope::of(root)).ok()?.value().as_int()?;
+            let of = self.eval(of, &mut Scope::of(root)).ok()?.value();
+            let of = of.items().iter().filter_map(|one| Some(Name::new(one.as_str()?))).collect();
+            Some(Approval { count: u32::try_from(count).ok()?, of, span: *span })
+        };
+        self.setup.map(|setup| setup.approvals.iter().filter_map(read).collect()).unwrap_or_default()
     }
 
-    fn strategy(&self, name: &Name, span: Span) -> Eval<Strategy> {
-        let Some(Symbol::Strategy(block)) = self.context.names.value(self.context.program.root, name) else {
-            return self.built_in(name, span);
+    fn strategy(&self, expr: &'a Expr) -> Eval<Strategy> {
+        let root = self.context.program.root;
+        let (module, name) = match &expr.kind {
+            ExprKind::Name(name) => (root, name),
+            ExprKind::Get(alias, name) => match &alias.kind {
+                ExprKind::Name(alias) => match self.context.names.value(root, alias) {
+                    Some(Symbol::Import(module)) => (*module, &name.name),
+                    _ => return Err(Stop),
+                },
+                _ => return Err(Stop),
+            },
+            _ => return Err(Stop),
+        };
+        let Some(Symbol::Strategy(block)) = self.context.names.value(module, name) else {
+            return self.built_in(name, expr.span);
         };
         let written = block.ty.ok_or(Stop)?;
-        let dax_syntax::ast::TypeKind::Name { path, .. } = &written.kind else { return Err(Stop) };
+        let TypeKind::Name { path, .. } = &written.kind else { return Err(Stop) };
         let kind = path.last().ok_or(Stop)?.name.clone();
         let ty = self.strategy_record(&kind)?;
-        let config = self.body(block.body, &ty, block.span)?;
-        Ok(Strategy { name: name.clone(), kind, config, span })
+        let config = self.body_in(block.body, &ty, block.span, module, &[])?;
+        Ok(Strategy { name: self.context.address(module, name), kind, config, span: expr.span })
     }
 
     fn built_in(&self, kind: &str, span: Span) -> Eval<Strategy> {
         let ty = self.strategy_record(kind)?;
-        let config = self.body(&[], &ty, span)?;
+        let config = self.body(&[], &ty, span, &[])?;
         Ok(Strategy { name: kind.into(), kind: kind.into(), config, span })
     }
 
     fn strategy_record(&self, kind: &str) -> Eval<Type<'a>> {
-        let known = crate::check::STRATEGY_KINDS.contains(&kind);
-        if known { Ok(self.context.prelude_type(kind)) } else { Err(Stop) }
+        if STRATEGY_KINDS.contains(&kind) { Ok(self.context.prelude_type(kind)) } else { Err(Stop) }
     }
 
-    fn provider(&self, key: &Name) -> Eval<Provider> {
+    /// A provider's instance: `local.machine`, `kubernetes.cluster[eu-west-1]`.
+    fn provider(&self, instance: &Name) -> Eval<Provider> {
         let root = self.context.program.root;
-        let item = self.context.names.module(root).providers.get(key).ok_or(Stop)?;
+        let (name, key) = match instance.split_once('[') {
+            Some((name, key)) => (name, Some(key.trim_end_matches(']'))),
+            None => (instance.as_str(), None),
+        };
+        let item = self.context.names.module(root).providers.get(name).ok_or(Stop)?;
         let ty = self.context.provider_type(root, item, false);
-        let config = self.body(item.body, &ty, item.span)?;
-        Ok(Provider { kind: item.alias.name.clone(), instance: key.clone(), config })
+        let locals: Vec<(Name, Rc<Node>)> = match (&item.keyed, key) {
+            (Some((name, _)), Some(key)) => vec![(name.name.clone(), Rc::new(Node::leaf(Value::str(key), plain(name.span))))],
+            _ => Vec::new(),
+        };
+        let config = self.body(item.body, &ty, item.span, &locals)?;
+        Ok(Provider { kind: item.alias.name.clone(), instance: instance.clone(), config })
     }
 
-    fn body(&self, members: &'a [Member], ty: &Type<'a>, span: Span) -> Eval<Node> {
+    fn body(&self, members: &'a [Member], ty: &Type<'a>, span: Span, locals: &Locals) -> Eval<Node> {
+        self.body_in(members, ty, span, self.context.program.root, locals)
+    }
+
+    fn body_in(&self, members: &'a [Member], ty: &Type<'a>, span: Span, module: crate::ModuleId, locals: &Locals) -> Eval<Node> {
         let record = ty.record().ok_or(Stop)?;
         let all = block::assignments(members, record, &mut Vec::new());
         let mut node = Node { data: Data::Map(BTreeMap::new()), origin: plain(span) };
-        self.apply(&mut node, &all, record, Via::Item, self.context.program.root)?;
+        self.apply(&mut node, &all, &Place { record: ty, via: Via::Item, module, locals })?;
         self.conform(node, ty)
     }
-
-    /// Every need is there, and none leads back to where it came from.
-    fn check_needs(&self, environment: &Environment, setup: &super::layers::Setup<'a>) {
-        for service in environment.services.values() {
-            for need in &service.needs {
-                if !setup.binds.contains_key(need.addr.name()) {
-                    let detail = format!("`{}` needs `{}`", service.addr.name(), need.addr.name());
-                    let help = format!("add `bind {} to …` to `{}`", need.addr.name(), environment.name);
-                    self.report(Diagnostic::new(codes::NEED_NOT_BOUND, need.span, detail).help(help));
-                }
-            }
-        }
-        if let Some(circle) = shortest_circle(environment) {
-            let names: Vec<&str> = circle.iter().map(|(service, _)| service.name()).collect();
-            let detail = format!("{} → {}", names.join(" → "), names[0]);
-            let mut diagnostic = Diagnostic::new(codes::CIRCULAR_SERVICES, circle[0].1, detail);
-            for (at, (service, span)) in circle.iter().enumerate() {
-                let next = circle[(at + 1) % circle.len()].0.name();
-                diagnostic = diagnostic.related(*span, format!("`{}` needs `{next}` here", service.name()));
-            }
-            let last = circle.last().map_or("", |(service, _)| service.name());
-            self.report(diagnostic.help(format!("take one edge away, for example what `{last}` needs")));
-        }
-    }
-}
-
-/// The shortest circle of needs, each service with the span that leads to the next.
-fn shortest_circle(environment: &Environment) -> Option<Vec<(&ResourceAddr, Span)>> {
-    let services = &environment.services;
-    // Leaves first: what needs nothing, or only what is settled, is on no circle. Linear for sound graphs.
-    let mut open: HashMap<&ResourceAddr, usize> = HashMap::with_capacity(services.len());
-    let mut users: HashMap<&ResourceAddr, Vec<&ResourceAddr>> = HashMap::new();
-    let mut settled: Vec<&ResourceAddr> = Vec::new();
-    for service in services.values() {
-        let needs: Vec<&Need> = service.needs.iter().filter(|need| services.contains_key(&need.addr)).collect();
-        needs.iter().for_each(|need| users.entry(&need.addr).or_default().push(&service.addr));
-        if needs.is_empty() {
-            settled.push(&service.addr);
-        }
-        open.insert(&service.addr, needs.len());
-    }
-    let mut on_circle = services.len();
-    while let Some(addr) = settled.pop() {
-        on_circle -= 1;
-        for user in users.remove(addr).unwrap_or_default() {
-            let left = open.get_mut(user)?;
-            *left -= 1;
-            if *left == 0 {
-                settled.push(user);
-            }
-        }
-    }
-    if on_circle == 0 {
-        return None;
-    }
-    let starts = services.keys().filter(|addr| open.get(addr).is_some_and(|left| *left > 0));
-    starts.filter_map(|start| circle_from(environment, start)).min_by_key(Vec::len)
-}
-
-/// The shortest way from a service back to itself.
-fn circle_from<'g>(environment: &'g Environment, start: &'g ResourceAddr) -> Option<Vec<(&'g ResourceAddr, Span)>> {
-    let mut came: HashMap<&ResourceAddr, (&ResourceAddr, Span)> = HashMap::new();
-    let mut queue = std::collections::VecDeque::from([start]);
-    while let Some(addr) = queue.pop_front() {
-        for need in &environment.services.get(addr)?.needs {
-            if need.addr == *start {
-                let mut circle = vec![(addr, need.span)];
-                let mut at = addr;
-                while at != start {
-                    let (before, span) = came[at];
-                    circle.push((before, span));
-                    at = before;
-                }
-                circle.reverse();
-                return Some(circle);
-            }
-            if environment.services.contains_key(&need.addr) && !came.contains_key(&need.addr) {
-                came.insert(&need.addr, (addr, need.span));
-                queue.push_back(&need.addr);
-            }
-        }
-    }
-    None
 }

@@ -9,6 +9,7 @@ use dax_core::{Decimal, Diagnostic, FileId, Name, Value};
 use dax_ir::Node;
 use dax_syntax::ast::{ExprKind, ItemKind};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What to do about a parameter without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Missing {
 pub struct Params {
     /// By name, as given on the command line.
     pub values: BTreeMap<Name, String>,
+    /// By name, as values: what a test gives.
+    pub typed: BTreeMap<Name, Value>,
     /// What to do about one that is lacking.
     pub missing: Missing,
     /// The one environment that is wanted; every one without it.
@@ -31,25 +34,28 @@ pub struct Params {
 }
 
 impl Evaluator<'_, '_> {
-    pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node> {
+    pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Rc<Node>> {
         let key = (module, param.name.name.clone());
         if let Some(known) = self.values.borrow().get(&key) {
             return known.clone();
         }
-        let result = self.compute_param(module, param);
+        let result = self.compute_param(module, param).map(Rc::new);
         self.values.borrow_mut().insert(key, result.clone());
         result
     }
 
     fn compute_param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Node> {
         let name = &param.name;
-        let given = if module == self.context.program.root { self.params.values.get(&name.name) } else { None };
+        let own_project = module == self.context.program.root;
+        let given = if own_project { self.params.values.get(&name.name) } else { None };
+        let typed = if own_project { self.params.typed.get(&name.name) } else { None };
         // The names outlive the evaluator's borrow of them; look the parameter up again for its own lifetime.
         let Some(crate::names::Symbol::Param(own)) = self.context.names.value(module, &name.name) else {
             return Err(Stop);
         };
         let ty = own.ty.map_or(Type::String, |ty| self.context.resolve(module, ty, false));
         let node = match (given, own.default) {
+            _ if typed.is_some() => super::expr::from_value(typed.cloned().unwrap_or_default(), name.span),
             (Some(text), _) => {
                 let Some(value) = read(text, &ty) else {
                     let diagnostic = Diagnostic::new(codes::BAD_PARAM, name.span, format!("`{text}` is no `{ty}`"));
@@ -77,6 +83,10 @@ fn read(text: &str, ty: &Type<'_>) -> Option<Value> {
     match ty.core() {
         Type::String | Type::Literal(_) | Type::Any => Some(Value::str(text)),
         Type::Union(all) => all.iter().find_map(|one| read(text, one)),
+        Type::List(element) | Type::Set(element) => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Some(Value::List(items.map(|item| read(item, element)).collect::<Option<_>>()?))
+        }
         wanted => {
             let (file, faults) = dax_syntax::parse(FileId(u32::MAX), &format!("value = {}", text.trim()));
             let [item] = file.items.as_slice() else { return None };

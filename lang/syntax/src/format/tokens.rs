@@ -35,6 +35,11 @@ impl Token<'_> {
     }
 }
 
+/// Whether a line that ends with this word goes on in the next.
+pub(super) fn is_infix(word: &str) -> bool {
+    matches!(word, "=" | "+" | "-" | "*" | "/" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "??" | "&&" | "||" | "and" | "or" | "in" | "then" | "else" | "|")
+}
+
 /// Cuts a text that parsed without faults.
 pub(super) fn tokenize<'a>(text: &'a str, tree: &Tree) -> Vec<Token<'a>> {
     let places = places(text, tree);
@@ -89,7 +94,7 @@ fn places(text: &str, tree: &Tree) -> BTreeMap<usize, (TokenKind, usize)> {
                 let kind = if word == "not" { TokenKind::Word } else { TokenKind::Prefix };
                 places.insert(start, (kind, start + word.len()));
             }
-            Kind::ty_args => {
+            Kind::ty_args | Kind::ty_params => {
                 places.insert(start, (TokenKind::Tight, start + 1));
                 let close = text[start..end].trim_end().len() + start - 1;
                 places.insert(close, (TokenKind::TightEnd, close + 1));
@@ -106,6 +111,7 @@ fn plain(text: &str, at: usize, first: char) -> (TokenKind, usize) {
         '{' | '[' | '(' => (TokenKind::Open, at + 1),
         '}' | ']' | ')' => (TokenKind::Close, at + 1),
         '.' if rest.starts_with("...") => (TokenKind::Word, at + 3),
+        '?' if rest.starts_with("?.") => (TokenKind::Tight, at + 2),
         '.' => (TokenKind::Tight, at + if rest.starts_with("..") { 2 } else { 1 }),
         '-' if rest.starts_with("->") => (TokenKind::Word, at + 2),
         c if c.is_ascii_alphanumeric() || c == '_' => {

@@ -88,7 +88,9 @@ impl Lower<'_> {
                 }
                 Kind::get => {
                     let name = self.ident(self.child(child, Kind::ident)?);
-                    base = base.map(|b| Expr { span: b.span.to(name.span), kind: ExprKind::Get(Box::new(b), name) });
+                    let optional = self.child(child, Kind::get_dot).is_some_and(|dot| self.slice(dot) == "?.");
+                    let make = if optional { ExprKind::GetOptional } else { ExprKind::Get };
+                    base = base.map(|b| Expr { span: b.span.to(name.span), kind: make(Box::new(b), name) });
                 }
                 Kind::index => {
                     self.closed(child, "]");
@@ -135,11 +137,15 @@ impl Lower<'_> {
                         "true" => ExprKind::Literal(Value::Bool(true)),
                         "false" => ExprKind::Literal(Value::Bool(false)),
                         "none" => ExprKind::Literal(Value::None),
+                        "unset" => ExprKind::Literal(Value::Unset),
                         name => ExprKind::Name(name.into()),
                     };
                     return Some(Expr { kind, span });
                 };
                 let tag = self.ident(name);
+                if tag.name == "secret" {
+                    return Some(Expr { kind: ExprKind::SecretTemplate(self.parts(text)), span });
+                }
                 let Some(plain) = self.plain_string(text) else {
                     let detail = format!("a `{}` text is read as it stands", tag.name);
                     self.diagnostics.push(Diagnostic::new(faults::TAGGED_INTERPOLATION, self.span(text), detail));
@@ -147,6 +153,7 @@ impl Lower<'_> {
                 };
                 ExprKind::Tagged(tag, plain)
             }
+            Kind::data => ExprKind::Data(self.child(node, Kind::string).and_then(|text| self.plain_string(text))?),
             Kind::paren => {
                 self.closed(node, ")");
                 return self.expr(self.child(node, Kind::expr)?);

@@ -143,7 +143,7 @@ impl<'a> Fast<'a> {
     }
 
     fn strength(&mut self) -> Strength {
-        for (text, strength) in [("default", Strength::Default), ("override", Strength::Override)] {
+        for (text, strength) in [("default", Strength::Default), ("override", Strength::Override), ("sealed", Strength::Sealed)] {
             if self.bytes[self.at..self.end].starts_with(text.as_bytes()) && !in_word(self.peek_at(text.len())) {
                 self.at += text.len();
                 self.blanks();
@@ -379,11 +379,16 @@ impl<'a> Fast<'a> {
             byte if starts_word(byte) => {
                 let word = self.word()?;
                 if self.peek() == b'"' {
+                    if word.name == "secret" {
+                        return None;
+                    }
                     let ExprKind::Literal(Value::Str(text)) = self.string()?.kind else { return None };
                     ExprKind::Tagged(word, text)
                 } else {
                     match word.name.as_str() {
                         "if" | "not" => return None,
+                        "data" if self.text_follows() => return None,
+                        "unset" => ExprKind::Literal(Value::Unset),
                         "true" => ExprKind::Literal(Value::Bool(true)),
                         "false" => ExprKind::Literal(Value::Bool(false)),
                         "none" => ExprKind::Literal(Value::None),
@@ -394,6 +399,11 @@ impl<'a> Fast<'a> {
             _ => return None,
         };
         Some(Expr { kind, span: self.span(start, self.at) })
+    }
+
+    /// Whether blanks and a text come next: `data "file"` is for the grammar.
+    fn text_follows(&self) -> bool {
+        self.text[self.at..self.end].trim_start_matches([' ', '\t']).starts_with('"')
     }
 
     fn number(&mut self) -> Option<ExprKind> {

@@ -30,8 +30,9 @@ impl Lower<'_> {
             Kind::fn_item => self.fn_item(node).map(ItemKind::Fn),
             Kind::type_item => {
                 let name = self.ident(self.child(node, Kind::ident)?);
+                let type_params = self.type_params(node);
                 let ty = self.ty(self.child(node, Kind::ty)?);
-                Some(ItemKind::Type(TypeItem { name, ty }))
+                Some(ItemKind::Type(TypeItem { name, type_params, ty }))
             }
             Kind::cmd => {
                 let command = self.command(node)?;
@@ -50,6 +51,7 @@ impl Lower<'_> {
 
     fn fn_item(&mut self, node: usize) -> Option<FnItem> {
         let name = self.ident(self.child(node, Kind::ident)?);
+        let type_params = self.type_params(node);
         let params = self.child(node, Kind::params)?;
         let params = self
             .children(params)
@@ -61,7 +63,11 @@ impl Lower<'_> {
             .collect();
         let result = self.ty(self.child(node, Kind::ty)?);
         let body = self.value(self.child(node, Kind::expr)?);
-        Some(FnItem { name, params, result, body })
+        Some(FnItem { name, type_params, params, result, body })
+    }
+
+    fn type_params(&self, node: usize) -> Vec<Ident> {
+        self.child(node, Kind::ty_params).map(|params| self.path(params)).unwrap_or_default()
     }
 
     fn member(&mut self, node: usize) -> Option<Member> {
@@ -84,6 +90,7 @@ impl Lower<'_> {
         match node.map(|n| self.slice(n)) {
             Some("default") => Strength::Default,
             Some("override") => Strength::Override,
+            Some("sealed") => Strength::Sealed,
             _ => Strength::Plain,
         }
     }

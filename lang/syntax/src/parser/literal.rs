@@ -44,6 +44,16 @@ impl Lower<'_> {
 
     pub(super) fn string(&mut self, node: usize) -> Option<Expr> {
         let span = self.span(node);
+        let mut parts = self.parts(node);
+        let kind = match parts.as_mut_slice() {
+            [Part::Text(text)] => ExprKind::Literal(Value::Str(std::mem::take(text))),
+            _ => ExprKind::Template(parts),
+        };
+        Some(Expr { kind, span })
+    }
+
+    /// The pieces of a text, at least one.
+    pub(super) fn parts(&mut self, node: usize) -> Vec<Part> {
         let block = self.slice(node).starts_with("\"\"\"");
         let mut parts = Vec::new();
         let mut text = String::new();
@@ -67,11 +77,7 @@ impl Lower<'_> {
         if block {
             dedent(&mut parts);
         }
-        let kind = match parts.as_mut_slice() {
-            [Part::Text(text)] => ExprKind::Literal(Value::Str(std::mem::take(text))),
-            _ => ExprKind::Template(parts),
-        };
-        Some(Expr { kind, span })
+        parts
     }
 
     fn escape(&mut self, node: usize) -> String {
@@ -81,9 +87,20 @@ impl Lower<'_> {
             "t" => "\t".to_owned(),
             "r" => "\r".to_owned(),
             "\\" | "\"" | "$" => text[1..].to_owned(),
+            braced if braced.starts_with("u{") => {
+                let digits = braced[2..].trim_end_matches('}');
+                match u32::from_str_radix(digits, 16).ok().and_then(char::from_u32) {
+                    Some(c) => c.to_string(),
+                    None => {
+                        let detail = format!("`{digits}` is the number of no character");
+                        self.diagnostics.push(Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help("write it in hexadecimal, as in `\\u{e9}`"));
+                        String::new()
+                    }
+                }
+            }
             other => {
                 let detail = format!("`\\{other}` is no escape");
-                let help = r#"escapes are \n \t \r \\ \" \$"#;
+                let help = r#"escapes are \n \t \r \\ \" \$ \u{e9}"#;
                 self.diagnostics.push(Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help(help));
                 other.to_owned()
             }

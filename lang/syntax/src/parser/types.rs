@@ -29,6 +29,12 @@ impl Lower<'_> {
         for child in self.children(node) {
             match self.kind(child) {
                 Kind::optional => base = TypeExpr { kind: TypeKind::Optional(Box::new(base)), span },
+                Kind::keyed => {
+                    if let Some(field) = self.child(child, Kind::ident) {
+                        let field = self.ident(field);
+                        base = TypeExpr { kind: TypeKind::Keyed(Box::new(base), field), span };
+                    }
+                }
                 Kind::string => {
                     let text = self.plain_string(child).unwrap_or_default();
                     base = TypeExpr { kind: TypeKind::Literal(text), span: self.span(child) };

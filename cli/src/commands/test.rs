@@ -1,0 +1,122 @@
+//! `dax test`: the tests that the program holds.
+
+use crate::args::{TestArgs, TestFormat};
+use crate::diagnostics;
+use crate::exit::{CliError, Exit};
+use crate::printer::Printer;
+use dax_engine::{Engine, Sources, TestOutcome, TestRequest, Verdict};
+use serde_json::json;
+use std::fmt::Write;
+use std::time::Instant;
+
+pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+    let values = args.params.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
+    let now = args.now.clone().unwrap_or_else(|| jiff::Timestamp::now().to_string());
+    if now.parse::<jiff::Timestamp>().is_err() {
+        return Err(CliError::Usage(format!("`{now}` is no time: write it as 2026-11-22T12:00:00Z")));
+    }
+    let request =
+        TestRequest { filter: args.filter.clone().unwrap_or_default(), values, cases: args.cases, seed: args.seed, now: now.as_str().into() };
+    let start = Instant::now();
+    let (sources, outcomes) = engine.test(&request)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let failed = outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
+    let text = match args.format {
+        TestFormat::Human => human(&sources, &outcomes, out),
+        TestFormat::Json => json_report(&sources, &outcomes),
+        TestFormat::Junit => junit(&sources, &outcomes, seconds),
+    };
+    out.data(&text);
+    if let Some(path) = &args.junit {
+        std::fs::write(path, junit(&sources, &outcomes, seconds)).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+    }
+    if outcomes.is_empty() {
+        out.note(if request.filter.is_empty() { "the project has no tests" } else { "no test has this in its title" });
+    } else {
+        out.note(&format!("{} passed, {failed} failed, in {seconds:.2} s", outcomes.len() - failed));
+    }
+    Ok(if failed > 0 { Exit::Error } else { Exit::Done })
+}
+
+fn human(sources: &Sources, outcomes: &[TestOutcome], out: &Printer) -> String {
+    let mut text = String::new();
+    for one in outcomes {
+        match &one.verdict {
+            Verdict::Passed { cases: 1 } => {
+                let _ = writeln!(text, "ok    {}", one.title);
+            }
+            Verdict::Passed { cases } => {
+                let _ = writeln!(text, "ok    {} ({cases} cases)", one.title);
+            }
+            Verdict::Failed { diagnostics: found, given } => {
+                let _ = writeln!(text, "FAIL  {}  {}", one.title, sources.location(one.span));
+                for (name, value) in given {
+                    let _ = writeln!(text, "      with {name} = {value}");
+                }
+                text.push_str(&out.shown(sources, found));
+            }
+        }
+    }
+    text
+}
+
+fn json_report(sources: &Sources, outcomes: &[TestOutcome]) -> String {
+    let rows: Vec<_> = outcomes
+        .iter()
+        .map(|one| {
+            let place = sources.location(one.span);
+            match &one.verdict {
+                Verdict::Passed { cases } => json!({ "title": one.title, "place": place, "passed": true, "cases": cases }),
+                Verdict::Failed { diagnostics: found, given } => {
+                    let given: serde_json::Map<_, _> = given.iter().map(|(name, value)| (name.to_string(), json!(value.shape()))).collect();
+                    let findings: serde_json::Value = serde_json::from_str(&diagnostics::json(sources, found)).unwrap_or_default();
+                    json!({ "title": one.title, "place": place, "passed": false, "given": given, "findings": findings })
+                }
+            }
+        })
+        .collect();
+    format!("{:#}\n", json!({ "format_version": 1, "tests": rows }))
+}
+
+/// The JUnit format as CI systems read it.
+fn junit(sources: &Sources, outcomes: &[TestOutcome], seconds: f64) -> String {
+    let failures = outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
+    let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+    let count = outcomes.len();
+    let _ = writeln!(text, "<testsuites tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">");
+    let _ = writeln!(text, "  <testsuite name=\"dax\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">");
+    for one in outcomes {
+        let at = sources.line_column(one.span.file, one.span.start);
+        let file = escape(sources.name(one.span.file));
+        let _ = write!(text, "    <testcase name=\"{}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"", escape(&one.title), at.line);
+        match &one.verdict {
+            Verdict::Passed { .. } => text.push_str("/>\n"),
+            Verdict::Failed { diagnostics: found, given } => {
+                let message = found.first().map(|finding| finding.one_line(sources)).unwrap_or_default();
+                let given: String = given.iter().map(|(name, value)| format!("with {name} = {value}\n")).collect();
+                let all = diagnostics::human(sources, found, false);
+                let _ = writeln!(text, ">\n      <failure message=\"{}\">{}</failure>", escape(&message), escape(&format!("{given}{all}")));
+                text.push_str("    </testcase>\n");
+            }
+        }
+    }
+    text.push_str("  </testsuite>\n</testsuites>\n");
+    text
+}
+
+/// A text inside of XML; characters that XML 1.0 does not have become `?`.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' | '\t' | '\r' => out.push(c),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}

@@ -1,0 +1,171 @@
+//! What policies see of a plan, and what they say of it.
+
+use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, planning};
+use dax_core::{Name, ResourceAddr, Sources, Span, Value};
+use dax_ir::Environment;
+use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
+use dax_plan::{LiveState, Plan, Request, desired};
+use dax_project::{Facts, Loaded, Missing, Planned, TestOutcome, TestRequest};
+use std::collections::BTreeMap;
+
+/// A plan with what the program's policies say of it.
+pub struct Judged {
+    /// The plan.
+    pub plan: Plan,
+    /// The texts that the findings point into.
+    pub sources: Sources,
+    /// What the policies say: errors where they deny, warnings where they warn.
+    pub findings: Vec<Diagnostic>,
+}
+
+impl Judged {
+    /// The plan, unless a policy forbids it.
+    ///
+    /// # Errors
+    /// [`EngineError::Policy`] holds what forbids it.
+    pub fn allowed(self) -> Result<Plan, EngineError> {
+        if diagnostic::has_errors(&self.findings) {
+            return Err(EngineError::Policy { sources: self.sources, diagnostics: self.findings });
+        }
+        Ok(self.plan)
+    }
+}
+
+/// Now, as policies read it.
+pub(crate) fn now() -> Name {
+    let now = i64::try_from(now_ms()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    Name::new(now.to_string())
+}
+
+/// What policies may ask of a plan.
+pub(crate) fn facts(plan: &Plan, now: Name) -> Facts {
+    Facts { changes: changes(plan), steps: steps(plan), now }
+}
+
+fn record(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::Map(fields.into_iter().map(|(name, value)| (Name::new_static(name), value)).collect())
+}
+
+fn changes(plan: &Plan) -> Vec<Value> {
+    let reversible = |addr: &ResourceAddr| plan.steps.iter().filter(|step| step.service == *addr).all(|step| step.inverse.class != InverseClass::None);
+    let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let change = |change: &dax_plan::model::Change| {
+        let action = match (change.action, change.reason) {
+            (_, Reason::RolledBack) => "restore",
+            (Action::Create, _) => "create",
+            (Action::Update | Action::Rollout, _) => "update",
+            (Action::Delete | Action::Forget, _) => "destroy",
+        };
+        let reason = match change.reason {
+            Reason::New => "new",
+            Reason::Changed => "changed",
+            Reason::Drifted => "drifted",
+            Reason::Lost => "lost",
+            Reason::Removed => "removed",
+            Reason::Destroyed => "destroyed",
+            Reason::RolledBack => "rolled_back",
+        };
+        let fields = change.leaves.iter().map(|leaf| Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after))));
+        record([
+            ("action", Value::str(action)),
+            ("kind", Value::str(change.addr.kind())),
+            ("name", Value::str(change.addr.base())),
+            ("address", Value::str(change.addr.as_str())),
+            ("reason", Value::str(reason)),
+            ("reversible", Value::Bool(reversible(&change.addr))),
+            ("fields", Value::List(fields.collect())),
+        ])
+    };
+    plan.changes.iter().map(change).collect()
+}
+
+fn steps(plan: &Plan) -> Vec<Value> {
+    let step = |step: &dax_plan::Step| {
+        let kind = match &step.kind {
+            dax_plan::StepKind::CreateService { .. } => "create_service",
+            dax_plan::StepKind::UpdateService { .. } => "update_service",
+            dax_plan::StepKind::DeleteService => "delete_service",
+            dax_plan::StepKind::CreateRevision { .. } => "create_revision",
+            dax_plan::StepKind::DeleteRevision { .. } => "delete_revision",
+            dax_plan::StepKind::Scale { .. } => "scale",
+            dax_plan::StepKind::AwaitReady { .. } => "await_ready",
+            dax_plan::StepKind::ShiftTraffic { .. } => "shift_traffic",
+            dax_plan::StepKind::Hold { .. } => "hold",
+            dax_plan::StepKind::Analyse { .. } => "analyse",
+        };
+        let title = dax_render::step_text(&step.kind);
+        record([("kind", Value::str(kind)), ("service", Value::str(step.service.base())), ("title", Value::str(title))])
+    };
+    plan.steps.iter().map(step).collect()
+}
+
+/// What a plan of an environment from nothing would do: what tests assert over.
+pub fn plan_from_nothing(sources: &Sources, environment: &Environment) -> Planned {
+    let unknown = planning::not_yet_known(environment);
+    if !unknown.is_empty() {
+        return Planned { diagnostics: unknown, ..Planned::default() };
+    }
+    let locate = |span: Span| sources.location(span);
+    let (applied, live) = (BTreeMap::new(), LiveState::new());
+    let request = Request {
+        project: Name::default(),
+        environment: environment.name.clone(),
+        mode: Mode::Apply,
+        params: BTreeMap::new(),
+        sources: Name::default(),
+        base: StateVersion::default(),
+        applied: &applied,
+        live: &live,
+        locate: &locate,
+    };
+    let (plan, diagnostics) = dax_plan::plan(&desired::from_graph(environment, &locate), &request);
+    Planned { changes: changes(&plan), steps: steps(&plan), diagnostics }
+}
+
+/// Runs the tests of a loaded project, each plan in a world of its own.
+pub fn run_tests(loaded: &Loaded, request: &TestRequest) -> Vec<TestOutcome> {
+    loaded.test(request, &|environment| plan_from_nothing(&loaded.sources, environment))
+}
+
+impl Engine {
+    /// Holds a plan against the policies that are asked at apply, and the approvals of its environment.
+    ///
+    /// They are those of the program as it stands now, so that a freeze holds for plans made before it.
+    pub(crate) fn ask_before_apply(&self, plan: &Plan) -> Result<(), EngineError> {
+        let values = plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let params = Params { values: BTreeMap::new(), typed: values, missing: Missing::Ignore, only: Some(plan.environment.clone()) };
+        if let Some(gate) = plan.approvals.first() {
+            let of: Vec<&str> = gate.of.iter().map(Name::as_str).collect();
+            let message = format!("it needs the approval of {} of {}, and this dax cannot record approvals yet", gate.count, of.join(", "));
+            return Err(EngineError::Denied { message });
+        }
+        // The way back and the way out are never held up.
+        if plan.mode != Mode::Apply {
+            return Ok(());
+        }
+        let checked = self.check(&params)?.sound()?;
+        let Some(environment) = checked.graph.environments.get(&plan.environment) else {
+            let message = format!("the program no longer has `{}`, so its policies cannot be asked", plan.environment);
+            return Err(EngineError::Denied { message });
+        };
+        let findings = checked.loaded.judge(&params, environment, "apply", Some(&facts(plan, now())));
+        if diagnostic::has_errors(&findings) {
+            return Err(EngineError::Policy { sources: checked.loaded.sources, diagnostics: findings });
+        }
+        Ok(())
+    }
+
+    /// Runs the project's tests.
+    ///
+    /// # Errors
+    /// The project cannot be loaded, or has errors.
+    pub fn test(&self, request: &TestRequest) -> Result<(Sources, Vec<TestOutcome>), EngineError> {
+        let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+        let mut checked = self.check(&params)?;
+        // A policy that denies what stands there now is for `check`; tests say what they expect of it.
+        checked.diagnostics.retain(|d| !dax_project::is_policy(d));
+        let checked = checked.sound()?;
+        let outcomes = run_tests(&checked.loaded, request);
+        Ok((checked.loaded.sources, outcomes))
+    }
+}

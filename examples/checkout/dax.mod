@@ -1,0 +1,2 @@
+project = "checkout"
+edition = 2026
