@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// Print the graph that the program denotes, as JSON.
     Build(BuildArgs),
+    /// Bring the packages that the project requires, and lock them.
+    Vendor(VendorArgs),
+    /// List the projects and environments that a change touches.
+    Affected(AffectedArgs),
     /// A small HTTP service to try dax with.
     #[command(disable_version_flag = true)]
     DemoService(DemoArgs),
@@ -155,6 +159,22 @@ pub(crate) struct FmtArgs {
     pub(crate) check: bool,
     /// Files to format, `-` for standard input; all of the project's by default.
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct VendorArgs {
+    /// Write `dax.lock` only, and leave packages where they lie.
+    #[arg(long)]
+    pub(crate) lock_only: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct AffectedArgs {
+    /// The revision before the change, such as `origin/main`.
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: String,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Args)]

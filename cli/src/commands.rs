@@ -2,6 +2,7 @@
 
 #[cfg(feature = "local")]
 pub(crate) mod agent;
+pub(crate) mod affected;
 pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod check;
@@ -19,6 +20,7 @@ pub(crate) mod rollback;
 pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod vendor;
 pub(crate) mod why;
 
 use crate::args::{EnvironmentArg, ParamArgs, PlanFormat, RunArgs};

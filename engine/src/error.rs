@@ -59,6 +59,14 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
+    /// Git cannot do what it was asked.
+    #[error("{what}: {detail}")]
+    Git {
+        /// The command.
+        what: String,
+        /// What it says.
+        detail: String,
+    },
     /// A plan file is not one, or was changed.
     #[error("{path} is no plan that this dax can apply: {message}")]
     PlanFile {

@@ -27,10 +27,8 @@ impl FileSystem for Disk {
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string()
-                && !entry.file_type()?.is_dir()
-            {
-                names.push(name);
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(if entry.file_type()?.is_dir() { format!("{name}/") } else { name });
             }
         }
         Ok(Some(names))

@@ -3,17 +3,21 @@
 //! The engine owns the async runtime, the clock and the files; fronts call plain functions. What a provider
 //! is called stays with whoever builds the program: the engine is handed a [`PlatformFactory`].
 
+mod affected;
 mod apply;
 mod codes;
 mod error;
 mod files;
+mod git;
 mod holder;
 mod inspect;
 mod judging;
 mod plan_file;
 mod planning;
 mod secrets;
+mod vendor;
 
+pub use affected::{Affected, affected};
 pub use apply::{ApplyRequest, Finished, Interrupts};
 pub use codes::{codes, format};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
@@ -25,6 +29,8 @@ pub use dax_render as render;
 pub use error::EngineError;
 pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
+
+pub use vendor::Vendored;
 
 use dax_apply::{Providers, Store};
 use dax_core::Name;

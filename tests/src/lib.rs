@@ -50,8 +50,9 @@ impl FileSystem for Files {
 
     fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let names: Vec<String> =
-            self.0.keys().filter_map(|path| path.strip_prefix(&prefix)).filter(|rest| !rest.contains('/')).map(str::to_owned).collect();
+        let below = self.0.keys().filter_map(|path| path.strip_prefix(&prefix));
+        let mut names: Vec<String> = below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
+        names.dedup();
         Ok((!names.is_empty() || folder.is_empty()).then_some(names))
     }
 }

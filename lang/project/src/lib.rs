@@ -6,10 +6,12 @@
 mod data;
 mod load;
 mod manifest;
+pub mod packages;
 
 pub use dax_sema::{Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use load::{CODES, Loaded, load, project_name};
-pub use manifest::Manifest;
+pub use manifest::{Manifest, Require, Source};
+pub use packages::Package;
 
 use dax_core::{Diagnostic, Name};
 use dax_ir::Graph;
@@ -22,7 +24,7 @@ pub trait FileSystem {
     /// The file is there and cannot be read.
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error>;
 
-    /// The names of the files in a folder, or nothing when there is no such folder.
+    /// The names of the files in a folder, and of its folders with a `/` behind; nothing when there is no such folder.
     ///
     /// # Errors
     /// The folder is there and cannot be read.
@@ -83,6 +85,11 @@ impl Loaded {
     /// Runs the project's tests.
     pub fn test(&self, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
         dax_sema::test(&self.program, request, planner)
+    }
+
+    /// How many services an environment binds, each counted once for all its keys.
+    pub fn bound(&self, environment: &str) -> usize {
+        dax_sema::bound(&self.program, environment)
     }
 
     /// The services that may not be destroyed in an environment.

@@ -1,13 +1,14 @@
 //! Loading: every file once, every import to its module.
 
 use crate::manifest::{self, MANIFEST};
+use crate::packages::{self, Package};
 use crate::{FileSystem, Manifest, ProjectError};
 use dax_core::{Code, Diagnostic, FileId, Name, Sources, Span};
 use dax_ir::Node;
 use dax_sema::walk::walk_item;
 use dax_sema::{ModuleId, ModuleSource, Program, import_path};
 use dax_syntax::ast::{ExprKind, File, ItemKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An import that leads nowhere. Explained in docs/diagnostics/DAX8002.md.
 pub const NO_MODULE: Code = Code::error(8002, "there is no such module");
@@ -19,8 +20,16 @@ pub const CIRCULAR_IMPORT: Code = Code::error(8004, "modules import each other i
 /// A data file that cannot be read. Explained in docs/diagnostics/DAX8005.md.
 pub const BAD_FILE: Code = Code::error(8005, "the data file cannot be read");
 
+/// A package that is not here. Explained in docs/diagnostics/DAX8006.md.
+pub const NO_PACKAGE: Code = Code::error(8006, "the package is not here");
+/// A package that `dax.lock` does not know. Explained in docs/diagnostics/DAX8007.md.
+pub const NOT_LOCKED: Code = Code::error(8007, "the package is not locked");
+/// A package that is not what was locked. Explained in docs/diagnostics/DAX8008.md.
+pub const TAMPERED: Code = Code::error(8008, "the package was changed");
+
 /// Every code of this crate.
-pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE];
+pub const CODES: &[Code] =
+    &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
 
 /// A loaded project.
 #[derive(Debug)]
@@ -29,6 +38,8 @@ pub struct Loaded {
     pub manifest: Manifest,
     /// The texts, for messages.
     pub sources: Sources,
+    /// The packages that it uses.
+    pub packages: Vec<Package>,
     /// The parsed modules.
     pub program: Program,
     /// What loading and parsing found.
@@ -47,18 +58,34 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
         modules: Vec::new(),
         known: BTreeMap::new(),
         path: Vec::new(),
+        packages: Vec::new(),
+        own_requires: BTreeSet::new(),
+        base: String::new(),
     };
     let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
     let text = String::from_utf8_lossy(&text);
     let file = loader.sources.add("dax.mod", text.as_ref().into());
     let manifest = manifest::parse(file, &text, &mut loader.diagnostics);
+    loader.packages = packages::choose(files, &manifest, &mut loader.sources, &mut loader.diagnostics)?;
+    loader.own_requires = manifest.requires.iter().map(|require| require.name.clone()).collect();
+    if !loader.packages.is_empty() {
+        let lock = match read(files, packages::LOCK)? {
+            Some(bytes) => {
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let file = loader.sources.add(packages::LOCK, text.as_str().into());
+                packages::parse_lock(file, &text, &mut loader.diagnostics)
+            }
+            None => BTreeMap::new(),
+        };
+        packages::verify(files, &loader.packages, &lock, &mut loader.diagnostics)?;
+    }
     let root = loader.folder("")?.unwrap_or(ModuleId(0));
     let mut prelude = Vec::new();
     for path in dax_stdlib::PRELUDE {
         prelude.extend(loader.std(path));
     }
     let program = Program { project: manifest.project.clone(), modules: loader.modules, root, prelude };
-    Ok(Loaded { manifest, sources: loader.sources, program, diagnostics: loader.diagnostics })
+    Ok(Loaded { manifest, sources: loader.sources, packages: loader.packages, program, diagnostics: loader.diagnostics })
 }
 
 /// The project's name alone, for what needs no program.
@@ -82,6 +109,11 @@ struct Loader<'f> {
     known: BTreeMap<String, ModuleId>,
     /// Modules being loaded, outermost first.
     path: Vec<String>,
+    packages: Vec<Package>,
+    /// What the project itself requires.
+    own_requires: BTreeSet<Name>,
+    /// The folder of the package that is being loaded; empty for the project.
+    base: String,
 }
 
 impl Loader<'_> {
@@ -114,7 +146,8 @@ impl Loader<'_> {
     fn module(&mut self, key: &str, paths: &[String]) -> Result<ModuleId, ProjectError> {
         let id = ModuleId(self.modules.len());
         self.known.insert(key.to_owned(), id);
-        self.modules.push(ModuleSource { path: key.into(), ..ModuleSource::default() });
+        let foreign = !self.base.is_empty();
+        self.modules.push(ModuleSource { path: key.into(), foreign, ..ModuleSource::default() });
         self.path.push(key.to_owned());
         let mut files = Vec::new();
         let mut imports = BTreeMap::new();
@@ -217,11 +250,47 @@ impl Loader<'_> {
             }
             return Ok(module);
         }
-        let Some(target) = relative(folder, path) else {
-            let diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` is no import path"));
-            self.diagnostics.push(diagnostic.help("paths start with `std/`, `./` or `../` and stay inside the project"));
+        if !path.starts_with('.') {
+            return self.package(path, span);
+        }
+        let Some(target) = relative(folder, path).filter(|target| self.base.is_empty() || target.starts_with(&self.base)) else {
+            let diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` leads out of the {}", if self.base.is_empty() { "project" } else { "package" }));
+            self.diagnostics.push(diagnostic.help("what lies elsewhere is a package: `require` it in dax.mod"));
             return Ok(None);
         };
+        self.load_at(target, span)
+    }
+
+    /// A module of a required package.
+    fn package(&mut self, path: &str, span: Span) -> Result<Option<ModuleId>, ProjectError> {
+        let named = |name: &Name| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let allowed = match self.packages.iter().find(|package| !self.base.is_empty() && package.folder == self.base) {
+            Some(package) => &package.requires,
+            None => &self.own_requires,
+        };
+        let found = self.packages.iter().filter(|package| named(&package.name) && allowed.contains(&package.name)).max_by_key(|p| p.name.len());
+        let Some(package) = found.cloned() else {
+            let mut diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` is not required"));
+            let std: Vec<&str> = dax_stdlib::paths().collect();
+            let close = dax_core::suggest::nearest(path, std.iter().copied().chain(allowed.iter().map(Name::as_str)));
+            diagnostic = match close {
+                Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")).fix(span, format!("{meant:?}")),
+                None => diagnostic.help(format!("files of the project start with `./`; a package is required in dax.mod: `require {path:?} {{ version = \"…\" }}`")),
+            };
+            self.diagnostics.push(diagnostic);
+            return Ok(None);
+        };
+        if package.folder.is_empty() {
+            return Ok(None); // that it is not here was reported
+        }
+        let target = format!("{}{}", package.folder, &path[package.name.len()..]);
+        let outer = std::mem::replace(&mut self.base, package.folder);
+        let module = self.load_at(target, span);
+        self.base = outer;
+        module
+    }
+
+    fn load_at(&mut self, target: String, span: Span) -> Result<Option<ModuleId>, ProjectError> {
         if self.path.contains(&target) {
             let at = self.path.iter().position(|open| *open == target).unwrap_or(0);
             let shown = |p: &String| if p.is_empty() { ".".to_owned() } else { p.clone() };
@@ -257,8 +326,10 @@ fn relative(folder: &str, path: &str) -> Option<String> {
     for part in path.split('/') {
         match part {
             "." | "" => {}
+            // A package that lies beside the project keeps the way that leads there.
+            ".." if parts.last().is_none_or(|last| *last == "..") => return None,
             ".." => {
-                parts.pop()?;
+                parts.pop();
             }
             name => parts.push(name),
         }

@@ -1,7 +1,11 @@
-//! `dax.mod`: the name of the project and the edition of the language, written in dax itself.
+//! `dax.mod`: what a project is called, which edition of the language it speaks and what it requires.
+//!
+//! It is written in dax itself.
 
 use dax_core::{Code, Diagnostic, FileId, Name, Span, Value};
-use dax_syntax::ast::{ExprKind, ItemKind};
+use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, ItemKind, Member};
+use semver::Version;
+use std::collections::BTreeMap;
 
 /// `dax.mod` is malformed. Explained in docs/diagnostics/DAX8001.md.
 pub const MANIFEST: Code = Code::error(8001, "dax.mod is malformed");
@@ -16,6 +20,39 @@ pub struct Manifest {
     pub project: Name,
     /// The edition of the language.
     pub edition: i64,
+    /// Its version, where others require it.
+    pub version: Option<Version>,
+    /// The folder in which packages lie by name and version.
+    pub packages: Option<Name>,
+    /// What it requires, in source order.
+    pub requires: Vec<Require>,
+}
+
+/// A package that a project requires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Require {
+    /// The package, as imports name it.
+    pub name: Name,
+    /// Where it comes from.
+    pub source: Source,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// Where a package comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A folder, counted from the project's.
+    Path(Name),
+    /// A revision of a git repository.
+    Git {
+        /// The repository.
+        url: Name,
+        /// The full hash of the commit.
+        rev: Name,
+    },
+    /// At least this version, from the package directory.
+    Version(Version),
 }
 
 /// Reads `dax.mod`; what is wrong with it is reported and replaced by a default.
@@ -23,26 +60,21 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
     let (ast, faults) = dax_syntax::parse(file, text);
     let parsed = faults.is_empty();
     problems.extend(faults);
-    let mut manifest = Manifest { project: Name::default(), edition: EDITION };
+    let mut manifest = Manifest { project: Name::default(), edition: EDITION, version: None, packages: None, requires: Vec::new() };
     for item in &ast.items {
-        let ItemKind::Field(field) = &item.kind else {
-            problems.push(Diagnostic::new(MANIFEST, item.span, "only `project` and `edition` stand here"));
-            continue;
-        };
-        let key = field.path.first().map_or("", |part| part.name.as_str());
-        match (key, &field.value.kind) {
-            ("project", ExprKind::Literal(Value::Str(name))) if well_formed(name) => manifest.project = name.clone(),
-            ("project", _) => {
-                let detail = "the name is a text of letters, digits, `-` and `_`";
-                problems.push(Diagnostic::new(MANIFEST, field.value.span, detail));
-                manifest.project = "project".into();
+        match &item.kind {
+            ItemKind::Field(field) => setting(field, &mut manifest, problems),
+            ItemKind::Command(command) if command.word.name == "require" => {
+                if let Some(require) = require(command, problems) {
+                    if let Some(first) = manifest.requires.iter().find(|known| known.name == require.name) {
+                        let diagnostic = Diagnostic::new(MANIFEST, require.span, format!("`{}` is required twice", require.name));
+                        problems.push(diagnostic.related(first.span, "the first one is here"));
+                    } else {
+                        manifest.requires.push(require);
+                    }
+                }
             }
-            ("edition", ExprKind::Literal(Value::Int(edition))) if (2026..=EDITION).contains(edition) => manifest.edition = *edition,
-            ("edition", _) => {
-                let detail = format!("this dax reads edition {EDITION}");
-                problems.push(Diagnostic::new(MANIFEST, field.value.span, detail));
-            }
-            _ => problems.push(Diagnostic::new(MANIFEST, field.path_span(), format!("there is no setting `{key}`"))),
+            _ => problems.push(Diagnostic::new(MANIFEST, item.span, "only `project`, `edition`, `version`, `packages` and `require` stand here")),
         }
     }
     if manifest.project.is_empty() && parsed {
@@ -50,6 +82,70 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         problems.push(diagnostic.help("write `project = \"name\"`"));
     }
     manifest
+}
+
+fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic>) {
+    let key = field.path.first().map_or("", |part| part.name.as_str());
+    let mut wrong = |detail: String| problems.push(Diagnostic::new(MANIFEST, field.value.span, detail));
+    match (key, &field.value.kind) {
+        ("project", ExprKind::Literal(Value::Str(name))) if well_formed(name) => manifest.project = name.clone(),
+        ("project", _) => {
+            wrong("the name is a text of letters, digits, `-` and `_`".to_owned());
+            manifest.project = "project".into();
+        }
+        ("edition", ExprKind::Literal(Value::Int(edition))) if (2026..=EDITION).contains(edition) => manifest.edition = *edition,
+        ("edition", _) => wrong(format!("this dax reads edition {EDITION}")),
+        ("version", ExprKind::Literal(Value::Str(text))) => match Version::parse(text) {
+            Ok(version) => manifest.version = Some(version),
+            Err(error) => wrong(format!("`{text}` is no version: {error}")),
+        },
+        ("packages", ExprKind::Literal(Value::Str(path))) => manifest.packages = Some(path.clone()),
+        ("version" | "packages", _) => wrong(format!("`{key}` is a text")),
+        _ => problems.push(Diagnostic::new(MANIFEST, field.path_span(), format!("there is no setting `{key}`"))),
+    }
+}
+
+/// `require "acme/lib" { version = "1.2.0" }`.
+fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require> {
+    let form = "write `require \"acme/lib\" { version = \"1.2.0\" }`, or `path = \"…\"`, or `git = \"…\"` with `rev = \"…\"`";
+    let mut wrong = |span: Span, detail: String| {
+        problems.push(Diagnostic::new(MANIFEST, span, detail).help(form));
+        None
+    };
+    let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), span })] = command.args.as_slice() else {
+        return wrong(command.span, "`require` is not written like this".to_owned());
+    };
+    let part_fits = |part: &str| !part.is_empty() && part != ".." && part != "." && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !name.split('/').all(part_fits) || name.starts_with("std/") || name == "std" {
+        return wrong(*span, format!("`{name}` is no name of a package: letters, digits, `-`, `_` and `.` between `/`"));
+    }
+    let mut fields: BTreeMap<&str, (&Name, Span)> = BTreeMap::new();
+    for member in command.body.iter().flatten() {
+        let Member::Field(field) = member else {
+            return wrong(command.span, "only fields stand here".to_owned());
+        };
+        match (&field.value.kind, field.path.as_slice()) {
+            (ExprKind::Literal(Value::Str(text)), [key]) => {
+                fields.insert(key.name.as_str(), (text, field.value.span));
+            }
+            _ => return wrong(field.span, "this is a text".to_owned()),
+        }
+    }
+    let source = match fields.iter().map(|(key, value)| (*key, *value)).collect::<Vec<_>>().as_slice() {
+        [("path", (path, _))] => Source::Path((*path).clone()),
+        [("git", (url, _)), ("rev", (rev, rev_span))] => {
+            if rev.len() != 40 || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return wrong(*rev_span, format!("`{rev}` is no full hash of a commit: 40 hexadecimal digits; names of branches move"));
+            }
+            Source::Git { url: (*url).clone(), rev: (*rev).clone() }
+        }
+        [("version", (text, version_span))] => match Version::parse(text) {
+            Ok(version) => Source::Version(version),
+            Err(error) => return wrong(*version_span, format!("`{text}` is no version: {error}")),
+        },
+        _ => return wrong(command.span, format!("where `{name}` comes from is not said")),
+    };
+    Some(Require { name: name.clone(), source, span: *span })
 }
 
 fn well_formed(name: &str) -> bool {

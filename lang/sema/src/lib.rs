@@ -67,6 +67,11 @@ pub fn judge(program: &Program, params: &Params, environment: &dax_ir::Environme
     diagnostics
 }
 
+/// How many services an environment binds, each counted once for all its keys.
+pub fn bound(program: &Program, environment: &str) -> usize {
+    context::Context::new(program).bound_services(&Name::new(environment)).len()
+}
+
 /// The services that may not be destroyed in an environment, by name.
 pub fn protected(program: &Program, environment: &str) -> Vec<Name> {
     eval::protected(&context::Context::new(program), environment)

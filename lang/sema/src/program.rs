@@ -18,6 +18,8 @@ pub struct ModuleSource {
     pub files: Vec<File>,
     /// Import paths that its files use, resolved.
     pub imports: BTreeMap<Name, ModuleId>,
+    /// Whether it belongs to a package that the project requires.
+    pub foreign: bool,
     /// Files that its expressions read, by the path as written; one that could not be read is lacking.
     pub data: BTreeMap<Name, Node>,
 }
@@ -36,6 +38,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether a module was written for this project.
+    pub fn is_own(&self, module: ModuleId) -> bool {
+        !self.is_std(module) && !self.modules[module.0].foreign
+    }
+
     /// Whether a module belongs to the standard library.
     pub fn is_std(&self, module: ModuleId) -> bool {
         module != self.root && self.modules[module.0].path.starts_with("std/")

@@ -74,7 +74,7 @@ pub struct TestOutcome {
 /// Runs the tests of the project's own modules.
 pub fn test(context: &Context<'_>, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
     let mut outcomes = Vec::new();
-    for module in (0..context.program.modules.len()).map(ModuleId).filter(|module| !context.program.is_std(*module)) {
+    for module in (0..context.program.modules.len()).map(ModuleId).filter(|module| context.program.is_own(*module)) {
         for test in context.names.module(module).tests.iter().filter(|test| test.title.contains(&request.filter)) {
             let verdict = Run { context, request, planner, module, test }.verdict();
             outcomes.push(TestOutcome { title: test.title.clone(), span: test.span, verdict });

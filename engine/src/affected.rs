@@ -1,0 +1,143 @@
+//! Which projects and environments a change touches: the graph before it held against the graph after it.
+
+use crate::files::Disk;
+use crate::{EngineError, Missing, Params, diagnostic, git};
+use dax_core::Name;
+use dax_ir::{Environment, Graph};
+use dax_project::{FileSystem, Loaded};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// An environment that a change touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Affected {
+    /// The project's folder, counted from the top of the repository.
+    pub folder: String,
+    /// The project's name.
+    pub project: Name,
+    /// The environment.
+    pub environment: Name,
+    /// How: `changed`, `new`, `removed` or `unknown`, the last when it could not be computed.
+    pub how: &'static str,
+    /// The services that differ, as far as they are known.
+    pub services: Vec<String>,
+}
+
+/// What a project denotes at one side of a change.
+struct Side {
+    project: Name,
+    environments: BTreeMap<Name, BTreeMap<String, Json>>,
+    /// Environments of which not everything could be computed.
+    partial: BTreeSet<Name>,
+    /// All texts, for what could not be computed.
+    texts: Vec<(String, String)>,
+}
+
+/// The environments that differ between a revision and the working tree, of every project in the repository.
+///
+/// # Errors
+/// The folder is in no git repository, there is no such revision, or a project cannot be read.
+pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError> {
+    let top = git::top(folder)?;
+    let before = git::files_at(&top, base)?;
+    let mut projects: BTreeSet<String> = before.keys().filter_map(|path| project_folder(path)).collect();
+    find_projects(&top, &top, &mut projects)?;
+    let mut all = Vec::new();
+    for prefix in projects {
+        let old = side(&git::AtRevision { files: &before, prefix: prefix.clone() })?;
+        let new = side(&Disk { root: top.join(&prefix) })?;
+        compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
+    }
+    Ok(all)
+}
+
+fn project_folder(path: &str) -> Option<String> {
+    let prefix = path.strip_suffix("dax.mod")?;
+    let own = !prefix.split('/').any(|part| part == dax_project::packages::VENDOR);
+    (own && (prefix.is_empty() || prefix.ends_with('/'))).then(|| prefix.to_owned())
+}
+
+/// Every folder with a `dax.mod`, hidden ones, copies of packages and what git leaves out aside.
+fn find_projects(top: &Path, folder: &Path, into: &mut BTreeSet<String>) -> Result<(), EngineError> {
+    let listed = git::git(top, &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*dax.mod"])?;
+    for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
+        let path = String::from_utf8_lossy(path);
+        if folder.join(&*path).is_file() {
+            into.extend(project_folder(&path));
+        }
+    }
+    Ok(())
+}
+
+fn side(files: &dyn FileSystem) -> Result<Option<Side>, EngineError> {
+    let loaded = match dax_project::load(files) {
+        Ok(loaded) => loaded,
+        Err(dax_project::ProjectError::NoManifest) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+    let (graph, diagnostics) = loaded.analyse(&params);
+    Ok(Some(describe(&loaded, &graph, diagnostic::has_errors(&diagnostics))))
+}
+
+fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
+    let sources = &loaded.sources;
+    let own = sources.ids().filter(|file| !sources.name(*file).starts_with("std/"));
+    let mut side = Side {
+        project: graph.project.clone(),
+        environments: BTreeMap::new(),
+        partial: BTreeSet::new(),
+        texts: own.map(|file| (sources.name(file).to_owned(), sources.text(file).to_owned())).collect(),
+    };
+    for environment in graph.environments.values() {
+        if broken || environment.services.len() < loaded.bound(&environment.name) {
+            side.partial.insert(environment.name.clone());
+        }
+        side.environments.insert(environment.name.clone(), services(environment));
+    }
+    side
+}
+
+/// What an environment wants of each service, without the places that said so.
+fn services(environment: &Environment) -> BTreeMap<String, Json> {
+    let service = |service: &dax_ir::Service| {
+        json!({
+            "provider": service.provider.instance, "config": service.provider.config.value().shape(),
+            "binding": service.binding.value().shape(), "values": service.desired.value().shape(), "protected": service.protected,
+            "strategy": [service.strategy.name, service.strategy.kind], "strategy_config": service.strategy.config.value().shape(),
+            "needs": service.needs.iter().map(|need| &need.addr).collect::<BTreeSet<_>>(),
+        })
+    };
+    let mut all: BTreeMap<String, Json> = environment.services.values().map(|one| (one.addr.to_string(), service(one))).collect();
+    let after: Vec<Json> = environment.after.iter().map(|after| json!([after.environment, after.soak_ms])).collect();
+    let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!([one.count, one.of])).collect();
+    all.insert("the environment itself".to_owned(), json!([after, approvals]));
+    all
+}
+
+fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<Affected>) {
+    let names: BTreeSet<&Name> = [old, new].into_iter().flatten().flat_map(|side| side.environments.keys()).collect();
+    let Some(project) = new.or(old).map(|side| side.project.clone()) else { return };
+    let same_texts = old.zip(new).is_some_and(|(old, new)| old.texts == new.texts);
+    for name in names {
+        let (before, after) = (old.and_then(|side| side.environments.get(name)), new.and_then(|side| side.environments.get(name)));
+        let partial = [old, new].into_iter().flatten().any(|side| side.partial.contains(name));
+        let (how, services) = match (before, after) {
+            (None, _) => ("new", Vec::new()),
+            (_, None) => ("removed", Vec::new()),
+            (Some(before), Some(after)) => {
+                let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+                let changed: Vec<String> = all.into_iter().filter(|addr| before.get(*addr) != after.get(*addr)).cloned().collect();
+                match (changed.is_empty(), partial && !same_texts) {
+                    (true, false) => continue,
+                    (true, true) => ("unknown", Vec::new()),
+                    (false, _) => ("changed", changed),
+                }
+            }
+        };
+        let folder = if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() };
+        into.push(Affected { folder, project: project.clone(), environment: name.clone(), how, services });
+    }
+}
+

@@ -1,0 +1,123 @@
+//! The git client, as far as dax needs it: files of a revision, and revisions of other repositories.
+
+use crate::EngineError;
+use dax_project::FileSystem;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Endings of files that a program can be made of.
+const ENDINGS: &[&str] = &["dax", "mod", "lock", "yaml", "yml", "json", "toml"];
+
+fn failed(what: &str, detail: impl std::fmt::Display) -> EngineError {
+    EngineError::Git { what: what.to_owned(), detail: detail.to_string().trim().to_owned() }
+}
+
+/// Runs git in a folder; gives what it prints.
+pub(crate) fn git(folder: &Path, args: &[&str]) -> Result<Vec<u8>, EngineError> {
+    let what = format!("git {}", args.first().copied().unwrap_or(""));
+    let run = Command::new("git").arg("-C").arg(folder).args(args).stdin(Stdio::null()).env("GIT_TERMINAL_PROMPT", "0").output();
+    let output = run.map_err(|error| failed(&what, format!("git cannot be started: {error}")))?;
+    if !output.status.success() {
+        return Err(failed(&what, String::from_utf8_lossy(&output.stderr)));
+    }
+    Ok(output.stdout)
+}
+
+/// The top folder of the repository that holds a folder.
+pub(crate) fn top(folder: &Path) -> Result<PathBuf, EngineError> {
+    let out = git(folder, &["rev-parse", "--show-toplevel"])?;
+    Ok(PathBuf::from(String::from_utf8_lossy(&out).trim().to_owned()))
+}
+
+/// The files of a revision that a program can be made of, by path from the top.
+pub(crate) fn files_at(top: &Path, revision: &str) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
+    let commit = format!("{revision}^{{commit}}");
+    let commit = git(top, &["rev-parse", "--verify", "--end-of-options", &commit])?;
+    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let listed = git(top, &["ls-tree", "-r", "-z", &commit])?;
+    let mut wanted = Vec::new();
+    for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let line = String::from_utf8_lossy(line);
+        let Some((head, path)) = line.split_once('\t') else { continue };
+        let mut head = head.split(' ');
+        let (mode, object) = (head.next().unwrap_or(""), head.nth(1).unwrap_or(""));
+        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
+        if mode.starts_with("100") && ENDINGS.contains(&ending) {
+            wanted.push((path.to_owned(), object.to_owned()));
+        }
+    }
+    read_objects(top, &wanted)
+}
+
+/// Reads many objects by one process.
+fn read_objects(top: &Path, wanted: &[(String, String)]) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
+    let what = "git cat-file";
+    let broken = |error: std::io::Error| failed(what, error);
+    let mut child = Command::new("git")
+        .arg("-C")
+        .arg(top)
+        .args(["cat-file", "--batch"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(broken)?;
+    let mut input = child.stdin.take().ok_or_else(|| failed(what, "no input"))?;
+    let names: String = wanted.iter().map(|(_, object)| format!("{object}\n")).collect();
+    let writer = std::thread::spawn(move || input.write_all(names.as_bytes()));
+    let output = child.wait_with_output().map_err(broken)?;
+    let written = writer.join().map_err(|_| failed(what, "the writer ended"))?;
+    written.map_err(broken)?;
+    let mut rest = output.stdout.as_slice();
+    let mut files = BTreeMap::new();
+    for (path, _) in wanted {
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        let head = String::from_utf8_lossy(&rest[..end]);
+        let size: usize = head.rsplit(' ').next().and_then(|size| size.parse().ok()).ok_or_else(|| failed(what, &head))?;
+        let content = rest.get(end + 1..end + 1 + size).ok_or_else(|| failed(what, "the answer is short"))?;
+        files.insert(path.clone(), content.to_vec());
+        rest = rest.get(end + 2 + size..).unwrap_or(&[]);
+    }
+    Ok(files)
+}
+
+/// A folder of a revision, as the language sees it.
+pub(crate) struct AtRevision<'f> {
+    /// Files from the top of the repository.
+    pub(crate) files: &'f BTreeMap<String, Vec<u8>>,
+    /// The project's folder, empty or with `/` behind.
+    pub(crate) prefix: String,
+}
+
+impl AtRevision<'_> {
+    /// A path from the top; nothing when it leads out of the repository.
+    fn whole(&self, path: &str) -> Option<String> {
+        let mut parts: Vec<&str> = self.prefix.split('/').filter(|part| !part.is_empty()).collect();
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => {
+                    parts.pop()?;
+                }
+                name => parts.push(name),
+            }
+        }
+        Some(parts.join("/"))
+    }
+}
+
+impl FileSystem for AtRevision<'_> {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+        Ok(self.whole(path).and_then(|path| self.files.get(&path).cloned()))
+    }
+
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+        let Some(whole) = self.whole(folder) else { return Ok(None) };
+        let prefix = if whole.is_empty() { String::new() } else { format!("{whole}/") };
+        let below = self.files.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
+        let mut names: Vec<String> = below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
+        names.dedup();
+        Ok((!names.is_empty()).then_some(names))
+    }
+}
