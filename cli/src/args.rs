@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Put `.dax` files into their one canonical form.
     Fmt(FmtArgs),
+    /// Find what is allowed and yet likely not meant.
+    Lint(LintArgs),
     /// Run the tests that the program holds.
     Test(TestArgs),
     /// Explain a diagnostic code.
@@ -115,6 +117,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DiagnosticFormat,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct LintArgs {
+    /// Change the files where a finding says how.
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// List the rules.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Exit with 1 when anything is found.
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: DiagnosticFormat,
     #[command(flatten)]

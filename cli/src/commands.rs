@@ -14,6 +14,7 @@ pub(crate) mod fmt;
 pub(crate) mod graph;
 pub(crate) mod history;
 pub(crate) mod init;
+pub(crate) mod lint;
 pub(crate) mod plan;
 pub(crate) mod resume;
 pub(crate) mod rollback;

@@ -57,6 +57,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
             let engine = commands::engine(folder)?;
             match other {
                 Command::Check(args) => commands::check::run(&args, &engine, out),
+                Command::Lint(args) => commands::lint::run(&args, &engine, out),
                 Command::Test(args) => commands::test::run(&args, &engine, out),
                 Command::Plan(args) => commands::plan::run(&args, &engine, out),
                 Command::Show(args) => commands::show::run(&args, &engine, out),

@@ -2,7 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. A closed pipe ends the output, not the command.
 
-use crate::args::PlanFormat;
+use crate::args::{DiagnosticFormat, PlanFormat};
 use crate::diagnostics;
 use crate::exit::CliError;
 use dax_engine::{Diagnostic, EngineError, Plan, Sources, render};
@@ -55,6 +55,17 @@ impl Printer {
     pub(crate) fn diagnostics(&mut self, sources: &Sources, all: &[Diagnostic]) {
         let text = diagnostics::human(sources, all, self.error_colour);
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+
+    /// Diagnostics in the format that was asked for: people read them on stderr, tools on stdout.
+    pub(crate) fn findings(&mut self, sources: &Sources, all: &[Diagnostic], format: DiagnosticFormat) {
+        match format {
+            DiagnosticFormat::Human => self.diagnostics(sources, all),
+            DiagnosticFormat::Short => self.data(&diagnostics::short(sources, all)),
+            DiagnosticFormat::Json => self.data(&diagnostics::json(sources, all)),
+            DiagnosticFormat::Sarif => self.data(&diagnostics::sarif(sources, all)),
+            DiagnosticFormat::Github => self.data(&diagnostics::github(sources, all)),
+        }
     }
 
     /// Diagnostics for people, as a part of the data.

@@ -91,7 +91,7 @@ fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
         texts: own.map(|file| (sources.name(file).to_owned(), sources.text(file).to_owned())).collect(),
     };
     for environment in graph.environments.values() {
-        if broken || environment.services.len() < loaded.bound(&environment.name) {
+        if broken || environment.services.len() < loaded.bound_names(&environment.name).len() {
             side.partial.insert(environment.name.clone());
         }
         side.environments.insert(environment.name.clone(), services(environment));

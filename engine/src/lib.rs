@@ -24,7 +24,7 @@ pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::{Plan, StepId, StepKind, digest, model};
-pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict};
+pub use dax_project::{is_policy, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict};
 pub use dax_render as render;
 pub use error::EngineError;
 pub use judging::{Judged, plan_from_nothing, run_tests};
@@ -111,6 +111,16 @@ impl Engine {
         }
         let (graph, diagnostics) = loaded.analyse(params);
         Ok(Checked { loaded, graph, diagnostics })
+    }
+
+    /// What lint finds in a program, which is checked first.
+    ///
+    /// # Errors
+    /// The project cannot be loaded or has errors.
+    pub fn lint(&self, params: &Params) -> Result<(Checked, Vec<Diagnostic>), EngineError> {
+        let checked = self.check(params)?.sound()?;
+        let found = dax_lint::lint(&checked.loaded, &checked.graph);
+        Ok((checked, found))
     }
 
     /// Opens the state, making it when it is not there.

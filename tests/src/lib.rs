@@ -1,5 +1,8 @@
 //! Helpers of the tests: text goes in, text is compared; only this file knows how.
 
+pub mod programs;
+pub mod properties;
+
 use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, Sources};
 use dax_plan::model::{AppliedService, Mode, StateVersion};
 use dax_plan::{Plan, Request, desired};

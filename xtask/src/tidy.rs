@@ -13,7 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dax-server", &["dax-engine"]),
     ("dax-lsp", &["dax-ide"]),
     ("dax-ide", &["dax-project"]),
-    ("dax-engine", &["dax-project", "dax-apply", "dax-render"]),
+    ("dax-engine", &["dax-lint", "dax-schema", "dax-doc", "dax-project", "dax-apply", "dax-render"]),
+    ("dax-lint", &["dax-project"]),
+    ("dax-doc", &["dax-project"]),
+    ("dax-schema", &["dax-syntax"]),
     ("dax-apply", &["dax-plan", "dax-provider-api"]),
     ("dax-render", &["dax-plan"]),
     ("dax-plan", &["dax-ir"]),
@@ -103,7 +106,7 @@ fn allowed(of: &str) -> BTreeSet<&'static str> {
 
 fn arrows(name: &str, text: &str, faults: &mut Vec<String>) {
     let package = text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap_or("").trim_matches('"');
-    if matches!(package, "dax-tests" | "xtask") {
+    if matches!(package, "dax-tests" | "dax-fuzz" | "xtask") {
         return;
     }
     let allowed = allowed(package);

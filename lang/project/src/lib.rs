@@ -87,8 +87,8 @@ impl Loaded {
         dax_sema::test(&self.program, request, planner)
     }
 
-    /// How many services an environment binds, each counted once for all its keys.
-    pub fn bound(&self, environment: &str) -> usize {
+    /// The services that an environment binds, each once for all its keys.
+    pub fn bound_names(&self, environment: &str) -> Vec<Name> {
         dax_sema::bound(&self.program, environment)
     }
 

@@ -67,9 +67,10 @@ pub fn judge(program: &Program, params: &Params, environment: &dax_ir::Environme
     diagnostics
 }
 
-/// How many services an environment binds, each counted once for all its keys.
-pub fn bound(program: &Program, environment: &str) -> usize {
-    context::Context::new(program).bound_services(&Name::new(environment)).len()
+/// The services that an environment binds, each once for all its keys.
+pub fn bound(program: &Program, environment: &str) -> Vec<Name> {
+    let names = context::Context::new(program).bound_services(&Name::new(environment));
+    names.into_iter().map(|(name, _)| name).collect()
 }
 
 /// The services that may not be destroyed in an environment, by name.

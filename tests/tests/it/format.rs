@@ -1,21 +1,7 @@
 //! Formatting keeps the meaning, settles on one form, and leaves what it cannot read.
 
-use dax_core::FileId;
+use dax_tests::properties::shape;
 use dax_tests::{Files, cases, root};
-
-/// The syntax tree without places.
-fn shape(text: &str) -> String {
-    let (file, _) = dax_syntax::parse(FileId(0), text);
-    let debug = format!("{:?}", file.items);
-    // Spans and doc comments' places differ, everything else must not.
-    let mut out = String::new();
-    let mut rest = debug.as_str();
-    while let Some(at) = rest.find("Span {") {
-        out.push_str(&rest[..at]);
-        rest = rest[at..].split_once('}').and_then(|(_, tail)| tail.split_once('}')).map_or("", |(_, tail)| tail);
-    }
-    out + rest
-}
 
 #[test]
 fn formatting_twice_is_formatting_once_and_keeps_the_tree() {

@@ -1,6 +1,6 @@
 //! No text makes dax panic: prefixes, deletions and noise of everything that is there.
 
-use dax_tests::{Files, cases, check, params, root};
+use dax_tests::{Files, cases, check, params, programs, properties, root};
 
 #[test]
 fn the_short_way_and_the_grammar_agree_on_every_text_of_the_tests() {
@@ -22,16 +22,10 @@ fn corpus() -> Vec<String> {
     texts
 }
 
-/// Parsing and formatting never panic, spans lie inside of the text, and the parser's short way for sound
-/// items gives what the grammar gives, spans included.
+/// What holds for every text.
 fn survives(text: &str) {
-    let (file, faults) = dax_syntax::parse(dax_core::FileId(0), text);
-    let (reference, reference_faults) = dax_syntax::parser::parse_by_grammar(dax_core::FileId(0), text);
-    assert_eq!(faults, reference_faults, "in {text:?}");
-    assert_eq!(format!("{:?}", file.items), format!("{:?}", reference.items), "in {text:?}");
-    for fault in &faults {
-        assert!(fault.span.start <= fault.span.end && fault.span.end as usize <= text.len(), "a span outside of the text: {fault:?}");
-    }
+    properties::split(text);
+    properties::parse(text);
     dax_syntax::format(text);
 }
 
@@ -101,4 +95,32 @@ fn unclosed_brackets_cost_linear_time_and_deep_ones_are_refused() {
         survives(&open.repeat(10_000));
         survives(&format!("let a = {}", open.repeat(5_000)));
     }
+}
+
+#[test]
+fn programs_made_of_random_bytes_are_evaluated_and_formatting_keeps_their_graph() {
+    let mut state = 7_u64;
+    let mut sound = 0;
+    for _ in 0..400 {
+        let mut bytes = Vec::new();
+        for _ in 0..120 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            bytes.push((state >> 33) as u8);
+        }
+        let text = programs::program(&bytes);
+        properties::analyse(&text);
+        let loaded = dax_tests::load(&Files::project(&text));
+        let (graph, found) = loaded.analyse(&params(&[]));
+        sound += usize::from(!dax_core::diagnostic::has_errors(&found));
+        let formatted = dax_tests::load(&Files::project(&dax_syntax::format(&text)));
+        let (other, _) = formatted.analyse(&params(&[]));
+        assert_eq!(values(&graph), values(&other), "formatting changed the meaning of\n{text}");
+    }
+    assert!(sound > 20, "some of the programs are sound: {sound}");
+}
+
+/// What a graph wants, without places.
+fn values(graph: &dax_ir::Graph) -> Vec<String> {
+    let services = graph.environments.values().flat_map(|environment| environment.services.values());
+    services.map(|service| format!("{} {} {:?}", service.addr, service.desired.value(), service.needs.len())).collect()
 }

@@ -277,6 +277,9 @@ impl<'a> Context<'a> {
     fn not_callable(&self, function: &'a Expr, scope: &mut Scope<'a>) -> Type<'a> {
         let before = self.diagnostics.borrow().len();
         if let ExprKind::Get(base, name) = &function.kind {
+            if matches!(&base.kind, ExprKind::Name(alias) if self.is_broken(scope.module, alias)) {
+                return Type::Error;
+            }
             self.infer(base, scope);
             if self.diagnostics.borrow().len() == before {
                 let diagnostic = Diagnostic::new(codes::NOT_CALLABLE, function.span, "values have no methods");
