@@ -57,6 +57,12 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     /// Print the graph that the program denotes, as JSON.
     Build(BuildArgs),
+    /// Evaluate an expression; without one, prompt for them.
+    Eval(EvalArgs),
+    /// Write the project's documentation as a static site.
+    Doc(DocArgs),
+    /// Write the types of a JSON Schema, an OpenAPI description or a Kubernetes CRD.
+    ImportSchema(ImportSchemaArgs),
     /// Bring the packages that the project requires, and lock them.
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
@@ -178,6 +184,42 @@ pub(crate) struct FmtArgs {
     pub(crate) check: bool,
     /// Files to format, `-` for standard input; all of the project's by default.
     pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct EvalArgs {
+    /// What to evaluate.
+    pub(crate) expression: Option<String>,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct DocArgs {
+    /// Where to write it.
+    #[arg(short = 'o', long, value_name = "DIR", default_value = "site")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ImportSchemaArgs {
+    /// The schema, as YAML or JSON; `-` for standard input.
+    pub(crate) file: PathBuf,
+    /// Where to write the types; to standard output by default.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The name of the type that a plain JSON Schema describes; the file's by default.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Write these types and what they need; all by default.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
 }
 
 #[derive(Args)]

@@ -9,10 +9,13 @@ pub(crate) mod check;
 #[cfg(feature = "local")]
 pub(crate) mod demo_service;
 pub(crate) mod destroy;
+pub(crate) mod doc;
+pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod import_schema;
 pub(crate) mod init;
 pub(crate) mod lint;
 pub(crate) mod plan;

@@ -52,6 +52,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::Init(args) => commands::init::run(&args, folder, out),
         Command::Explain(args) => commands::explain::run(&args, out),
         Command::Fmt(args) => commands::fmt::run(&args, folder, out),
+        Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         other => {
             let engine = commands::engine(folder)?;
@@ -69,9 +70,11 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::History(args) => commands::history::run(&args, &engine, out),
                 Command::Why(args) => commands::why::run(&args, &engine, out),
                 Command::Graph(args) => commands::graph::run(&args, &engine, out),
+                Command::Eval(args) => commands::eval::run(&args, &engine, out),
+                Command::Doc(args) => commands::doc::run(&args, &engine, out),
                 Command::Vendor(args) => commands::vendor::run(&args, &engine, out),
                 Command::Build(args) => commands::build::run(&args, &engine, out),
-                Command::Agent(_) | Command::DemoService(_) | Command::Init(_) | Command::Explain(_) | Command::Fmt(_) | Command::Affected(_) => {
+                Command::Agent(_) | Command::DemoService(_) | Command::Init(_) | Command::Explain(_) | Command::Fmt(_) | Command::Affected(_) | Command::ImportSchema(_) => {
                     Ok(Exit::Usage)
                 }
             }

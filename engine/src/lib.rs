@@ -7,6 +7,7 @@ mod affected;
 mod apply;
 mod codes;
 mod error;
+mod evaluating;
 mod files;
 mod git;
 mod holder;
@@ -27,6 +28,7 @@ pub use dax_plan::{Plan, StepId, StepKind, digest, model};
 pub use dax_project::{is_policy, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict};
 pub use dax_render as render;
 pub use error::EngineError;
+pub use evaluating::Evaluated;
 pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 
@@ -123,6 +125,28 @@ impl Engine {
         Ok((checked, found))
     }
 
+    /// The names of the project's environments.
+    ///
+    /// # Errors
+    /// The project cannot be loaded.
+    pub fn environments(&self) -> Result<Vec<String>, EngineError> {
+        let loaded = dax_project::load(&files::Disk { root: self.root.clone() })?;
+        Ok(loaded.environment_names().iter().map(ToString::to_string).collect())
+    }
+
+    /// The pages of the project's documentation, by path.
+    ///
+    /// # Errors
+    /// The project cannot be loaded or has errors.
+    pub fn doc(&self, params: &Params) -> Result<BTreeMap<String, String>, EngineError> {
+        let mut checked = self.check(params)?;
+        checked.diagnostics.retain(|finding| !is_policy(finding));
+        let checked = checked.sound()?;
+        let pictures = checked.graph.environments.values();
+        let pictures = pictures.filter_map(|environment| Some((environment.name.to_string(), render::graph::svg(environment).ok()?))).collect();
+        Ok(dax_doc::site(&dax_doc::Request { loaded: &checked.loaded, graph: &checked.graph, pictures: &pictures }))
+    }
+
     /// Opens the state, making it when it is not there.
     fn store(&self) -> Result<Store, EngineError> {
         let folder = self.folder();
@@ -143,6 +167,14 @@ impl Engine {
         let root = self.root.clone();
         Ok(Providers { platforms, secret: Arc::new(move |secret| secrets::read(&root, secret)) })
     }
+}
+
+/// A schema of others as types.
+///
+/// # Errors
+/// Why it gives none.
+pub fn import_schema(text: &str, name: &str, only: &[String]) -> Result<String, String> {
+    dax_schema::import(&dax_schema::Request { text, name, only }).map_err(|error| error.to_string())
 }
 
 /// Now, in milliseconds since 1970.

@@ -82,6 +82,14 @@ impl Loaded {
         dax_sema::judge(&self.program, params, environment, phase, facts)
     }
 
+    /// The value and the type of a `let` of the project, in an environment or outside of all.
+    pub fn evaluate(&self, params: &Params, environment: Option<&str>, name: &str) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
+        let (node, type_name, mut diagnostics) = dax_sema::evaluate(&self.program, params, environment, name);
+        diagnostics.extend(self.diagnostics.iter().cloned());
+        dax_core::diagnostic::sort(&mut diagnostics);
+        (node, type_name, diagnostics)
+    }
+
     /// Runs the project's tests.
     pub fn test(&self, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
         dax_sema::test(&self.program, request, planner)

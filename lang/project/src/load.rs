@@ -84,7 +84,8 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
     for path in dax_stdlib::PRELUDE {
         prelude.extend(loader.std(path));
     }
-    let program = Program { project: manifest.project.clone(), modules: loader.modules, root, prelude };
+    let faulty = dax_core::diagnostic::has_errors(&loader.diagnostics);
+    let program = Program { project: manifest.project.clone(), modules: loader.modules, root, faulty, prelude };
     Ok(Loaded { manifest, sources: loader.sources, packages: loader.packages, program, diagnostics: loader.diagnostics })
 }
 

@@ -33,6 +33,8 @@ pub struct Program {
     pub modules: Vec<ModuleSource>,
     /// The project's own module.
     pub root: ModuleId,
+    /// Whether something was wrong before anything was given a meaning: what is lacking was reported.
+    pub faulty: bool,
     /// Modules whose types and functions are known everywhere.
     pub prelude: Vec<ModuleId>,
 }

@@ -62,7 +62,10 @@ impl<'a> Lower<'a> {
         let text = self.slice(node);
         let mut length = text.trim_end_matches([' ', '\t', '\r', '\n']).len();
         for inner in self.tree.nodes[node + 1..at.next as usize].iter().rev() {
-            if inner.kind != Kind::COMMENT || inner.end as usize != at.start as usize + length {
+            // A comment may itself end in the `\r` of its line.
+            let said = &text[(inner.start - at.start) as usize..(inner.end - at.start) as usize];
+            let end = (inner.start - at.start) as usize + said.trim_end_matches([' ', '\t', '\r']).len();
+            if inner.kind != Kind::COMMENT || end != length {
                 break;
             }
             length = text[..(inner.start - at.start) as usize].trim_end_matches([' ', '\t', '\r', '\n']).len();

@@ -55,7 +55,8 @@ pub fn split(text: &str) -> Vec<Chunk> {
             scan.stack.clear();
         }
         scan.line();
-        let blank_or_comment = matches!(bytes[line], b'#' | b'\n' | b'\r');
+        let first = bytes[line..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
+        let blank_or_comment = matches!(first, Some(b'#' | b'\n') | None);
         if !(scan.stack.is_empty() && blank_or_comment) {
             trivia = scan.at;
         }

@@ -1,7 +1,6 @@
 //! The pages of docs/diagnostics: each code has one, and what it shows is true.
 
-use dax_tests::{Files, load, params, plan, root};
-use std::collections::BTreeMap;
+use dax_tests::{Files, load, params, root};
 
 /// The fenced programs of a page: the words behind the fence, and the text.
 fn programs(page: &str) -> Vec<(String, String)> {
@@ -16,18 +15,40 @@ fn programs(page: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Every code that a program leads to, planning included.
-fn codes(text: &str, options: &str) -> Vec<String> {
+/// The files of a program: one, or several behind lines of the form `--- name`.
+fn files(text: &str) -> Files {
+    if !text.starts_with("--- ") {
+        return Files::project(text);
+    }
+    let mut files = Files::project("");
+    for part in format!("\n{text}").split("\n--- ").skip(1) {
+        let (name, content) = part.split_once('\n').unwrap_or((part, ""));
+        files.0.insert(name.to_owned(), format!("{content}\n"));
+    }
+    files
+}
+
+/// Every code that a program leads to, planning and its tests included; what lint finds only where it is asked.
+fn codes(text: &str, options: &str, lint: bool) -> Vec<String> {
     let pairs: Vec<(&str, &str)> = options.split_whitespace().filter_map(|word| word.split_once('=')).collect();
     let mut given = params(&pairs);
     given.missing = dax_project::Missing::Report;
-    let loaded = load(&Files::project(text));
-    let (graph, diagnostics) = loaded.analyse(&given);
-    let mut codes: Vec<String> = diagnostics.iter().map(|d| d.code.to_string()).collect();
-    for name in graph.environments.keys() {
-        let (_, diagnostics) = plan(&loaded, &given, name, &BTreeMap::new(), &BTreeMap::new());
-        codes.extend(diagnostics.iter().map(|d| d.code.to_string()));
+    let loaded = load(&files(text));
+    let (graph, mut found) = loaded.analyse(&given);
+    if !dax_core::diagnostic::has_errors(&found) {
+        for environment in graph.environments.values() {
+            found.extend(dax_engine::plan_from_nothing(&loaded.sources, environment).diagnostics);
+        }
+        for outcome in dax_engine::run_tests(&loaded, &super::stdlib::request()) {
+            if let dax_engine::Verdict::Failed { diagnostics, .. } = outcome.verdict {
+                found.extend(diagnostics);
+            }
+        }
+        if lint {
+            found.extend(dax_lint::lint(&loaded, &graph));
+        }
     }
+    let mut codes: Vec<String> = found.iter().map(|d| d.code.to_string()).collect();
     codes.sort();
     codes.dedup();
     codes
@@ -42,7 +63,7 @@ fn every_code_has_a_page_whose_programs_are_true() {
         assert!(page.starts_with(&format!("# {code}: {}\n", code.summary)), "{code}: the page has another head");
         for (head, text) in programs(&page) {
             let (kind, options) = head.split_once(" params ").unwrap_or((&head, ""));
-            let found = codes(&text, options);
+            let found = codes(&text, options, code.number / 1000 == 9);
             match kind.trim() {
                 // What only a machine with providers can tell is shown by the tests of the command line.
                 _ if code.number / 1000 == 7 => {}

@@ -327,7 +327,9 @@ impl<'a> Context<'a> {
     fn check_arg(&self, arg: &'a Expr, ty: &Type<'a>, vars: &mut Vars<'a>, item: &FnItem, scope: &mut Scope<'a>) -> Phase {
         let open = ty.has_vars();
         let opaque = matches!(ty.core(), Type::Any) || open;
-        if !opaque {
+        let simple = matches!(arg.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::SecretTemplate(_));
+        let exported = simple && !ty.has_secret() && self.quietly(|| self.infer(arg, scope)).has_secret();
+        if !opaque && !exported {
             return self.check_expr(arg, ty, scope);
         }
         let have = self.infer(arg, scope);

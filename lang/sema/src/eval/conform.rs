@@ -111,7 +111,7 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// A value of another type: the checker has said so, unless it was data or `any` until now.
     fn misfit<T>(&self, node: &Node, ty: &Type<'a>) -> Eval<T> {
-        let unseen = !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
+        let unseen = !self.context.program.faulty && !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
         if unseen && !matches!(ty, Type::Error) {
             self.report(Diagnostic::new(codes::BAD_DATA, node.origin.span, format!("`{ty}` is wanted, this is `{}`", shown(&node.value()))));
         }

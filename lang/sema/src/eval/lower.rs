@@ -109,7 +109,7 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// A service that is left out without a word would be destroyed by the next apply: there is always a word.
     fn lost(&self, name: &Name, span: Span) {
-        let reported = dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
+        let reported = self.context.program.faulty || dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
         if !reported && !self.lacks_param.get() {
             let detail = format!("`{name}` has no values and no other error says why");
             let help = "this is a mistake of dax: please report it with the program";
