@@ -31,7 +31,7 @@ pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Diagnos
             Ok(mut value) => Ok(from_toml(file, text, &mut value)),
             Err(error) => {
                 let span = Span { file, start: offset(error.span.start), end: offset(error.span.end) };
-                Err(fault(span, format!("this is no TOML: {}", error.kind)))
+                Err(fault(span, format!("this is no TOML: {error}")))
             }
         },
         other => Err(fault(whole, format!("there is no reader for `.{other}` files; data is `.yaml`, `.json` or `.toml`"))),

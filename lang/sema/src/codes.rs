@@ -21,6 +21,7 @@ codes! {
     UNKNOWN_COMMAND = error 2007 "unknown command";
     CIRCULAR_DEFINITION = error 2008 "a definition uses itself";
     NOT_IMPORTED = error 2009 "the module is not imported";
+    RESERVED = error 2010 "the word is taken by the language";
     MISMATCH = error 3001 "the type does not fit";
     OPERAND_MISMATCH = error 3002 "operand types differ";
     MISSING_FIELD = error 3003 "a field is missing";

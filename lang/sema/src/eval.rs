@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// Steps that one environment may take; an element that is copied and 64 bytes of text are a step too.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 10_000_000;
 
 /// A value could not be computed, and why was reported.
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,9 @@ pub(crate) const ITEM_WORDS: &[&str] = &[
     "import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "patch", "policy", "test",
 ];
 
+/// Words of expressions, which name nothing.
+pub(crate) const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
+
 /// `param name: type = default`.
 #[derive(Clone, Debug)]
 pub(crate) struct Param<'a> {
@@ -163,6 +166,11 @@ impl<'a> Adder<'_, 'a> {
     }
 
     fn value(&mut self, name: &Ident, symbol: Symbol<'a>) {
+        if RESERVED.contains(&name.name.as_str()) {
+            let diagnostic = Diagnostic::new(codes::RESERVED, name.span, format!("`{}` means something in expressions", name.name));
+            self.diagnostics.push(diagnostic.help("choose another name"));
+            return;
+        }
         if let Some((_, first)) = self.names.values.get(&name.name) {
             let detail = format!("`{}` is declared twice", name.name);
             let diagnostic = Diagnostic::new(codes::DUPLICATE, name.span, detail).related(*first, "the first one is here");

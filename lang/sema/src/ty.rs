@@ -239,6 +239,16 @@ impl<'a> Type<'a> {
         }
     }
 
+    /// Whether every value of this type is or holds a secret; of some, only the value tells.
+    pub(crate) fn is_secret(&self) -> bool {
+        match self.core() {
+            Self::Union(all) => all.iter().all(Self::is_secret),
+            Self::Record(record) => record.fields.values().any(|field| field.ty.is_secret()),
+            Self::List(inner) | Self::Set(inner) | Self::Map(inner) => inner.is_secret(),
+            other => matches!(other, Self::Secret(_)),
+        }
+    }
+
     /// Whether a value of this type may stand where `expected` is wanted; refinements are checked on values.
     pub(crate) fn fits(&self, expected: &Self) -> bool {
         match (self, expected) {

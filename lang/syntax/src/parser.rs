@@ -2,6 +2,7 @@
 //!
 //! Invariant: a node that could not be lowered has left a diagnostic, so a file without diagnostics is whole.
 
+mod advice;
 mod expr;
 mod fast;
 mod faults;

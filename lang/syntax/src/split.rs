@@ -18,7 +18,7 @@ pub struct Chunk {
 }
 
 /// Words that start an item even where a bracket above was left open.
-const ITEM_WORDS: &[&str] = &[
+pub(crate) const ITEM_WORDS: &[&str] = &[
     "import",
     "param",
     "let",

@@ -9,33 +9,63 @@ fn options(text: &str) -> Vec<(String, String)> {
     first.unwrap_or("").split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
 }
 
+/// The areas of the language that have fixtures of their own.
+const AREAS: &[&str] =
+    &["check", "syntax", "names", "types", "units", "phases", "secrets", "layers", "functions", "policies", "tests", "packages", "lint"];
+
 #[test]
 fn every_broken_program_gives_its_codes_at_their_places() {
-    let mut failures = Vec::new();
-    for (case, folder) in cases("check") {
-        let files = Files::read(&folder);
-        let main = files.0.get("main.dax").cloned().unwrap_or_default();
-        let options = options(&main);
-        let given: Vec<(&str, &str)> = options.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        let mut given = params(&given);
-        if main.contains("dax-test: report-missing") {
-            given.missing = dax_project::Missing::Report;
+    let mut count = 0;
+    for area in AREAS {
+        for (case, folder) in cases(area) {
+            let files = Files::read(&folder);
+            let main = files.0.get("main.dax").cloned().unwrap_or_default();
+            let options = options(&main);
+            let given: Vec<(&str, &str)> = options.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            let mut given = params(&given);
+            if main.contains("dax-test: report-missing") {
+                given.missing = dax_project::Missing::Report;
+            }
+            let mut text = String::new();
+            for (name, source) in &files.0 {
+                if name != "dax.mod" || folder.join(name).exists() {
+                    let shown = if source.len() > 2_000 { format!("({} bytes)\n", source.len()) } else { source.clone() };
+                    let _ = write!(text, "--- {name}\n{shown}");
+                }
+            }
+            let _ = write!(text, "--- found\n{}", found(&files, &given, *area == "lint"));
+            super::compare(area, &case, &text);
+            count += 1;
         }
-        let found = check(&files, &given);
-        let mut text = String::new();
-        for (name, source) in &files.0 {
-            if name != "dax.mod" || folder.join(name).exists() {
-                let shown = if source.len() > 2_000 { format!("({} bytes)\n", source.len()) } else { source.clone() };
-                let _ = write!(text, "--- {name}\n{shown}");
+    }
+    assert!(count >= 250, "the corpus is there: {count}");
+}
+
+/// What is found in a program; in a sound one also by plans from nothing, by its tests and, if asked, by lint.
+fn found(files: &Files, given: &dax_project::Params, lint: bool) -> String {
+    let loaded = dax_tests::load(files);
+    let (graph, mut all) = loaded.analyse(given);
+    let mut text = String::new();
+    if !all.iter().any(|one| one.is_error() && !dax_project::is_policy(one)) {
+        for environment in graph.environments.values() {
+            all.extend(dax_engine::plan_from_nothing(&loaded.sources, environment).diagnostics);
+        }
+        if lint {
+            all.extend(dax_lint::lint(&loaded, &graph));
+        }
+        for outcome in dax_engine::run_tests(&loaded, &super::stdlib::request()) {
+            match outcome.verdict {
+                dax_engine::Verdict::Passed { cases } => {
+                    let _ = writeln!(text, "test {:?}: passed, {cases} cases", outcome.title.as_str());
+                }
+                dax_engine::Verdict::Failed { diagnostics, given } => {
+                    let _ = writeln!(text, "test {:?}: failed with {given:?}", outcome.title.as_str());
+                    text.push_str(&dax_tests::describe(&loaded.sources, &diagnostics));
+                }
             }
         }
-        let _ = write!(text, "--- found\n{found}");
-        if found == "no errors\n" {
-            failures.push(case.clone());
-        }
-        super::compare("check", &case, &text);
     }
-    assert!(failures.is_empty(), "these were meant to be broken: {failures:?}");
+    dax_tests::describe(&loaded.sources, &all) + &text
 }
 
 #[test]
@@ -43,7 +73,7 @@ fn the_standard_library_is_without_errors() {
     let prelude = Files::project("import local from \"std/local\"\nimport memory from \"std/memory\"\n");
     assert_eq!(check(&prelude, &params(&[])), "no errors\n");
     // As projects of their own their expressions are typed too.
-    for path in ["service", "strategy", "local", "memory"] {
+    for path in dax_stdlib::paths().map(|path| path.trim_start_matches("std/")) {
         let text = std::fs::read_to_string(dax_tests::root().join(format!("stdlib/std/{path}.dax"))).expect("a module");
         assert_eq!(check(&Files::project(&text), &params(&[])), "no errors\n", "{path}");
     }

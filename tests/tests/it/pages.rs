@@ -6,7 +6,7 @@ use dax_tests::{Files, load, params, root};
 fn programs(page: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut rest = page;
-    while let Some((_, tail)) = rest.split_once("```dax ") {
+    while let Some((_, tail)) = rest.split_once("```dax") {
         let (head, tail) = tail.split_once('\n').unwrap_or((tail, ""));
         let (text, tail) = tail.split_once("```\n").unwrap_or((tail, ""));
         found.push((head.to_owned(), text.to_owned()));
@@ -73,5 +73,30 @@ fn every_code_has_a_page_whose_programs_are_true() {
             }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_program_of_the_language_page_and_the_tour_is_true_and_formatted() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for name in ["docs/language.md", "docs/tour.md", "README.md"] {
+        let page = std::fs::read_to_string(root().join(name)).expect("a page");
+        for (head, text) in programs(&page) {
+            count += 1;
+            let expected: Vec<String> = head.trim().strip_prefix("error ").map(|code| vec![code.to_owned()]).unwrap_or_default();
+            let found = codes(&text, "", false);
+            if found != expected {
+                wrong.push(format!("{name}: {found:?} instead of {expected:?} in\n{text}"));
+            }
+            for (file, text) in files(&text).0.iter().filter(|(file, _)| file.ends_with(".dax")) {
+                let formatted = dax_syntax::format(text);
+                if formatted.trim_end() != text.trim_end() {
+                    wrong.push(format!("{name}: {file} is not formatted:\n{formatted}"));
+                }
+            }
+        }
+    }
+    assert!(count > 20, "the programs are there: {count}");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

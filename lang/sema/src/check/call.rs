@@ -43,7 +43,8 @@ impl<'a> Context<'a> {
     }
 
     fn unknown_name(&self, name: &str, span: Span, scope: &Scope<'a>) {
-        if self.is_broken(scope.module, name) {
+        // A word of the language as a name is a fault of the grammar, which has reported it.
+        if self.is_broken(scope.module, name) || (self.program.faulty && crate::names::RESERVED.contains(&name)) {
             return;
         }
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no `{name}`"));
@@ -318,22 +319,23 @@ impl<'a> Context<'a> {
                 self.report(diagnostic.related(param.span, "it is declared here"));
                 continue;
             };
-            phase = phase.max(self.check_arg(arg, &ty, &mut vars, item, scope));
+            let blind = self.program.is_std(module) && crate::natives::is_blind(&item.name.name);
+            phase = phase.max(self.check_arg(arg, &ty, &mut vars, (item, blind), scope));
         }
         self.resolve_with(module, &item.result, &item.type_params, false).with_vars(&vars).at(phase)
     }
 
     /// Checks an argument, finds what type parameters stand for, and says when the argument is known.
-    fn check_arg(&self, arg: &'a Expr, ty: &Type<'a>, vars: &mut Vars<'a>, item: &FnItem, scope: &mut Scope<'a>) -> Phase {
+    fn check_arg(&self, arg: &'a Expr, ty: &Type<'a>, vars: &mut Vars<'a>, (item, blind): (&FnItem, bool), scope: &mut Scope<'a>) -> Phase {
         let open = ty.has_vars();
         let opaque = matches!(ty.core(), Type::Any) || open;
         let simple = matches!(arg.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::SecretTemplate(_));
-        let exported = simple && !ty.has_secret() && self.quietly(|| self.infer(arg, scope)).has_secret();
+        let exported = simple && !blind && !ty.has_secret() && self.quietly(|| self.infer(arg, scope)).has_secret();
         if !opaque && !exported {
             return self.check_expr(arg, ty, scope);
         }
         let have = self.infer(arg, scope);
-        if have.has_secret() {
+        if have.has_secret() && !blind {
             let detail = format!("`{}` would see the secret's value", item.name.name);
             let help = "functions work on values that may be shown; write `secret\"…\"` to make a text of secrets";
             self.report(Diagnostic::new(codes::SECRET_EXPORTED, arg.span, detail).help(help));

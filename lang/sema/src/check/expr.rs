@@ -26,11 +26,14 @@ impl<'a> Context<'a> {
             let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, span, format!("`{want}` is wanted, this is `{have}`"));
             return self.report(diagnostic.help("say what to use instead: `… ?? value`, or ask first: `if … != none then …`"));
         }
-        let mut detail = format!("`{want}` is wanted, this is `{have}`");
+        let shown = want.optional().filter(|_| have.optional().is_none() && !matches!(have, Type::None)).unwrap_or(want);
+        let mut detail = format!("`{shown}` is wanted, this is `{have}`");
         if let Some((path, have, want)) = have.difference(want) {
-            let have = if have == "nothing" { have } else { format!("`{have}`") };
-            let want = if want == "no such field" { want } else { format!("`{want}`") };
-            detail = format!("{detail}: at `{path}` stands {have}, where {want} is wanted");
+            detail = match (have.as_str(), want.as_str()) {
+                (_, "no such field") => format!("{detail}: `{path}` is none of its fields"),
+                ("nothing", _) => format!("{detail}: `{path}: {want}` is missing"),
+                _ => format!("{detail}: at `{path}` stands `{have}`, where `{want}` is wanted"),
+            };
         }
         let mut diagnostic = Diagnostic::new(codes::MISMATCH, span, detail);
         match (have.core(), want.core()) {
@@ -61,7 +64,29 @@ impl<'a> Context<'a> {
             Some(by) if have.deep_phase() > by && have.fits(want.undemanded()) => {
                 self.too_late(expr, have.deep_phase(), by, "the value of this place", scope);
             }
-            _ => self.mismatch_at(expr.span, have, want),
+            _ => {
+                let before = self.diagnostics.borrow().len();
+                self.mismatch_at(expr.span, have, want);
+                self.place_in_data(expr, have, want, scope, before);
+            }
+        }
+    }
+
+    /// For data: shows where in the file the part stands that does not fit.
+    fn place_in_data(&self, expr: &'a Expr, have: &Type<'a>, want: &Type<'a>, scope: &Scope<'a>, before: usize) {
+        let ExprKind::Data(file) = &expr.kind else { return };
+        let (Some((path, ..)), Some(node)) = (have.difference(want.undemanded()), self.program.modules[scope.module.0].data.get(file)) else {
+            return;
+        };
+        let mut at = node;
+        for key in path.split('.').filter(|key| !key.is_empty()) {
+            match at.get(key.trim_end_matches("[…]")) {
+                Some(inner) => at = inner,
+                None => break,
+            }
+        }
+        if let Some(last) = self.diagnostics.borrow_mut().get_mut(before) {
+            last.related.push(dax_core::Related { span: at.origin.span, label: "it stands here".to_owned() });
         }
     }
 
@@ -338,6 +363,7 @@ impl<'a> Context<'a> {
         let ty = self.infer(inner, scope);
         match ty.core() {
             Type::Secret(of) if secret && of.fits(&Type::String) => {}
+            Type::Union(all) if !secret && ty.has_secret() && all.iter().any(|one| !one.has_secret()) => {}
             _ if ty.has_secret() => {
                 let (code, detail, help) = if scope.place == Place::Message {
                     (codes::SECRET_IN_MESSAGE, "a message is shown to people, a secret is not", "name the secret instead of showing it")
@@ -372,7 +398,7 @@ impl<'a> Context<'a> {
             _ => self.infer(right, scope),
         };
         let phase = l.phase().max(r.phase());
-        if (l.has_secret() || r.has_secret()) && op != BinaryOp::Coalesce {
+        if (l.is_secret() || r.is_secret()) && op != BinaryOp::Coalesce {
             let comparing = !matches!(op, BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide);
             let diagnostic = if comparing {
                 let detail = format!("`{}` would tell something of the secret's value", op.symbol());
@@ -417,7 +443,8 @@ impl<'a> Context<'a> {
             let shape = Type::None.at(known.phase());
             self.require_phase(&clause.source, &shape, Phase::Static, "what gives keys", scope);
         }
-        let phase = source.phase();
+        // What was reported for the source is not said again of its elements.
+        let phase = if keys { Phase::Static } else { source.phase() };
         let (key, value) = match source.core() {
             Type::List(element) | Type::Set(element) => (Type::Int, (**element).clone()),
             Type::Map(element) => (Type::String, (**element).clone()),
@@ -432,7 +459,7 @@ impl<'a> Context<'a> {
                 (Type::Error, Type::Error)
             }
         };
-        let value = value.at(phase);
+        let value = if keys { value.settled() } else { value.at(phase) };
         let before = scope.locals.len();
         let of_map = matches!(source.core(), Type::Map(_) | Type::Record(_));
         match &clause.second {
@@ -464,6 +491,13 @@ fn operand_help(op: BinaryOp, left: &Type<'_>, right: &Type<'_>) -> Option<Strin
             Some(format!("write the number with its unit, as in `{}`", unit.example()))
         }
         _ if op == BinaryOp::Add && (text(l) || text(r)) => Some("put the value into the text: `\"…${value}\"`".to_owned()),
+        (Type::Union(all), Type::Literal(text)) | (Type::Literal(text), Type::Union(all)) => {
+            let literals: Vec<&str> = all.iter().filter_map(|one| if let Type::Literal(l) = one { Some(l.as_str()) } else { None }).collect();
+            Some(match suggest::nearest(text, literals.iter().copied()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("it is one of {}", literals.iter().map(|l| format!("{l:?}")).collect::<Vec<_>>().join(", ")),
+            })
+        }
         (Type::Map(_) | Type::Record(_), Type::Map(_) | Type::Record(_)) if op == BinaryOp::Add => Some("join maps with `merge(a, b)`".to_owned()),
         _ => None,
     }
@@ -476,6 +510,14 @@ impl<'a> Type<'a> {
             Self::Phase(by, _) => Some(*by),
             Self::Named(_, inner) | Self::Optional(inner) => inner.demand(),
             _ => None,
+        }
+    }
+
+    /// The type as if it were known from the beginning.
+    fn settled(self) -> Self {
+        match self {
+            Self::Phase(_, inner) => (*inner).clone().settled(),
+            other => other,
         }
     }
 

@@ -223,19 +223,19 @@ impl<'a> Context<'a> {
     /// Definitions that use themselves, `let` and `fn` alike, each circle once.
     fn check_recursion(&self, module: ModuleId) {
         let names = self.names.module(module);
-        let body = |name: &Name| match names.values.get(name) {
-            Some((Symbol::Let(field), span)) => Some((&field.value, *span)),
-            Some((Symbol::Fn(function), span)) => Some((&function.body, *span)),
+        let body = |name: &Name| -> Option<(&Expr, Vec<&Name>)> { match names.values.get(name) {
+            Some((Symbol::Let(field), _)) => Some((&field.value, Vec::new())),
+            Some((Symbol::Fn(function), _)) => Some((&function.body, function.params.iter().map(|(param, _)| &param.name).collect())),
             _ => None,
-        };
+        } };
         let mut done: Vec<&Name> = Vec::new();
         for start in names.values.keys() {
             let mut path: Vec<(&Name, Vec<&Name>)> = Vec::new();
-            let Some((expr, _)) = body(start) else { continue };
+            let Some((expr, bound)) = body(start) else { continue };
             if done.contains(&start) {
                 continue;
             }
-            path.push((start, mentioned(expr)));
+            path.push((start, mentioned(expr, &bound)));
             while let Some((name, rest)) = path.last_mut() {
                 let Some(next) = rest.pop() else {
                     done.push(*name);
@@ -250,9 +250,9 @@ impl<'a> Context<'a> {
                     let help = "functions and values are total: write the result without the circle";
                     self.report(Diagnostic::new(codes::CIRCULAR_DEFINITION, span, detail).help(help));
                 } else if !done.contains(&next)
-                    && let Some((expr, _)) = body(next)
+                    && let Some((expr, bound)) = body(next)
                 {
-                    path.push((next, mentioned(expr)));
+                    path.push((next, mentioned(expr, &bound)));
                 }
             }
         }
@@ -260,14 +260,19 @@ impl<'a> Context<'a> {
 
 }
 
-/// Every name that occurs in an expression.
-fn mentioned(expr: &Expr) -> Vec<&Name> {
+/// Every name that occurs in an expression, those that it binds itself left out.
+fn mentioned<'e>(expr: &'e Expr, params: &[&Name]) -> Vec<&'e Name> {
     let mut names = Vec::new();
-    crate::walk::walk(expr, &mut |inner| {
-        if let ExprKind::Name(name) = &inner.kind {
-            names.push(name);
+    let mut bound: Vec<&Name> = params.to_vec();
+    crate::walk::walk(expr, &mut |inner| match &inner.kind {
+        ExprKind::Name(name) => names.push(name),
+        ExprKind::List(Some(clause), _) | ExprKind::Map(Some(clause), _) => {
+            bound.push(&clause.first.name);
+            bound.extend(clause.second.iter().map(|second| &second.name));
         }
+        _ => {}
     });
+    names.retain(|name| !bound.contains(name));
     names
 }
 

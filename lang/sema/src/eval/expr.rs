@@ -105,7 +105,7 @@ impl<'a> Evaluator<'_, 'a> {
                 return Ok(Node::leaf(Value::Unknown(Box::new(unknown)), plain(span)));
             }
         }
-        self.fits_operands(op, &l, &r)?;
+        self.fits_operands(op, &l, &r, span)?;
         self.spend(size(&l) + size(&r), span)?;
         let value = self.checked(operators::binary(op, &l.value(), &r.value()), span)?;
         if let Value::List(items) = &value
@@ -117,7 +117,7 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Operands of wrong types were reported by the checker; the evaluator only has to stop.
-    fn fits_operands(&self, op: BinaryOp, left: &Node, right: &Node) -> Eval<()> {
+    fn fits_operands(&self, op: BinaryOp, left: &Node, right: &Node, span: Span) -> Eval<()> {
         let secret = |node: &Node| {
             let value = node.value();
             let mut found = Vec::new();
@@ -146,7 +146,12 @@ impl<'a> Evaluator<'_, 'a> {
             _ => true,
         };
         let cheap = matches!((left.as_leaf(), right.as_leaf()), (Some(a), Some(b)) if !matches!(a, Value::Secret(_)) && !matches!(b, Value::Secret(_)));
-        if fits && (cheap || (!secret(left) && !secret(right))) { Ok(()) } else { self.dynamic(left, right) }
+        if !cheap && (secret(left) || secret(right)) {
+            // The checker lets a value pass that may be a secret, such as a variable of `env`.
+            let detail = format!("`{}` would tell something of the secret's value", op.symbol());
+            return self.fail(codes::SECRET_COMPARED, span, detail);
+        }
+        if fits { Ok(()) } else { self.dynamic(left, right) }
     }
 
     /// Operands that do not go together although the checker let them pass: one is `any`.
@@ -169,7 +174,8 @@ impl<'a> Evaluator<'_, 'a> {
                 Part::Text(piece) => text.push_str(piece),
                 Part::Expr(inner) => match self.eval_shared(inner, scope)?.as_leaf() {
                     Some(unknown @ Value::Unknown(_)) => return Ok(unknown.clone()),
-                    Some(Value::Secret(_) | Value::Ref(_) | Value::None | Value::Unset) | None => return Err(Stop),
+                    Some(Value::Secret(_)) => return self.fail(codes::SECRET_EXPOSED, inner.span, "this value is a secret"),
+                    Some(Value::Ref(_) | Value::None | Value::Unset) | None => return Err(Stop),
                     Some(value) => text.push_str(&natives::display(value)),
                 },
             }

@@ -51,6 +51,8 @@ impl Display for Type<'_> {
             Self::Where(inner, ..) => write!(f, "{inner} where …"),
             Self::Named(name, _) | Self::Var(name) => f.write_str(name),
             Self::Keyed(inner, field) => write!(f, "{inner} keyed by {field}"),
+            // Everything that is not said to be later is static.
+            Self::Phase(super::Phase::Static, inner) => write!(f, "{inner}"),
             Self::Phase(phase, inner) => write!(f, "{}<{inner}>", phase.word()),
             Self::Ref(kind) => write!(f, "Ref<{}>", kind.word()),
             Self::Query => f.write_str("Query"),

@@ -93,13 +93,13 @@ impl Lower<'_> {
                     base = base.map(|b| Expr { span: b.span.to(name.span), kind: make(Box::new(b), name) });
                 }
                 Kind::index => {
-                    self.closed(child, "]");
+                    self.closed(child, "]")?;
                     let index = self.child(child, Kind::expr).and_then(|e| self.expr(e));
                     let end = self.span(child);
                     base = base.zip(index).map(|(b, i)| Expr { span: b.span.to(end), kind: ExprKind::Index(Box::new(b), Box::new(i)) });
                 }
                 Kind::call => {
-                    self.closed(child, ")");
+                    self.closed(child, ")")?;
                     let args = self.children(child).filter_map(|arg| self.argument(arg)).collect();
                     let end = self.span(child);
                     base = base.map(|b| Expr { span: b.span.to(end), kind: ExprKind::Call(Box::new(b), args) });
@@ -155,7 +155,7 @@ impl Lower<'_> {
             }
             Kind::data => ExprKind::Data(self.child(node, Kind::string).and_then(|text| self.plain_string(text))?),
             Kind::paren => {
-                self.closed(node, ")");
+                self.closed(node, ")")?;
                 return self.expr(self.child(node, Kind::expr)?);
             }
             Kind::if_expr => {
@@ -169,7 +169,7 @@ impl Lower<'_> {
                 ExprKind::If(Box::new(<[Expr; 3]>::try_from(parts).ok()?))
             }
             Kind::list => {
-                self.closed(node, "]");
+                self.closed(node, "]")?;
                 let clause = self.for_clause(node);
                 let mut items = Vec::new();
                 for child in self.children(node) {
@@ -180,7 +180,7 @@ impl Lower<'_> {
                 ExprKind::List(clause, items)
             }
             Kind::map => {
-                self.closed(node, "}");
+                self.closed(node, "}")?;
                 let clause = self.for_clause(node);
                 let mut entries = Vec::new();
                 for child in self.children(node) {
@@ -217,11 +217,14 @@ impl Lower<'_> {
         }))
     }
 
-    /// Says so when the bracket of this node was left open.
-    fn closed(&mut self, node: usize, closer: &str) {
-        if let Some(open) = self.child(node, Kind::no_close) {
-            self.not_closed(open, closer);
-        }
+    /// Says so when the bracket of this node was left open; nothing when something stands in its place, for then
+    /// nobody knows what was meant.
+    fn closed(&mut self, node: usize, closer: &str) -> Option<()> {
+        let Some(open) = self.child(node, Kind::no_close) else { return Some(()) };
+        let known = self.diagnostics.len();
+        self.not_closed(open, closer);
+        let said = self.diagnostics[known.min(self.diagnostics.len())..].iter().any(|d| d.fix.as_ref().is_none_or(|fix| fix.span.start != fix.span.end));
+        if said { None } else { Some(()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said about text that fits no rule: the codes 1xxx.
 
-use super::Lower;
+use super::{Lower, advice};
 use crate::tree::{self, Kind};
 use dax_core::{Code, Diagnostic, Span};
 
@@ -69,6 +69,14 @@ impl Lower<'_> {
             self.diagnostics.push(Diagnostic::new(TOO_DEEP, span, "the parts of this item nest too deep").help(help));
             return;
         }
+        if let Some(said) = advice::misplaced(text) {
+            let (code, start) = if place == Place::Item { (BAD_ITEM, span.start) } else { (BAD_MEMBER, span.start) };
+            self.diagnostics.push(said.at(code, Span { start, ..span }));
+            return;
+        }
+        if self.open_block(text, span) {
+            return;
+        }
         if let Some(at) = open_quote(text.lines().next().unwrap_or("")) {
             let at = span.start + u32::try_from(at).unwrap_or(0);
             let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start: at, ..span }, "the closing quote is missing")
@@ -89,7 +97,7 @@ impl Lower<'_> {
         };
         let diagnostic = Diagnostic::new(code, span, detail);
         self.diagnostics.push(match place {
-            Place::Item => diagnostic.help("items are import, param, let, fn, type, secret, provider, service, strategy, environment"),
+            Place::Item => diagnostic.help("items are import, param, let, fn, type, secret, provider, service, strategy, environment, patch, policy, test"),
             Place::Member => diagnostic,
         });
     }
@@ -100,7 +108,11 @@ impl Lower<'_> {
         let (at, expected) = tree::first_fault(rule, text).unwrap_or((0, Vec::new()));
         let start = (span.start + u32::try_from(at).unwrap_or(0)).min(span.end);
         let form = if rule == Kind::fn_item { "fn name(a: int, b: string) -> string = …" } else { "type Name = { field: string }" };
-        let detail = format!("expected {} here", words(&expected));
+        let line = text.lines().next().unwrap_or("");
+        let detail = match advice::declaration(line, rule == Kind::fn_item) {
+            Some(detail) => detail.to_owned(),
+            None => format!("expected {} here", words(&expected)),
+        };
         self.diagnostics.push(Diagnostic::new(MALFORMED, Span { start, ..span }, detail).help(format!("write `{form}`")));
     }
 
@@ -110,23 +122,82 @@ impl Lower<'_> {
         let end = u32::try_from(before.trim_end().len()).unwrap_or(at.start);
         let span = Span { start: end, end, ..at };
         // An inner bracket that is open leaves the outer ones open too: one message is enough.
-        if !self.diagnostics.iter().any(|d| d.code == NOT_CLOSED && d.span == span) {
-            let diagnostic = Diagnostic::new(NOT_CLOSED, span, format!("`{closer}` is missing"));
-            self.diagnostics.push(diagnostic.fix(span, if closer == "}" { "\n}" } else { closer }));
+        let known = |d: &Diagnostic| d.code == NOT_CLOSED && d.span.start >= span.start && d.span.start <= span.end + 1;
+        if self.diagnostics.iter().any(known) {
+            return;
         }
+        if let Some((skipped, word)) = self.follows(end) {
+            let start = end + skipped;
+            let next = Span { start, end: start + u32::try_from(word.len()).unwrap_or(1), ..at };
+            let before = &self.text[..end as usize];
+            let rest = self.text[start as usize + word.len()..self.chunk.end].trim_start();
+            self.diagnostics.push(advice::between(before, closer, word, rest).at(NOT_CLOSED, next));
+            return;
+        }
+        let diagnostic = Diagnostic::new(NOT_CLOSED, span, format!("`{closer}` is missing"));
+        self.diagnostics.push(diagnostic.fix(span, if closer == "}" { "\n}" } else { closer }));
+    }
+
+    /// What stands behind a byte on the same line and in the same item: the blanks in between, and its first word.
+    pub(super) fn follows(&self, at: u32) -> Option<(u32, &str)> {
+        let rest = &self.text[at as usize..self.chunk.end];
+        let line = rest.split('\n').next().unwrap_or("");
+        let content = line.trim_start();
+        if content.trim().is_empty() || content.starts_with('#') {
+            return None;
+        }
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let end = match content.find(|c: char| !word(c)) {
+            Some(0) => content.chars().next().map_or(1, char::len_utf8),
+            Some(end) => end,
+            None => content.len(),
+        };
+        Some((u32::try_from(line.len() - content.len()).unwrap_or(0), &content[..end]))
+    }
+
+    /// Whether a text of several lines is left open, and says so.
+    fn open_block(&mut self, text: &str, span: Span) -> bool {
+        let line = text.lines().next().unwrap_or("");
+        let Some(at) = line.find("\"\"\"").filter(|_| text.matches("\"\"\"").count() % 2 == 1) else { return false };
+        let start = span.start + u32::try_from(at).unwrap_or(0);
+        let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start, end: start + 3, ..span }, "the closing `\"\"\"` is missing");
+        self.diagnostics.push(diagnostic.help("end the text with `\"\"\"` on a line of its own"));
+        true
     }
 
     pub(super) fn stray(&mut self, item: usize, node: usize) {
         let span = self.first_line(node);
-        let first = self.slice(node).chars().next().unwrap_or(' ');
-        if let Some(at) = open_quote(self.slice(node).lines().next().unwrap_or("")) {
+        let text = self.slice(node);
+        let line = text.lines().next().unwrap_or("");
+        let item_start = self.chunk.start + self.tree.nodes[item].start as usize;
+        let line_start = self.text[..item_start].rfind('\n').map_or(0, |at| at + 1);
+        if line_start < item_start && self.text[line_start..item_start].trim().is_empty() {
+            let file = span.file;
+            let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            let blanks = Span { file, start: place(line_start), end: place(item_start) };
+            let diagnostic = Diagnostic::new(BAD_ITEM, self.first_line(item), "an item starts in the first column");
+            self.diagnostics.push(diagnostic.help("take the blanks before it away").fix(blanks, ""));
+            return;
+        }
+        if self.open_block(text, span) {
+            return;
+        }
+        if let Some(at) = open_quote(line) {
             let at = span.start + u32::try_from(at).unwrap_or(0);
             let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start: at, ..span }, "the closing quote is missing");
             self.diagnostics.push(diagnostic.fix(span.end_point(), "\""));
             return;
         }
-        let detail = match first {
-            '}' | ']' | ')' => format!("`{first}` closes nothing"),
+        let before = self.text[..span.start as usize].trim_end();
+        if let Some(said) = advice::behind(before, line, crate::split::ITEM_WORDS) {
+            let gap = Span { start: u32::try_from(before.len()).unwrap_or(span.start), end: span.start, ..span };
+            let diagnostic = said.between(STRAY, span, gap);
+            let head = self.first_line(item);
+            self.diagnostics.push(diagnostic.related(head, "the item starts here"));
+            return;
+        }
+        let detail = match line.chars().next().unwrap_or(' ') {
+            first @ ('}' | ']' | ')') => format!("`{first}` closes nothing"),
             '=' => "expected a value after `=`".to_owned(),
             _ => "expected the end of the line".to_owned(),
         };

@@ -29,7 +29,9 @@ impl Lower<'_> {
         }
         let mut diagnostic =
             Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit")).help(format!("units are {}", known.join(", ")));
-        if let Some(meant) = suggest::nearest(&suffix.to_lowercase(), known.iter().copied()) {
+        let same = known.iter().copied().find(|unit| unit.eq_ignore_ascii_case(suffix));
+        let other_name = OTHER_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(suffix)).map(|(_, unit)| *unit);
+        if let Some(meant) = same.or(other_name).or_else(|| suggest::nearest(&suffix.to_lowercase(), known.iter().copied())) {
             diagnostic = diagnostic.fix(span, format!("{digits}{meant}"));
         }
         self.diagnostics.push(diagnostic);
@@ -107,6 +109,13 @@ impl Lower<'_> {
         }
     }
 }
+
+/// What units are called elsewhere.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("sec", "s"), ("secs", "s"), ("second", "s"), ("seconds", "s"), ("min", "m"), ("mins", "m"), ("minutes", "m"), ("hr", "h"), ("hour", "h"),
+    ("hours", "h"), ("day", "d"), ("days", "d"), ("msec", "ms"), ("millis", "ms"), ("Ki", "KiB"), ("Mi", "MiB"), ("Gi", "GiB"), ("Ti", "TiB"),
+    ("k", "KB"), ("G", "GB"), ("bytes", "B"), ("percent", "%"), ("pct", "%"), ("cores", "cpu"), ("millicpu", "mcpu"), ("millicores", "mcpu"), ("qps", "rps"),
+];
 
 /// A number with or without a unit; nothing when it is too large or the unit is not known.
 pub(super) fn read_number(text: &str) -> Option<Value> {
