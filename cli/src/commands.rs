@@ -1,8 +1,8 @@
 //! The commands, one file each, and what several of them need.
 
+pub(crate) mod affected;
 #[cfg(feature = "local")]
 pub(crate) mod agent;
-pub(crate) mod affected;
 pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod check;

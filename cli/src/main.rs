@@ -74,9 +74,13 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::Doc(args) => commands::doc::run(&args, &engine, out),
                 Command::Vendor(args) => commands::vendor::run(&args, &engine, out),
                 Command::Build(args) => commands::build::run(&args, &engine, out),
-                Command::Agent(_) | Command::DemoService(_) | Command::Init(_) | Command::Explain(_) | Command::Fmt(_) | Command::Affected(_) | Command::ImportSchema(_) => {
-                    Ok(Exit::Usage)
-                }
+                Command::Agent(_)
+                | Command::DemoService(_)
+                | Command::Init(_)
+                | Command::Explain(_)
+                | Command::Fmt(_)
+                | Command::Affected(_)
+                | Command::ImportSchema(_) => Ok(Exit::Usage),
             }
         }
     }

@@ -140,4 +140,3 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
         into.push(Affected { folder, project: project.clone(), environment: name.clone(), how, services });
     }
 }
-

@@ -47,7 +47,13 @@ impl Engine {
     ///
     /// # Errors
     /// The project cannot be loaded.
-    pub fn evaluate(&self, definitions: &str, expression: &str, environment: Option<&str>, params: &Params) -> Result<Evaluated, EngineError> {
+    pub fn evaluate(
+        &self,
+        definitions: &str,
+        expression: &str,
+        environment: Option<&str>,
+        params: &Params,
+    ) -> Result<Evaluated, EngineError> {
         let text = format!("{definitions}let {NAME} = {expression}\n");
         let loaded = dax_project::load(&With { disk: Disk { root: self.root.clone() }, text: &text })?;
         let (node, type_name, diagnostics) = loaded.evaluate(params, environment, NAME);

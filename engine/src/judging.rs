@@ -47,7 +47,8 @@ fn record(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 }
 
 fn changes(plan: &Plan) -> Vec<Value> {
-    let reversible = |addr: &ResourceAddr| plan.steps.iter().filter(|step| step.service == *addr).all(|step| step.inverse.class != InverseClass::None);
+    let reversible =
+        |addr: &ResourceAddr| plan.steps.iter().filter(|step| step.service == *addr).all(|step| step.inverse.class != InverseClass::None);
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
     let change = |change: &dax_plan::model::Change| {
         let action = match (change.action, change.reason) {
@@ -65,7 +66,8 @@ fn changes(plan: &Plan) -> Vec<Value> {
             Reason::Destroyed => "destroyed",
             Reason::RolledBack => "rolled_back",
         };
-        let fields = change.leaves.iter().map(|leaf| Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after))));
+        let fields =
+            change.leaves.iter().map(|leaf| Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after))));
         record([
             ("action", Value::str(action)),
             ("kind", Value::str(change.addr.kind())),

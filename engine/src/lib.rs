@@ -25,12 +25,12 @@ pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::{Plan, StepId, StepKind, digest, model};
-pub use dax_project::{is_policy, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict};
+pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy};
 pub use dax_render as render;
 pub use error::EngineError;
 pub use evaluating::Evaluated;
-pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
+pub use judging::{Judged, plan_from_nothing, run_tests};
 
 pub use vendor::Vendored;
 
@@ -143,7 +143,8 @@ impl Engine {
         checked.diagnostics.retain(|finding| !is_policy(finding));
         let checked = checked.sound()?;
         let pictures = checked.graph.environments.values();
-        let pictures = pictures.filter_map(|environment| Some((environment.name.to_string(), render::graph::svg(environment).ok()?))).collect();
+        let pictures =
+            pictures.filter_map(|environment| Some((environment.name.to_string(), render::graph::svg(environment).ok()?))).collect();
         Ok(dax_doc::site(&dax_doc::Request { loaded: &checked.loaded, graph: &checked.graph, pictures: &pictures }))
     }
 

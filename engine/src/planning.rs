@@ -111,7 +111,8 @@ impl Engine {
         if store.points(environment)?.is_empty() {
             let known: Vec<String> = store.environments()?.iter().map(ToString::to_string).collect();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
-            let declared = self.check(&Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
+            let declared =
+                self.check(&Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
             if !declared.is_ok_and(|checked| checked.graph.environments.contains_key(environment)) {
                 return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
             }

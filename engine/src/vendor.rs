@@ -46,7 +46,8 @@ impl Engine {
         let path = self.root.join(LOCK);
         let text = packages::lock_text(&lock);
         let unchanged = std::fs::read_to_string(&path).is_ok_and(|old| old == text);
-        if !unchanged && !(lock.is_empty() && !path.exists()) {
+        let wanted = !lock.is_empty() || path.exists();
+        if wanted && !unchanged {
             std::fs::write(&path, text).map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
         }
         Ok(all)
@@ -92,7 +93,10 @@ impl Engine {
         git::git(&work, &["init", "--quiet"])?;
         if git::git(&work, &["fetch", "--quiet", "--depth", "1", "--end-of-options", url, rev]).is_err() {
             // Servers may refuse to serve a commit that no branch points to; then all of it is fetched.
-            git::git(&work, &["fetch", "--quiet", "--end-of-options", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"])?;
+            git::git(
+                &work,
+                &["fetch", "--quiet", "--end-of-options", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"],
+            )?;
         }
         git::git(&work, &["checkout", "--quiet", "--detach", rev])?;
         std::fs::remove_dir_all(work.join(".git")).map_err(io(&work))?;

@@ -62,7 +62,7 @@ pub fn program(bytes: &[u8]) -> String {
         let op = choices.pick(&["=", "=", "=", "+="]);
         let value = match field {
             "replicas" => format!("clamp({}, 0, 9)", expr(&mut choices, "int")),
-            "env" if choices.next() % 4 == 0 => {
+            "env" if choices.next().is_multiple_of(4) => {
                 format!("{{ S: {} }}", choices.pick(&["token", "secret\"a${token}\"", "web.url", "db.revision"]))
             }
             "env" => format!("{{ {}: {} }}", choices.pick(&["A", "B", "\"${p}\""]), expr(&mut choices, "text")),
@@ -78,12 +78,16 @@ pub fn program(bytes: &[u8]) -> String {
     out.push_str("}\nservice db {\n  command = [\"db\"]\n}\n");
     out.push_str("environment base {\n  bind db to local.machine\n}\n");
     out.push_str("environment dev extends base {\n  bind web to local.machine\n");
-    if choices.next() % 2 == 0 {
+    if choices.next().is_multiple_of(2) {
         let _ = writeln!(out, "  set web {{ replicas = {}{} }}", choices.pick(&["", "override ", "default "]), expr(&mut choices, "int"));
     }
     out.push_str("}\n");
     let level = choices.pick(&["warn", "warn", "warn", "deny"]);
-    let _ = writeln!(out, "policy p1 on check {{\n  {level} s in services where {} {{ message = \"${{s.name}}\" }}\n}}", expr(&mut choices, "bool"));
+    let _ = writeln!(
+        out,
+        "policy p1 on check {{\n  {level} s in services where {} {{ message = \"${{s.name}}\" }}\n}}",
+        expr(&mut choices, "bool")
+    );
     out
 }
 

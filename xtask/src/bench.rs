@@ -32,13 +32,21 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let dax = root.join("target/release/dax");
     let most = args.first().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let mut table: Vec<(usize, Vec<(&'static str, Usage)>)> = Vec::new();
+    let mut texts = Vec::new();
     for size in SIZES.into_iter().filter(|size| *size <= most) {
         let folder = std::env::temp_dir().join(format!("dax-bench-{}-{size}", std::process::id()));
         let rows = bench(&dax, &folder, size);
+        texts.push(text_of(&folder)?);
         std::fs::remove_dir_all(&folder)?;
         table.push((size, rows?));
     }
     report(&table);
+    for ((size, rows), (bytes, lines)) in table.iter().zip(texts) {
+        for (name, usage) in rows.iter().filter(|(name, _)| name.starts_with("check")) {
+            let (speed, rate) = (bytes as f64 / usage.wall / 1e6, lines as f64 / usage.wall);
+            println!("{name:32} {size:>8} {speed:>8.1} MB/s {rate:>10.0} lines/s of {lines} lines, by wall time");
+        }
+    }
     run_command(cargo(&["bench", "--package", "dax-tests"]))
 }
 
@@ -48,6 +56,7 @@ fn bench(dax: &Path, folder: &Path, size: usize) -> Result<Vec<(&'static str, Us
     let plan = ["plan", "-e", "production", "-q", "--format", "json"];
     let mut rows = vec![("start: --version", measure(dax, folder, &["--version"], size, 0)?)];
     rows.push(("check", measure(dax, folder, &["check"], size, 0)?));
+    rows.push(("check on one core", measure(dax, folder, &["one-core", "check"], size, 0)?));
     rows.push(("fmt --check", measure(dax, folder, &["fmt", "--check"], size, 0)?));
     rows.push(("build 3 environments to JSON", measure(dax, folder, &["build"], size, 0)?));
     rows.push(("plan from nothing", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
@@ -59,6 +68,20 @@ fn bench(dax: &Path, folder: &Path, size: usize) -> Result<Vec<(&'static str, Us
     rows.push(("plan, 1 % changed", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
     rows.push(("apply, 1 % changed", once(dax, folder, &apply, 0)?));
     Ok(rows)
+}
+
+/// Bytes and lines of a project's texts.
+fn text_of(folder: &Path) -> Result<(usize, usize)> {
+    let (mut bytes, mut lines) = (0, 0);
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "dax") {
+            let text = std::fs::read_to_string(path)?;
+            bytes += text.len();
+            lines += text.lines().count();
+        }
+    }
+    Ok((bytes, lines))
 }
 
 /// The project: files of a hundred services, and the environments. `tag` is that of one service in a hundred.
@@ -125,6 +148,16 @@ fn once(dax: &Path, folder: &Path, args: &[&str], code: i32) -> Result<Usage> {
 
 fn measure_here(args: &[String]) -> Result<()> {
     let [code, program, rest @ ..] = args else { anyhow::bail!("nothing to measure") };
+    // What this process may use, its child may use.
+    let rest = match rest {
+        [word, rest @ ..] if word == "one-core" => {
+            let mut first = nix::sched::CpuSet::new();
+            first.set(0)?;
+            nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &first)?;
+            rest
+        }
+        rest => rest,
+    };
     let begun = Instant::now();
     let output = Command::new(PathBuf::from(program)).args(rest).stdin(Stdio::null()).stdout(Stdio::null()).output()?;
     let wall = begun.elapsed().as_secs_f64();

@@ -20,10 +20,8 @@ pub(crate) fn run(args: &AffectedArgs, folder: &Path, out: &mut Printer) -> Resu
         out.note("nothing is affected");
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> = all
-        .iter()
-        .map(|one| vec![one.folder.clone(), one.environment.to_string(), one.how.to_owned(), one.services.join(", ")])
-        .collect();
+    let rows: Vec<Vec<String>> =
+        all.iter().map(|one| vec![one.folder.clone(), one.environment.to_string(), one.how.to_owned(), one.services.join(", ")]).collect();
     out.table(&["project", "environment", "how", "services"], &rows);
     Ok(Exit::Done)
 }

@@ -15,8 +15,13 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
     if now.parse::<jiff::Timestamp>().is_err() {
         return Err(CliError::Usage(format!("`{now}` is no time: write it as 2026-11-22T12:00:00Z")));
     }
-    let request =
-        TestRequest { filter: args.filter.clone().unwrap_or_default(), values, cases: args.cases, seed: args.seed, now: now.as_str().into() };
+    let request = TestRequest {
+        filter: args.filter.clone().unwrap_or_default(),
+        values,
+        cases: args.cases,
+        seed: args.seed,
+        now: now.as_str().into(),
+    };
     let start = Instant::now();
     let (sources, outcomes) = engine.test(&request)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -28,7 +33,8 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
     };
     out.data(&text);
     if let Some(path) = &args.junit {
-        std::fs::write(path, junit(&sources, &outcomes, seconds)).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+        std::fs::write(path, junit(&sources, &outcomes, seconds))
+            .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
     }
     if outcomes.is_empty() {
         out.note(if request.filter.is_empty() { "the project has no tests" } else { "no test has this in its title" });

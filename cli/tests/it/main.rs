@@ -4,6 +4,7 @@ mod basics;
 mod conformance;
 mod crash;
 mod failures;
+mod language;
 mod project;
 mod rollout;
 mod secrets;

@@ -54,6 +54,13 @@ impl Project {
         command
     }
 
+    /// A command with something on its standard input.
+    pub(crate) fn with_input(&self, args: &[&str], input: &str) -> Said {
+        let mut child = self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dax runs");
+        child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("written");
+        said(&child.wait_with_output().expect("dax ends"))
+    }
+
     pub(crate) fn dax(&self, args: &[&str]) -> Said {
         said(&self.command(args).output().expect("dax runs"))
     }

@@ -27,7 +27,10 @@ pub(crate) fn filter(input: &Input<'_>, found: Vec<Diagnostic>) -> Vec<Diagnosti
     }
     for finding in found {
         let inside = |p: &&mut Permission| {
-            p.scope.file == finding.span.file && p.scope.start <= finding.span.start && finding.span.start <= p.scope.end && p.codes.contains(&finding.code.to_string())
+            p.scope.file == finding.span.file
+                && p.scope.start <= finding.span.start
+                && finding.span.start <= p.scope.end
+                && p.codes.contains(&finding.code.to_string())
         };
         match permissions.iter_mut().find(inside) {
             Some(permission) => permission.used = true,
@@ -35,7 +38,8 @@ pub(crate) fn filter(input: &Input<'_>, found: Vec<Diagnostic>) -> Vec<Diagnosti
         }
     }
     for permission in permissions.iter().filter(|permission| !permission.used) {
-        let diagnostic = Diagnostic::new(BAD_ALLOW, permission.span, format!("there is no {} here to allow", permission.codes.join(" or ")));
+        let diagnostic =
+            Diagnostic::new(BAD_ALLOW, permission.span, format!("there is no {} here to allow", permission.codes.join(" or ")));
         kept.push(diagnostic.help("take the permission away"));
     }
     kept

@@ -47,7 +47,8 @@ fn rules(input: &Input<'_>, expr: &Expr, found: &mut Vec<Diagnostic>) {
                 if let ExprKind::Literal(Value::Bool(value)) = &constant.kind {
                     let as_is = *value == (*op == BinaryOp::Equal);
                     let simple = matches!(other.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::Call(..) | ExprKind::Index(..));
-                    let mut diagnostic = Diagnostic::new(codes::BOOL_COMPARISON, expr.span, format!("`{}` is a truth value by itself", text(other.span)));
+                    let mut diagnostic =
+                        Diagnostic::new(codes::BOOL_COMPARISON, expr.span, format!("`{}` is a truth value by itself", text(other.span)));
                     if simple {
                         let replacement = if as_is { text(other.span).to_owned() } else { format!("not {}", text(other.span)) };
                         diagnostic = diagnostic.fix(expr.span, replacement);

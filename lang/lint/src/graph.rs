@@ -24,15 +24,13 @@ fn unbound(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
     if input.graph.environments.is_empty() {
         return;
     }
-    let bound: BTreeSet<Name> = input
-        .graph
-        .environments
-        .keys()
-        .flat_map(|environment| input.loaded.bound_names(environment))
-        .collect();
+    let bound: BTreeSet<Name> = input.graph.environments.keys().flat_map(|environment| input.loaded.bound_names(environment)).collect();
     for (_, item) in input.own_items().filter(|(module, _)| *module == input.loaded.program.root) {
         let ItemKind::Command(command) = &item.kind else { continue };
-        let (true, [Arg::Expr(Expr { kind: ExprKind::Name(name), span })]) = (command.word.name == "service", command.args.as_slice()) else { continue };
+        let (true, [Arg::Expr(Expr { kind: ExprKind::Name(name), span })]) = (command.word.name == "service", command.args.as_slice())
+        else {
+            continue;
+        };
         if !bound.contains(name) {
             let diagnostic = Diagnostic::new(codes::UNBOUND_SERVICE, *span, format!("no environment binds `{name}`"));
             found.push(diagnostic.help(format!("add `bind {name} to …` to an environment, or declare it `service {name} external`")));

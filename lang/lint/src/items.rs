@@ -40,7 +40,8 @@ fn command_rules(item: &Item, command: &Command, found: &mut Vec<Diagnostic>) {
             service(command.word.span.to(first_name(command).map_or(command.word.span, |(_, span)| span)), body, external, found);
         }
         "strategy" => {
-            let is_canary = ty.is_some_and(|ty| matches!(&ty.kind, TypeKind::Name { path, .. } if path.last().is_some_and(|p| p.name == "canary")));
+            let is_canary =
+                ty.is_some_and(|ty| matches!(&ty.kind, TypeKind::Name { path, .. } if path.last().is_some_and(|p| p.name == "canary")));
             let watched = body.iter().any(|member| matches!(member, Member::Command(inner) if inner.word.name == "analysis"));
             if let (true, false, Some((name, span))) = (is_canary, watched, first_name(command)) {
                 let diagnostic = Diagnostic::new(codes::BLIND_CANARY, span, format!("nothing says whether a step of `{name}` went well"));
@@ -58,7 +59,8 @@ fn command_rules(item: &Item, command: &Command, found: &mut Vec<Diagnostic>) {
             }
         }
         "test" => {
-            let says = |member: &Member| matches!(member, Member::Command(inner) if matches!(inner.word.name.as_str(), "assert" | "expect"));
+            let says =
+                |member: &Member| matches!(member, Member::Command(inner) if matches!(inner.word.name.as_str(), "assert" | "expect"));
             if !body.iter().any(says) {
                 let diagnostic = Diagnostic::new(codes::EMPTY_TEST, command.word.span, "it passes whatever the program does");
                 found.push(diagnostic.help("add `assert …`"));
@@ -92,7 +94,9 @@ fn patterns(ty: &TypeExpr, found: &mut Vec<Diagnostic>) {
             patterns(base, found);
             walk::walk(condition, &mut |expr| {
                 let ExprKind::Call(function, args) = &expr.kind else { return };
-                let (ExprKind::Name(name), [_, (_, Expr { kind: ExprKind::Literal(Value::Str(pattern)), span })]) = (&function.kind, args.as_slice()) else {
+                let (ExprKind::Name(name), [_, (_, Expr { kind: ExprKind::Literal(Value::Str(pattern)), span })]) =
+                    (&function.kind, args.as_slice())
+                else {
                     return;
                 };
                 let open = !pattern.starts_with('^') || !pattern.ends_with('$');
@@ -200,7 +204,8 @@ fn looks_secret(name: &str, value: &Expr, found: &mut Vec<Diagnostic>) {
     let path = text.starts_with('/') || text.starts_with("./");
     let about = ["_file", "_path", "_name", "_url", "_ttl"].iter().any(|ending| lower.ends_with(ending));
     if SECRET_WORDS.iter().any(|word| lower.contains(word)) && text.len() >= 4 && !path && !about {
-        let diagnostic = Diagnostic::new(codes::PLAIN_SECRET, value.span, format!("`{name}` is written out for everybody who can read this"));
+        let diagnostic =
+            Diagnostic::new(codes::PLAIN_SECRET, value.span, format!("`{name}` is written out for everybody who can read this"));
         found.push(diagnostic.help("declare it: `secret name: string from env(\"NAME\")`, and name it here"));
     }
 }

@@ -24,7 +24,8 @@ pub(crate) fn run(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
     let mut usage = Usage::default();
     for (module, item) in input.own_items() {
         if let ItemKind::Command(command) = &item.kind
-            && let (Some((path, _)), Some(Arg::Expr(Expr { kind: ExprKind::Name(alias), .. }))) = (dax_sema::import_path(command), command.args.first())
+            && let (Some((path, _)), Some(Arg::Expr(Expr { kind: ExprKind::Name(alias), .. }))) =
+                (dax_sema::import_path(command), command.args.first())
             && let Some(target) = input.loaded.program.modules[module.0].imports.get(&path)
         {
             usage.imports.insert((module, alias.clone()), *target);
@@ -52,7 +53,9 @@ impl Usage {
         match &item.kind {
             // The first word of these declares a name; that is no use of it.
             ItemKind::Command(command) if DECLARING.contains(&command.word.name.as_str()) => {
-                if let (true, Some(Arg::Expr(Expr { kind: ExprKind::Get(alias, _), .. }))) = (command.word.name == "provider", command.args.first()) {
+                if let (true, Some(Arg::Expr(Expr { kind: ExprKind::Get(alias, _), .. }))) =
+                    (command.word.name == "provider", command.args.first())
+                {
                     self.expr(module, alias);
                 }
                 for arg in command.args.iter().skip(1) {
@@ -175,7 +178,9 @@ fn declared(usage: &Usage, module: ModuleId, item: &Item, offers: bool, found: &
                 _ => {}
             }
         }
-        ItemKind::Fn(function) if !offers && !used(&function.name.name) => report(codes::UNUSED_FN, &function.name.name, function.name.span, true),
+        ItemKind::Fn(function) if !offers && !used(&function.name.name) => {
+            report(codes::UNUSED_FN, &function.name.name, function.name.span, true)
+        }
         ItemKind::Type(ty) if !offers && !usage.types.contains(&(module, ty.name.name.clone())) => {
             report(codes::UNUSED_TYPE, &ty.name.name, ty.name.span, true);
         }
@@ -185,11 +190,7 @@ fn declared(usage: &Usage, module: ModuleId, item: &Item, offers: bool, found: &
                 _ => None,
             };
             match (command.word.name.as_str(), first) {
-                ("import", Some((name, span))) => {
-                    if !used(name) {
-                        report(codes::UNUSED_IMPORT, name, span, true);
-                    }
-                }
+                ("import", Some((name, span))) if !used(name) => report(codes::UNUSED_IMPORT, name, span, true),
                 ("param", Some((name, span))) if !used(name) => report(codes::UNUSED_PARAM, name, span, false),
                 ("secret", Some((name, span))) if !offers && !used(name) => {
                     report(codes::UNUSED_SECRET, name, span, true);

@@ -12,9 +12,9 @@ use crate::load::BAD_FILE;
 const MOST_BYTES: usize = 16 << 20;
 
 /// Reads a data file by the ending of its name.
-pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Box<Diagnostic>> {
     let whole = Span { file, start: 0, end: 0 };
-    let fault = |span: Span, detail: String| Diagnostic::new(BAD_FILE, span, detail);
+    let fault = |span: Span, detail: String| Box::new(Diagnostic::new(BAD_FILE, span, detail));
     if text.len() > MOST_BYTES {
         return Err(fault(whole, format!("data files have at most {MOST_BYTES} bytes, this has {}", text.len())));
     }

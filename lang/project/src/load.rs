@@ -28,8 +28,7 @@ pub const NOT_LOCKED: Code = Code::error(8007, "the package is not locked");
 pub const TAMPERED: Code = Code::error(8008, "the package was changed");
 
 /// Every code of this crate.
-pub const CODES: &[Code] =
-    &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
+pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
 
 /// A loaded project.
 #[derive(Debug)]
@@ -255,7 +254,11 @@ impl Loader<'_> {
             return self.package(path, span);
         }
         let Some(target) = relative(folder, path).filter(|target| self.base.is_empty() || target.starts_with(&self.base)) else {
-            let diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` leads out of the {}", if self.base.is_empty() { "project" } else { "package" }));
+            let diagnostic = Diagnostic::new(
+                NO_MODULE,
+                span,
+                format!("`{path}` leads out of the {}", if self.base.is_empty() { "project" } else { "package" }),
+            );
             self.diagnostics.push(diagnostic.help("what lies elsewhere is a package: `require` it in dax.mod"));
             return Ok(None);
         };
@@ -269,14 +272,17 @@ impl Loader<'_> {
             Some(package) => &package.requires,
             None => &self.own_requires,
         };
-        let found = self.packages.iter().filter(|package| named(&package.name) && allowed.contains(&package.name)).max_by_key(|p| p.name.len());
+        let found =
+            self.packages.iter().filter(|package| named(&package.name) && allowed.contains(&package.name)).max_by_key(|p| p.name.len());
         let Some(package) = found.cloned() else {
             let mut diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` is not required"));
             let std: Vec<&str> = dax_stdlib::paths().collect();
             let close = dax_core::suggest::nearest(path, std.iter().copied().chain(allowed.iter().map(Name::as_str)));
             diagnostic = match close {
                 Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")).fix(span, format!("{meant:?}")),
-                None => diagnostic.help(format!("files of the project start with `./`; a package is required in dax.mod: `require {path:?} {{ version = \"…\" }}`")),
+                None => diagnostic.help(format!(
+                    "files of the project start with `./`; a package is required in dax.mod: `require {path:?} {{ version = \"…\" }}`"
+                )),
             };
             self.diagnostics.push(diagnostic);
             return Ok(None);

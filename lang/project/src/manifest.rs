@@ -74,7 +74,11 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
                     }
                 }
             }
-            _ => problems.push(Diagnostic::new(MANIFEST, item.span, "only `project`, `edition`, `version`, `packages` and `require` stand here")),
+            _ => problems.push(Diagnostic::new(
+                MANIFEST,
+                item.span,
+                "only `project`, `edition`, `version`, `packages` and `require` stand here",
+            )),
         }
     }
     if manifest.project.is_empty() && parsed {
@@ -115,7 +119,9 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
     let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), span })] = command.args.as_slice() else {
         return wrong(command.span, "`require` is not written like this".to_owned());
     };
-    let part_fits = |part: &str| !part.is_empty() && part != ".." && part != "." && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let part_fits = |part: &str| {
+        !part.is_empty() && part != ".." && part != "." && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
     if !name.split('/').all(part_fits) || name.starts_with("std/") || name == "std" {
         return wrong(*span, format!("`{name}` is no name of a package: letters, digits, `-`, `_` and `.` between `/`"));
     }

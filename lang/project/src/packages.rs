@@ -4,7 +4,7 @@
 //! newest; nothing newer than somebody asked for is ever taken, so a build is the same tomorrow. What the project
 //! itself requires by path or by git revision settles the package for everybody.
 
-use crate::load::{NOT_LOCKED, NO_PACKAGE, TAMPERED};
+use crate::load::{NO_PACKAGE, NOT_LOCKED, TAMPERED};
 use crate::manifest::{self, Manifest, Source};
 use crate::{FileSystem, ProjectError};
 use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value};
@@ -73,8 +73,12 @@ pub(crate) fn choose(
     sources: &mut Sources,
     problems: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Package>, ProjectError> {
-    let fixed: BTreeSet<Name> =
-        manifest.requires.iter().filter(|require| !matches!(require.source, Source::Version(_))).map(|require| require.name.clone()).collect();
+    let fixed: BTreeSet<Name> = manifest
+        .requires
+        .iter()
+        .filter(|require| !matches!(require.source, Source::Version(_)))
+        .map(|require| require.name.clone())
+        .collect();
     let mut chosen: BTreeMap<Name, Package> = BTreeMap::new();
     let mut open: Vec<(Name, Source, Span)> = manifest.requires.iter().rev().map(|r| (r.name.clone(), r.source.clone(), r.span)).collect();
     let mut own = true;
@@ -205,7 +209,9 @@ pub(crate) fn parse_lock(file: FileId, text: &str, problems: &mut Vec<Diagnostic
                 (ExprKind::Literal(Value::Str(at)), Some("at")) => locked.at = at.clone(),
                 (ExprKind::Map(None, entries), Some("files")) => {
                     for entry in entries {
-                        if let (ExprKind::Literal(Value::Str(path)), ExprKind::Literal(Value::Str(hash))) = (&entry.key.kind, &entry.value.kind) {
+                        if let (ExprKind::Literal(Value::Str(path)), ExprKind::Literal(Value::Str(hash))) =
+                            (&entry.key.kind, &entry.value.kind)
+                        {
                             locked.files.insert(path.clone(), hash.clone());
                         }
                     }

@@ -97,7 +97,9 @@ fn needs(ty: &Type, into: &mut Vec<String>) {
         Type::Plain(_) | Type::Literal(_) | Type::Range(..) => {}
         Type::Named(name) => into.push(name.clone()),
         Type::Union(all) => all.iter().for_each(|one| needs(one, into)),
-        Type::Optional(one) | Type::List(one) | Type::Set(one) | Type::Keyed(one, _) | Type::Map(one) | Type::Where(one, _) => needs(one, into),
+        Type::Optional(one) | Type::List(one) | Type::Set(one) | Type::Keyed(one, _) | Type::Map(one) | Type::Where(one, _) => {
+            needs(one, into)
+        }
         Type::Record(fields, _) => fields.iter().for_each(|field| needs(&field.ty, into)),
     }
 }
@@ -178,7 +180,8 @@ impl Maker {
     }
 
     fn choices(&mut self, values: &[Json]) -> Type {
-        let texts: Option<Vec<Type>> = values.iter().filter(|value| !value.is_null()).map(|value| value.as_str().map(|text| Type::Literal(text.to_owned()))).collect();
+        let texts: Option<Vec<Type>> =
+            values.iter().filter(|value| !value.is_null()).map(|value| value.as_str().map(|text| Type::Literal(text.to_owned()))).collect();
         let null = values.iter().any(Json::is_null);
         let ty = match texts {
             Some(mut all) if all.len() == 1 => all.remove(0),
@@ -218,7 +221,12 @@ impl Maker {
         let mut types: Vec<Type> = Vec::new();
         for (at, one) in all.iter().filter(|one| one["type"] != "null").enumerate() {
             // An alternative that only says which fields are required adds nothing to the type.
-            if one.get("type").is_none() && one.get("properties").is_none() && one.get("$ref").is_none() && one.get("enum").is_none() && one.get("const").is_none() {
+            if one.get("type").is_none()
+                && one.get("properties").is_none()
+                && one.get("$ref").is_none()
+                && one.get("enum").is_none()
+                && one.get("const").is_none()
+            {
                 continue;
             }
             let name = one["title"].as_str().map_or_else(|| format!("{path}{}", at + 1), |title| format!("{path}{}", type_name(title)));
@@ -244,7 +252,8 @@ impl Maker {
                 _ => Type::Map(Box::new(Type::Plain("any"))),
             };
         };
-        let required: Vec<&str> = schema["required"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let required: Vec<&str> =
+            schema["required"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
         let mut fields = Vec::new();
         let mut left_out = Vec::new();
         for (name, property) in properties {
@@ -270,7 +279,9 @@ impl Maker {
             return record;
         }
         let mut name = path.to_owned();
-        let taken = |name: &str, done: &Types, roots: &BTreeMap<String, Json>| done.all.iter().any(|(known, _)| known == name) || roots.contains_key(name);
+        let taken = |name: &str, done: &Types, roots: &BTreeMap<String, Json>| {
+            done.all.iter().any(|(known, _)| known == name) || roots.contains_key(name)
+        };
         while taken(&name, &self.done, &self.roots) {
             name.push('_');
         }
@@ -284,7 +295,8 @@ impl Maker {
             items @ Json::Object(_) => self.ty(items, path.strip_suffix('s').unwrap_or(&format!("{path}Item")), false),
             _ => Type::Plain("any"),
         };
-        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let keys: Vec<&str> =
+            schema["x-kubernetes-list-map-keys"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
         match keys.as_slice() {
             [key] if matches!(element, Type::Named(_)) => Type::Keyed(Box::new(element), (*key).to_owned()),
             _ if schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set" => Type::Set(Box::new(element)),
@@ -330,7 +342,8 @@ fn is_portable(pattern: &str) -> bool {
 }
 
 fn range(schema: &Json, base: &'static str) -> Type {
-    let bound = |key: &str| schema[key].as_i64().or_else(|| schema[key].as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64));
+    let bound =
+        |key: &str| schema[key].as_i64().or_else(|| schema[key].as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64));
     match (bound("minimum"), bound("maximum"), base) {
         (Some(low), Some(high), _) if low <= high => Type::Range(base, low.to_string(), high.to_string()),
         (Some(low), None, _) => Type::Where(Box::new(Type::Plain(base)), format!("self >= {low}")),
@@ -362,7 +375,9 @@ pub(crate) fn quoted(text: &str) -> String {
 fn literal(value: &Json, ty: &Type) -> Option<String> {
     Some(match (value, ty) {
         (Json::Bool(value), Type::Plain("bool" | "any")) => value.to_string(),
-        (Json::Number(number), Type::Plain("int" | "any") | Type::Range("int", ..) | Type::Where(..)) if number.is_i64() => number.to_string(),
+        (Json::Number(number), Type::Plain("int" | "any") | Type::Range("int", ..) | Type::Where(..)) if number.is_i64() => {
+            number.to_string()
+        }
         (Json::Number(number), Type::Plain("number") | Type::Range("number", ..)) => number.to_string(),
         (Json::String(text), Type::Plain("string" | "any" | "Url" | "Instant") | Type::Where(..)) => quoted(text),
         (Json::String(text), Type::Literal(literal)) if text == literal => quoted(text),

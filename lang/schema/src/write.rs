@@ -23,7 +23,9 @@ pub(crate) fn type_name(name: &str) -> String {
         out.insert(0, 'T');
     }
     // Names that mean something else in every module.
-    if ["List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes", "Percent", "Cpu", "Rate"].contains(&out.as_str()) {
+    if ["List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes", "Percent", "Cpu", "Rate"]
+        .contains(&out.as_str())
+    {
         out.push_str("Type");
     }
     out

@@ -97,7 +97,9 @@ pub(crate) fn rule(member: &Member) -> Option<Rule<'_>> {
         _ => return None,
     };
     let (each, condition) = match command.args.as_slice() {
-        [Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, name, source), .. }), word, Arg::Expr(condition)] if is_word(word, "where") => {
+        [Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, name, source), .. }), word, Arg::Expr(condition)]
+            if is_word(word, "where") =>
+        {
             let ExprKind::Name(text) = &name.kind else { return None };
             (Some((Ident { name: text.clone(), span: name.span }, &**source)), condition)
         }

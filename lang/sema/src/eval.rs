@@ -41,6 +41,9 @@ pub(crate) struct Stop;
 
 pub(crate) type Eval<T> = Result<T, Stop>;
 
+/// A value that several places hold.
+type Shared = Eval<Rc<Node>>;
+
 /// Computes every environment.
 pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
     let mut graph = Graph { project: context.program.project.clone(), ..Graph::default() };
@@ -84,7 +87,12 @@ pub(crate) fn check_constant<'a>(context: &Context<'a>, value: &Value, span: Spa
 }
 
 /// The value of an expression of the project, in an environment or outside of all.
-pub(crate) fn evaluate<'a>(context: &Context<'a>, params: &Params, environment: Option<&str>, expr: &'a dax_syntax::ast::Expr) -> Option<Node> {
+pub(crate) fn evaluate<'a>(
+    context: &Context<'a>,
+    params: &Params,
+    environment: Option<&str>,
+    expr: &'a dax_syntax::ast::Expr,
+) -> Option<Node> {
     let block = environment.and_then(|name| lower::environments(context).find(|block| block.name.name == name));
     let setup = block.map(|block| layers::Setup::of(context, block));
     let evaluator = Evaluator::new(context, params, setup.as_ref());
@@ -103,7 +111,7 @@ pub(crate) struct Evaluator<'c, 'a> {
     params: &'c Params,
     setup: Option<&'c layers::Setup<'a>>,
     services: RefCell<HashMap<Name, Slot>>,
-    values: RefCell<HashMap<(ModuleId, Name), Eval<Rc<Node>>>>,
+    values: RefCell<HashMap<(ModuleId, Name), Shared>>,
     /// Services being evaluated, innermost last, with what they read of others.
     reading: RefCell<Vec<(Name, Vec<Need>)>>,
     /// What finished services read of others.

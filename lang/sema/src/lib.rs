@@ -86,7 +86,12 @@ pub fn test(program: &Program, request: &TestRequest, planner: Planner<'_>) -> V
 /// The value of an expression that was parsed as `let` of the project, in an environment or outside of all.
 ///
 /// Nothing when it has none; the diagnostics say why.
-pub fn evaluate(program: &Program, params: &Params, environment: Option<&str>, name: &str) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
+pub fn evaluate(
+    program: &Program,
+    params: &Params,
+    environment: Option<&str>,
+    name: &str,
+) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
     let context = context::Context::new(program);
     check::run(&context);
     let Some(names::Symbol::Let(field)) = context.names.value(program.root, name) else {

@@ -8,9 +8,8 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// The words that start an item.
-pub(crate) const ITEM_WORDS: &[&str] = &[
-    "import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "patch", "policy", "test",
-];
+pub(crate) const ITEM_WORDS: &[&str] =
+    &["import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "patch", "policy", "test"];
 
 /// Words of expressions, which name nothing.
 pub(crate) const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];

@@ -27,13 +27,31 @@ pub(crate) type Outcome = Result<Value, (Code, String)>;
 
 /// The function behind a native declaration.
 pub(crate) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
-    [text::find, collections::find, encoding::find, regex::find, version::find, time::find, checked::find].into_iter().find_map(|find| find(name))
+    [text::find, collections::find, encoding::find, regex::find, version::find, time::find, checked::find]
+        .into_iter()
+        .find_map(|find| find(name))
 }
 
 /// Functions of the standard library that look at the shape of values only, never at what they say: secrets pass.
 const BLIND: &[&str] = &[
-    "length", "reverse", "flatten", "chunks", "merge", "first", "last", "rest", "take", "drop", "keys", "values", "entries", "from_entries", "get",
-    "pick", "omit", "prefix_keys",
+    "length",
+    "reverse",
+    "flatten",
+    "chunks",
+    "merge",
+    "first",
+    "last",
+    "rest",
+    "take",
+    "drop",
+    "keys",
+    "values",
+    "entries",
+    "from_entries",
+    "get",
+    "pick",
+    "omit",
+    "prefix_keys",
 ];
 
 /// Whether a function of the standard library may see secrets.

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// Types that no module declares.
 const BUILT_IN: &[&str] = &[
-    "any", "bool", "int", "number", "string", "none", "unset", "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration",
-    "Bytes", "Percent", "Cpu", "Rate",
+    "any", "bool", "int", "number", "string", "none", "unset", "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref",
+    "Duration", "Bytes", "Percent", "Cpu", "Rate",
 ];
 
 /// Where a written type stands.

@@ -266,9 +266,10 @@ impl<'a> Type<'a> {
             (Self::Literal(_), Self::String) | (Self::Int, Self::Number) => true,
             (Self::Literal(a), Self::Literal(b)) => a == b,
             (Self::Unit(a), Self::Unit(b)) => a == b,
-            (Self::List(a), Self::List(b)) | (Self::Set(a), Self::Set(b)) | (Self::Map(a), Self::Map(b)) | (Self::Secret(a), Self::Secret(b)) => {
-                a.fits(b)
-            }
+            (Self::List(a), Self::List(b))
+            | (Self::Set(a), Self::Set(b))
+            | (Self::Map(a), Self::Map(b))
+            | (Self::Secret(a), Self::Secret(b)) => a.fits(b),
             (Self::Record(a), Self::Record(b)) => Arc::ptr_eq(a, b) || record_fits(a, b),
             (Self::Record(a), Self::Map(element)) => a.fields.values().all(|field| field.ty.fits(element)),
             (Self::Ref(a), Self::Ref(b)) => a == b,

@@ -92,7 +92,11 @@ impl<'a> Context<'a> {
         let phase = ty.phase();
         let inner = ty.optional().cloned().unwrap_or(ty);
         let member = self.member_of(&inner, name);
-        let member = if member.optional().is_some() || matches!(member, Type::Error | Type::Any) { member } else { Type::Optional(Arc::new(member)) };
+        let member = if member.optional().is_some() || matches!(member, Type::Error | Type::Any) {
+            member
+        } else {
+            Type::Optional(Arc::new(member))
+        };
         member.at(phase)
     }
 
@@ -285,7 +289,11 @@ impl<'a> Context<'a> {
             if self.diagnostics.borrow().len() == before {
                 let diagnostic = Diagnostic::new(codes::NOT_CALLABLE, function.span, "values have no methods");
                 let known = self.lookup(scope.module, &name.name).is_some();
-                let text = if known { format!("write `{}(…)`", name.name) } else { "functions are called by their name: `length(items)`".to_owned() };
+                let text = if known {
+                    format!("write `{}(…)`", name.name)
+                } else {
+                    "functions are called by their name: `length(items)`".to_owned()
+                };
                 self.report(diagnostic.help(text));
             }
         } else {
@@ -294,7 +302,14 @@ impl<'a> Context<'a> {
         Type::Error
     }
 
-    fn call_fn(&self, module: ModuleId, item: &'a FnItem, args: &'a [(Option<Ident>, Expr)], span: Span, scope: &mut Scope<'a>) -> Type<'a> {
+    fn call_fn(
+        &self,
+        module: ModuleId,
+        item: &'a FnItem,
+        args: &'a [(Option<Ident>, Expr)],
+        span: Span,
+        scope: &mut Scope<'a>,
+    ) -> Type<'a> {
         let mut given: Vec<Option<&'a Expr>> = vec![None; item.params.len()];
         for (position, (named, arg)) in args.iter().enumerate() {
             let at = match named {
@@ -305,7 +320,8 @@ impl<'a> Context<'a> {
                 Some(at) if given[at].is_none() => given[at] = Some(arg),
                 _ => {
                     let names: Vec<&str> = item.params.iter().map(|(param, _)| param.name.as_str()).collect();
-                    let diagnostic = Diagnostic::new(codes::WRONG_ARGUMENTS, arg.span, format!("`{}` does not take this argument", item.name.name));
+                    let diagnostic =
+                        Diagnostic::new(codes::WRONG_ARGUMENTS, arg.span, format!("`{}` does not take this argument", item.name.name));
                     self.report(diagnostic.help(format!("it takes {}({})", item.name.name, names.join(", "))));
                 }
             }

@@ -75,7 +75,8 @@ impl<'a> Context<'a> {
     /// For data: shows where in the file the part stands that does not fit.
     fn place_in_data(&self, expr: &'a Expr, have: &Type<'a>, want: &Type<'a>, scope: &Scope<'a>, before: usize) {
         let ExprKind::Data(file) = &expr.kind else { return };
-        let (Some((path, ..)), Some(node)) = (have.difference(want.undemanded()), self.program.modules[scope.module.0].data.get(file)) else {
+        let (Some((path, ..)), Some(node)) = (have.difference(want.undemanded()), self.program.modules[scope.module.0].data.get(file))
+        else {
             return;
         };
         let mut at = node;
@@ -172,7 +173,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn check_record(&self, entries: &'a [Entry], record: &Arc<Record<'a>>, span: Span, demand: Option<Phase>, scope: &mut Scope<'a>) -> Phase {
+    fn check_record(
+        &self,
+        entries: &'a [Entry],
+        record: &Arc<Record<'a>>,
+        span: Span,
+        demand: Option<Phase>,
+        scope: &mut Scope<'a>,
+    ) -> Phase {
         let mut phase = Phase::Static;
         for entry in entries {
             let ExprKind::Literal(Value::Str(name)) = &entry.key.kind else {
@@ -216,7 +224,9 @@ impl<'a> Context<'a> {
                 Some(entry) => {
                     let ExprKind::Literal(Value::Str(text)) = &entry.value.kind else {
                         let detail = format!("`{tag}` must be written out, it says what this is");
-                        self.report(Diagnostic::new(codes::UNKNOWN_TAG, entry.value.span, detail).help(format!("it is one of {}", tags.join(", "))));
+                        self.report(
+                            Diagnostic::new(codes::UNKNOWN_TAG, entry.value.span, detail).help(format!("it is one of {}", tags.join(", "))),
+                        );
                         return Phase::Static;
                     };
                     let chosen = |record: &&Arc<Record<'a>>| matches!(record.fields[&tag].ty.core(), Type::Literal(l) if l == text);
@@ -413,7 +423,8 @@ impl<'a> Context<'a> {
         let strict = !matches!(op, BinaryOp::Coalesce | BinaryOp::Equal | BinaryOp::NotEqual);
         for (ty, operand) in [(&l, left), (&r, right)] {
             if strict && ty.optional().is_some() {
-                let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, operand.span, format!("`{}` needs a value, this is `{ty}`", op.symbol()));
+                let diagnostic =
+                    Diagnostic::new(codes::MAY_BE_ABSENT, operand.span, format!("`{}` needs a value, this is `{ty}`", op.symbol()));
                 let text = "say what to use instead: `(… ?? value)`, or ask first: `… != none and …`";
                 self.report(diagnostic.help(text));
                 return Type::Error;
@@ -432,7 +443,13 @@ impl<'a> Context<'a> {
     }
 
     /// Runs `inner` with the variables of a comprehension; says when the number of its elements is known.
-    pub(super) fn with_clause(&self, clause: &'a ForClause, keys: bool, scope: &mut Scope<'a>, inner: impl FnOnce(&mut Scope<'a>)) -> Phase {
+    pub(super) fn with_clause(
+        &self,
+        clause: &'a ForClause,
+        keys: bool,
+        scope: &mut Scope<'a>,
+        inner: impl FnOnce(&mut Scope<'a>),
+    ) -> Phase {
         let source = self.infer(&clause.source, scope);
         if source.optional().is_some() {
             let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, clause.source.span, format!("this is `{source}`"));
@@ -492,13 +509,16 @@ fn operand_help(op: BinaryOp, left: &Type<'_>, right: &Type<'_>) -> Option<Strin
         }
         _ if op == BinaryOp::Add && (text(l) || text(r)) => Some("put the value into the text: `\"…${value}\"`".to_owned()),
         (Type::Union(all), Type::Literal(text)) | (Type::Literal(text), Type::Union(all)) => {
-            let literals: Vec<&str> = all.iter().filter_map(|one| if let Type::Literal(l) = one { Some(l.as_str()) } else { None }).collect();
+            let literals: Vec<&str> =
+                all.iter().filter_map(|one| if let Type::Literal(l) = one { Some(l.as_str()) } else { None }).collect();
             Some(match suggest::nearest(text, literals.iter().copied()) {
                 Some(meant) => format!("did you mean \"{meant}\"?"),
                 None => format!("it is one of {}", literals.iter().map(|l| format!("{l:?}")).collect::<Vec<_>>().join(", ")),
             })
         }
-        (Type::Map(_) | Type::Record(_), Type::Map(_) | Type::Record(_)) if op == BinaryOp::Add => Some("join maps with `merge(a, b)`".to_owned()),
+        (Type::Map(_) | Type::Record(_), Type::Map(_) | Type::Record(_)) if op == BinaryOp::Add => {
+            Some("join maps with `merge(a, b)`".to_owned())
+        }
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::Scope;
 use crate::block::{self, Assignment, Filling, Join, field_of};
 use crate::codes;
 use crate::context::Context;
-use crate::names::{Symbol};
+use crate::names::Symbol;
 use crate::program::ModuleId;
 use crate::ty::{Phase, Type};
 use dax_core::{Diagnostic, Name, Span, Value};
@@ -133,7 +133,9 @@ impl<'a> Context<'a> {
     fn check_assignment(&self, assignment: &Assignment<'a>, ty: &Type<'a>, scope: &mut Scope<'a>) {
         let Some(target) = self.field_type(assignment, ty) else { return };
         let target = match (assignment.join, target.core()) {
-            (Join::Set, _) | (_, Type::Error) | (Join::Add, Type::Map(_)) | (Join::Add | Join::Remove, Type::List(_) | Type::Set(_)) => target,
+            (Join::Set, _) | (_, Type::Error) | (Join::Add, Type::Map(_)) | (Join::Add | Join::Remove, Type::List(_) | Type::Set(_)) => {
+                target
+            }
             (Join::Append, Type::List(element)) => (**element).clone(),
             (join, other) => {
                 let symbol = if join == Join::Remove { "-=" } else { "+=" };
@@ -223,11 +225,13 @@ impl<'a> Context<'a> {
     /// Definitions that use themselves, `let` and `fn` alike, each circle once.
     fn check_recursion(&self, module: ModuleId) {
         let names = self.names.module(module);
-        let body = |name: &Name| -> Option<(&Expr, Vec<&Name>)> { match names.values.get(name) {
-            Some((Symbol::Let(field), _)) => Some((&field.value, Vec::new())),
-            Some((Symbol::Fn(function), _)) => Some((&function.body, function.params.iter().map(|(param, _)| &param.name).collect())),
-            _ => None,
-        } };
+        let body = |name: &Name| -> Option<(&Expr, Vec<&Name>)> {
+            match names.values.get(name) {
+                Some((Symbol::Let(field), _)) => Some((&field.value, Vec::new())),
+                Some((Symbol::Fn(function), _)) => Some((&function.body, function.params.iter().map(|(param, _)| &param.name).collect())),
+                _ => None,
+            }
+        };
         let mut done: Vec<&Name> = Vec::new();
         for start in names.values.keys() {
             let mut path: Vec<(&Name, Vec<&Name>)> = Vec::new();
@@ -257,7 +261,6 @@ impl<'a> Context<'a> {
             }
         }
     }
-
 }
 
 /// Every name that occurs in an expression, those that it binds itself left out.
@@ -284,6 +287,7 @@ fn alternative<'a>(inner: &[Assignment<'a>], union: &Type<'a>) -> Option<Arc<cra
         Filling::Expr(Expr { kind: ExprKind::Literal(Value::Str(text)), .. }) => Some(text.clone()),
         _ => None,
     })??;
-    let is = |record: &Arc<crate::ty::Record<'a>>| matches!(record.fields.get(&tag).map(|f| f.ty.core()), Some(Type::Literal(l)) if *l == word);
+    let is =
+        |record: &Arc<crate::ty::Record<'a>>| matches!(record.fields.get(&tag).map(|f| f.ty.core()), Some(Type::Literal(l)) if *l == word);
     records.into_iter().find(is)
 }

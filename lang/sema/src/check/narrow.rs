@@ -34,14 +34,21 @@ impl<'a> Scope<'a> {
             return None;
         }
         let path = path_of(expr)?;
-        let hidden = |known: &Narrowed<'_>| self.locals[known.depth.min(self.locals.len())..].iter().any(|(local, _)| *local == known.path[0]);
+        let hidden =
+            |known: &Narrowed<'_>| self.locals[known.depth.min(self.locals.len())..].iter().any(|(local, _)| *local == known.path[0]);
         self.narrowed.iter().rev().find(|known| known.path == path && !hidden(known)).map(|known| &known.ty)
     }
 }
 
 impl<'a> Context<'a> {
     /// Runs `inner` where a condition is known to hold, or not to.
-    pub(super) fn assuming<T>(&self, condition: &'a Expr, holds: bool, scope: &mut Scope<'a>, inner: impl FnOnce(&mut Scope<'a>) -> T) -> T {
+    pub(super) fn assuming<T>(
+        &self,
+        condition: &'a Expr,
+        holds: bool,
+        scope: &mut Scope<'a>,
+        inner: impl FnOnce(&mut Scope<'a>) -> T,
+    ) -> T {
         let before = scope.narrowed.len();
         self.narrow(condition, holds, scope);
         let result = inner(scope);

@@ -56,7 +56,8 @@ impl<'a> Context<'a> {
                         }
                         _ => self.quietly(|| matches!(self.infer(base, &mut Scope::of(module)), Type::Ref(RefKind::Service))),
                     };
-                    let output = self.prelude_type("Outputs").record().and_then(|outputs| outputs.fields.get(&name.name).map(|f| f.ty.phase()));
+                    let output =
+                        self.prelude_type("Outputs").record().and_then(|outputs| outputs.fields.get(&name.name).map(|f| f.ty.phase()));
                     if let (true, Some(phase)) = (is_service, output) {
                         chain.push((inner.span, format!("`{}` is known {}", name.name, words(phase))));
                     }

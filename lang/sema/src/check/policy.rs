@@ -17,10 +17,7 @@ pub(crate) const PHASES: [&str; 3] = ["check", "plan", "apply"];
 /// The names that a policy sees, by the phase in which it is asked.
 pub(crate) fn policy_names<'a>(context: &Context<'a>, phase: &str) -> Vec<(Name, Type<'a>)> {
     let list = |ty: Type<'a>| Type::List(Arc::new(ty));
-    let mut names = vec![
-        (Name::new_static("services"), list(context.service_view())),
-        (Name::new_static("environment"), Type::String),
-    ];
+    let mut names = vec![(Name::new_static("services"), list(context.service_view())), (Name::new_static("environment"), Type::String)];
     if phase != "check" {
         names.push((Name::new_static("changes"), list(context.prelude_type("Change"))));
         names.push((Name::new_static("steps"), list(context.prelude_type("StepView"))));
@@ -75,7 +72,8 @@ impl<'a> Context<'a> {
         let code = if known { codes::COMMAND_FORM } else { codes::UNKNOWN_COMMAND };
         let detail = if known { format!("`{word}` is not written like this") } else { format!("a policy has no `{word}`") };
         let mut diagnostic = Diagnostic::new(code, span, detail);
-        diagnostic = diagnostic.help("write `deny s in services where s.replicas < 2 { message = \"…\" }`, or `warn where … { message = \"…\" }`");
+        diagnostic =
+            diagnostic.help("write `deny s in services where s.replicas < 2 { message = \"…\" }`, or `warn where … { message = \"…\" }`");
         if let (false, Some(meant)) = (known, suggest::nearest(word, ["deny", "warn"])) {
             diagnostic = diagnostic.fix(span, meant);
         }

@@ -40,7 +40,9 @@ impl<'a> Context<'a> {
                 return;
             }
             let detail = format!("`{}` is no imported source of metrics", tag.name);
-            return self.report(Diagnostic::new(codes::BAD_QUERY, tag.span, detail).help("add `import local from \"std/local\"`, or write `promql\"…\"`"));
+            return self.report(
+                Diagnostic::new(codes::BAD_QUERY, tag.span, detail).help("add `import local from \"std/local\"`, or write `promql\"…\"`"),
+            );
         };
         let Some(field) = metrics.fields.get(text) else {
             let names = metrics.fields.keys().map(Name::as_str);

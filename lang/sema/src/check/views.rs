@@ -33,7 +33,12 @@ impl<'a> Context<'a> {
         fields.insert("services".into(), list(view));
         fields.insert("changes".into(), list(self.prelude_type("Change")));
         fields.insert("steps".into(), list(self.prelude_type("StepView")));
-        Type::Record(Arc::new(Record { name: Some(Name::new(format!("plan of {environment}"))), fields, open: false, module: self.program.root }))
+        Type::Record(Arc::new(Record {
+            name: Some(Name::new(format!("plan of {environment}"))),
+            fields,
+            open: false,
+            module: self.program.root,
+        }))
     }
 
     /// `plan(environment.production, image_tag: "abc")`.

@@ -46,7 +46,9 @@ impl<'a> Evaluator<'_, 'a> {
         }
         let values: Vec<Rc<Node>> = given.into_iter().collect::<Option<_>>().ok_or(Stop)?;
         let result = match &item.body.kind {
-            ExprKind::Name(word) if word == "native" && natives::find(&item.name.name).is_some() => self.native(&item.name.name, &values, span),
+            ExprKind::Name(word) if word == "native" && natives::find(&item.name.name).is_some() => {
+                self.native(&item.name.name, &values, span)
+            }
             _ => {
                 // A function that calls itself was reported; the fuel would end it, but the stack would end first.
                 if self.depth.get() >= MAX_CALL_DEPTH {

@@ -113,7 +113,11 @@ impl<'a> Evaluator<'_, 'a> {
     fn misfit<T>(&self, node: &Node, ty: &Type<'a>) -> Eval<T> {
         let unseen = !self.context.program.faulty && !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
         if unseen && !matches!(ty, Type::Error) {
-            self.report(Diagnostic::new(codes::BAD_DATA, node.origin.span, format!("`{ty}` is wanted, this is `{}`", shown(&node.value()))));
+            self.report(Diagnostic::new(
+                codes::BAD_DATA,
+                node.origin.span,
+                format!("`{ty}` is wanted, this is `{}`", shown(&node.value())),
+            ));
         }
         Err(Stop)
     }
@@ -286,4 +290,3 @@ fn holds_deep(ty: &Type<'_>, node: &Node) -> bool {
             _ => true,
         }
 }
-

@@ -211,7 +211,13 @@ impl<'a> Evaluator<'_, 'a> {
         }
         let name = Name::new(names.join("+"));
         let key = name.clone();
-        Ok(Value::Secret(Box::new(SecretRef { name, source: Name::new_static("template"), key, fingerprint: Name::default(), parts: pieces })))
+        Ok(Value::Secret(Box::new(SecretRef {
+            name,
+            source: Name::new_static("template"),
+            key,
+            fingerprint: Name::default(),
+            parts: pieces,
+        })))
     }
 
     pub(super) fn symbol(&self, module: ModuleId, name: &Name, span: Span) -> Eval<Rc<Node>> {
@@ -394,7 +400,9 @@ impl<'a> Evaluator<'_, 'a> {
         let of_map = matches!(source.data, Data::Map(_));
         let pairs: Box<dyn Iterator<Item = (Node, &Node)>> = match &source.data {
             Data::List(items) if items.len() <= MAX_ELEMENTS => Box::new(items.iter().enumerate().map(|(at, item)| (number(at), item))),
-            Data::Map(map) if map.len() <= MAX_ELEMENTS => Box::new(map.iter().map(|(key, item)| (Node::leaf(Value::Str(key.clone()), origin), item))),
+            Data::Map(map) if map.len() <= MAX_ELEMENTS => {
+                Box::new(map.iter().map(|(key, item)| (Node::leaf(Value::Str(key.clone()), origin), item)))
+            }
             Data::Leaf(_) => return Err(Stop),
             _ => return self.fail(codes::OUT_OF_FUEL, span, format!("more than {MAX_ELEMENTS} elements")),
         };

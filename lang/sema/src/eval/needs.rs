@@ -1,7 +1,7 @@
 //! What services need of each other: direct edges, each with its cause, and no circle.
 
-use super::layers::Setup;
 use super::Evaluator;
+use super::layers::Setup;
 use crate::codes;
 use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
 use dax_ir::{Data, Environment, Need, Node};

@@ -49,7 +49,10 @@ pub fn judge(context: &Context<'_>, params: &Params, environment: &Environment, 
         for policy in context.names.module(module).policies.iter().filter(&wanted) {
             for rule in policy.body.iter().filter_map(clauses::rule) {
                 let mut scope = Scope { module, locals: facts_in_scope.clone() };
-                if evaluator.rule(policy, &rule, &mut scope).is_err() {
+                let before = context.diagnostics.borrow().iter().filter(|finding| finding.is_error()).count();
+                let asked = evaluator.rule(policy, &rule, &mut scope);
+                let said = context.diagnostics.borrow().iter().filter(|finding| finding.is_error()).count() > before;
+                if asked.is_err() && !said {
                     evaluator.undecided(policy, &rule, "could not be asked");
                 }
             }

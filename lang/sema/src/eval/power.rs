@@ -27,11 +27,16 @@ impl<'a> Evaluator<'_, 'a> {
         parts
     }
 
-    fn explain_into(&self, expr: &'a Expr, top: bool, scope: &mut Scope, parts: &mut Vec<(Span, String)>, origins: &mut Vec<(Span, String)>) {
-        let logic = matches!(
-            &expr.kind,
-            ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) | ExprKind::Unary(dax_syntax::ast::UnaryOp::Not, _)
-        );
+    fn explain_into(
+        &self,
+        expr: &'a Expr,
+        top: bool,
+        scope: &mut Scope,
+        parts: &mut Vec<(Span, String)>,
+        origins: &mut Vec<(Span, String)>,
+    ) {
+        let logic =
+            matches!(&expr.kind, ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) | ExprKind::Unary(dax_syntax::ast::UnaryOp::Not, _));
         let leaf = matches!(&expr.kind, ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Broken | ExprKind::Data(_));
         let comprehension = matches!(&expr.kind, ExprKind::List(Some(_), _) | ExprKind::Map(Some(_), _));
         let literal_list = matches!(&expr.kind, ExprKind::List(None, _) | ExprKind::Map(None, _));
@@ -44,7 +49,8 @@ impl<'a> Evaluator<'_, 'a> {
                     parts.push((mark(expr), shown(&node.value())));
                     let origin = node.origin;
                     let read = matches!(&expr.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::GetOptional(..));
-                    let inside = origin.span.file == expr.span.file && expr.span.start <= origin.span.start && origin.span.end <= expr.span.end;
+                    let inside =
+                        origin.span.file == expr.span.file && expr.span.start <= origin.span.start && origin.span.end <= expr.span.end;
                     if read && !inside && node.as_leaf().is_some() && origin.span != Span::default() {
                         let how = match origin.layer {
                             Layer::Type => "the type's default",
@@ -82,7 +88,9 @@ fn mark(expr: &Expr) -> Span {
     match &expr.kind {
         ExprKind::Get(_, name) | ExprKind::GetOptional(_, name) => name.span,
         ExprKind::Call(function, _) => function.span,
-        ExprKind::Binary(_, left, right) if left.span.end < right.span.start => Span { start: left.span.end, end: right.span.start, ..expr.span },
+        ExprKind::Binary(_, left, right) if left.span.end < right.span.start => {
+            Span { start: left.span.end, end: right.span.start, ..expr.span }
+        }
         ExprKind::Index(base, _) => Span { start: base.span.end, ..expr.span },
         _ => expr.span,
     }

@@ -43,7 +43,11 @@ pub(super) fn smaller(value: &Value) -> Vec<Value> {
         Value::List(items) if !items.is_empty() => vec![Value::List(Vec::new()), Value::List(items[..items.len() - 1].to_vec())],
         Value::Quantity(quantity) if !quantity.base.is_zero() => {
             let half = (quantity.base / Decimal::TWO).trunc();
-            [Decimal::ZERO, half].into_iter().filter(|base| *base != quantity.base).map(|base| Value::Quantity(Quantity::new(quantity.unit, base))).collect()
+            [Decimal::ZERO, half]
+                .into_iter()
+                .filter(|base| *base != quantity.base)
+                .map(|base| Value::Quantity(Quantity::new(quantity.unit, base)))
+                .collect()
         }
         _ => Vec::new(),
     }
@@ -79,7 +83,9 @@ impl Samples {
             Type::Unset => Some(Value::Unset),
             Type::Bool => Some(Value::Bool(self.below(2) == 1)),
             Type::Int => Some(self.between(-1000, 1000, case)),
-            Type::Number => Some(Value::Decimal(Decimal::new(i64::try_from(self.below(2_000_000)).unwrap_or(0) - 1_000_000, 3).normalize())),
+            Type::Number => {
+                Some(Value::Decimal(Decimal::new(i64::try_from(self.below(2_000_000)).unwrap_or(0) - 1_000_000, 3).normalize()))
+            }
             Type::String => Some(self.text()),
             Type::Unit(unit) => Some(Value::Quantity(Quantity::new(*unit, Decimal::from(self.below(most(*unit)))))),
             Type::Literal(text) => Some(Value::Str(text.clone())),
@@ -230,7 +236,12 @@ fn pattern(condition: &Expr) -> Option<&str> {
 fn known(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
         "Url" => &["https://example.com", "http://127.0.0.1:8080/x?y=z#f", "postgres://db.internal:5432/app", "https://example.com/%20"],
-        "ImageRef" => &["nginx", "ghcr.io/acme/web:1.2.3", "localhost:5000/a/b:latest", "a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"],
+        "ImageRef" => &[
+            "nginx",
+            "ghcr.io/acme/web:1.2.3",
+            "localhost:5000/a/b:latest",
+            "a@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ],
         "Cron" => &["* * * * *", "*/5 0-6 1 1,7 1-5", "0 0 * * 0"],
         "Regex" => &["", "^a+$", "[0-9]{1,3}", "(?i)x|y"],
         "Version" => &["0.0.1", "1.2.3", "10.20.30-rc.1+build.5"],

@@ -132,7 +132,13 @@ impl<'a> Run<'_, 'a> {
     }
 
     /// Tries smaller values as long as they fail too.
-    fn shrink(&self, evaluator: &Evaluator<'_, 'a>, given: &[(Ident, Type<'a>)], mut values: Vec<(Name, Value)>, mut diagnostics: Vec<Diagnostic>) -> Verdict {
+    fn shrink(
+        &self,
+        evaluator: &Evaluator<'_, 'a>,
+        given: &[(Ident, Type<'a>)],
+        mut values: Vec<(Name, Value)>,
+        mut diagnostics: Vec<Diagnostic>,
+    ) -> Verdict {
         let mut tries = 200;
         let mut at = 0;
         while at < values.len() && tries > 0 {

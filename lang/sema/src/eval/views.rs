@@ -33,5 +33,8 @@ pub(super) fn services(environment: &Environment) -> Node {
 
 /// A list of values that come from no place in the program.
 pub(super) fn list(values: &[Value]) -> Node {
-    Node { data: Data::List(values.iter().map(|value| super::expr::from_value(value.clone(), Span::default())).collect()), origin: plain(Span::default()) }
+    Node {
+        data: Data::List(values.iter().map(|value| super::expr::from_value(value.clone(), Span::default())).collect()),
+        origin: plain(Span::default()),
+    }
 }

@@ -90,7 +90,9 @@ fn image(value: &str) -> Result<Image<'_>, String> {
     };
     let part_fits = |part: &str| {
         let ends = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        ends(part.bytes().next()) && ends(part.bytes().last()) && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
+        ends(part.bytes().next())
+            && ends(part.bytes().last())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
     };
     match repository.split('/').find(|part| !part_fits(part)) {
         Some(part) if part.bytes().any(|b| b.is_ascii_uppercase()) => Err(format!("`{part}` has large letters")),

@@ -58,9 +58,9 @@ fn from_json(json: &Json) -> Outcome {
         },
         Json::String(text) => Value::str(text),
         Json::Array(items) => Value::List(items.iter().map(from_json).collect::<Result<_, _>>()?),
-        Json::Object(map) => {
-            Value::Map(map.iter().map(|(key, item)| Ok((Name::new(key), from_json(item)?))).collect::<Result<_, (dax_core::Code, String)>>()?)
-        }
+        Json::Object(map) => Value::Map(
+            map.iter().map(|(key, item)| Ok((Name::new(key), from_json(item)?))).collect::<Result<_, (dax_core::Code, String)>>()?,
+        ),
     })
 }
 

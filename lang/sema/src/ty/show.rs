@@ -68,7 +68,7 @@ impl Type<'_> {
     pub(crate) fn difference(&self, want: &Self) -> Option<(String, String, String)> {
         let mut path = String::new();
         let (have, want) = differ(self, want, &mut path);
-        (!path.is_empty()).then(|| (path, have, want))
+        if path.is_empty() { None } else { Some((path, have, want)) }
     }
 }
 

@@ -37,7 +37,28 @@ impl Token<'_> {
 
 /// Whether a line that ends with this word goes on in the next.
 pub(super) fn is_infix(word: &str) -> bool {
-    matches!(word, "=" | "+" | "-" | "*" | "/" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "??" | "&&" | "||" | "and" | "or" | "in" | "then" | "else" | "|")
+    matches!(
+        word,
+        "=" | "+"
+            | "-"
+            | "*"
+            | "/"
+            | "=="
+            | "!="
+            | "<"
+            | "<="
+            | ">"
+            | ">="
+            | "??"
+            | "&&"
+            | "||"
+            | "and"
+            | "or"
+            | "in"
+            | "then"
+            | "else"
+            | "|"
+    )
 }
 
 /// Cuts a text that parsed without faults.

@@ -113,7 +113,9 @@ pub(super) fn behind(before: &str, line: &str, item_words: &[&str]) -> Option<Ad
         let value = value.trim_start();
         return match value.chars().next() {
             Some('\'') => Some(say("texts are written in double quotes").replace(format!("= {}", value.replace('\'', "\"")))),
-            Some('"') if value.contains("${") => Some(say("a `${…}` in this text is empty or not closed").help("write `\\${` for the characters themselves")),
+            Some('"') if value.contains("${") => {
+                Some(say("a `${…}` in this text is empty or not closed").help("write `\\${` for the characters themselves"))
+            }
             Some('[' | '{') if value[1..].trim_start().starts_with("for ") => Some(say("a comprehension is written `[for x in items: x]`")),
             Some('=') => Some(say("one `=` gives a name its value")),
             _ => None,
@@ -126,7 +128,9 @@ pub(super) fn behind(before: &str, line: &str, item_words: &[&str]) -> Option<Ad
     let operator = ["+", "-", "*", "/", "==", "!=", "<", ">", "and ", "or ", "??", "."].iter().find(|op| line.starts_with(**op));
     if let Some(operator) = operator {
         let operator = operator.trim();
-        return Some(say(format!("a line does not begin with `{operator}`")).help(format!("put `{operator}` at the end of the line before")));
+        return Some(
+            say(format!("a line does not begin with `{operator}`")).help(format!("put `{operator}` at the end of the line before")),
+        );
     }
     item_words.contains(&first.as_str()).then(|| Advice { gap: Some("\n"), ..say("a new item starts on a line of its own") })
 }

@@ -223,7 +223,9 @@ impl Lower<'_> {
         let Some(open) = self.child(node, Kind::no_close) else { return Some(()) };
         let known = self.diagnostics.len();
         self.not_closed(open, closer);
-        let said = self.diagnostics[known.min(self.diagnostics.len())..].iter().any(|d| d.fix.as_ref().is_none_or(|fix| fix.span.start != fix.span.end));
+        let said = self.diagnostics[known.min(self.diagnostics.len())..]
+            .iter()
+            .any(|d| d.fix.as_ref().is_none_or(|fix| fix.span.start != fix.span.end));
         if said { None } else { Some(()) }
     }
 }

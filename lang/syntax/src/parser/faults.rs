@@ -97,7 +97,8 @@ impl Lower<'_> {
         };
         let diagnostic = Diagnostic::new(code, span, detail);
         self.diagnostics.push(match place {
-            Place::Item => diagnostic.help("items are import, param, let, fn, type, secret, provider, service, strategy, environment, patch, policy, test"),
+            Place::Item => diagnostic
+                .help("items are import, param, let, fn, type, secret, provider, service, strategy, environment, patch, policy, test"),
             Place::Member => diagnostic,
         });
     }

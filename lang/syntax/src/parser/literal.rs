@@ -95,7 +95,10 @@ impl Lower<'_> {
                     Some(c) => c.to_string(),
                     None => {
                         let detail = format!("`{digits}` is the number of no character");
-                        self.diagnostics.push(Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help("write it in hexadecimal, as in `\\u{e9}`"));
+                        self.diagnostics.push(
+                            Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail)
+                                .help("write it in hexadecimal, as in `\\u{e9}`"),
+                        );
                         String::new()
                     }
                 }
@@ -112,9 +115,33 @@ impl Lower<'_> {
 
 /// What units are called elsewhere.
 const OTHER_NAMES: &[(&str, &str)] = &[
-    ("sec", "s"), ("secs", "s"), ("second", "s"), ("seconds", "s"), ("min", "m"), ("mins", "m"), ("minutes", "m"), ("hr", "h"), ("hour", "h"),
-    ("hours", "h"), ("day", "d"), ("days", "d"), ("msec", "ms"), ("millis", "ms"), ("Ki", "KiB"), ("Mi", "MiB"), ("Gi", "GiB"), ("Ti", "TiB"),
-    ("k", "KB"), ("G", "GB"), ("bytes", "B"), ("percent", "%"), ("pct", "%"), ("cores", "cpu"), ("millicpu", "mcpu"), ("millicores", "mcpu"), ("qps", "rps"),
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("min", "m"),
+    ("mins", "m"),
+    ("minutes", "m"),
+    ("hr", "h"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("Ki", "KiB"),
+    ("Mi", "MiB"),
+    ("Gi", "GiB"),
+    ("Ti", "TiB"),
+    ("k", "KB"),
+    ("G", "GB"),
+    ("bytes", "B"),
+    ("percent", "%"),
+    ("pct", "%"),
+    ("cores", "cpu"),
+    ("millicpu", "mcpu"),
+    ("millicores", "mcpu"),
+    ("qps", "rps"),
 ];
 
 /// A number with or without a unit; nothing when it is too large or the unit is not known.
