@@ -1,6 +1,6 @@
 //! What policies see of a plan, and what they say of it.
 
-use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, planning};
+use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown};
 use dax_core::{Name, ResourceAddr, Sources, Span, Value};
 use dax_ir::Environment;
 use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
@@ -103,7 +103,7 @@ fn steps(plan: &Plan) -> Vec<Value> {
 
 /// What a plan of an environment from nothing would do: what tests assert over.
 pub fn plan_from_nothing(sources: &Sources, environment: &Environment) -> Planned {
-    let unknown = planning::not_yet_known(environment);
+    let unknown = unknown::not_yet_known(environment);
     if !unknown.is_empty() {
         return Planned { diagnostics: unknown, ..Planned::default() };
     }
@@ -150,7 +150,7 @@ impl Engine {
             let message = format!("the program no longer has `{}`, so its policies cannot be asked", plan.environment);
             return Err(EngineError::Denied { message });
         };
-        let findings = checked.loaded.judge(&params, environment, "apply", Some(&facts(plan, now())));
+        let findings = checked.loaded.judge(&params, environment, "apply", &|| facts(plan, now()));
         if diagnostic::has_errors(&findings) {
             return Err(EngineError::Policy { sources: checked.loaded.sources, diagnostics: findings });
         }

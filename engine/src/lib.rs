@@ -16,6 +16,7 @@ mod judging;
 mod plan_file;
 mod planning;
 mod secrets;
+mod unknown;
 mod vendor;
 
 pub use affected::{Affected, affected};

@@ -1,22 +1,20 @@
 //! Planning: the program, the state and the world become a plan.
 
-use crate::{Checked, Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, now_ms, plan_file, secrets};
+use crate::{Checked, Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, now_ms, plan_file, secrets, unknown};
 use dax_apply::{Outcome, Providers, Store};
-use dax_core::{Code, Name, ResourceAddr, Span, Value};
-use dax_ir::{Data, Environment, Node};
+use dax_core::{Code, Name, ResourceAddr, Span};
+use dax_ir::Environment;
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Gate, Mode};
 use dax_plan::{LiveState, Plan, Request};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// A value that only apply will know. Explained in docs/diagnostics/DAX5005.md.
-pub const NOT_YET_KNOWN: Code = Code::error(5005, "the value is known only after apply");
 /// A service that its platform cannot run. Explained in docs/diagnostics/DAX7001.md.
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[NOT_YET_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
+pub const CODES: &[Code] = &[unknown::NOT_YET_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
 
 /// What a plan remembers of the program that it was made from; a state alone has little of it.
 struct Origin<'o> {
@@ -54,7 +52,7 @@ impl Engine {
         if diagnostic::has_errors(&problems) {
             return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
         }
-        let findings = checked.loaded.judge(params, &found, "plan", Some(&judging::facts(&plan, judging::now())));
+        let findings = checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
         Ok(Judged { plan, sources: checked.loaded.sources, findings })
     }
 
@@ -66,7 +64,7 @@ impl Engine {
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
         };
-        let unknown = not_yet_known(&found);
+        let unknown = unknown::not_yet_known(&found);
         if !unknown.is_empty() {
             return Ok((found, unknown));
         }
@@ -183,28 +181,6 @@ impl Engine {
     /// The file cannot be read, is no plan, or was changed.
     pub fn open_plan(&self, path: &Path) -> Result<Plan, EngineError> {
         plan_file::read(path)
-    }
-}
-
-/// Values of an environment that only apply will know; a plan holds none of them yet.
-pub(crate) fn not_yet_known(environment: &Environment) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    for service in environment.services.values() {
-        collect_unknown(&service.desired, &mut found);
-    }
-    found
-}
-
-fn collect_unknown(node: &Node, found: &mut Vec<Diagnostic>) {
-    match &node.data {
-        Data::Leaf(Value::Unknown(unknown)) => {
-            let detail = format!("it waits for `{}`", unknown.cause);
-            let help = "plans hold known values only so far: give the value as a parameter or a constant";
-            found.push(Diagnostic::new(NOT_YET_KNOWN, node.origin.span, detail).help(help));
-        }
-        Data::Leaf(_) => {}
-        Data::List(items) => items.iter().for_each(|item| collect_unknown(item, found)),
-        Data::Map(map) => map.values().for_each(|item| collect_unknown(item, found)),
     }
 }
 

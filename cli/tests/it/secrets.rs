@@ -8,7 +8,7 @@ const FILE_VALUE: &str = "file-secret-staple-93417";
 #[test]
 fn the_value_reaches_the_process_and_nothing_else() {
     let text =
-        WEB.replace("ports   = { http: PORT1 }", "ports   = { http: PORT1 }\n  env     = { TOKEN: token, PASSWORD: password }").replace(
+        WEB.replace("ports   = { http: PORT1 }", "ports   = { http: PORT1 }\n  env     = { TOKEN: token, PASSWORD: password, URL: secret\"db://${token}:${password}@host\" }").replace(
             "service api",
             "secret token: string from env(\"DAX_TEST_TOKEN\")\n\nsecret password: string from file(\"password.txt\")\n\nservice api",
         );
@@ -33,6 +33,7 @@ fn the_value_reaches_the_process_and_nothing_else() {
     let environ = std::fs::read(format!("/proc/{api}/environ")).expect("its environment");
     let environ = String::from_utf8_lossy(&environ);
     assert!(environ.contains(VALUE) && environ.contains(FILE_VALUE), "the process needs them");
+    assert!(environ.contains(&format!("URL=db://{VALUE}:{FILE_VALUE}@host")), "a text of secrets is put together for the process");
     let agent = project.agent().expect("an agent");
     let agent = String::from_utf8_lossy(&std::fs::read(format!("/proc/{agent}/environ")).expect("its environment")).into_owned();
     for value in [VALUE, FILE_VALUE] {

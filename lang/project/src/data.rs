@@ -6,7 +6,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
 
-use crate::load::BAD_FILE;
+use crate::codes::BAD_FILE;
 
 /// Largest data file, in bytes.
 const MOST_BYTES: usize = 16 << 20;

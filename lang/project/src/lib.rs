@@ -3,13 +3,15 @@
 //! The unit of compilation is the folder that holds `dax.mod`: its `.dax` files are one module, other
 //! folders are modules that are imported by path. Files are read through a [`FileSystem`] only.
 
+mod codes;
 mod data;
 mod load;
 mod manifest;
 pub mod packages;
 
+pub use codes::CODES;
 pub use dax_sema::{Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
-pub use load::{CODES, Loaded, load, project_name};
+pub use load::{Loaded, load, project_name};
 pub use manifest::{Manifest, Require, Source};
 pub use packages::Package;
 
@@ -77,9 +79,12 @@ impl Loaded {
         (graph, diagnostics)
     }
 
-    /// What the policies of a phase say of an environment.
-    pub fn judge(&self, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: Option<&Facts>) -> Vec<Diagnostic> {
-        dax_sema::judge(&self.program, params, environment, phase, facts)
+    /// What the policies of a phase say of an environment; `facts` is asked only if there are any.
+    pub fn judge(&self, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: &dyn Fn() -> Facts) -> Vec<Diagnostic> {
+        if !self.program.has_policies(phase) {
+            return Vec::new();
+        }
+        dax_sema::judge(&self.program, params, environment, phase, Some(&facts()))
     }
 
     /// The value and the type of a `let` of the project, in an environment or outside of all.

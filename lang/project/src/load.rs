@@ -1,34 +1,15 @@
 //! Loading: every file once, every import to its module.
 
-use crate::manifest::{self, MANIFEST};
+use crate::codes::{BAD_FILE, CIRCULAR_IMPORT, NO_MODULE, NOT_TEXT};
+use crate::manifest;
 use crate::packages::{self, Package};
 use crate::{FileSystem, Manifest, ProjectError};
-use dax_core::{Code, Diagnostic, FileId, Name, Sources, Span};
+use dax_core::{Diagnostic, FileId, Name, Sources, Span};
 use dax_ir::Node;
 use dax_sema::walk::walk_item;
 use dax_sema::{ModuleId, ModuleSource, Program, import_path};
 use dax_syntax::ast::{ExprKind, File, ItemKind};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// An import that leads nowhere. Explained in docs/diagnostics/DAX8002.md.
-pub const NO_MODULE: Code = Code::error(8002, "there is no such module");
-/// A file that is no text. Explained in docs/diagnostics/DAX8003.md.
-pub const NOT_TEXT: Code = Code::error(8003, "the file is not UTF-8 text");
-/// Modules that import each other. Explained in docs/diagnostics/DAX8004.md.
-pub const CIRCULAR_IMPORT: Code = Code::error(8004, "modules import each other in a circle");
-
-/// A data file that cannot be read. Explained in docs/diagnostics/DAX8005.md.
-pub const BAD_FILE: Code = Code::error(8005, "the data file cannot be read");
-
-/// A package that is not here. Explained in docs/diagnostics/DAX8006.md.
-pub const NO_PACKAGE: Code = Code::error(8006, "the package is not here");
-/// A package that `dax.lock` does not know. Explained in docs/diagnostics/DAX8007.md.
-pub const NOT_LOCKED: Code = Code::error(8007, "the package is not locked");
-/// A package that is not what was locked. Explained in docs/diagnostics/DAX8008.md.
-pub const TAMPERED: Code = Code::error(8008, "the package was changed");
-
-/// Every code of this crate.
-pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
 
 /// A loaded project.
 #[derive(Debug)]

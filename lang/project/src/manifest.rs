@@ -2,13 +2,11 @@
 //!
 //! It is written in dax itself.
 
-use dax_core::{Code, Diagnostic, FileId, Name, Span, Value};
+use crate::codes::MANIFEST;
+use dax_core::{Diagnostic, FileId, Name, Span, Value};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, ItemKind, Member};
 use semver::Version;
 use std::collections::BTreeMap;
-
-/// `dax.mod` is malformed. Explained in docs/diagnostics/DAX8001.md.
-pub const MANIFEST: Code = Code::error(8001, "dax.mod is malformed");
 
 /// The newest edition that this version of dax reads.
 pub const EDITION: i64 = 2026;

@@ -4,7 +4,7 @@
 //! newest; nothing newer than somebody asked for is ever taken, so a build is the same tomorrow. What the project
 //! itself requires by path or by git revision settles the package for everybody.
 
-use crate::load::{NO_PACKAGE, NOT_LOCKED, TAMPERED};
+use crate::codes::{NO_PACKAGE, NOT_LOCKED, TAMPERED};
 use crate::manifest::{self, Manifest, Source};
 use crate::{FileSystem, ProjectError};
 use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value};

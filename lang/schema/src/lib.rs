@@ -3,6 +3,7 @@
 //! What comes out is meant to be read and kept: named types, the descriptions as doc comments, the one canonical
 //! form. What a type cannot say is left to the system that the schema belongs to, never invented.
 
+mod names;
 mod types;
 mod write;
 
@@ -38,8 +39,13 @@ pub struct Request<'r> {
 /// # Errors
 /// The text is no YAML or JSON, or describes no types.
 pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
-    let documents: Vec<Json> = serde_saphyr::from_multiple(request.text)
-        .map_err(|error| SchemaError { message: format!("this is no YAML or JSON: {}", error.to_string().lines().next().unwrap_or("")) })?;
+    let documents: Vec<Json> = match serde_json::from_str(request.text) {
+        Ok(document) => vec![document],
+        // The reader of YAML bounds how large a text may be, which JSON descriptions of whole APIs exceed.
+        Err(_) => serde_saphyr::from_multiple(request.text).map_err(|error| SchemaError {
+            message: format!("this is no YAML or JSON: {}", error.to_string().lines().next().unwrap_or("")),
+        })?,
+    };
     let mut roots = Vec::new();
     let mut origin = Vec::new();
     for document in &documents {
@@ -47,13 +53,13 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
             roots.extend(custom_resource(document));
             origin.push(format!("the custom resource `{}`", document["metadata"]["name"].as_str().unwrap_or("")));
         } else if let Some(schemas) = openapi(document) {
-            roots.extend(schemas.iter().map(|(name, schema)| (write::type_name(name), schema.clone())));
+            roots.extend(schemas.iter().map(|(name, schema)| (names::type_name(name), schema.clone())));
             origin.push(format!("the OpenAPI description `{}`", document["info"]["title"].as_str().unwrap_or("")));
         } else if document.is_object() && is_schema(document) {
             let name = document["title"].as_str().unwrap_or(request.name);
-            roots.push((write::type_name(name), document.clone()));
+            roots.push((names::type_name(name), document.clone()));
             for (name, schema) in definitions(document) {
-                roots.push((write::type_name(name), schema.clone()));
+                roots.push((names::type_name(name), schema.clone()));
             }
             origin.push("a JSON Schema".to_owned());
         }
@@ -64,7 +70,7 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
     let mut made = types::Types::of(roots);
     if !request.only.is_empty() {
         let known: Vec<String> = made.names();
-        if let Some(unknown) = request.only.iter().find(|name| !known.contains(&write::type_name(name))) {
+        if let Some(unknown) = request.only.iter().find(|name| !known.contains(&names::type_name(name))) {
             return Err(SchemaError { message: format!("there is no type `{unknown}`; there are {}", known.join(", ")) });
         }
         made.keep(request.only);
@@ -96,5 +102,5 @@ fn custom_resource(document: &Json) -> Option<(String, Json)> {
     let kind = spec["names"]["kind"].as_str()?;
     let versions = spec["versions"].as_array()?;
     let version = versions.iter().find(|version| version["storage"] == true).or_else(|| versions.first())?;
-    Some((write::type_name(kind), version["schema"]["openAPIV3Schema"].clone()))
+    Some((names::type_name(kind), version["schema"]["openAPIV3Schema"].clone()))
 }

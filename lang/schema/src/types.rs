@@ -1,6 +1,6 @@
 //! From schema to types, before they are written down.
 
-use crate::write::type_name;
+use crate::names::{is_ident, quoted, type_name};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -313,10 +313,6 @@ fn type_word(schema: &Json) -> Option<&str> {
     }
 }
 
-pub(crate) fn is_ident(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 fn string(schema: &Json) -> Type {
     let plain = match schema["format"].as_str() {
         Some("uri" | "url") => return Type::Plain("Url"),
@@ -350,25 +346,6 @@ fn range(schema: &Json, base: &'static str) -> Type {
         (None, Some(high), _) => Type::Where(Box::new(Type::Plain(base)), format!("self <= {high}")),
         _ => Type::Plain(base),
     }
-}
-
-/// A text as dax writes it.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '$' if chars.peek() != Some(&'{') => out.push('$'),
-            '"' | '\\' | '$' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// A default as dax writes it; nothing for what its type would not take.

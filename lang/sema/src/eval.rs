@@ -15,12 +15,12 @@ mod policy;
 mod power;
 mod sample;
 mod services;
-mod tests;
+mod testing;
 mod views;
 
 pub use params::{Missing, Params};
 pub use policy::{Facts, judge};
-pub use tests::{Planned, Planner, TestOutcome, TestRequest, Verdict, test};
+pub use testing::{Planned, Planner, TestOutcome, TestRequest, Verdict, test};
 
 use crate::context::Context;
 use crate::program::ModuleId;
@@ -49,6 +49,17 @@ pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
     let mut graph = Graph { project: context.program.project.clone(), ..Graph::default() };
     let outside = Evaluator::new(context, params, None);
     graph.params = outside.params();
+    // Where everything is looked at, a value of a sound program that nothing uses yet is looked at, too.
+    let sound = !context.program.faulty && !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
+    if sound && params.missing == Missing::Ignore && params.only.is_none() {
+        for module in (0..context.program.modules.len()).map(ModuleId).filter(|module| context.program.is_own(*module)) {
+            for (name, (symbol, span)) in &context.names.module(module).values {
+                if matches!(symbol, crate::names::Symbol::Let(_)) {
+                    let _ = outside.symbol(module, name, *span);
+                }
+            }
+        }
+    }
     let wanted = |name: &Name| params.only.as_ref().is_none_or(|only| only == name);
     for block in lower::environments(context).filter(|block| wanted(&block.name.name)) {
         let setup = layers::Setup::of(context, block);

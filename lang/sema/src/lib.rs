@@ -10,6 +10,7 @@ mod clauses;
 pub mod codes;
 mod context;
 mod eval;
+mod limits;
 mod names;
 mod natives;
 mod operators;

@@ -14,13 +14,8 @@ mod version;
 pub(crate) use checked::why_not;
 
 use crate::codes;
+use crate::limits::{MAX_ELEMENTS, MAX_TEXT};
 use dax_core::{Code, Decimal, Name, Value};
-
-/// Longest text that a function may make, in bytes.
-pub(crate) const MAX_TEXT: usize = 1 << 20;
-
-/// Elements that one list or map may hold.
-pub(crate) const MAX_ELEMENTS: usize = 1_000_000;
 
 /// What a function makes of its arguments, or why it cannot.
 pub(crate) type Outcome = Result<Value, (Code, String)>;
@@ -74,14 +69,6 @@ fn text(args: &[Value], at: usize) -> &str {
 
 fn int(args: &[Value], at: usize) -> i64 {
     args.get(at).and_then(Value::as_int).unwrap_or(0)
-}
-
-fn decimal(value: &Value) -> Option<Decimal> {
-    match value {
-        Value::Int(number) => Some(Decimal::from(*number)),
-        Value::Decimal(number) => Some(*number),
-        _ => None,
-    }
 }
 
 /// A number as the language holds it: whole ones as `int`.

@@ -64,7 +64,8 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
     }
 }
 
-fn decimal(value: &Value) -> Option<Decimal> {
+/// The amount of a number, however it is held.
+pub(crate) fn decimal(value: &Value) -> Option<Decimal> {
     match value {
         Value::Int(number) => Some(Decimal::from(*number)),
         Value::Decimal(number) => Some(*number),
@@ -148,7 +149,7 @@ fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, (Code,
             Ok(Value::Quantity(Quantity::new(quantity.unit, base)))
         }
         (Value::Str(a), Value::Str(b)) => {
-            if a.len() + b.len() > crate::natives::MAX_TEXT {
+            if a.len() + b.len() > crate::limits::MAX_TEXT {
                 return Err((codes::OUT_OF_FUEL, "the text would be too long".to_owned()));
             }
             Ok(Value::str(format!("{a}{b}")))

@@ -2,7 +2,7 @@
 
 use dax_core::Name;
 use dax_ir::Node;
-use dax_syntax::ast::File;
+use dax_syntax::ast::{Arg, Expr, ExprKind, File, ItemKind};
 use std::collections::BTreeMap;
 
 /// A module of one [`Program`].
@@ -40,6 +40,18 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether any policy is asked in a phase: most programs have none, and then nothing is computed for them.
+    pub fn has_policies(&self, phase: &str) -> bool {
+        let items = self.modules.iter().flat_map(|module| &module.files).flat_map(|file| &file.items);
+        let mut commands = items.filter_map(|item| match &item.kind {
+            ItemKind::Command(command) if command.word.name == "policy" => Some(command),
+            _ => None,
+        });
+        commands.any(|command| {
+            command.args.iter().any(|arg| matches!(arg, Arg::Expr(Expr { kind: ExprKind::Name(word), .. }) if word == phase))
+        })
+    }
+
     /// Whether a module was written for this project.
     pub fn is_own(&self, module: ModuleId) -> bool {
         !self.is_std(module) && !self.modules[module.0].foreign

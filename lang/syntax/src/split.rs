@@ -75,7 +75,8 @@ fn starts_item(text: &str, line: usize, top_level: bool) -> bool {
     top_level || {
         let rest = &text[line..];
         let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
-        ITEM_WORDS.contains(&word) && rest[word.len()..].starts_with([' ', '\t'])
+        let after = &rest[word.len()..];
+        ITEM_WORDS.contains(&word) && (after.is_empty() || after.starts_with([' ', '\t', '\r', '\n']))
     }
 }
 

@@ -86,3 +86,36 @@ fn every_example_is_without_errors() {
         assert_eq!(check(&Files::read(&folder), &params(&[])), "no errors\n", "{}", folder.display());
     }
 }
+
+#[test]
+fn the_checkout_example_is_planned_and_passes_its_test() {
+    let loaded = dax_tests::load(&Files::read(&dax_tests::root().join("examples/checkout")));
+    let (graph, found) = loaded.analyse(&params(&[("image_tag", "abc1234")]));
+    assert_eq!(dax_tests::describe(&loaded.sources, &found), "no errors\n");
+    let planned = dax_engine::plan_from_nothing(&loaded.sources, &graph.environments["production"]);
+    assert_eq!(planned.diagnostics, []);
+    assert_eq!(planned.changes.len(), 2, "one for each region");
+    let outcomes = dax_engine::run_tests(&loaded, &super::stdlib::request());
+    assert!(matches!(outcomes.as_slice(), [one] if matches!(one.verdict, dax_engine::Verdict::Passed { .. })), "{outcomes:?}");
+}
+
+#[test]
+fn formatting_keeps_the_graph_of_every_program() {
+    let mut compared = 0;
+    for area in AREAS {
+        for (case, folder) in cases(area) {
+            let files = Files::read(&folder);
+            let mut formatted = files.clone();
+            formatted.0.iter_mut().filter(|(name, _)| name.ends_with(".dax")).for_each(|(_, text)| *text = dax_syntax::format(text));
+            let values = |files: &Files| {
+                let (graph, found) = dax_tests::load(files).analyse(&params(&[]));
+                let services = graph.environments.values().flat_map(|environment| environment.services.values());
+                let values: Vec<String> = services.map(|service| format!("{} {}", service.addr, service.desired.value())).collect();
+                (values, found.iter().map(|one| one.code.number).collect::<std::collections::BTreeSet<u16>>())
+            };
+            assert_eq!(values(&files), values(&formatted), "{area}/{case}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 250, "the programs are there: {compared}");
+}

@@ -1,8 +1,9 @@
 //! Expressions to values.
 
 use super::{Eval, Evaluator, Scope, Stop, plain};
+use crate::limits::{MAX_ELEMENTS, MAX_TEXT};
 use crate::names::Symbol;
-use crate::natives::{self, MAX_ELEMENTS};
+use crate::natives;
 use crate::program::ModuleId;
 use crate::{codes, operators};
 use dax_core::{Diagnostic, Name, SecretPart, SecretRef, Span, Unknown, Value};
@@ -179,8 +180,8 @@ impl<'a> Evaluator<'_, 'a> {
                     Some(value) => text.push_str(&natives::display(value)),
                 },
             }
-            if text.len() > natives::MAX_TEXT {
-                return self.fail(codes::OUT_OF_FUEL, span, format!("the text would be longer than {} bytes", natives::MAX_TEXT));
+            if text.len() > MAX_TEXT {
+                return self.fail(codes::OUT_OF_FUEL, span, format!("the text would be longer than {} bytes", MAX_TEXT));
             }
         }
         self.spend(text.len() as u64 / 64, span)?;

@@ -1,6 +1,7 @@
 //! Lists, sets and maps.
 
-use super::{MAX_ELEMENTS, Outcome, int, too_many};
+use super::{Outcome, int, too_many};
+use crate::limits::MAX_ELEMENTS;
 use crate::operators;
 use dax_core::Value;
 use dax_syntax::ast::BinaryOp;

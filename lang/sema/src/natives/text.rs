@@ -1,6 +1,8 @@
 //! Texts and numbers.
 
-use super::{MAX_TEXT, Outcome, bad, bounded, decimal, display, int, number, text, texts, too_long};
+use super::{Outcome, bad, bounded, display, int, number, text, texts, too_long};
+use crate::limits::MAX_TEXT;
+use crate::operators::decimal;
 use dax_core::{Decimal, Value};
 
 pub(super) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {

@@ -1,0 +1,50 @@
+//! Names and texts as dax writes them.
+
+/// A name as types are named: `io.k8s.Pod-spec` is `PodSpec`.
+pub(crate) fn type_name(name: &str) -> String {
+    let last = if name.contains('/') || !name.contains('.') { name } else { name.rsplit('.').next().unwrap_or(name) };
+    let mut out = String::new();
+    let mut upper = true;
+    for c in last.chars() {
+        if c.is_ascii_alphanumeric() {
+            out.push(if upper { c.to_ascii_uppercase() } else { c });
+            upper = false;
+        } else {
+            upper = true;
+        }
+    }
+    if out.starts_with(|c: char| c.is_ascii_digit()) || out.is_empty() {
+        out.insert(0, 'T');
+    }
+    // Names that mean something else in every module.
+    if ["List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes", "Percent", "Cpu", "Rate"]
+        .contains(&out.as_str())
+    {
+        out.push_str("Type");
+    }
+    out
+}
+
+/// Whether dax can write a name.
+pub(crate) fn is_ident(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A text as dax writes it.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '$' if chars.peek() != Some(&'{') => out.push('$'),
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
