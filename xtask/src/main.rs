@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod fuzz;
 mod load;
 mod tidy;
 
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const USAGE: &str = "usage: cargo xtask <task>\n\n  test   every test of the workspace\n  tidy   the rules of the house that no compiler checks\n  demo   deploy, canary and roll back on this machine, under load\n  bench  speed and memory of the release build";
+const USAGE: &str = "usage: cargo xtask <task>\n\n  test   every test of the workspace\n  tidy   the rules of the house that no compiler checks\n  demo   deploy, canary and roll back on this machine, under load\n  bench  speed and memory of the release build\n  fuzz   every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -18,6 +19,7 @@ fn main() -> Result<()> {
         Some("test") => test(&args.collect::<Vec<_>>()),
         Some("tidy") => tidy::run(&root()),
         Some("demo") => demo::run(&root()),
+        Some("fuzz") => fuzz::run(&root(), &args.collect::<Vec<_>>()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         _ => bail!("{USAGE}"),
     }

@@ -7,8 +7,12 @@ const FILE_VALUE: &str = "file-secret-staple-93417";
 
 #[test]
 fn the_value_reaches_the_process_and_nothing_else() {
-    let text =
-        WEB.replace("ports   = { http: PORT1 }", "ports   = { http: PORT1 }\n  env     = { TOKEN: token, PASSWORD: password, URL: secret\"db://${token}:${password}@host\" }").replace(
+    let text = WEB
+        .replace(
+            "ports   = { http: PORT1 }",
+            "ports   = { http: PORT1 }\n  env     = { TOKEN: token, PASSWORD: password, URL: secret\"db://${token}:${password}@host\" }",
+        )
+        .replace(
             "service api",
             "secret token: string from env(\"DAX_TEST_TOKEN\")\n\nsecret password: string from file(\"password.txt\")\n\nservice api",
         );
