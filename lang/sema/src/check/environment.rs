@@ -13,6 +13,9 @@ use dax_core::{Diagnostic, Name, Span, Unit, Value, suggest};
 use dax_syntax::ast::{Command, Expr, ExprKind, Field, Ident, Member};
 use std::sync::Arc;
 
+/// Names that a message lists at most.
+const MOST_NAMED: usize = 8;
+
 impl<'a> Context<'a> {
     pub(super) fn check_environment(&self, module: ModuleId, block: &Block<'a>) {
         if let Some(base) = &block.extends {
@@ -188,9 +191,13 @@ impl<'a> Context<'a> {
             Symbol::Environment(_) => word == "environment",
             _ => false,
         });
+        let known: Vec<&str> = of_kind.map(|(name, _)| name.as_str()).collect();
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no {word} `{name}`"));
-        if let Some(meant) = suggest::nearest(name, of_kind.map(|(name, _)| name.as_str())) {
+        if let Some(meant) = suggest::nearest(name, known.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
+        } else if !known.is_empty() {
+            let more = if known.len() > MOST_NAMED { ", …" } else { "" };
+            diagnostic = diagnostic.help(format!("the project has {}{more}", known[..known.len().min(MOST_NAMED)].join(", ")));
         }
         self.report(diagnostic);
     }
