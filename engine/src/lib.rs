@@ -104,6 +104,23 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded, or a parameter is not known.
     pub fn check(&self, params: &Params) -> Result<Checked, EngineError> {
+        let loaded = self.load(params)?;
+        let (graph, diagnostics) = loaded.analyse(params);
+        Ok(Checked { loaded, graph, diagnostics })
+    }
+
+    /// What is wrong with the whole program, and how many environments it has; nothing else of it is kept.
+    ///
+    /// # Errors
+    /// The project cannot be loaded, or a parameter is not known.
+    pub fn findings(&self, params: &Params) -> Result<(Loaded, usize, Vec<Diagnostic>), EngineError> {
+        let loaded = self.load(params)?;
+        let (count, diagnostics) = loaded.check(params);
+        Ok((loaded, count, diagnostics))
+    }
+
+    /// The parsed project, with parameters that it has.
+    fn load(&self, params: &Params) -> Result<Loaded, EngineError> {
         let loaded = dax_project::load(&files::Disk { root: self.root.clone() })?;
         if !params.values.is_empty() {
             let names = loaded.param_names();
@@ -112,8 +129,7 @@ impl Engine {
                 return Err(EngineError::UnknownParam { name: name.to_string(), meant });
             }
         }
-        let (graph, diagnostics) = loaded.analyse(params);
-        Ok(Checked { loaded, graph, diagnostics })
+        Ok(loaded)
     }
 
     /// What lint finds in a program, which is checked first.

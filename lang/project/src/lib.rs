@@ -79,6 +79,14 @@ impl Loaded {
         (graph, diagnostics)
     }
 
+    /// The same for whoever wants the diagnostics alone; gives the number of environments, too.
+    pub fn check(&self, params: &Params) -> (usize, Vec<Diagnostic>) {
+        let (count, mut diagnostics) = dax_sema::check(&self.program, params);
+        diagnostics.extend(self.diagnostics.iter().cloned());
+        dax_core::diagnostic::sort(&mut diagnostics);
+        (count, diagnostics)
+    }
+
     /// What the policies of a phase say of an environment; `facts` is asked only if there are any.
     pub fn judge(&self, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: &dyn Fn() -> Facts) -> Vec<Diagnostic> {
         if !self.program.has_policies(phase) {

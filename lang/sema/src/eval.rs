@@ -47,8 +47,16 @@ type Shared = Eval<Rc<Node>>;
 /// Computes every environment.
 pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
     let mut graph = Graph { project: context.program.project.clone(), ..Graph::default() };
+    graph.params = run_each(context, params, &mut |environment| {
+        graph.environments.insert(environment.name.clone(), environment);
+    });
+    graph
+}
+
+/// Computes one environment after the other and hands each on; gives the parameters.
+pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn FnMut(dax_ir::Environment)) -> IndexMap<Name, Node> {
     let outside = Evaluator::new(context, params, None);
-    graph.params = outside.params();
+    let given = outside.params();
     // Where everything is looked at, a value of a sound program that nothing uses yet is looked at, too.
     let sound = !context.program.faulty && !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
     if sound && params.missing == Missing::Ignore && params.only.is_none() {
@@ -64,10 +72,9 @@ pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
     for block in lower::environments(context).filter(|block| wanted(&block.name.name)) {
         let setup = layers::Setup::of(context, block);
         let evaluator = Evaluator::new(context, params, Some(&setup));
-        let environment = evaluator.environment(block);
-        graph.environments.insert(environment.name.clone(), environment);
+        take(evaluator.environment(block));
     }
-    graph
+    given
 }
 
 /// Every value that was offered to a service of an environment.

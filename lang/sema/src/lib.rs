@@ -44,6 +44,23 @@ pub fn analyse(program: &Program, params: &Params) -> (Graph, Vec<Diagnostic>) {
     (graph, diagnostics)
 }
 
+/// The same for whoever wants the diagnostics alone: no environment is kept once it was looked at.
+///
+/// Gives the number of environments, too.
+pub fn check(program: &Program, params: &Params) -> (usize, Vec<Diagnostic>) {
+    if program.has_policies("check") {
+        let (graph, diagnostics) = analyse(program, params);
+        return (graph.environments.len(), diagnostics);
+    }
+    let context = context::Context::new(program);
+    check::run(&context);
+    let mut count = 0;
+    eval::run_each(&context, params, &mut |_| count += 1);
+    let mut diagnostics = context.diagnostics.into_inner();
+    dax_core::diagnostic::sort(&mut diagnostics);
+    (count, diagnostics)
+}
+
 /// The names of the project's parameters.
 pub fn param_names(program: &Program) -> Vec<Name> {
     let context = context::Context::new(program);

@@ -46,20 +46,28 @@ impl<'a> Evaluator<'_, 'a> {
         };
         let Some(setup) = self.setup else { return environment };
         let mut shared = Shared::default();
+        let mut made: Vec<(Service, Rc<Node>)> = Vec::new();
         for name in &setup.bind_order {
             let Some(bind) = setup.binds.get(name) else { continue };
-            match self.instances(name, bind, &mut shared) {
-                Ok(services) => environment.services.extend(services.into_iter().map(|service| (service.addr.clone(), service))),
-                Err(Stop) => self.lost(name, bind.span),
+            let before = made.len();
+            if self.instances(name, bind, &mut shared, &mut made).is_err() {
+                made.truncate(before);
+                self.lost(name, bind.span);
             }
+        }
+        // Nobody reads services of each other any more, so most values have one owner and need no copy.
+        self.services.borrow_mut().clear();
+        for (mut service, desired) in made {
+            service.desired = Rc::try_unwrap(desired).unwrap_or_else(|shared| (*shared).clone());
+            environment.services.insert(service.addr.clone(), service);
         }
         self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
         environment
     }
 
-    /// A bound service, once for each key of its provider.
-    fn instances(&self, name: &Name, bind: &Bind<'a>, shared: &mut Shared) -> Eval<Vec<Service>> {
+    /// A bound service, once for each key of its provider; the fields are put in at the end.
+    fn instances(&self, name: &Name, bind: &Bind<'a>, shared: &mut Shared, made: &mut Vec<(Service, Rc<Node>)>) -> Eval<()> {
         let root = self.context.program.root;
         let setup = self.setup.ok_or(Stop)?;
         let desired = self.service(name, bind.span)?;
@@ -80,7 +88,6 @@ impl<'a> Evaluator<'_, 'a> {
         };
         let target = self.eval(bind.provider, &mut Scope::of(root))?;
         let item = self.context.provider_named(root, bind.provider).ok_or(Stop)?;
-        let mut services = Vec::new();
         for key in keys {
             let reference = match &key {
                 None => target.as_leaf(),
@@ -101,10 +108,10 @@ impl<'a> Evaluator<'_, 'a> {
             let span = self.context.service(name).map_or(bind.span, |(_, block)| block.span);
             let needs = self.needs(name, &desired);
             let protected = setup.protected.contains(name);
-            let (desired, strategy) = ((*desired).clone(), strategy.clone());
-            services.push(Service { addr, span, provider, binding, key, desired, needs, strategy, protected });
+            let (later, strategy) = (Node::leaf(Value::None, plain(span)), strategy.clone());
+            made.push((Service { addr, span, provider, binding, key, desired: later, needs, strategy, protected }, desired.clone()));
         }
-        Ok(services)
+        Ok(())
     }
 
     /// A service that is left out without a word would be destroyed by the next apply: there is always a word.
