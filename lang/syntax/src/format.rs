@@ -42,6 +42,8 @@ struct Line {
     indent: usize,
     text: String,
     align: Option<usize>,
+    /// Whether its last word opens a bracket; a comment never does.
+    opens: bool,
 }
 
 fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
@@ -65,7 +67,7 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
             }
             _ => false,
         };
-        let mut line = Line { indent, text: String::new(), align: None };
+        let mut line = Line { indent, text: String::new(), align: None, opens: false };
         let depth = brackets.len();
         for (i, token) in tokens.iter().enumerate() {
             if i > 0 && spaced(&tokens[i - 1], token) {
@@ -87,6 +89,7 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
         if trailing && brackets.last().is_some_and(|(open, _)| *open == '(') {
             line.text.push(',');
         }
+        line.opens = tokens.last().is_some_and(|token| token.kind == TokenKind::Open && token.text != "(");
         if brackets.len() != depth || line.text.contains('\n') {
             line.align = None;
         }
@@ -125,7 +128,8 @@ fn write_lines(out: &mut String, lines: &[Line]) {
     for (i, (line, width)) in lines.iter().zip(widths).enumerate() {
         if line.text.is_empty() {
             let previous = out.trim_end_matches(' ');
-            let after_open = previous.ends_with("{\n") || previous.ends_with("[\n") || previous.ends_with("\n\n");
+            let opened = lines[..i].iter().rev().find(|l| !l.text.is_empty()).is_some_and(|l| l.opens);
+            let after_open = opened || previous.ends_with("\n\n");
             let next = lines[i + 1..].iter().find(|l| !l.text.is_empty());
             let before_close = next.is_some_and(|l| l.text.starts_with(['}', ']', ')']));
             if i + 1 < lines.len() && !after_open && !before_close {
