@@ -16,7 +16,7 @@ pub fn format(text: &str) -> String {
     for chunk in split::split(text) {
         let tree = Tree::parse(text, &chunk);
         let source = &text[chunk.start..chunk.end];
-        if tree.nodes.iter().any(|node| is_fault(node.kind)) {
+        if tree.nodes.iter().any(|node| is_fault(node.kind)) || is_malformed(source, &tree) {
             out.push_str(source);
         } else {
             let tokens = tokens::tokenize(source, &tree);
@@ -35,6 +35,14 @@ pub fn format(text: &str) -> String {
 
 fn is_fault(kind: Kind) -> bool {
     matches!(kind, Kind::bad_item | Kind::bad_member | Kind::stray | Kind::no_close)
+}
+
+/// Whether an item says `fn` or `type` and is neither, so that it was taken for a command.
+fn is_malformed(source: &str, tree: &Tree) -> bool {
+    let command = tree.nodes.iter().find(|node| !matches!(node.kind, Kind::chunk | Kind::COMMENT)).filter(|node| node.kind == Kind::cmd);
+    let word = command
+        .map_or("", |node| source[node.start as usize..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(""));
+    matches!(word, "fn" | "type")
 }
 
 /// A line with its indentation and the place of the `=` that may be aligned.

@@ -379,7 +379,7 @@ impl<'a> Fast<'a> {
             byte if starts_word(byte) => {
                 let word = self.word()?;
                 if self.peek() == b'"' {
-                    if word.name == "secret" {
+                    if matches!(word.name.as_str(), "secret" | "not") {
                         return None;
                     }
                     let ExprKind::Literal(Value::Str(text)) = self.string()?.kind else { return None };
