@@ -114,6 +114,7 @@ fn spaced(before: &Token<'_>, after: &Token<'_>) -> bool {
         (Open, Close) | (Prefix | Tight, _) | (_, Tight | TightEnd) => false,
         (Open, _) => before.text == "{",
         (_, Close) => after.text == "}",
+        (TokenKind::Name, Open) if after.glued && after.text != "{" => false,
         (TightEnd, Open) if after.glued && after.text == "(" => false,
         (TokenKind::Word | Close, Open) if after.glued && after.text != "{" => before.is_operator(),
         _ if matches!(after.text, "," | ";" | ":" | "?") => false,

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     Word,
+    /// A name in an expression, whatever the word means elsewhere: a bracket right behind it is a call or an index.
+    Name,
     Open,
     Close,
     Assign,
@@ -98,8 +100,11 @@ fn places(text: &str, tree: &Tree) -> BTreeMap<usize, (TokenKind, usize)> {
     for node in &tree.nodes {
         let (start, end) = (node.start as usize, node.end as usize);
         match node.kind {
-            Kind::string | Kind::name => {
+            Kind::string => {
                 places.entry(start).or_insert((TokenKind::Word, end));
+            }
+            Kind::name => {
+                places.entry(start).or_insert((TokenKind::Name, end));
             }
             Kind::COMMENT => {
                 places.insert(start, (TokenKind::Comment, end));
