@@ -78,7 +78,9 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
         let mut line = Line { indent, text: String::new(), align: None, opens: false };
         let depth = brackets.len();
         for (i, token) in tokens.iter().enumerate() {
-            if i > 0 && spaced(&tokens[i - 1], token) {
+            // The blank behind a word that starts items is what the splitter knows it by.
+            let starts_item = i == 1 && brackets.is_empty() && !token.glued && split::ITEM_WORDS.contains(&tokens[0].text);
+            if i > 0 && (starts_item || spaced(&tokens[i - 1], token)) {
                 line.text.push(' ');
             }
             if token.kind == TokenKind::Assign && brackets.len() == depth && depth > 0 && line.align.is_none() {
