@@ -17,6 +17,9 @@ pub(crate) struct Arguments {
     /// Say more about what happens.
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+    /// Where the state is kept: `postgres://…`, `s3://…`, `file:…`; what `dax.mod` says by default.
+    #[arg(long, env = "DAX_STATE", value_name = "URL", global = true, hide_env_values = true)]
+    pub(crate) state: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -39,14 +42,32 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show a saved plan.
     Show(ShowArgs),
+    /// Show the difference of two saved plans.
+    Diff(DiffArgs),
+    /// Agree to a plan, or to go on at a step of the run that is under way.
+    Approve(ApproveArgs),
     /// Carry a plan out.
     Apply(ApplyArgs),
     /// Carry an unfinished run on.
     Resume(ResumeArgs),
+    /// Let the run that is under way stop at the next safe place.
+    Pause(SignalArgs),
+    /// Take the run that is under way back.
+    Abort(AbortArgs),
     /// Go back to an earlier state.
     Rollback(RollbackArgs),
+    /// Keep `apply` from changing an environment.
+    Pin(SignalArgs),
+    /// Let `apply` change an environment again.
+    Unpin(SignalArgs),
     /// Remove everything that dax made in an environment.
     Destroy(DestroyArgs),
+    /// Take over a service that runs already.
+    Adopt(AdoptArgs),
+    /// Show what is not as it was applied; exits with 2 when anything is.
+    Drift(DriftArgs),
+    /// Look at the state and after it.
+    State(StateArgs),
     /// Show what runs.
     Status(StatusArgs),
     /// Show what was done, with the rollback points.
@@ -265,23 +286,180 @@ pub(crate) struct PlanArgs {
     pub(crate) environment: EnvironmentArg,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     /// Save the plan, to apply just that.
     #[arg(short = 'o', value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// How to show it; several are separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
-    pub(crate) format: Vec<PlanFormat>,
+    #[command(flatten)]
+    pub(crate) shown: ShownArgs,
     /// Exit with 2 when there are changes.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Walk it in virtual time, fail it at each step in turn, and show what that leads to.
+    #[arg(long)]
+    pub(crate) simulate: bool,
+    /// What modelled times are drawn from: the same number gives the same report.
+    #[arg(long, value_name = "N", default_value = "0", requires = "simulate")]
+    pub(crate) seed: u64,
+}
+
+/// How a plan is shown.
+#[derive(Args)]
+pub(crate) struct ShownArgs {
+    /// How to show it; several are separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
+    pub(crate) format: Vec<PlanFormat>,
+    /// Whose Markdown.
+    #[arg(long, value_enum, default_value = "github")]
+    pub(crate) flavour: MarkdownFlavour,
+    /// Bytes that the Markdown may have; as many as fit into a comment by default.
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) budget: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MarkdownFlavour {
+    Github,
+    Gitlab,
+    Bitbucket,
+}
+
+/// A part of an environment.
+#[derive(Args)]
+pub(crate) struct SelectionArgs {
+    /// Only this service and what it needs.
+    #[arg(long = "target", value_name = "SERVICE")]
+    pub(crate) targets: Vec<String>,
+    /// Not this service and what needs it.
+    #[arg(long, value_name = "SERVICE")]
+    pub(crate) exclude: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DiffArgs {
+    /// The plan that was.
+    pub(crate) old: PathBuf,
+    /// The plan that is.
+    pub(crate) new: PathBuf,
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
+    pub(crate) format: Vec<PlanFormat>,
+}
+
+#[derive(Args)]
+pub(crate) struct ApproveArgs {
+    /// A saved plan, or the digest of one; without it and with --step the run that is under way.
+    #[arg(required_unless_present = "step")]
+    pub(crate) plan: Option<String>,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Agree to go on at this step.
+    #[arg(long, value_name = "STEP", conflicts_with = "plan")]
+    pub(crate) step: Option<u32>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct SignalArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+}
+
+#[derive(Args)]
+pub(crate) struct AbortArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) events: EventsArg,
+}
+
+#[derive(Args)]
+pub(crate) struct EventsArg {
+    /// Append what happens to a file, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct AdoptArgs {
+    /// The service of the program.
+    pub(crate) service: String,
+    /// What it is called where it runs, if that is another name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) from: Option<String>,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct StateArgs {
+    #[command(subcommand)]
+    pub(crate) command: StateCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum StateCommand {
+    /// List the services that the state holds.
+    List(StatusArgs),
+    /// Show what the state holds of a service.
+    Show(StateShowArgs),
+    /// Print the state as it is kept.
+    Pull(StatePullArgs),
+    /// Read everything that is kept and hold it against its hashes.
+    Verify(StateVerifyArgs),
+    /// Take the lease of an environment away from whoever holds it.
+    Unlock(SignalArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct StateShowArgs {
+    /// The service.
+    pub(crate) service: String,
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+}
+
+#[derive(Args)]
+pub(crate) struct StatePullArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+}
+
+#[derive(Args)]
+pub(crate) struct StateVerifyArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Go on from a state that is older than the one that was last seen here.
+    #[arg(long)]
+    pub(crate) accept: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct ShowArgs {
     /// A plan that `dax plan -o` saved.
     pub(crate) file: PathBuf,
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
-    pub(crate) format: Vec<PlanFormat>,
+    #[command(flatten)]
+    pub(crate) shown: ShownArgs,
 }
 
 #[derive(Args)]
@@ -292,17 +470,30 @@ pub(crate) struct RunArgs {
     /// Wait so long for somebody else who changes the environment.
     #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
+    /// Agree to a step that cannot be taken back.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) acknowledge: Vec<u32>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) reason: String,
+    /// Call the rollback point that it leaves so.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) point: Option<String>,
+    #[command(flatten)]
+    pub(crate) events: EventsArg,
 }
 
 #[derive(Args)]
 pub(crate) struct ApplyArgs {
     /// A saved plan; without one a plan is made and shown.
-    #[arg(conflicts_with_all = ["environment", "params"])]
+    #[arg(conflicts_with_all = ["environment", "params", "targets", "exclude"])]
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Apply only the plan with this digest.
@@ -314,6 +505,20 @@ pub(crate) struct ApplyArgs {
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
+    /// Try a step again that waits for somebody to decide.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) again: Vec<u32>,
+    /// Count a step as done that waits for somebody to decide.
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    pub(crate) done: Vec<u32>,
+    /// Leave a step as it is that could not be taken back.
+    #[arg(long, value_name = "STEP", requires = "reason")]
+    pub(crate) skip: Vec<u32>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) events: EventsArg,
     /// Wait so long for somebody else who changes the environment.
     #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
@@ -323,9 +528,9 @@ pub(crate) struct ResumeArgs {
 pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// The rollback point, as `dax history` numbers it; the one before the last apply by default.
+    /// The rollback point, by its number or its name in `dax history`; the one before the last apply by default.
     #[arg(long, value_name = "POINT")]
-    pub(crate) to: Option<u64>,
+    pub(crate) to: Option<String>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }
@@ -357,7 +562,19 @@ pub(crate) struct HistoryArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
     #[arg(long, value_enum, default_value = "human")]
-    pub(crate) format: DataFormat,
+    pub(crate) format: HistoryFormat,
+    /// Show every record of the audit, its chain checked.
+    #[arg(long)]
+    pub(crate) audit: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HistoryFormat {
+    Human,
+    /// Runs and the measures that follow from them.
+    Json,
+    /// The measures alone, as Prometheus reads them.
+    Prometheus,
 }
 
 #[derive(Args)]

@@ -1,15 +1,20 @@
 //! The commands, one file each, and what several of them need.
 
+pub(crate) mod abort;
+pub(crate) mod adopt;
 pub(crate) mod affected;
 #[cfg(feature = "local")]
 pub(crate) mod agent;
 pub(crate) mod apply;
+pub(crate) mod approve;
 pub(crate) mod build;
 pub(crate) mod check;
 #[cfg(feature = "local")]
 pub(crate) mod demo_service;
 pub(crate) mod destroy;
+pub(crate) mod diff;
 pub(crate) mod doc;
+pub(crate) mod drift;
 pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod fmt;
@@ -18,35 +23,73 @@ pub(crate) mod history;
 pub(crate) mod import_schema;
 pub(crate) mod init;
 pub(crate) mod lint;
+pub(crate) mod pause;
+pub(crate) mod pin;
 pub(crate) mod plan;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod show;
+pub(crate) mod simulate;
+pub(crate) mod state;
 pub(crate) mod status;
 pub(crate) mod test;
 pub(crate) mod vendor;
 pub(crate) mod why;
 
-use crate::args::{EnvironmentArg, ParamArgs, PlanFormat, RunArgs};
+use crate::args::{EnvironmentArg, MarkdownFlavour, ParamArgs, PlanFormat, RunArgs, SelectionArgs, ShownArgs};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
-use dax_engine::{ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan};
+use dax_engine::{
+    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Selection, StateSource, StepId,
+    Told, Watch, event,
+};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
-/// The engine for a folder, with every provider that is built in.
-pub(crate) fn engine(folder: &Path) -> Result<Engine, CliError> {
+/// The engine for a folder, with every provider and every place for a state that is built in.
+pub(crate) fn engine(folder: &Path, state: Option<String>) -> Result<Engine, CliError> {
     let root = folder.canonicalize().map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?;
     let context = dax_provider_builtin::Context { folder: root.join(".dax"), root: root.clone(), program: std::env::current_exe()? };
     let platforms = Box::new(move |instance: &_| dax_provider_builtin::platform(instance, &context));
-    Ok(Engine::new(root, platforms)?)
+    let state = StateSource { url: state, key: state_key()?, open: Box::new(dax_store_builtin::open) };
+    Ok(Engine::new(root, platforms, state)?)
+}
+
+/// The text of the key that seals the state: from a variable, from a file, or from what a command prints.
+fn state_key() -> Result<Option<String>, CliError> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
+    if let Some(text) = variable("DAX_STATE_KEY") {
+        return Ok(Some(text));
+    }
+    if let Some(path) = variable("DAX_STATE_KEY_FILE") {
+        let text = std::fs::read_to_string(&path).map_err(|error| CliError::World(format!("the state's key, {path}: {error}")))?;
+        return Ok(Some(text));
+    }
+    let Some(command) = variable("DAX_STATE_KEY_COMMAND") else { return Ok(None) };
+    let wrong = |message: String| CliError::World(format!("the command for the state's key: {message}"));
+    let output = std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
+    let output = output.map_err(|error| wrong(error.to_string()))?;
+    if !output.status.success() {
+        return Err(wrong(output.status.to_string()));
+    }
+    String::from_utf8(output.stdout).map(Some).map_err(|_| wrong("what it prints is no text".to_owned()))
+}
+
+/// Steps as people number them.
+pub(crate) fn steps(numbers: &[u32]) -> Vec<StepId> {
+    numbers.iter().map(|number| StepId(number.saturating_sub(1))).collect()
+}
+
+/// The part of an environment that is meant.
+pub(crate) fn selection(args: &SelectionArgs) -> Selection {
+    Selection { targets: args.targets.clone(), exclude: args.exclude.clone() }
 }
 
 /// The parameters of a command.
 pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
     let values = args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
-    Params { values, typed: std::collections::BTreeMap::new(), missing, only: None }
+    Params { values, typed: std::collections::BTreeMap::new(), missing, only: None, outputs: std::collections::BTreeMap::new() }
 }
 
 /// The environment that is meant: the one named, or the only one there is.
@@ -111,17 +154,20 @@ pub(crate) fn interrupts() -> Interrupts {
 /// Shows a plan, asks whether it is wanted, and carries it out: the way of everything that changes the world.
 pub(crate) fn show_and_apply(
     plan: Plan,
+    again: Option<PlanRequest>,
     question: &str,
     args: &RunArgs,
     expect: Option<String>,
     engine: &Engine,
     out: &mut Printer,
 ) -> Result<Exit, CliError> {
+    let standing = engine.standing(&plan)?;
     if !out.quiet {
-        out.plan(&plan, &[PlanFormat::Human]);
+        let shown = ShownArgs { format: vec![PlanFormat::Human], flavour: MarkdownFlavour::Github, budget: None };
+        out.plan(&plan, &standing, &shown);
     }
-    if let Some(gate) = plan.gates.iter().find_map(|gate| gate.blocked.clone()) {
-        return Err(EngineError::Denied { message: gate }.into());
+    if let Some(obstacle) = standing.obstacles.first() {
+        return Err(EngineError::Denied { message: obstacle.clone() }.into());
     }
     if plan.is_empty() {
         return Ok(Exit::Done);
@@ -130,17 +176,39 @@ pub(crate) fn show_and_apply(
         out.note("nothing was changed");
         return Ok(Exit::Error);
     }
-    let request = ApplyRequest { plan, expect, lock_timeout: args.lock_timeout };
-    carry_out(out, |interrupts, progress| engine.apply(request, interrupts, progress))
+    let request = ApplyRequest {
+        plan,
+        expect,
+        acknowledged: steps(&args.acknowledge).into_iter().collect(),
+        why: args.reason.clone(),
+        name: args.point.as_deref().map(Into::into),
+        lock_timeout: args.lock_timeout,
+        again,
+    };
+    carry_out(out, args.events.events.as_deref(), |interrupts, watch| engine.apply(request, interrupts, watch))
 }
 
 /// Runs something that shows progress, and says how it ended.
 pub(crate) fn carry_out(
     out: &mut Printer,
-    run: impl FnOnce(Interrupts, &mut dyn FnMut(&Plan, dax_engine::Progress)) -> Result<Finished, EngineError>,
+    events: Option<&Path>,
+    run: impl FnOnce(&mut Interrupts, Watch<'_>) -> Result<Finished, EngineError>,
 ) -> Result<Exit, CliError> {
     let mut display = Display::new(out.quiet);
-    let finished = run(interrupts(), &mut |plan, event| display.event(plan, event))?;
+    let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
+    let mut file = events.map(open).transpose()?;
+    let mut watch = |plan: &Plan, run: u64, told: Told| {
+        if let Some(file) = &mut file {
+            let now = jiff::Timestamp::now().as_millisecond();
+            let line = event(plan, run, u64::try_from(now).unwrap_or(0), &told);
+            // A line is written at once, so that whoever follows the file never sees half of one.
+            let _ = file.write_all(format!("{line}\n").as_bytes());
+        }
+        if let Told::Progress(progress) = told {
+            display.event(plan, progress);
+        }
+    };
+    let finished = run(&mut interrupts(), &mut watch)?;
     let environment = &finished.plan.environment;
     match &finished.outcome {
         Outcome::Succeeded => {
@@ -149,14 +217,23 @@ pub(crate) fn carry_out(
                 out.note(&url);
             }
         }
-        Outcome::RolledBack { step, message } => {
+        Outcome::RolledBack { step: None, message } => out.alarm(&format!("{message}; everything was taken back")),
+        Outcome::RolledBack { step: Some(step), message } => {
             let failed = finished.plan.steps.get(step.0 as usize).map_or_else(String::new, |s| format!(" of {}", s.service));
             out.alarm(&format!("failed at step {step}{failed}: {message}"));
             out.alarm("everything since the last rollback point was taken back; what ran before runs again");
         }
         Outcome::Stuck { step, message } => {
             out.alarm(&format!("step {step} could not be taken back: {message}"));
-            out.alarm(&format!("mend the cause and carry on with `dax resume -e {environment}`"));
+            out.alarm(&format!(
+                "mend the cause and carry on with `dax resume -e {environment}`, or leave that step as it is with `--skip {step} --reason …`"
+            ));
+        }
+        Outcome::Held { step, message } => {
+            out.alarm(&format!("step {step} waits for somebody to decide: {message}"));
+            out.alarm(&format!(
+                "`dax resume -e {environment} --again {step}` tries it again, `--done {step} --reason …` goes on without, `dax abort -e {environment}` takes everything back"
+            ));
         }
         Outcome::Diverged { message } => {
             out.alarm(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));

@@ -7,7 +7,7 @@ use dax_engine::{EngineError, Outcome, StoreError};
 pub(crate) enum Exit {
     Done,
     Error,
-    /// Only of `plan --detailed-exitcode`.
+    /// Of `plan --detailed-exitcode`, and of `drift`.
     Changes,
     Denied,
     Stale,
@@ -36,7 +36,7 @@ impl Exit {
         match outcome {
             Outcome::Succeeded => Self::Done,
             Outcome::RolledBack { .. } => Self::RolledBack,
-            Outcome::Stuck { .. } | Outcome::Diverged { .. } => Self::NotRolledBack,
+            Outcome::Stuck { .. } | Outcome::Held { .. } | Outcome::Diverged { .. } => Self::NotRolledBack,
             Outcome::Interrupted => Self::Interrupted,
         }
     }
@@ -59,6 +59,7 @@ impl CliError {
             Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => Exit::Stale,
             Self::Engine(EngineError::Denied { .. } | EngineError::Policy { .. }) => Exit::Denied,
             Self::Engine(EngineError::Store(StoreError::Fenced { .. })) => Exit::NotRolledBack,
+            Self::Engine(EngineError::NothingToDo) => Exit::Done,
             Self::Engine(_) | Self::World(_) => Exit::Error,
         }
     }

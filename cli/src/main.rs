@@ -55,14 +55,23 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         other => {
-            let engine = commands::engine(folder)?;
+            let engine = commands::engine(folder, arguments.state)?;
             match other {
                 Command::Check(args) => commands::check::run(&args, &engine, out),
                 Command::Lint(args) => commands::lint::run(&args, &engine, out),
                 Command::Test(args) => commands::test::run(&args, &engine, out),
                 Command::Plan(args) => commands::plan::run(&args, &engine, out),
                 Command::Show(args) => commands::show::run(&args, &engine, out),
+                Command::Diff(args) => commands::diff::run(&args, &engine, out),
                 Command::Apply(args) => commands::apply::run(args, &engine, out),
+                Command::Approve(args) => commands::approve::run(&args, &engine, out),
+                Command::Pause(args) => commands::pause::run(&args, &engine, out),
+                Command::Abort(args) => commands::abort::run(args, &engine, out),
+                Command::Pin(args) => commands::pin::run(&args, true, &engine, out),
+                Command::Unpin(args) => commands::pin::run(&args, false, &engine, out),
+                Command::Adopt(args) => commands::adopt::run(&args, &engine, out),
+                Command::Drift(args) => commands::drift::run(&args, &engine, out),
+                Command::State(args) => commands::state::run(&args, &engine, out),
                 Command::Resume(args) => commands::resume::run(&args, &engine, out),
                 Command::Rollback(args) => commands::rollback::run(&args, &engine, out),
                 Command::Destroy(args) => commands::destroy::run(&args, &engine, out),

@@ -2,10 +2,10 @@
 //!
 //! Data goes to stdout, everything else to stderr. A closed pipe ends the output, not the command.
 
-use crate::args::{DiagnosticFormat, PlanFormat};
+use crate::args::{DiagnosticFormat, MarkdownFlavour, PlanFormat, ShownArgs};
 use crate::diagnostics;
 use crate::exit::CliError;
-use dax_engine::{Diagnostic, EngineError, Plan, Sources, render};
+use dax_engine::{Diagnostic, EngineError, Plan, Sources, Standing, render};
 use std::io::{IsTerminal, Write};
 
 pub(crate) struct Printer {
@@ -86,16 +86,32 @@ impl Printer {
         let _ = writeln!(std::io::stderr().lock(), "{on}error{off}: {message}");
     }
 
-    pub(crate) fn plan(&mut self, plan: &Plan, formats: &[PlanFormat]) {
-        for format in formats {
-            let text = match format {
-                PlanFormat::Human => render::terminal(&render::plan(plan), self.out_colour),
-                PlanFormat::Markdown => render::markdown(&render::plan(plan)),
-                PlanFormat::Html => render::html(&format!("{} / {}", plan.project, plan.environment), &render::plan(plan)),
-                PlanFormat::Json => render::json(plan),
-            };
-            self.data(&text);
+    /// A plan in the formats that were asked for.
+    pub(crate) fn plan(&mut self, plan: &Plan, standing: &Standing, shown: &ShownArgs) {
+        for format in &shown.format {
+            match format {
+                PlanFormat::Human => self.blocks(&render::plan(plan, standing)),
+                PlanFormat::Markdown => {
+                    let flavour = match shown.flavour {
+                        MarkdownFlavour::Github => render::Flavour::GitHub,
+                        MarkdownFlavour::Gitlab => render::Flavour::GitLab,
+                        MarkdownFlavour::Bitbucket => render::Flavour::Bitbucket,
+                    };
+                    let budget = shown.budget.unwrap_or(flavour.budget());
+                    self.data(&render::markdown(&render::plan(plan, standing), flavour, budget));
+                }
+                PlanFormat::Html => {
+                    self.data(&render::html(&format!("{} / {}", plan.project, plan.environment), &render::plan(plan, standing)))
+                }
+                PlanFormat::Json => self.data(&render::json(plan)),
+            }
         }
+    }
+
+    /// Blocks for people, as data.
+    pub(crate) fn blocks(&mut self, blocks: &[render::Block]) {
+        let text = render::terminal(blocks, self.out_colour);
+        self.data(&text);
     }
 
     /// A table on stdout, columns as wide as they need.

@@ -48,11 +48,32 @@ impl Display {
                 self.end(plan, step, "✗", "");
                 self.line(&format!("    {message}"));
             }
+            Progress::Forced(_, message) => self.line(&format!("    somebody else changed it: {message}; it is taken back all the same")),
             Progress::UndoFailed(step, message) => {
                 self.end(plan, step, "✗", "not taken back: ");
                 self.line(&format!("    {message}"));
             }
             Progress::GoesBack => self.line("going back to the last rollback point"),
+            Progress::Open(step, message) => {
+                self.end(plan, step, "?", "");
+                self.line(&format!("    {message}"));
+            }
+            Progress::Awaits(step) => {
+                self.line(&format!("    waiting: `dax approve -e {} --step {step}`", plan.environment));
+            }
+            Progress::Approved(_, by) => {
+                let by: Vec<&str> = by.iter().map(|name| name.as_str()).collect();
+                self.line(&format!("    approved by {}", by.join(", ")));
+            }
+            Progress::Advised(_, condition) => self.line(&format!("    advice: {condition} does not hold")),
+            Progress::Aborted(by, reason) => {
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                self.line(&format!("{by} wants everything taken back{why}"));
+            }
+            Progress::Kept(step, reason) => {
+                self.end(plan, step, "=", "stays: ");
+                self.line(&format!("    {reason}"));
+            }
             Progress::Measured(step, verdict, values) => {
                 let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 let verdict = format!("{verdict:?}").to_lowercase();
@@ -77,10 +98,10 @@ impl Display {
             bar
         });
         // Steps that take their time are announced; the others are told of when they are done.
-        let slow = plan
-            .steps
-            .get(step.0 as usize)
-            .is_some_and(|step| matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. }));
+        let slow = plan.steps.get(step.0 as usize).is_some_and(|step| {
+            let slow = matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. });
+            slow || matches!(step.kind, StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. })
+        });
         if bar.is_none() && slow {
             self.line(&format!("  … {text}"));
         }

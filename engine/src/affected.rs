@@ -76,7 +76,7 @@ fn side(files: &dyn FileSystem) -> Result<Option<Side>, EngineError> {
         Err(dax_project::ProjectError::NoManifest) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+    let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
     let (graph, diagnostics) = loaded.analyse(&params);
     Ok(Some(describe(&loaded, &graph, diagnostic::has_errors(&diagnostics))))
 }

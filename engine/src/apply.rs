@@ -1,16 +1,20 @@
-//! Carrying plans out: lease, staleness, run, and what is left afterwards.
+//! Carrying plans out: lease, staleness, run, what is left afterwards, and what was put off until then.
 
-use crate::{Engine, EngineError, Outcome, Progress, holder, now_ms};
-use dax_apply::{Driver, Entry, Lease, Providers, Store, StoreError};
+use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, holder, now_ms, planning, unknown};
+use dax_apply::store::audit::Actor;
+use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::Name;
-use dax_plan::Plan;
-use dax_plan::model::Mode;
+use dax_plan::model::Idempotency;
+use dax_plan::{Plan, StepId};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// How often a held lease is asked for again.
 const LEASE_POLL: Duration = Duration::from_millis(500);
+/// How often deferred parts may be planned again after one another: chains of services are shorter.
+const MOST_PARTS: usize = 100;
 
 /// What to apply, and how.
 pub struct ApplyRequest {
@@ -18,14 +22,37 @@ pub struct ApplyRequest {
     pub plan: Plan,
     /// The digest that was approved, if one was.
     pub expect: Option<String>,
+    /// Steps that cannot be taken back and that somebody agreed to.
+    pub acknowledged: BTreeSet<StepId>,
+    /// Why, for the record.
+    pub why: String,
+    /// What the state that it leaves is called.
+    pub name: Option<Name>,
     /// How long to wait for another holder.
     pub lock_timeout: Duration,
+    /// What the plan was made from: its deferred parts are planned again from that.
+    pub again: Option<PlanRequest>,
+}
+
+/// How a run is to go on that waits for somebody.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions {
+    /// Steps to try again.
+    pub again: Vec<StepId>,
+    /// Steps that count as done.
+    pub done: Vec<StepId>,
+    /// Steps that stay as they are although the run goes back.
+    pub keep: Vec<StepId>,
+    /// Whether everything is to be taken back.
+    pub abort: bool,
+    /// Why.
+    pub reason: String,
 }
 
 /// How a run ended.
 pub struct Finished {
     /// The run.
-    pub run: i64,
+    pub run: u64,
     /// Its plan.
     pub plan: Arc<Plan>,
     /// Its outcome.
@@ -35,125 +62,219 @@ pub struct Finished {
 /// Where wishes to stop come from; a front end may send one at any time.
 pub type Interrupts = mpsc::Receiver<()>;
 
+/// Told of each step of each plan that is carried out.
+pub type Watch<'w> = &'w mut dyn FnMut(&Plan, u64, Told);
+
+/// What a watcher is told.
+pub enum Told {
+    /// A run begins or goes on.
+    Begins,
+    /// Something happened in it.
+    Progress(Progress),
+    /// It ended, or waits.
+    Ends(Outcome),
+}
+
+/// A run that is carried out.
+struct Running<'r> {
+    store: &'r Store,
+    lease: &'r mut Lease,
+    run: u64,
+    plan: Arc<Plan>,
+    name: Option<Name>,
+    actor: Actor,
+}
+
 impl Engine {
-    /// Applies a plan.
+    /// Applies a plan, and then what it put off.
     ///
     /// # Errors
     /// The plan is stale or not allowed, somebody else holds the environment, or the state cannot be written.
-    pub fn apply(
-        &self,
-        request: ApplyRequest,
-        interrupts: Interrupts,
-        progress: &mut dyn FnMut(&Plan, Progress),
-    ) -> Result<Finished, EngineError> {
-        let found = dax_plan::digest::digest(&request.plan);
-        if let Some(expected) = request.expect
-            && !found.starts_with(&expected)
+    pub fn apply(&self, request: ApplyRequest, interrupts: &mut Interrupts, watch: Watch<'_>) -> Result<Finished, EngineError> {
+        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again } = request;
+        let found = dax_plan::digest::digest(&plan);
+        if let Some(expected) = &expect
+            && (expected.is_empty() || !found.starts_with(expected.as_str()))
         {
-            return Err(EngineError::OtherDigest { expected, found });
+            return Err(EngineError::OtherDigest { expected: expected.clone(), found });
         }
-        if let Some(gate) = request.plan.gates.iter().find_map(|gate| gate.blocked.clone()) {
-            return Err(EngineError::Denied { message: gate });
+        let actor = Actor { who: holder::who(), why, at_ms: now_ms() };
+        let mut plan = plan;
+        for _ in 0..MOST_PARTS {
+            self.allowed(&plan, &acknowledged)?;
+            let mut finished = None;
+            if !plan.steps.is_empty() || !plan.changes.is_empty() {
+                let done = self.apply_one(Arc::new(plan.clone()), &actor, name.clone(), lock_timeout, interrupts, watch)?;
+                if done.outcome != Outcome::Succeeded || plan.deferred.is_empty() {
+                    return Ok(done);
+                }
+                finished = Some(done);
+            }
+            let before = planning::waiting(&plan);
+            // Who approved a digest approved just that: what was put off needs a plan and an approval of its own.
+            let alone = expect.is_some() || !plan.approvals.is_empty();
+            let Some(again) = again.as_ref().filter(|_| !before.is_empty() && !alone) else {
+                return finished.ok_or(EngineError::NothingToDo);
+            };
+            let judged = self.plan(again)?;
+            if planning::waiting(&judged.plan) == before && judged.plan.steps.is_empty() {
+                let diagnostics = judged.environment.as_ref().map_or_else(Vec::new, |found| unknown::still_waiting(found, &before));
+                return Err(EngineError::Program { sources: judged.sources, diagnostics });
+            }
+            plan = judged.allowed()?;
+            if plan.is_empty() {
+                return finished.ok_or(EngineError::NothingToDo);
+            }
         }
-        self.ask_before_apply(&request.plan)?;
-        let plan = Arc::new(request.plan);
-        let environment = plan.environment.clone();
-        let mut store = self.store()?;
-        let lease = acquire(&mut store, &environment, request.lock_timeout)?;
-        let result = self.run_plan(&mut store, &lease, plan, interrupts, progress);
-        release(&mut store, &lease, result)
+        Err(EngineError::Denied { message: "its parts wait for one another without an end".to_owned() })
     }
 
-    fn run_plan(
+    /// Whether a plan may be carried out now.
+    fn allowed(&self, plan: &Plan, acknowledged: &BTreeSet<StepId>) -> Result<(), EngineError> {
+        if let Some(blocked) = plan.changes.iter().find_map(|change| change.blocked.clone()) {
+            return Err(EngineError::Denied { message: blocked });
+        }
+        if let Some(obstacle) = self.standing(plan)?.obstacles.into_iter().next() {
+            return Err(EngineError::Denied { message: obstacle });
+        }
+        let open: Vec<String> =
+            plan.points_of_no_return().filter(|step| !acknowledged.contains(&step.id)).map(|step| step.id.to_string()).collect();
+        if !open.is_empty() {
+            let flags: Vec<String> = open.iter().map(|step| format!("--acknowledge {step}")).collect();
+            let message = format!("step {} cannot be taken back: say {} to go on", open.join(", "), flags.join(" "));
+            return Err(EngineError::Denied { message });
+        }
+        self.ask_before_apply(plan)
+    }
+
+    fn apply_one(
         &self,
-        store: &mut Store,
-        lease: &Lease,
         plan: Arc<Plan>,
-        interrupts: Interrupts,
-        progress: &mut dyn FnMut(&Plan, Progress),
+        actor: &Actor,
+        name: Option<Name>,
+        lock_timeout: Duration,
+        interrupts: &mut Interrupts,
+        watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
-        let environment = &plan.environment;
-        if let Some((run, ..)) = store.unfinished(environment)? {
-            return Err(EngineError::Unfinished { run: run.id, environment: environment.to_string() });
-        }
-        let (_, base) = store.state(environment)?;
-        if base.lineage != plan.base.lineage {
-            let message = "it was made from another state".to_owned();
-            return Err(EngineError::Stale { message });
-        }
-        let providers = self.plan_providers(&plan)?;
-        if let Some(message) = self.runtime.block_on(dax_apply::stale(&plan, &providers))? {
-            return Err(EngineError::Stale { message });
-        }
-        let mode = match plan.mode {
-            Mode::Apply => "apply",
-            Mode::Rollback => "rollback",
-            Mode::Destroy => "destroy",
-        };
-        let run = store.begin(lease, &plan, mode, &holder::this().name, now_ms())?;
-        self.drive(store, lease, run, plan, providers, &[], interrupts, progress)
+        let store = self.store()?;
+        let mut lease = self.acquire(&store, &plan.environment, lock_timeout)?;
+        let actor = Actor { at_ms: now_ms(), ..actor.clone() };
+        let result = self.begin(&store, &mut lease, &plan, &actor).and_then(|(run, providers)| {
+            let running = Running { store: &store, lease: &mut lease, run, plan, name, actor };
+            self.drive(running, providers, &[], interrupts, watch)
+        });
+        self.release(&store, &mut lease, result)
     }
 
-    /// Carries the unfinished run of an environment on, or of the only one that has any.
+    /// Begins a run: the plan fits to the state and to the world, nothing else is under way.
+    fn begin(&self, store: &Store, lease: &mut Lease, plan: &Plan, actor: &Actor) -> Result<(u64, Providers), EngineError> {
+        let environment = &plan.environment;
+        if let Some((run, ..)) = self.runtime.block_on(store.unfinished(environment))? {
+            return Err(EngineError::Unfinished { run, environment: environment.to_string() });
+        }
+        let (state, base) = self.runtime.block_on(store.state(environment))?;
+        if base.lineage != plan.base.lineage {
+            return Err(EngineError::Stale { message: "it was made from another state".to_owned() });
+        }
+        let providers = self.plan_providers(plan)?;
+        if let Some(message) = self.runtime.block_on(world::stale(plan, &providers))? {
+            return Err(EngineError::Stale { message });
+        }
+        for change in &plan.changes {
+            let addr = change.moved_from.as_ref().unwrap_or(&change.addr);
+            let now = state.services.get(addr).map(dax_plan::model::AppliedService::fingerprint);
+            if plan.known.get(&change.addr).is_some_and(|then| *then != now) {
+                let message = format!("{addr} was applied anew since it was made (state {}, now {})", plan.base.serial, base.serial);
+                return Err(EngineError::Stale { message });
+            }
+        }
+        let digest = dax_plan::digest::digest(plan);
+        let approvals = self.runtime.block_on(store.approvals(environment, &digest))?;
+        let approved_by = approvals.into_iter().filter(|approval| approval.step.is_none()).map(|approval| approval.by).collect();
+        let run = self.runtime.block_on(store.begin(lease, plan, approved_by, actor))?;
+        Ok((run, providers))
+    }
+
+    /// Carries the unfinished run of an environment on, or of the only one that has any, as somebody decided.
     ///
     /// # Errors
-    /// There is none, somebody else holds it, or the state cannot be written.
+    /// There is none, somebody else holds it, a decision does not fit, or the state cannot be written.
     pub fn resume(
         &self,
         environment: Option<&str>,
+        decisions: &Decisions,
         lock_timeout: Duration,
-        interrupts: Interrupts,
-        progress: &mut dyn FnMut(&Plan, Progress),
+        interrupts: &mut Interrupts,
+        watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
-        let mut store = self.store()?;
+        let store = self.store()?;
         let nothing = || EngineError::NothingToResume { environment: environment.map(str::to_owned) };
-        let run = store.runs(environment)?.into_iter().find(|run| run.outcome.is_none()).ok_or_else(nothing)?;
-        let lease = acquire(&mut store, &run.environment, lock_timeout)?;
-        let result = match store.unfinished(&run.environment) {
+        let candidates: Vec<Name> = match environment {
+            Some(name) => vec![name.into()],
+            None => self.runtime.block_on(store.environments())?,
+        };
+        let mut open = None;
+        for name in candidates {
+            if self.runtime.block_on(store.unfinished(&name))?.is_some() {
+                open = Some(name);
+                break;
+            }
+        }
+        let environment = open.ok_or_else(nothing)?;
+        let mut lease = self.acquire(&store, &environment, lock_timeout)?;
+        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms() };
+        let result = match self.runtime.block_on(store.unfinished(&environment)) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(nothing()), // its holder ended it while we waited
-            Ok(Some((run, plan, journal))) => self
-                .plan_providers(&plan)
-                .and_then(|providers| self.drive(&mut store, &lease, run.id, Arc::new(plan), providers, &journal, interrupts, progress)),
+            Ok(Some((run, plan, mut journal))) => decide(&plan, &journal, decisions, &actor.who).and_then(|entries| {
+                self.runtime.block_on(store.note(&mut lease, &actor, dax_apply::store::What::Resume { run }))?;
+                self.runtime.block_on(store.append(&mut lease, &entries))?;
+                journal.extend(entries);
+                let providers = self.plan_providers(&plan)?;
+                let running = Running { store: &store, lease: &mut lease, run, plan: Arc::new(plan), name: None, actor };
+                self.drive(running, providers, &journal, interrupts, watch)
+            }),
         };
-        release(&mut store, &lease, result)
+        self.release(&store, &mut lease, result)
     }
 
     fn plan_providers(&self, plan: &Plan) -> Result<Providers, EngineError> {
         let from_steps = plan.steps.iter().map(|step| step.provider.clone());
+        let observed = plan.observed.keys().cloned();
         let sources = plan.steps.iter().filter_map(|step| match &step.kind {
             dax_plan::StepKind::Analyse { analysis, .. } => Some(analysis.from.clone()),
             _ => None,
         });
-        self.providers(from_steps.chain(sources))
+        self.providers(from_steps.chain(observed).chain(sources))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the run")]
     fn drive(
         &self,
-        store: &mut Store,
-        lease: &Lease,
-        run: i64,
-        plan: Arc<Plan>,
+        running: Running<'_>,
         providers: Providers,
         journal: &[Entry],
-        interrupts: Interrupts,
-        progress: &mut dyn FnMut(&Plan, Progress),
+        interrupts: &mut Interrupts,
+        watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
-        let (state, _) = store.state(&plan.environment)?;
+        let Running { store, lease, run, plan, name, actor } = running;
+        let (state, _) = self.runtime.block_on(store.state(&plan.environment))?;
         let shown = plan.clone();
+        watch(&shown, run, Told::Begins);
         let driver = Driver {
             store,
             lease,
             run,
             plan: plan.clone(),
             state,
+            name,
+            actor,
             providers: providers.clone(),
             clock: Arc::new(now_ms),
-            progress: &mut |event| progress(&shown, event),
+            progress: &mut |event| watch(&shown, run, Told::Progress(event)),
         };
         let outcome = self.runtime.block_on(driver.run(journal, interrupts))?;
-        if !matches!(outcome, Outcome::Interrupted | Outcome::Stuck { .. }) {
+        watch(&shown, run, Told::Ends(outcome.clone()));
+        if outcome.is_final() {
             self.runtime.block_on(async {
                 for platform in providers.platforms.values() {
                     platform.settle().await?;
@@ -163,24 +284,78 @@ impl Engine {
         }
         Ok(Finished { run, plan, outcome })
     }
-}
 
-/// Takes the lease, waiting for another holder as long as allowed.
-fn acquire(store: &mut Store, environment: &Name, patience: Duration) -> Result<Lease, EngineError> {
-    let begun = Instant::now();
-    loop {
-        match store.acquire(environment, &holder::this(), now_ms(), &holder::is_gone) {
-            Ok(lease) => return Ok(lease),
-            Err(StoreError::Held { .. }) if begun.elapsed() < patience => std::thread::sleep(LEASE_POLL),
-            Err(error) => return Err(error.into()),
+    /// Takes the lease, waiting for another holder as long as allowed.
+    pub(crate) fn acquire(&self, store: &Store, environment: &str, patience: Duration) -> Result<Lease, EngineError> {
+        let begun = Instant::now();
+        loop {
+            match self.runtime.block_on(store.acquire(environment, &holder::this(), now_ms(), &holder::is_gone)) {
+                Ok(lease) => return Ok(lease),
+                Err(StoreError::Held { .. }) if begun.elapsed() < patience => std::thread::sleep(LEASE_POLL),
+                Err(error) => return Err(error.into()),
+            }
         }
+    }
+
+    /// Gives the lease back; what went wrong before weighs more than what goes wrong with that.
+    pub(crate) fn release<T>(&self, store: &Store, lease: &mut Lease, result: Result<T, EngineError>) -> Result<T, EngineError> {
+        let released = self.runtime.block_on(store.release(lease));
+        let value = result?;
+        released?;
+        Ok(value)
     }
 }
 
-/// Gives the lease back; what went wrong before weighs more than what goes wrong with that.
-fn release<T>(store: &mut Store, lease: &Lease, result: Result<T, EngineError>) -> Result<T, EngineError> {
-    let released = store.release(lease);
-    let value = result?;
-    released?;
-    Ok(value)
+/// What somebody decided, as entries of the journal; what is open and harmless to try again is tried again.
+fn decide(plan: &Plan, journal: &[Entry], decisions: &Decisions, by: &Name) -> Result<Vec<Entry>, EngineError> {
+    let mut machine = Machine::new(Arc::new(plan.clone()), journal);
+    let mut entries = Vec::new();
+    let reason = decisions.reason.clone();
+    if decisions.abort {
+        entries.push(Entry::Abort { by: by.clone(), reason });
+        return Ok(entries);
+    }
+    let open = machine.waits_for();
+    let wrong = |step: StepId| EngineError::Denied { message: format!("step {step} does not wait for anybody") };
+    let decided = |step: StepId, how: How| Entry::Decided { step, how, by: by.clone(), reason: decisions.reason.clone() };
+    for (steps, how) in [(&decisions.again, How::Again), (&decisions.done, How::Done)] {
+        for step in steps {
+            if !open.contains(step) {
+                return Err(wrong(*step));
+            }
+            entries.push(decided(*step, how));
+        }
+    }
+    for step in &decisions.keep {
+        entries.push(
+            machine
+                .keep(*step, by, &decisions.reason)
+                .ok_or_else(|| EngineError::Denied { message: format!("step {step} is not one that could not be taken back") })?,
+        );
+    }
+    for step in open {
+        let known = decisions.again.contains(&step) || decisions.done.contains(&step);
+        if known {
+            continue;
+        }
+        if plan.steps[step.0 as usize].idempotency == Idempotency::Ask {
+            let message = format!("see what became of step {step}, then say --done {step} or --again {step}");
+            return Err(EngineError::Denied { message });
+        }
+        entries.push(decided(step, How::Again));
+    }
+    Ok(entries)
+}
+
+impl Judged {
+    /// The plan, unless a policy forbids it.
+    ///
+    /// # Errors
+    /// [`EngineError::Policy`] holds what forbids it.
+    pub fn allowed(self) -> Result<Plan, EngineError> {
+        if diagnostic::has_errors(&self.findings) {
+            return Err(EngineError::Policy { sources: self.sources, diagnostics: self.findings });
+        }
+        Ok(self.plan)
+    }
 }

@@ -75,6 +75,15 @@ pub enum EngineError {
         /// What is wrong with it.
         message: String,
     },
+    /// A kind of place for the state is not built in.
+    #[error("the state cannot be kept at `{url}`: this dax knows `file:`, `postgres://` and `s3://` where they are built in")]
+    NoPlace {
+        /// The address, without a password.
+        url: String,
+    },
+    /// The plan does nothing.
+    #[error("there is nothing to do")]
+    NothingToDo,
     /// A provider is not built in.
     #[error("the provider `{instance}` is not built into this dax")]
     NoProvider {
@@ -102,10 +111,12 @@ pub enum EngineError {
         message: String,
     },
     /// An earlier run has not ended.
-    #[error("run {run} of `{environment}` has not ended: carry it on with `dax resume -e {environment}`")]
+    #[error(
+        "run {run} of `{environment}` has not ended: carry it on with `dax resume -e {environment}`, or take it back with `dax abort -e {environment}`"
+    )]
     Unfinished {
         /// The run.
-        run: i64,
+        run: u64,
         /// Its environment.
         environment: String,
     },

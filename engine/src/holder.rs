@@ -1,12 +1,20 @@
 //! Who we are, for leases; and whether another holder is still alive.
 
 use dax_apply::Holder;
+use dax_core::Name;
+
+/// Who this is, for the record: the person that a CI system names, or the user of this machine.
+pub(crate) fn who() -> Name {
+    let known = ["DAX_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "USER", "LOGNAME"];
+    let found = known.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
+    found.map_or_else(|| Name::new_static("somebody"), Name::from)
+}
 
 /// This process.
 pub(crate) fn this() -> Holder {
     let host =
         std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
-    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "somebody".to_owned());
+    let user = who();
     let pid = std::process::id();
     Holder { name: format!("{user}@{host}, process {pid}"), host, pid, started: started(pid).unwrap_or(0) }
 }

@@ -1,10 +1,8 @@
 //! Looking: what runs, what was done, and why a value is what it is.
 
-use crate::planning::read;
 use crate::{Checked, Engine, EngineError, Params};
 use dax_core::{LiveService, Name, ResourceAddr, Value};
 use dax_ir::{Layer, Via};
-use std::collections::BTreeMap;
 
 /// A service of an environment: what was applied and what runs.
 pub struct ServiceStatus {
@@ -24,6 +22,8 @@ pub struct HistoryEntry {
     pub run: dax_apply::Run,
     /// The rollback point that it left, if that is still kept.
     pub point: Option<u64>,
+    /// What somebody called that point.
+    pub name: Option<Name>,
     /// Whether that is the current state.
     pub current: bool,
 }
@@ -53,15 +53,15 @@ impl Engine {
         let store = self.store()?;
         let environments = match environment {
             Some(name) => vec![name.into()],
-            None => store.environments()?,
+            None => self.runtime.block_on(store.environments())?,
         };
         let mut all = Vec::new();
         for environment in environments {
-            let (snapshot, _) = store.state(&environment)?;
+            let (snapshot, _) = self.runtime.block_on(store.state(&environment))?;
             let providers = self.providers(snapshot.services.values().map(|s| s.provider.clone()))?;
-            let mut live = self.runtime.block_on(read(&providers, &environment))?;
+            let mut live = self.runtime.block_on(dax_apply::world::read(&providers, &environment))?;
             for (addr, applied) in snapshot.services {
-                let live = live.remove(&addr);
+                let live = live.get_mut(&applied.provider).and_then(|objects| objects.remove(applied.object(&addr)));
                 all.push(ServiceStatus { environment: environment.clone(), addr, revision: applied.revision.to_string(), live });
             }
         }
@@ -74,17 +74,25 @@ impl Engine {
     /// The state cannot be read.
     pub fn history(&self, environment: Option<&str>) -> Result<Vec<HistoryEntry>, EngineError> {
         let store = self.store()?;
-        let mut points: BTreeMap<Name, Vec<dax_apply::store::Point>> = BTreeMap::new();
+        let environments = match environment {
+            Some(name) => vec![name.into()],
+            None => self.runtime.block_on(store.environments())?,
+        };
         let mut all = Vec::new();
-        for run in store.runs(environment)? {
-            if !points.contains_key(&run.environment) {
-                points.insert(run.environment.clone(), store.points(&run.environment)?);
+        for name in environments {
+            let points = self.runtime.block_on(store.points(&name))?;
+            for run in self.runtime.block_on(store.runs(&name))? {
+                let point = points.iter().find(|point| Some(point.serial) == run.left);
+                let current = point.is_some() && points.first().map(|point| point.serial) == run.left;
+                all.push(HistoryEntry {
+                    run,
+                    point: point.map(|point| point.serial),
+                    name: point.and_then(|point| point.name.clone()),
+                    current,
+                });
             }
-            let of_environment = &points[&run.environment];
-            let point = of_environment.iter().find(|point| point.run == run.id).map(|point| point.serial);
-            let current = point.is_some() && of_environment.first().map(|point| point.serial) == point;
-            all.push(HistoryEntry { run, point, current });
         }
+        all.sort_by_key(|entry| std::cmp::Reverse(entry.run.started_ms));
         Ok(all)
     }
 

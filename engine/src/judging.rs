@@ -1,10 +1,11 @@
 //! What policies see of a plan, and what they say of it.
 
+use crate::standing::Standing;
 use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown};
-use dax_core::{Name, ResourceAddr, Sources, Span, Value};
+use dax_core::{Name, ResourceAddr, Sources, Span, Traits, Value};
 use dax_ir::Environment;
 use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
-use dax_plan::{LiveState, Plan, Request, desired};
+use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{Facts, Loaded, Missing, Planned, TestOutcome, TestRequest};
 use std::collections::BTreeMap;
 
@@ -16,19 +17,10 @@ pub struct Judged {
     pub sources: Sources,
     /// What the policies say: errors where they deny, warnings where they warn.
     pub findings: Vec<Diagnostic>,
-}
-
-impl Judged {
-    /// The plan, unless a policy forbids it.
-    ///
-    /// # Errors
-    /// [`EngineError::Policy`] holds what forbids it.
-    pub fn allowed(self) -> Result<Plan, EngineError> {
-        if diagnostic::has_errors(&self.findings) {
-            return Err(EngineError::Policy { sources: self.sources, diagnostics: self.findings });
-        }
-        Ok(self.plan)
-    }
+    /// What stands in its way now.
+    pub standing: Standing,
+    /// The environment that it was made for.
+    pub(crate) environment: Option<Environment>,
 }
 
 /// Now, as policies read it.
@@ -55,7 +47,11 @@ fn changes(plan: &Plan) -> Vec<Value> {
             (_, Reason::RolledBack) => "restore",
             (Action::Create, _) => "create",
             (Action::Update | Action::Rollout, _) => "update",
-            (Action::Delete | Action::Forget, _) => "destroy",
+            (Action::Replace, _) => "replace",
+            (Action::Adopt, _) => "adopt",
+            (Action::Move, _) => "move",
+            (Action::Delete, _) => "destroy",
+            (Action::Forget, _) => "forget",
         };
         let reason = match change.reason {
             Reason::New => "new",
@@ -65,6 +61,12 @@ fn changes(plan: &Plan) -> Vec<Value> {
             Reason::Removed => "removed",
             Reason::Destroyed => "destroyed",
             Reason::RolledBack => "rolled_back",
+            Reason::Moved => "moved",
+            Reason::Kept => "kept",
+            Reason::Adopted => "adopted",
+            Reason::ProviderChanged => "provider_changed",
+            Reason::Immutable => "immutable",
+            Reason::Protection => "protection",
         };
         let fields =
             change.leaves.iter().map(|leaf| Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after))));
@@ -94,6 +96,10 @@ fn steps(plan: &Plan) -> Vec<Value> {
             dax_plan::StepKind::ShiftTraffic { .. } => "shift_traffic",
             dax_plan::StepKind::Hold { .. } => "hold",
             dax_plan::StepKind::Analyse { .. } => "analyse",
+            dax_plan::StepKind::Route { .. } => "route",
+            dax_plan::StepKind::Gate { .. } => "gate",
+            dax_plan::StepKind::RunHook { .. } => "run_hook",
+            dax_plan::StepKind::Migrate { .. } => "migrate",
         };
         let title = dax_render::step_text(&step.kind);
         record([("kind", Value::str(kind)), ("service", Value::str(step.service.base())), ("title", Value::str(title))])
@@ -103,10 +109,6 @@ fn steps(plan: &Plan) -> Vec<Value> {
 
 /// What a plan of an environment from nothing would do: what tests assert over.
 pub fn plan_from_nothing(sources: &Sources, environment: &Environment) -> Planned {
-    let unknown = unknown::not_yet_known(environment);
-    if !unknown.is_empty() {
-        return Planned { diagnostics: unknown, ..Planned::default() };
-    }
     let locate = |span: Span| sources.location(span);
     let (applied, live) = (BTreeMap::new(), LiveState::new());
     let request = Request {
@@ -118,9 +120,13 @@ pub fn plan_from_nothing(sources: &Sources, environment: &Environment) -> Planne
         base: StateVersion::default(),
         applied: &applied,
         live: &live,
+        // No platform is asked: what a strategy needs of one is checked when it is planned for real.
+        traits: &|_| Traits { header_routes: true, mirror: true, commands: true, ..Traits::default() },
+        selection: Selection::default(),
         locate: &locate,
     };
-    let (plan, diagnostics) = dax_plan::plan(&desired::from_graph(environment, &locate), &request);
+    let (plan, mut diagnostics) = dax_plan::plan(&desired::from_graph(environment, &locate), &request);
+    diagnostics.extend(unknown::never_known(environment));
     Planned { changes: changes(&plan), steps: steps(&plan), diagnostics }
 }
 
@@ -135,12 +141,13 @@ impl Engine {
     /// They are those of the program as it stands now, so that a freeze holds for plans made before it.
     pub(crate) fn ask_before_apply(&self, plan: &Plan) -> Result<(), EngineError> {
         let values = plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let params = Params { values: BTreeMap::new(), typed: values, missing: Missing::Ignore, only: Some(plan.environment.clone()) };
-        if let Some(gate) = plan.approvals.first() {
-            let of: Vec<&str> = gate.of.iter().map(Name::as_str).collect();
-            let message = format!("it needs the approval of {} of {}, and this dax cannot record approvals yet", gate.count, of.join(", "));
-            return Err(EngineError::Denied { message });
-        }
+        let params = Params {
+            values: BTreeMap::new(),
+            typed: values,
+            missing: Missing::Ignore,
+            only: Some(plan.environment.clone()),
+            outputs: BTreeMap::new(),
+        };
         // The way back and the way out are never held up.
         if plan.mode != Mode::Apply {
             return Ok(());
@@ -162,7 +169,8 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded, or has errors.
     pub fn test(&self, request: &TestRequest) -> Result<(Sources, Vec<TestOutcome>), EngineError> {
-        let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+        let params =
+            Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
         let mut checked = self.check(&params)?;
         // A policy that denies what stands there now is for `check`; tests say what they expect of it.
         checked.diagnostics.retain(|d| !dax_project::is_policy(d));

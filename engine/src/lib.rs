@@ -8,34 +8,49 @@ mod apply;
 mod codes;
 mod error;
 mod evaluating;
+mod events;
 mod files;
 mod git;
 mod holder;
 mod inspect;
 mod judging;
+mod people;
 mod plan_file;
 mod planning;
+mod rates;
 mod secrets;
+mod standing;
+mod state;
 mod unknown;
 mod vendor;
 
 pub use affected::{Affected, affected};
-pub use apply::{ApplyRequest, Finished, Interrupts};
+pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Told, Watch};
 pub use codes::{codes, format};
+pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
+pub use dax_apply::store::Wish;
+pub use dax_apply::store::{Pin, Record, Report, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
-pub use dax_plan::{Plan, StepId, StepKind, digest, model};
+pub use dax_plan::drift::Drift;
+pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
 pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy};
 pub use dax_render as render;
 pub use error::EngineError;
 pub use evaluating::Evaluated;
+pub use events::event;
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 pub use judging::{Judged, plan_from_nothing, run_tests};
+pub use people::{Approved, Heard, Snapshotted};
+pub use planning::{PlanRequest, Target};
+pub use rates::{Rates, prometheus, rates};
+pub use standing::Standing;
+pub use state::{OpenPlace, StateSource};
 
 pub use vendor::Vendored;
 
-use dax_apply::{Providers, Store};
+use dax_apply::Providers;
 use dax_core::Name;
 use dax_provider_api::Platform;
 use std::collections::BTreeMap;
@@ -51,6 +66,8 @@ pub struct Engine {
     pub root: PathBuf,
     /// Makes platforms.
     pub platforms: PlatformFactory,
+    /// Where the state is kept.
+    pub state: StateSource,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -86,12 +103,12 @@ impl Engine {
     ///
     /// # Errors
     /// The runtime cannot be started.
-    pub fn new(root: PathBuf, platforms: PlatformFactory) -> Result<Self, EngineError> {
+    pub fn new(root: PathBuf, platforms: PlatformFactory, state: StateSource) -> Result<Self, EngineError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|source| EngineError::File { path: root.display().to_string(), source })?;
-        Ok(Self { root, platforms, runtime })
+        Ok(Self { root, platforms, state, runtime })
     }
 
     /// Where dax keeps its own files.
@@ -163,13 +180,6 @@ impl Engine {
         let pictures =
             pictures.filter_map(|environment| Some((environment.name.to_string(), render::graph::svg(environment).ok()?))).collect();
         Ok(dax_doc::site(&dax_doc::Request { loaded: &checked.loaded, graph: &checked.graph, pictures: &pictures }))
-    }
-
-    /// Opens the state, making it when it is not there.
-    fn store(&self) -> Result<Store, EngineError> {
-        let folder = self.folder();
-        files::private_folder(&folder).map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
-        Ok(Store::open(&folder.join("state.db"))?)
     }
 
     /// The platforms of these instances, and the reader of secrets.

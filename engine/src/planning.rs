@@ -1,20 +1,45 @@
 //! Planning: the program, the state and the world become a plan.
 
-use crate::{Checked, Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, now_ms, plan_file, secrets, unknown};
-use dax_apply::{Outcome, Providers, Store};
-use dax_core::{Code, Name, ResourceAddr, Span};
+use crate::standing::Standing;
+use crate::{Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file, secrets, unknown};
+use dax_apply::{Providers, Snapshot, Store, world};
+use dax_core::{Code, Name, ResourceAddr, Span, Traits};
 use dax_ir::Environment;
 use dax_plan::desired::{self, Desired};
-use dax_plan::model::{Gate, Mode};
-use dax_plan::{LiveState, Plan, Request};
-use std::collections::BTreeMap;
+use dax_plan::model::{Mode, StateVersion};
+use dax_plan::{LiveState, Plan, Request, Selection};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// A service that its platform cannot run. Explained in docs/diagnostics/DAX7001.md.
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[unknown::NOT_YET_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
+pub const CODES: &[Code] = &[unknown::NEVER_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
+
+/// What to plan.
+#[derive(Clone, Debug)]
+pub struct PlanRequest {
+    /// The environment.
+    pub environment: String,
+    /// Parameters of the program.
+    pub params: Params,
+    /// What of it; everything without a choice.
+    pub selection: Selection,
+    /// A service to take over, and what it is called where it runs, if that is not its own name.
+    pub adopt: Option<(String, Option<String>)>,
+}
+
+/// To which state to go back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The one before the last.
+    Before,
+    /// The one with this number.
+    Serial(u64),
+    /// The one with this name.
+    Named(String),
+}
 
 /// What a plan remembers of the program that it was made from; a state alone has little of it.
 struct Origin<'o> {
@@ -22,6 +47,15 @@ struct Origin<'o> {
     params: BTreeMap<Name, dax_core::Value>,
     sources: Name,
     locate: &'o dyn Fn(Span) -> String,
+    selection: Selection,
+}
+
+/// What there is: the state, and what runs.
+struct World {
+    snapshot: Snapshot,
+    base: StateVersion,
+    providers: Providers,
+    live: LiveState,
 }
 
 impl Engine {
@@ -29,74 +63,120 @@ impl Engine {
     ///
     /// # Errors
     /// The program has errors, or the state or a platform cannot be read.
-    pub fn plan(&self, environment: &str, params: &Params) -> Result<Judged, EngineError> {
-        let params = &Params { only: Some(environment.into()), ..params.clone() };
-        let mut checked = self.check(params)?.sound()?;
-        let (found, mut problems) = self.prepare(&mut checked, environment)?;
+    pub fn plan(&self, request: &PlanRequest) -> Result<Judged, EngineError> {
+        let environment = request.environment.as_str();
         let store = self.store()?;
-        let sources = &checked.loaded.sources;
-        let locate = |span: Span| sources.location(span);
-        let mut desired = desired::from_graph(&found, &locate);
-        for gate in &mut desired.gates {
-            gate.blocked = blocked(&store, gate)?;
+        let mut world = self.world(&store, environment)?;
+        let mut unsettled = BTreeSet::new();
+        loop {
+            let outputs = unknown::outputs(&world.snapshot.services, &world.live, &unsettled);
+            let params = Params { only: Some(environment.into()), outputs, ..request.params.clone() };
+            let mut judged = self.plan_with(request, &params, &mut world)?;
+            // What the plan itself changes is not known by what runs now: whoever uses it waits.
+            let more: BTreeSet<Name> =
+                unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
+            if more.is_empty() {
+                judged.standing = self.standing_of(&store, &judged.plan)?;
+                return Ok(judged);
+            }
+            unsettled.extend(more);
         }
-        let origin = Origin {
-            project: checked.graph.project.clone(),
-            params: checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect(),
-            sources: sources_digest(sources),
-            locate: &locate,
-        };
-        let (plan, diagnostics) = self.make(&store, environment, Mode::Apply, &desired, origin)?;
-        problems.extend(diagnostics);
-        diagnostic::sort(&mut problems);
-        if diagnostic::has_errors(&problems) {
-            return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
-        }
-        let findings = checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
-        Ok(Judged { plan, sources: checked.loaded.sources, findings })
     }
 
-    /// The environment with the fingerprints of its secrets, and what keeps its services from running.
-    fn prepare(&self, checked: &mut Checked, environment: &str) -> Result<(Environment, Vec<Diagnostic>), EngineError> {
+    fn plan_with(&self, request: &PlanRequest, params: &Params, world: &mut World) -> Result<Judged, EngineError> {
+        let environment = request.environment.as_str();
+        let mut checked = self.check(params)?.sound()?;
         let Some(mut found) = checked.graph.environments.swap_remove(environment) else {
             let mut known: Vec<String> = checked.loaded.environment_names().iter().map(ToString::to_string).collect();
             known.sort();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
         };
-        let unknown = unknown::not_yet_known(&found);
-        if !unknown.is_empty() {
-            return Ok((found, unknown));
+        self.reach(world, environment, found.services.values().map(|service| service.provider.instance.clone()))?;
+        let mut problems = self.prepare(&mut found, &world.providers)?;
+        let sources = &checked.loaded.sources;
+        let locate = |span: Span| sources.location(span);
+        let mut desired = desired::from_graph(&found, &locate);
+        if let Some((service, object)) = &request.adopt {
+            for addr in dax_plan::addressed(service, found.services.keys()) {
+                if let Some(service) = desired.services.get_mut(&addr) {
+                    service.adopt = true;
+                    service.object = object.as_deref().map(Name::from).or_else(|| service.object.clone());
+                }
+            }
         }
+        let origin = Origin {
+            project: checked.graph.project.clone(),
+            params: checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect(),
+            sources: sources_digest(sources),
+            locate: &locate,
+            selection: request.selection.clone(),
+        };
+        let (plan, diagnostics) = make(world, environment, Mode::Apply, &desired, origin);
+        problems.extend(diagnostics);
+        diagnostic::sort(&mut problems);
+        if diagnostic::has_errors(&problems) {
+            return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
+        }
+        let findings = checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
+        Ok(Judged { plan, sources: checked.loaded.sources, findings, standing: Standing::default(), environment: Some(found) })
+    }
+
+    /// The state of an environment and what runs of it.
+    fn world(&self, store: &Store, environment: &str) -> Result<World, EngineError> {
+        let (snapshot, base) = self.runtime.block_on(store.state(environment))?;
+        let providers = self.providers(std::iter::empty())?;
+        let mut world = World { snapshot, base, providers, live: LiveState::new() };
+        let instances: Vec<Name> = world.snapshot.services.values().map(|service| service.provider.clone()).collect();
+        self.reach(&mut world, environment, instances.into_iter())?;
+        Ok(world)
+    }
+
+    /// Reads what runs on further providers.
+    fn reach(&self, world: &mut World, environment: &str, instances: impl Iterator<Item = Name>) -> Result<(), EngineError> {
+        let fresh: BTreeSet<Name> = instances.filter(|instance| !world.live.contains_key(instance)).collect();
+        let providers = self.providers(fresh)?;
+        world.live.extend(self.runtime.block_on(world::read(&providers, environment))?);
+        world.providers.platforms.extend(providers.platforms);
+        Ok(())
+    }
+
+    /// Fingerprints the environment's secrets, and finds what keeps its services from running.
+    fn prepare(&self, found: &mut Environment, providers: &Providers) -> Result<Vec<Diagnostic>, EngineError> {
         let folder = self.folder();
-        let mut problems = secrets::fingerprint(&self.root, &folder, &mut found)
+        let mut problems = secrets::fingerprint(&self.root, &folder, found)
             .map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
-        let providers = self.providers(found.services.values().map(|service| service.provider.instance.clone()))?;
+        problems.extend(unknown::never_known(found));
         for service in found.services.values() {
             if let Some(platform) = providers.platforms.get(&service.provider.instance) {
                 let messages = platform.problems(&service.desired.value());
                 problems.extend(messages.into_iter().map(|message| Diagnostic::new(NOT_RUNNABLE, service.span, message)));
             }
         }
-        Ok((found, problems))
+        Ok(problems)
     }
 
-    /// Plans what leads an environment back to an earlier state: the one with `serial`, or the one before the last.
+    /// Plans what leads an environment back to an earlier state.
     ///
     /// # Errors
     /// There is no such state, or it or a platform cannot be read.
-    pub fn plan_rollback(&self, environment: &str, serial: Option<u64>) -> Result<Plan, EngineError> {
+    pub fn plan_rollback(&self, environment: &str, target: &Target) -> Result<Plan, EngineError> {
         let store = self.store()?;
-        let points = store.points(environment)?;
-        let target = match serial {
-            Some(serial) => Some(serial).filter(|serial| points.iter().any(|point| point.serial == *serial)),
-            None => points.get(1).map(|point| point.serial),
+        let points = self.runtime.block_on(store.points(environment))?;
+        let found = match target {
+            Target::Before => points.get(1),
+            Target::Serial(serial) => points.iter().find(|point| point.serial == *serial),
+            Target::Named(name) => points.iter().find(|point| point.name.as_deref() == Some(name.as_str())),
         };
-        let what = serial.map_or_else(|| "before the last apply".to_owned(), |serial| serial.to_string());
+        let what = match target {
+            Target::Before => "before the last apply".to_owned(),
+            Target::Serial(serial) => serial.to_string(),
+            Target::Named(name) => format!("`{name}`"),
+        };
         let missing = || EngineError::NoPoint { environment: environment.to_owned(), what: what.clone() };
-        let snapshot = store.state_at(environment, target.ok_or_else(missing)?)?.ok_or_else(missing)?;
-        let desired = desired::from_state(&snapshot.services);
-        self.make_sound(&store, environment, Mode::Rollback, &desired)
+        let serial = found.map(|point| point.serial).ok_or_else(missing)?;
+        let snapshot = self.runtime.block_on(store.state_at(environment, serial))?.ok_or_else(missing)?;
+        self.make_sound(&store, environment, Mode::Rollback, &desired::from_state(&snapshot.services))
     }
 
     /// Plans the removal of everything that dax made in an environment.
@@ -106,12 +186,10 @@ impl Engine {
     pub fn plan_destroy(&self, environment: &str) -> Result<Plan, EngineError> {
         self.refuse_protected(environment)?;
         let store = self.store()?;
-        if store.points(environment)?.is_empty() {
-            let known: Vec<String> = store.environments()?.iter().map(ToString::to_string).collect();
+        if self.runtime.block_on(store.points(environment))?.is_empty() {
+            let known: Vec<String> = self.runtime.block_on(store.environments())?.iter().map(ToString::to_string).collect();
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
-            let declared =
-                self.check(&Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: dax_project::Missing::Ignore, only: None });
-            if !declared.is_ok_and(|checked| checked.graph.environments.contains_key(environment)) {
+            if !self.environments().is_ok_and(|declared| declared.iter().any(|name| name == environment)) {
                 return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
             }
         }
@@ -131,40 +209,16 @@ impl Engine {
     }
 
     fn make_sound(&self, store: &Store, environment: &str, mode: Mode, desired: &Desired<'_>) -> Result<Plan, EngineError> {
-        let project = dax_project::project_name(&crate::files::Disk { root: self.root.clone() })?;
-        let origin = Origin { project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new() };
-        let (plan, diagnostics) = self.make(store, environment, mode, desired, origin)?;
+        let project = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?.project;
+        let mut world = self.world(store, environment)?;
+        self.reach(&mut world, environment, desired.services.values().map(|service| service.provider.clone()))?;
+        let selection = Selection::default();
+        let origin = Origin { project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new(), selection };
+        let (plan, diagnostics) = make(&world, environment, mode, desired, origin);
         if diagnostic::has_errors(&diagnostics) {
             return Err(EngineError::Program { sources: Sources::default(), diagnostics });
         }
         Ok(plan)
-    }
-
-    fn make(
-        &self,
-        store: &Store,
-        environment: &str,
-        mode: Mode,
-        desired: &Desired<'_>,
-        origin: Origin<'_>,
-    ) -> Result<(Plan, Vec<Diagnostic>), EngineError> {
-        let Origin { project, params, sources, locate } = origin;
-        let (snapshot, base) = store.state(environment)?;
-        let instances = desired.services.values().map(|s| s.provider.clone()).chain(snapshot.services.values().map(|s| s.provider.clone()));
-        let providers = self.providers(instances)?;
-        let live = self.runtime.block_on(read(&providers, environment))?;
-        let request = Request {
-            project,
-            environment: environment.into(),
-            mode,
-            params,
-            sources,
-            base,
-            applied: &snapshot.services,
-            live: &live,
-            locate,
-        };
-        Ok(dax_plan::plan(desired, &request))
     }
 
     /// Saves a plan.
@@ -182,40 +236,53 @@ impl Engine {
     pub fn open_plan(&self, path: &Path) -> Result<Plan, EngineError> {
         plan_file::read(path)
     }
-}
 
-/// Everything that runs in an environment, one call a platform.
-pub(crate) async fn read(providers: &Providers, environment: &str) -> Result<LiveState, EngineError> {
-    let mut live = LiveState::new();
-    for platform in providers.platforms.values() {
-        let services = platform.read(environment).await?;
-        live.extend(services.into_iter().map(|(name, service)| (ResourceAddr::service(&name), service)));
+    /// What is not as it was applied, leaf by leaf.
+    ///
+    /// # Errors
+    /// The state or a platform cannot be read.
+    pub fn drift(&self, environment: &str) -> Result<(usize, Vec<dax_plan::drift::Drift>), EngineError> {
+        let store = self.store()?;
+        let world = self.world(&store, environment)?;
+        let applied = &world.snapshot.services;
+        Ok((applied.len(), dax_plan::drift::drift(applied, &world.live)))
     }
-    Ok(live)
 }
 
-/// The digest of the program's texts, names included.
+fn make(world: &World, environment: &str, mode: Mode, desired: &Desired<'_>, origin: Origin<'_>) -> (Plan, Vec<Diagnostic>) {
+    let Origin { project, params, sources, locate, selection } = origin;
+    let platforms = &world.providers.platforms;
+    let request = Request {
+        project,
+        environment: environment.into(),
+        mode,
+        params,
+        sources,
+        base: world.base.clone(),
+        applied: &world.snapshot.services,
+        live: &world.live,
+        traits: &|instance: &Name| platforms.get(instance).map_or_else(Traits::default, |platform| platform.traits()),
+        selection,
+        locate,
+    };
+    dax_plan::plan(desired, &request)
+}
+
+/// The services that wait for more to be known.
+pub(crate) fn waiting(plan: &Plan) -> BTreeSet<ResourceAddr> {
+    plan.deferred.iter().map(|one| one.addr.clone()).collect()
+}
+
+/// The digest of the program's texts, names included, in whatever order they were read.
 fn sources_digest(sources: &Sources) -> Name {
+    let mut files: Vec<_> = sources.ids().map(|file| (sources.name(file), sources.text(file))).collect();
+    files.sort_unstable();
     let mut hasher = blake3::Hasher::new();
-    for file in sources.ids() {
-        for part in [sources.name(file), sources.text(file)] {
+    for (name, text) in files {
+        for part in [name, text] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
     }
     Name::new(hasher.finalize().to_hex())
-}
-
-/// Why a gate does not hold, or nothing when it does.
-fn blocked(store: &Store, gate: &Gate) -> Result<Option<String>, EngineError> {
-    let runs = store.runs(Some(&gate.after))?;
-    let last = runs.iter().find(|run| run.outcome.is_some());
-    let succeeded = last.filter(|run| run.outcome == Some(Outcome::Succeeded) && run.mode != "destroy");
-    Ok(match succeeded.and_then(|run| run.ended_ms) {
-        None => Some(format!("`{}` was not applied successfully yet", gate.after)),
-        Some(ended) if now_ms().saturating_sub(ended) < gate.soak_ms => {
-            Some(format!("`{}` must have run for {} first", gate.after, dax_render::millis(gate.soak_ms)))
-        }
-        Some(_) => None,
-    })
 }

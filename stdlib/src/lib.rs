@@ -7,6 +7,7 @@
 pub const PRELUDE: &[&str] = &[
     "std/service",
     "std/strategy",
+    "std/environment",
     "std/types",
     "std/text",
     "std/list",
@@ -22,6 +23,7 @@ pub const PRELUDE: &[&str] = &[
 /// Every module by its import path.
 const MODULES: &[(&str, &str)] = &[
     ("std/service", include_str!("../std/service.dax")),
+    ("std/environment", include_str!("../std/environment.dax")),
     ("std/strategy", include_str!("../std/strategy.dax")),
     ("std/types", include_str!("../std/types.dax")),
     ("std/text", include_str!("../std/text.dax")),

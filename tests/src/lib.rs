@@ -2,10 +2,11 @@
 
 pub mod programs;
 pub mod properties;
+pub mod world;
 
-use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, Sources};
+use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};
 use dax_plan::model::{AppliedService, Mode, StateVersion};
-use dax_plan::{Plan, Request, desired};
+use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{FileSystem, Loaded, Missing, Params};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -68,7 +69,7 @@ pub fn root() -> PathBuf {
 /// Parameters that are given, and those that are lacking ignored.
 pub fn params(given: &[(&str, &str)]) -> Params {
     let values = given.iter().map(|(name, value)| (Name::from(*name), (*value).to_owned())).collect();
-    Params { values, typed: BTreeMap::new(), missing: Missing::Ignore, only: None }
+    Params { values, typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() }
 }
 
 /// Loads a project; the loading itself cannot fail in memory.
@@ -109,7 +110,32 @@ pub fn plan(
     given: &Params,
     environment: &str,
     applied: &BTreeMap<ResourceAddr, AppliedService>,
-    live: &BTreeMap<ResourceAddr, LiveService>,
+    live: &LiveState,
+) -> (Plan, Vec<Diagnostic>) {
+    plan_part(loaded, given, environment, applied, live, Selection::default())
+}
+
+/// What the platforms of the tests can do: those in memory everything, the others what this machine can.
+pub fn traits(instance: &Name) -> Traits {
+    let memory = instance.starts_with("memory.");
+    Traits {
+        header_routes: true,
+        mirror: memory,
+        commands: true,
+        commands_once: true,
+        exclusive_ports: !memory,
+        immutable: if memory { vec!["zone".into()] } else { Vec::new() },
+    }
+}
+
+/// A plan for a part of an environment.
+pub fn plan_part(
+    loaded: &Loaded,
+    given: &Params,
+    environment: &str,
+    applied: &BTreeMap<ResourceAddr, AppliedService>,
+    live: &LiveState,
+    selection: Selection,
 ) -> (Plan, Vec<Diagnostic>) {
     let (graph, mut diagnostics) = loaded.analyse(given);
     let Some(found) = graph.environments.get(environment) else {
@@ -126,6 +152,8 @@ pub fn plan(
         base: StateVersion::default(),
         applied,
         live,
+        traits: &traits,
+        selection,
         locate: &locate,
     };
     let (plan, more) = dax_plan::plan(&desired, &request);
@@ -135,7 +163,7 @@ pub fn plan(
 
 fn empty_plan(environment: &str) -> Plan {
     let nothing = BTreeMap::new();
-    let live = BTreeMap::new();
+    let live = LiveState::new();
     let request = Request {
         project: Name::default(),
         environment: environment.into(),
@@ -145,6 +173,8 @@ fn empty_plan(environment: &str) -> Plan {
         base: StateVersion::default(),
         applied: &nothing,
         live: &live,
+        traits: &traits,
+        selection: Selection::default(),
         locate: &|_| String::new(),
     };
     dax_plan::plan(&desired::Desired::default(), &request).0

@@ -9,7 +9,7 @@ const MOST_LINES: usize = 800;
 
 /// Which crate may depend on which; an arrow also covers what lies further along.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("dax-cli", &["dax-server", "dax-lsp", "dax-engine", "dax-provider-builtin"]),
+    ("dax-cli", &["dax-server", "dax-lsp", "dax-engine", "dax-provider-builtin", "dax-store-builtin"]),
     ("dax-server", &["dax-engine"]),
     ("dax-lsp", &["dax-ide"]),
     ("dax-ide", &["dax-project"]),
@@ -17,6 +17,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dax-lint", &["dax-project"]),
     ("dax-doc", &["dax-project"]),
     ("dax-schema", &["dax-syntax"]),
+    ("dax-store-builtin", &["dax-store-postgres", "dax-store-s3"]),
+    ("dax-store-postgres", &["dax-apply"]),
+    ("dax-store-s3", &["dax-apply"]),
     ("dax-apply", &["dax-plan", "dax-provider-api"]),
     ("dax-render", &["dax-plan"]),
     ("dax-plan", &["dax-ir"]),
@@ -85,9 +88,12 @@ fn rust_file(name: &str, text: &str, faults: &mut Vec<String>) {
     if lines > MOST_LINES && !name.contains("/tests/") {
         faults.push(format!("{name}: {lines} lines, {MOST_LINES} are the most: look for a seam"));
     }
-    let front = name.starts_with("providers/builtin/") || name.starts_with("cli/") || name.starts_with("xtask/");
+    let front = name.starts_with("providers/builtin/")
+        || name.starts_with("stores/builtin/")
+        || name.starts_with("cli/")
+        || name.starts_with("xtask/");
     if text.contains("cfg(feature") && !front {
-        faults.push(format!("{name}: features are switched in providers/builtin and cli only"));
+        faults.push(format!("{name}: features are switched in providers/builtin, stores/builtin and cli only"));
     }
 }
 
@@ -161,7 +167,7 @@ fn pages(root: &Path, faults: &mut Vec<String>) -> Result<()> {
     }
     let mut codes = BTreeSet::new();
     let mut files = Vec::new();
-    for folder in ["lang", "planner", "engine", "providers"] {
+    for folder in ["lang", "planner", "engine", "providers", "stores"] {
         collect(&root.join(folder), &mut files)?;
     }
     for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "rs")) {

@@ -1,22 +1,27 @@
 //! `dax apply`: carries a plan out.
 
 use crate::args::ApplyArgs;
-use crate::commands::{environment, params, show_and_apply};
+use crate::commands::{environment, params, selection, show_and_apply};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing, diagnostic};
+use dax_engine::{Engine, Missing, PlanRequest, diagnostic};
 
 pub(crate) fn run(args: ApplyArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let plan = match &args.file {
-        Some(file) => engine.open_plan(file)?,
+    let (plan, again) = match &args.file {
+        Some(file) => (engine.open_plan(file)?, None),
         None => {
-            let name = environment(&args.environment, engine)?;
-            let judged = engine.plan(&name, &params(&args.params, Missing::Report))?;
+            let request = PlanRequest {
+                environment: environment(&args.environment, engine)?,
+                params: params(&args.params, Missing::Report),
+                selection: selection(&args.selection),
+                adopt: None,
+            };
+            let judged = engine.plan(&request)?;
             if !diagnostic::has_errors(&judged.findings) {
                 out.diagnostics(&judged.sources, &judged.findings);
             }
-            judged.allowed()?
+            (judged.allowed()?, Some(request))
         }
     };
-    show_and_apply(plan, "Apply this?", &args.run, args.expect, engine, out)
+    show_and_apply(plan, again, "Apply this?", &args.run, args.expect, engine, out)
 }

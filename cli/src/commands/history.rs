@@ -1,15 +1,19 @@
 //! `dax history`: what was done, with the rollback points.
 
-use crate::args::{DataFormat, HistoryArgs};
+use crate::args::{HistoryArgs, HistoryFormat};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, HistoryEntry, Outcome};
+use dax_engine::{Engine, HistoryEntry, Outcome, prometheus, rates};
 use serde_json::json;
 
 pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let all = engine.history(args.environment.environment.as_deref())?;
+    if args.audit {
+        return audit(args, engine, out);
+    }
     match args.format {
-        DataFormat::Json => {
+        HistoryFormat::Prometheus => out.data(&prometheus(&rates(&all))),
+        HistoryFormat::Json => {
             let rows: Vec<_> = all
                 .iter()
                 .map(|entry| {
@@ -18,13 +22,14 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
                         "run": run.id, "environment": run.environment, "mode": run.mode, "by": run.holder,
                         "started": time(run.started_ms), "ended": run.ended_ms.map(time),
                         "outcome": run.outcome, "digest": run.digest, "point": entry.point, "current": entry.current,
+                        "name": entry.name, "why": run.why, "waits": run.waits, "approved_by": run.approved_by, "services": run.services,
                     })
                 })
                 .collect();
-            out.data(&format!("{:#}\n", json!({ "format_version": 1, "runs": rows })));
+            out.data(&format!("{:#}\n", json!({ "format_version": 1, "runs": rows, "metrics": rates(&all) })));
         }
-        DataFormat::Human if all.is_empty() => out.note("nothing was done yet"),
-        DataFormat::Human => {
+        HistoryFormat::Human if all.is_empty() => out.note("nothing was done yet"),
+        HistoryFormat::Human => {
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
             out.table(&["run", "environment", "what", "outcome", "started", "took", "point", "by"], &rows);
         }
@@ -35,8 +40,8 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
 fn row(entry: &HistoryEntry) -> Vec<String> {
     let run = &entry.run;
     let outcome = match &run.outcome {
-        None => "unfinished".to_owned(),
-        Some(outcome @ Outcome::RolledBack { step, .. }) => format!("{} at step {step}", outcome.word()),
+        None => run.waits.as_ref().map_or_else(|| "unfinished".to_owned(), |waits| format!("{}, unfinished", waits.word())),
+        Some(outcome @ Outcome::RolledBack { step: Some(step), .. }) => format!("{} at step {step}", outcome.word()),
         Some(outcome) => outcome.word().to_owned(),
     };
     let point = match (entry.point, entry.current) {
@@ -44,6 +49,7 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         (Some(point), false) => point.to_string(),
         (None, _) => "-".to_owned(),
     };
+    let point = entry.name.as_ref().map_or_else(|| point.clone(), |name| format!("{point} {name}"));
     let took =
         run.ended_ms.map_or_else(|| "-".to_owned(), |ended| format!("{:.1}s", (ended.saturating_sub(run.started_ms)) as f64 / 1000.0));
     vec![
@@ -56,6 +62,29 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         point,
         run.holder.clone(),
     ]
+}
+
+/// Every record, as it is chained.
+fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+    let name = crate::commands::environment(&args.environment, engine)?;
+    let records = engine.audit(&name)?;
+    if args.format == HistoryFormat::Json {
+        out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "records": records })));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> = records
+        .iter()
+        .map(|record| {
+            let what = serde_json::to_value(&record.what).unwrap_or_default();
+            let text = |field: &str| {
+                what.get(field).map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            };
+            let digest: String = text("digest").chars().take(16).collect();
+            vec![record.seq.to_string(), time(record.at_ms), record.who.to_string(), text("what"), text("run"), digest, record.why.clone()]
+        })
+        .collect();
+    out.table(&["record", "when", "who", "what", "run", "digest", "why"], &rows);
+    Ok(Exit::Done)
 }
 
 /// A time as RFC 3339 in UTC, to the second.

@@ -1,16 +1,24 @@
 //! `dax plan`: what `apply` would do.
 
 use crate::args::PlanArgs;
-use crate::commands::{environment, params};
+use crate::commands::{environment, params, selection, simulate};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing, diagnostic};
+use dax_engine::{Engine, Missing, PlanRequest, diagnostic};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let name = environment(&args.environment, engine)?;
-    let judged = engine.plan(&name, &params(&args.params, Missing::Report))?;
+    let request = PlanRequest {
+        environment: environment(&args.environment, engine)?,
+        params: params(&args.params, Missing::Report),
+        selection: selection(&args.selection),
+        adopt: None,
+    };
+    let judged = engine.plan(&request)?;
     let plan = &judged.plan;
-    out.plan(plan, &args.format);
+    out.plan(plan, &judged.standing, &args.shown);
+    if args.simulate {
+        simulate::show(plan, args.seed, out);
+    }
     out.diagnostics(&judged.sources, &judged.findings);
     let denied = diagnostic::has_errors(&judged.findings);
     if denied {

@@ -3,10 +3,10 @@
 use crate::args::ShowArgs;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::Engine;
+use dax_engine::{Engine, Standing};
 
 pub(crate) fn run(args: &ShowArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let plan = engine.open_plan(&args.file)?;
-    out.plan(&plan, &args.format);
+    out.plan(&plan, &Standing::default(), &args.shown);
     Ok(Exit::Done)
 }

@@ -5,6 +5,7 @@
 
 pub mod addr;
 pub mod diagnostic;
+pub mod image;
 pub mod platform;
 pub mod quantity;
 pub mod source;
@@ -13,7 +14,7 @@ pub mod value;
 
 pub use addr::ResourceAddr;
 pub use diagnostic::{Code, Diagnostic, Fix, Related, Severity};
-pub use platform::{LiveRevision, LiveService, RevisionId, WHOLE};
+pub use platform::{LiveRevision, LiveService, RevisionId, Route, Traits, WHOLE};
 pub use quantity::{Quantity, Unit};
 pub use rust_decimal::Decimal;
 pub use smol_str::SmolStr as Name;

@@ -32,6 +32,37 @@ pub struct LiveRevision {
     pub spec: Value,
 }
 
+/// Requests that reach a revision whatever its share of the traffic is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Route {
+    /// Requests with this header.
+    Header {
+        /// The header.
+        name: Name,
+        /// Its value.
+        is: Name,
+        /// Where they go.
+        revision: RevisionId,
+    },
+    /// Copies whose answers nobody gets.
+    Mirror {
+        /// Share of the requests, in hundredths of a percent.
+        share: u32,
+        /// Where they go.
+        revision: RevisionId,
+    },
+}
+
+impl Route {
+    /// The revision that the requests reach.
+    pub const fn revision(&self) -> &RevisionId {
+        match self {
+            Self::Header { revision, .. } | Self::Mirror { revision, .. } => revision,
+        }
+    }
+}
+
 /// A service as it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveService {
@@ -41,6 +72,12 @@ pub struct LiveService {
     pub revisions: BTreeMap<RevisionId, LiveRevision>,
     /// Shares of the traffic, in hundredths of a percent; empty when there is none.
     pub traffic: BTreeMap<RevisionId, u32>,
+    /// Requests that go elsewhere than the shares say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+    /// Where it is reached, as its platform says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<Name>,
 }
 
 impl LiveService {
@@ -48,4 +85,21 @@ impl LiveService {
     pub fn active(&self) -> Option<&RevisionId> {
         self.traffic.iter().max_by_key(|(_, share)| **share).map(|(id, _)| id)
     }
+}
+
+/// What a platform can do beyond what every platform can, and what it cannot change in place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// It sends requests by header.
+    pub header_routes: bool,
+    /// It copies requests.
+    pub mirror: bool,
+    /// It runs commands beside a revision.
+    pub commands: bool,
+    /// It runs a command once however often the same call asks for it.
+    pub commands_once: bool,
+    /// Ports belong to the machine, so that two services cannot have the same at one time.
+    pub exclusive_ports: bool,
+    /// Settings that cannot be changed once the service is made.
+    pub immutable: Vec<Name>,
 }

@@ -105,6 +105,16 @@ impl Value {
         }
     }
 
+    /// The number, or the number of base units, as far as a float holds it.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => number.to_string().parse().ok(),
+            Self::Quantity(quantity) => quantity.base.to_string().parse().ok(),
+            Self::Decimal(number) => number.to_string().parse().ok(),
+            _ => None,
+        }
+    }
+
     /// Milliseconds of a duration.
     pub fn as_millis(&self) -> Option<u64> {
         match self {

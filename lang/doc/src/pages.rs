@@ -86,6 +86,8 @@ const SECTIONS: &[(&str, &str)] = &[
     ("Functions", "fn"),
     ("Values", "let"),
     ("Patches", "patch"),
+    ("Moved", "moved"),
+    ("Removed", "removed"),
     ("Tests", "test"),
     ("Imports", "import"),
 ];

@@ -28,10 +28,23 @@ pub fn to_json(graph: &Graph, sources: &Sources, only: Option<&str>) -> Json {
 fn environment_json(environment: &Environment, sources: &Sources) -> Json {
     let services: Map<String, Json> =
         environment.services.values().map(|service| (service.addr.to_string(), service_json(service, sources))).collect();
-    let after: Vec<Json> =
-        environment.after.iter().map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms })).collect();
+    let after: Vec<Json> = environment
+        .after
+        .iter()
+        .map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms, "verified": after.verified }))
+        .collect();
     let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!({ "count": one.count, "of": one.of })).collect();
-    json!({ "after": after, "approvals": approvals, "services": services })
+    let windows: Vec<Json> =
+        environment.windows.iter().map(|w| json!({ "days": w.days, "from": w.from, "to": w.to, "zone": w.zone })).collect();
+    let releases: Vec<Json> = environment.releases.iter().map(|r| json!({ "name": r.name, "services": r.services })).collect();
+    json!({
+        "after": after,
+        "approvals": approvals,
+        "on_failure": environment.on_failure,
+        "windows": windows,
+        "releases": releases,
+        "services": services,
+    })
 }
 
 fn service_json(service: &Service, sources: &Sources) -> Json {

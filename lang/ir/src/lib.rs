@@ -11,6 +11,7 @@ pub use node::{Data, Layer, Node, Origin, Via};
 
 use dax_core::{Name, ResourceAddr, Span};
 use indexmap::IndexMap;
+use std::collections::BTreeMap;
 
 /// Everything that a program describes.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +37,64 @@ pub struct Environment {
     pub after: Vec<After>,
     /// Who must agree before it is changed.
     pub approvals: Vec<Approval>,
+    /// What happens when a step fails: `rollback`, `rollback_all`, `hold` or `continue`.
+    pub on_failure: Name,
+    /// When it may be changed; at any time without one.
+    pub windows: Vec<Window>,
+    /// Services that are taken back together.
+    pub releases: Vec<Release>,
+    /// Services that take over what runs already, by the name that this has there, if it is another.
+    pub adopts: BTreeMap<ResourceAddr, Option<Name>>,
+    /// Addresses that services had before.
+    pub moved: Vec<Moved>,
+    /// What becomes of services that the program no longer has.
+    pub removed: Vec<Removed>,
+}
+
+/// `window ["mon"] from "09:00" to "17:00" zone "Europe/Vienna"`.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Days of the week by their first three letters.
+    pub days: Vec<Name>,
+    /// Its first minute, `HH:MM`.
+    pub from: Name,
+    /// The minute after its last; not later than `from` means the next day.
+    pub to: Name,
+    /// The time zone by its IANA name.
+    pub zone: Name,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// `release name of [service, other]`.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// Its name.
+    pub name: Name,
+    /// What belongs to it.
+    pub services: Vec<ResourceAddr>,
+}
+
+/// `moved old to new`.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// What it was called; without a key all instances are meant.
+    pub from: ResourceAddr,
+    /// What it is called now.
+    pub to: ResourceAddr,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// `removed name { keep }` or `removed name { destroy }`.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// What it was called; without a key all instances are meant.
+    pub addr: ResourceAddr,
+    /// Whether what runs stays.
+    pub keep: bool,
+    /// Where it is written.
+    pub span: Span,
 }
 
 /// `approve 1 of ["team:sre"]`.
@@ -56,6 +115,10 @@ pub struct After {
     pub environment: Name,
     /// How long it must have run, in milliseconds.
     pub soak_ms: u64,
+    /// Whether an analysis must have passed there.
+    pub verified: bool,
+    /// How long that counts, in milliseconds; zero for ever.
+    pub valid_ms: u64,
     /// Where it is written.
     pub span: Span,
 }

@@ -69,13 +69,13 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
     Ok(Loaded { manifest, sources: loader.sources, packages: loader.packages, program, diagnostics: loader.diagnostics })
 }
 
-/// The project's name alone, for what needs no program.
+/// What `dax.mod` says alone, for what needs no program.
 ///
 /// # Errors
 /// [`ProjectError`] when there is no project or its `dax.mod` cannot be read.
-pub fn project_name(files: &dyn FileSystem) -> Result<Name, ProjectError> {
+pub fn manifest(files: &dyn FileSystem) -> Result<Manifest, ProjectError> {
     let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
-    Ok(manifest::parse(FileId::default(), &String::from_utf8_lossy(&text), &mut Vec::new()).project)
+    Ok(manifest::parse(FileId::default(), &String::from_utf8_lossy(&text), &mut Vec::new()))
 }
 
 fn read(files: &dyn FileSystem, path: &str) -> Result<Option<Vec<u8>>, ProjectError> {

@@ -24,6 +24,10 @@ pub struct Manifest {
     pub packages: Option<Name>,
     /// What it requires, in source order.
     pub requires: Vec<Require>,
+    /// Where its state is kept; in a file of its own folder without.
+    pub state: Option<Name>,
+    /// People by the group that they belong to, for approvals.
+    pub groups: BTreeMap<Name, Vec<Name>>,
 }
 
 /// A package that a project requires.
@@ -58,7 +62,15 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
     let (ast, faults) = dax_syntax::parse(file, text);
     let parsed = faults.is_empty();
     problems.extend(faults);
-    let mut manifest = Manifest { project: Name::default(), edition: EDITION, version: None, packages: None, requires: Vec::new() };
+    let mut manifest = Manifest {
+        project: Name::default(),
+        edition: EDITION,
+        version: None,
+        packages: None,
+        requires: Vec::new(),
+        state: None,
+        groups: BTreeMap::new(),
+    };
     for item in &ast.items {
         match &item.kind {
             ItemKind::Field(field) => setting(field, &mut manifest, problems),
@@ -72,10 +84,11 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
                     }
                 }
             }
+            ItemKind::Command(command) if command.word.name == "group" => group(command, &mut manifest, problems),
             _ => problems.push(Diagnostic::new(
                 MANIFEST,
                 item.span,
-                "only `project`, `edition`, `version`, `packages` and `require` stand here",
+                "only `project`, `edition`, `version`, `packages`, `state`, `group` and `require` stand here",
             )),
         }
     }
@@ -102,8 +115,35 @@ fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic
             Err(error) => wrong(format!("`{text}` is no version: {error}")),
         },
         ("packages", ExprKind::Literal(Value::Str(path))) => manifest.packages = Some(path.clone()),
-        ("version" | "packages", _) => wrong(format!("`{key}` is a text")),
+        ("state", ExprKind::Literal(Value::Str(url))) => manifest.state = Some(url.clone()),
+        ("version" | "packages" | "state", _) => wrong(format!("`{key}` is a text")),
         _ => problems.push(Diagnostic::new(MANIFEST, field.path_span(), format!("there is no setting `{key}`"))),
+    }
+}
+
+/// `group "team:sre" { members = ["ann", "bob"] }`.
+fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnostic>) {
+    let text = |expr: &Expr| match &expr.kind {
+        ExprKind::Literal(Value::Str(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let name = match command.args.as_slice() {
+        [Arg::Expr(expr)] => text(expr),
+        _ => None,
+    };
+    let members = match command.body.as_deref() {
+        Some([Member::Field(Field { path, value, .. })]) if path.first().is_some_and(|part| part.name == "members") => match &value.kind {
+            ExprKind::List(None, items) => items.iter().map(text).collect::<Option<Vec<Name>>>(),
+            _ => None,
+        },
+        _ => None,
+    };
+    match (name, members) {
+        (Some(name), Some(members)) => drop(manifest.groups.insert(name, members)),
+        _ => {
+            let wrong = Diagnostic::new(MANIFEST, command.span, "`group` is not written like this");
+            problems.push(wrong.help("write `group \"team:sre\" { members = [\"ann\", \"bob\"] }`"));
+        }
     }
 }
 

@@ -13,12 +13,45 @@ pub(crate) type Named = (Name, Span);
 
 /// A member of an environment, told apart by its word.
 pub(crate) enum Clause<'a> {
-    Bind { services: Vec<Named>, provider: &'a Expr, keyed: Option<Ident>, body: &'a [Member] },
-    Set { service: Named, body: &'a [Member] },
-    Rollout { services: Vec<Named>, strategy: &'a Expr },
-    After { environment: &'a Name, span: Span, body: &'a [Member] },
-    Approve { count: &'a Expr, of: &'a Expr, span: Span },
-    Protect { services: Vec<Named> },
+    Bind {
+        services: Vec<Named>,
+        provider: &'a Expr,
+        keyed: Option<Ident>,
+        body: &'a [Member],
+    },
+    Set {
+        service: Named,
+        body: &'a [Member],
+    },
+    Rollout {
+        services: Vec<Named>,
+        strategy: &'a Expr,
+    },
+    After {
+        environment: &'a Name,
+        span: Span,
+        body: &'a [Member],
+    },
+    Approve {
+        count: &'a Expr,
+        of: &'a Expr,
+        span: Span,
+    },
+    Protect {
+        services: Vec<Named>,
+    },
+    /// Services that are taken back together.
+    Release {
+        name: &'a Name,
+        services: Vec<Named>,
+    },
+    /// Something that runs already and was not made by dax.
+    Adopt {
+        service: Named,
+        from: Option<&'a Expr>,
+    },
+    /// What a field of the record `Environment` says: `on failure hold`, `window …`.
+    Setting(&'a Member),
 }
 
 /// The words of an environment, each with an example.
@@ -29,6 +62,10 @@ pub(crate) const ENVIRONMENT_WORDS: &[(&str, &str)] = &[
     ("after", "after environment { soak = 1h }"),
     ("approve", "approve 1 of [\"team:sre\"]"),
     ("protect", "protect service from destroy"),
+    ("release", "release name of [service, other]"),
+    ("adopt", "adopt service"),
+    ("on", "on failure rollback_all"),
+    ("window", "window [\"mon\", \"fri\"] from \"09:00\" to \"17:00\" zone \"Europe/Vienna\""),
 ];
 
 impl<'a> Context<'a> {
@@ -61,10 +98,34 @@ impl<'a> Context<'a> {
             ("approve", [Arg::Expr(count), of, Arg::Expr(people)]) if is_word(of, "of") && command.body.is_none() => {
                 Some(Clause::Approve { count, of: people, span: command.span })
             }
+            ("release", [name, of, Arg::Expr(services)]) if is_word(of, "of") && command.body.is_none() => {
+                let (name, _) = name_arg(Some(name))?;
+                Some(Clause::Release { name, services: self.services_named(services)? })
+            }
+            ("adopt", [Arg::Expr(service), rest @ ..]) if command.body.is_none() => {
+                let from = match rest {
+                    [] => None,
+                    [from, Arg::Expr(name)] if is_word(from, "from") => Some(name),
+                    _ => return None,
+                };
+                Some(Clause::Adopt { service: (self.addressed(service)?, service.span), from })
+            }
+            ("on" | "window", [_, ..]) => Some(Clause::Setting(member)),
             ("protect", [Arg::Expr(services), from, destroy]) if is_word(from, "from") && is_word(destroy, "destroy") => {
                 Some(Clause::Protect { services: self.services_named(services)? })
             }
             _ => None,
+        }
+    }
+
+    /// A service or one instance of it: `web["eu"]`.
+    fn addressed(&self, expr: &Expr) -> Option<Name> {
+        match &expr.kind {
+            ExprKind::Index(base, _) => {
+                self.service_named(self.program.root, base)?;
+                crate::names::address_text(expr)
+            }
+            _ => self.service_named(self.program.root, expr),
         }
     }
 

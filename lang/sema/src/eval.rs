@@ -98,7 +98,8 @@ pub(crate) fn protected(context: &Context<'_>, environment: &str) -> Vec<Name> {
 /// Holds a constant against the conditions of a type.
 pub(crate) fn check_constant<'a>(context: &Context<'a>, value: &Value, span: Span, want: &Type<'a>) {
     if conform::has_condition(want) {
-        let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None };
+        let params =
+            Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
         let evaluator = Evaluator::new(context, &params, None);
         let _ = evaluator.conform(Node::leaf(value.clone(), plain(span)), want);
     }

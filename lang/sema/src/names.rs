@@ -8,8 +8,23 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// The words that start an item.
-pub(crate) const ITEM_WORDS: &[&str] =
-    &["import", "param", "let", "fn", "type", "secret", "provider", "service", "strategy", "environment", "patch", "policy", "test"];
+pub(crate) const ITEM_WORDS: &[&str] = &[
+    "import",
+    "param",
+    "let",
+    "fn",
+    "type",
+    "secret",
+    "provider",
+    "service",
+    "strategy",
+    "environment",
+    "patch",
+    "moved",
+    "removed",
+    "policy",
+    "test",
+];
 
 /// Words of expressions, which name nothing.
 pub(crate) const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
@@ -40,6 +55,22 @@ pub(crate) struct Block<'a> {
 pub(crate) struct Patch<'a> {
     pub(crate) target: &'a Expr,
     pub(crate) body: &'a [Member],
+}
+
+/// `moved old to new`: what an address was called before.
+#[derive(Clone, Debug)]
+pub(crate) struct MovedItem<'a> {
+    pub(crate) from: &'a Expr,
+    pub(crate) to: &'a Expr,
+    pub(crate) span: Span,
+}
+
+/// `removed name { keep }` or `{ destroy }`: what becomes of a service that the program no longer has.
+#[derive(Clone, Debug)]
+pub(crate) struct RemovedItem<'a> {
+    pub(crate) target: &'a Expr,
+    pub(crate) keep: bool,
+    pub(crate) span: Span,
 }
 
 /// `policy name on plan of environment.production { … }`.
@@ -103,6 +134,8 @@ pub(crate) struct ModuleNames<'a> {
     /// By `alias.kind`.
     pub(crate) providers: IndexMap<Name, ProviderItem<'a>>,
     pub(crate) patches: Vec<Patch<'a>>,
+    pub(crate) moved: Vec<MovedItem<'a>>,
+    pub(crate) removed: Vec<RemovedItem<'a>>,
     pub(crate) policies: Vec<PolicyItem<'a>>,
     pub(crate) tests: Vec<TestItem<'a>>,
 }
@@ -273,6 +306,17 @@ impl<'a> Adder<'_, 'a> {
             ("strategy", [name, Arg::Type(ty)]) => self.block(command, Some(name), Some(ty), Symbol::Strategy),
             ("provider", [Arg::Expr(target), rest @ ..]) => self.provider(command, target, rest),
             ("patch", [Arg::Expr(target)]) if command.body.is_some() => self.names.patches.push(Patch { target, body }),
+            ("moved", [Arg::Expr(from), to, Arg::Expr(target)]) if is_word(to, "to") && command.body.is_none() => {
+                self.names.moved.push(MovedItem { from, to: target, span: command.span });
+            }
+            ("removed", [Arg::Expr(target)]) => match body {
+                [Member::Command(what)]
+                    if what.args.is_empty() && what.body.is_none() && matches!(what.word.name.as_str(), "keep" | "destroy") =>
+                {
+                    self.names.removed.push(RemovedItem { target, keep: what.word.name == "keep", span: command.span });
+                }
+                _ => self.unknown_item(word, command.word.span),
+            },
             ("policy", [name, on, phase, rest @ ..]) if command.body.is_some() && is_word(on, "on") => {
                 let (Some((name, span)), Some((phase, phase_span))) = (name_arg(Some(name)), name_arg(Some(phase))) else {
                     return self.unknown_item(word, command.word.span);
@@ -334,6 +378,21 @@ pub(crate) fn is_word(arg: &Arg, word: &str) -> bool {
     name_arg(Some(arg)).is_some_and(|(name, _)| name == word)
 }
 
+/// A service by the text of its address, whether the program has it or not: `web`, `shop.web`, `web["eu"]`.
+pub(crate) fn address_text(expr: &Expr) -> Option<Name> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        ExprKind::Get(base, name) => Some(Name::new(format!("{}.{}", address_text(base)?, name.name))),
+        ExprKind::Index(base, key) => {
+            let ExprKind::Literal(dax_core::Value::Str(key)) = &key.kind else { return None };
+            let text = format!("{}[{key}]", address_text(base)?);
+            dax_core::ResourceAddr::parse(&format!("service.{text}")).ok()?;
+            Some(Name::new(text))
+        }
+        _ => None,
+    }
+}
+
 /// The path of `import name from "path"` with its place.
 pub fn import_path(command: &Command) -> Option<(Name, Span)> {
     match command.args.as_slice() {
@@ -358,6 +417,8 @@ fn form(word: &str) -> &'static str {
         "provider" => "write `provider local.machine { … }`",
         "service" => "write `service name { … }`, or `service name external { … }` for one that runs elsewhere",
         "patch" => "write `patch module.service { … }`",
+        "moved" => "write `moved old_name to new_name`, or `moved name[\"key\"] to name[\"other\"]`",
+        "removed" => "write `removed name { keep }` or `removed name { destroy }`",
         "policy" => "write `policy name on check { … }`, `on plan of environment.name { … }` or `on apply { … }`",
         "test" => "write `test \"what holds\" { assert … }`",
         "strategy" => "write `strategy name: canary { … }`",

@@ -2,22 +2,27 @@
 //!
 //! Invariant: all entries of a batch are durable before any call of it is made.
 
+use crate::approvals::agreed;
 use crate::journal::{Entry, Outcome};
-use crate::machine::{Command, Event, Machine};
-use crate::operations;
-use crate::store::{Lease, Snapshot, Store, StoreError};
-use dax_core::{LiveService, Name, ResourceAddr, SecretRef, Value};
-use dax_plan::analysis::Verdict;
-use dax_plan::model::AppliedService;
-use dax_plan::{Plan, StepId, StepKind, image};
-use dax_provider_api::{Call, Platform, ProviderError, Query, Secrets};
-use std::collections::BTreeMap;
+use crate::machine::{Command, Event, Failure, Machine};
+use crate::operations::{self, Specs, Which};
+use crate::store::audit::Actor;
+use crate::store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
+use crate::world;
+use dax_core::{Name, RevisionId, SecretRef, Value};
+use dax_plan::analysis::{Measured, Verdict, failing};
+use dax_plan::model::Mode;
+use dax_plan::{Plan, StepId, StepKind};
+use dax_provider_api::{Platform, Query};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How often a lease is renewed.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often it is looked for what people want.
+const LISTEN: Duration = Duration::from_secs(1);
 
 /// The time, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -45,28 +50,46 @@ pub enum Progress {
     Failed(StepId, String),
     /// A measurement was judged.
     Measured(StepId, Verdict, BTreeMap<Name, Value>),
+    /// A condition that only advises does not hold.
+    Advised(StepId, String),
+    /// A person must say what became of a step.
+    Open(StepId, String),
+    /// A step waits for people.
+    Awaits(StepId),
+    /// Enough people agreed.
+    Approved(StepId, Vec<Name>),
+    /// Somebody wants everything taken back.
+    Aborted(Name, String),
     /// From here on steps are taken back.
     GoesBack,
     /// A step is being taken back.
     Undoing(StepId),
     /// A step was taken back.
     Undone(StepId),
+    /// Somebody else has changed what a step changed; it is taken back all the same.
+    Forced(StepId, String),
     /// A step could not be taken back.
     UndoFailed(StepId, String),
+    /// A step stays as it is although the run goes back.
+    Kept(StepId, String),
 }
 
 /// One run of a plan.
 pub struct Driver<'d> {
     /// The store.
-    pub store: &'d mut Store,
+    pub store: &'d Store,
     /// The right to write.
-    pub lease: &'d Lease,
+    pub lease: &'d mut Lease,
     /// The run.
-    pub run: i64,
+    pub run: u64,
     /// What it carries out.
     pub plan: Arc<Plan>,
     /// The state that it started from.
     pub state: Snapshot,
+    /// What the state that it leaves is called.
+    pub name: Option<Name>,
+    /// Who carries it out, and why.
+    pub actor: Actor,
     /// The world.
     pub providers: Providers,
     /// The time.
@@ -75,85 +98,117 @@ pub struct Driver<'d> {
     pub progress: &'d mut dyn FnMut(Progress),
 }
 
+/// What goes on beside the machine.
+struct Flow {
+    specs: Arc<Specs>,
+    sender: mpsc::UnboundedSender<Event>,
+    awaiting: BTreeSet<StepId>,
+    measured: BTreeMap<StepId, Measured>,
+    verified: bool,
+}
+
 impl Driver<'_> {
     /// Carries the plan on from where its journal ends.
     ///
     /// # Errors
     /// The store cannot be written, or the lease was lost. Nothing is called after that.
-    pub async fn run(mut self, journal: &[Entry], mut interrupt: mpsc::Receiver<()>) -> Result<Outcome, StoreError> {
+    pub async fn run(mut self, journal: &[Entry], interrupt: &mut mpsc::Receiver<()>) -> Result<Outcome, StoreError> {
         let mut machine = Machine::new(self.plan.clone(), journal);
         let (sender, mut events) = mpsc::unbounded_channel::<Event>();
+        let verified = journal.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
+        let mut flow =
+            Flow { specs: Arc::new(Specs::of(&self.plan)), sender, awaiting: BTreeSet::new(), measured: BTreeMap::new(), verified };
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        let mut listen = tokio::time::interval(LISTEN);
         let mut event = Event::Start;
-        let mut measured: BTreeMap<StepId, BTreeMap<Name, Value>> = BTreeMap::new();
         loop {
             // What has happened in the meantime is one batch: its entries become durable together.
             let mut commands = Vec::new();
             let mut next = Some(event);
             while let Some(event) = next.take() {
-                if let Event::Measured(step, values) = &event {
-                    measured.insert(*step, values.clone());
+                if let Event::Measured(step, measured) = &event {
+                    flow.measured.insert(*step, measured.clone());
                 }
                 commands.extend(machine.step((self.clock)(), event));
                 let over = commands.iter().any(|command| matches!(command, Command::Finish(_)));
                 next = if over { None } else { events.try_recv().ok() };
             }
-            if let Some(outcome) = self.carry_out(&machine, commands, &measured, &sender).await? {
+            if let Some(outcome) = self.carry_out(&machine, commands, &mut flow).await? {
                 return Ok(outcome);
             }
             event = loop {
                 tokio::select! {
                     Some(event) = events.recv() => break event,
                     Some(()) = interrupt.recv() => break Event::Interrupt,
-                    _ = heartbeat.tick() => self.store.renew(self.lease, (self.clock)())?,
+                    _ = heartbeat.tick() => self.store.renew(self.lease, (self.clock)()).await?,
+                    _ = listen.tick() => if let Some(event) = self.listen(&mut flow).await? { break event },
                 }
             };
         }
     }
 
-    async fn carry_out(
-        &mut self,
-        machine: &Machine,
-        commands: Vec<Command>,
-        measured: &BTreeMap<StepId, BTreeMap<Name, Value>>,
-        sender: &mpsc::UnboundedSender<Event>,
-    ) -> Result<Option<Outcome>, StoreError> {
+    fn analyses(&self, step: StepId) -> bool {
+        self.plan.steps.get(step.0 as usize).is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
+    }
+
+    /// What people outside want of the run.
+    async fn listen(&mut self, flow: &mut Flow) -> Result<Option<Event>, StoreError> {
+        let mut signals = self.store.take_signals(&self.plan.environment, self.run).await?;
+        // Of several wishes the one that wants more is heard.
+        signals.sort_by_key(|signal| signal.wish != Wish::Abort);
+        if let Some(signal) = signals.into_iter().next() {
+            return Ok(Some(match signal.wish {
+                Wish::Pause => Event::Interrupt,
+                Wish::Abort => Event::Abort { by: signal.by, reason: signal.reason },
+            }));
+        }
+        if flow.awaiting.is_empty() {
+            return Ok(None);
+        }
+        let digest = dax_plan::digest::digest(&self.plan);
+        let approvals = self.store.approvals(&self.plan.environment, &digest).await?;
+        for step in flow.awaiting.clone() {
+            let StepKind::Gate { approval } = &self.plan.steps[step.0 as usize].kind else { continue };
+            if let Ok(by) = agreed(approval, Some(step), &approvals) {
+                flow.awaiting.remove(&step);
+                return Ok(Some(Event::Approved(step, by)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn carry_out(&mut self, machine: &Machine, commands: Vec<Command>, flow: &mut Flow) -> Result<Option<Outcome>, StoreError> {
         let entries: Vec<Entry> =
             commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
+        flow.verified |= entries.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
         let finish = commands.iter().find_map(|c| if let Command::Finish(outcome) = c { Some(outcome.clone()) } else { None });
         if let Some(outcome) = finish {
-            self.finish(machine, &entries, &outcome)?;
-            entries.iter().for_each(|entry| self.tell(entry, measured));
+            self.finish(machine, &entries, &outcome, flow.verified).await?;
+            entries.iter().for_each(|entry| self.tell(entry, flow));
             return Ok(Some(outcome));
         }
-        if !entries.is_empty() {
-            self.store.append(self.lease, self.run, &entries)?;
-        }
-        entries.iter().for_each(|entry| self.tell(entry, measured));
+        self.store.append(self.lease, &entries).await?;
+        entries.iter().for_each(|entry| self.tell(entry, flow));
         for command in commands {
             match command {
-                Command::Call(step) => {
-                    let planned = &self.plan.steps[step.0 as usize];
-                    self.call(step, planned.kind.clone(), Duration::from_millis(planned.timeout_ms), sender);
-                }
-                Command::Undo(step, operation) => {
-                    let planned = &self.plan.steps[step.0 as usize];
-                    // What comes back may take as long as the change allows, however quick the way there was.
-                    let change = self.plan.changes.iter().find(|change| change.addr == planned.service);
-                    let within = change.map_or(0, |change| change.rollback_within_ms).max(planned.timeout_ms);
-                    self.call(step, planned.inverse.steps[operation].clone(), Duration::from_millis(within), sender);
-                }
+                Command::Call(step) => self.call(step, Which::Do, flow),
+                Command::Undo(step, operation) => self.call(step, Which::Undo(operation), flow),
+                Command::Force(step, operation) => self.call(step, Which::Force(operation), flow),
                 Command::Timer(step, ms) => {
-                    let sender = sender.clone();
+                    let sender = flow.sender.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(Duration::from_millis(ms)).await;
                         let _ = sender.send(Event::Timer(step));
                     });
                 }
-                Command::Measure(step) => self.measure(step, sender),
+                Command::Measure(step) => self.measure(step, flow),
+                Command::Await(step) => {
+                    flow.awaiting.insert(step);
+                    (self.progress)(Progress::Awaits(step));
+                }
                 Command::Verify => {
-                    let difference = self.verify().await;
-                    let _ = sender.send(Event::Verified(difference));
+                    let difference = world::verify(&self.plan, &self.providers).await;
+                    let _ = flow.sender.send(Event::Verified(difference));
                 }
                 Command::Write(_) | Command::Finish(_) => {}
             }
@@ -161,27 +216,38 @@ impl Driver<'_> {
         Ok(None)
     }
 
-    fn tell(&mut self, entry: &Entry, measured: &BTreeMap<StepId, BTreeMap<Name, Value>>) {
+    fn tell(&mut self, entry: &Entry, flow: &Flow) {
         let progress = match entry {
             Entry::Intent { step, .. } => Progress::Begun(*step),
             Entry::Done { step } => Progress::Done(*step),
-            Entry::Failed { step, message } => Progress::Failed(*step, message.clone()),
-            Entry::Measured { step, verdict } => Progress::Measured(*step, *verdict, measured.get(step).cloned().unwrap_or_default()),
+            Entry::Failed { step, message, .. } => Progress::Failed(*step, message.clone()),
+            Entry::Measured { step, verdict, values, .. } => {
+                let measured = flow.measured.get(step).cloned().unwrap_or_default();
+                if let StepKind::Analyse { analysis, .. } = &self.plan.steps[step.0 as usize].kind {
+                    failing(analysis, &measured).into_iter().for_each(|condition| (self.progress)(Progress::Advised(*step, condition)));
+                }
+                Progress::Measured(*step, *verdict, values.clone())
+            }
+            Entry::Open { step, message } => Progress::Open(*step, message.clone()),
+            Entry::Approved { step, by } => Progress::Approved(*step, by.clone()),
+            Entry::Abort { by, reason } => Progress::Aborted(by.clone(), reason.clone()),
             Entry::GoBack => Progress::GoesBack,
             Entry::UndoIntent { step } => Progress::Undoing(*step),
             Entry::Undone { step } => Progress::Undone(*step),
+            Entry::UndoForced { step, message } => Progress::Forced(*step, message.clone()),
             Entry::UndoFailed { step, message } => Progress::UndoFailed(*step, message.clone()),
-            Entry::End { .. } => return,
+            Entry::Kept { step, reason, .. } => Progress::Kept(*step, reason.clone()),
+            Entry::Decided { .. } | Entry::End { .. } => return,
         };
         (self.progress)(progress);
     }
 
     /// Starts a call; its outcome comes back as an event.
-    fn call(&self, step: StepId, kind: StepKind, timeout: Duration, sender: &mpsc::UnboundedSender<Event>) {
+    fn call(&self, step: StepId, which: Which, flow: &Flow) {
         let planned = &self.plan.steps[step.0 as usize];
-        let sender = sender.clone();
-        let refused = |message: String| Event::Failed { step, transient: false, message };
-        let Some(operation) = operations::operation(&kind) else {
+        let sender = flow.sender.clone();
+        let refused = |message: String| Event::Failed(step, Failure::refused(message));
+        let Some(mut call) = operations::call(&self.plan, &flow.specs, self.run, step, which) else {
             let _ = sender.send(Event::Succeeded(step));
             return;
         };
@@ -189,143 +255,107 @@ impl Driver<'_> {
             let _ = sender.send(refused(format!("there is no provider `{}`", planned.provider)));
             return;
         };
-        let secrets = match self.secrets(&planned.service, &kind) {
-            Ok(secrets) => secrets,
+        let secrets = operations::secrets(&self.plan, &flow.specs, step, &call).into_iter();
+        match secrets.map(|secret| Ok((secret.name.clone(), (self.providers.secret)(&secret)?))).collect::<Result<_, String>>() {
+            Ok(values) => call.secrets.0 = values,
             Err(message) => {
                 let _ = sender.send(refused(message));
                 return;
             }
-        };
-        let service = Name::new(planned.service.name());
-        let call = Call { environment: self.plan.environment.clone(), service, operation, timeout, secrets };
+        }
         tokio::spawn(async move {
-            let event = match tokio::time::timeout(timeout, platform.change(&call)).await {
+            let event = match tokio::time::timeout(call.timeout, platform.change(&call)).await {
                 Ok(Ok(())) => Event::Succeeded(step),
-                Ok(Err(error)) => Event::Failed { step, transient: error.is_transient(), message: error.to_string() },
-                Err(_) => Event::Failed { step, transient: false, message: format!("not done within {} s", timeout.as_secs()) },
+                Ok(Err(error)) => Event::Failed(step, Failure::from(&error)),
+                Err(_) => {
+                    let message = format!("not done within {} s", call.timeout.as_secs());
+                    Event::Failed(step, Failure { unknown: true, ..Failure::refused(message) })
+                }
             };
             let _ = sender.send(event);
         });
     }
 
-    /// The values of the secrets that an operation needs, and of no others.
-    fn secrets(&self, service: &ResourceAddr, kind: &StepKind) -> Result<Secrets, String> {
-        let planned = |revision: &Name| {
-            self.plan.steps.iter().filter(|step| step.service == *service).find_map(|step| match &step.kind {
-                StepKind::CreateRevision { revision: made, spec, .. } if made.0 == *revision => Some(spec),
-                _ => None,
-            })
-        };
-        let observed = |revision: &Name| {
-            let live = self.plan.observed.get(service)?.as_ref()?;
-            live.revisions.iter().find(|(id, _)| id.0 == *revision).map(|(_, live)| &live.spec)
-        };
-        let wanted = operations::secrets(kind, &|revision| planned(revision).or_else(|| observed(revision)));
-        let values = wanted.into_iter().map(|secret| Ok((secret.name.clone(), (self.providers.secret)(secret)?)));
-        Ok(Secrets(values.collect::<Result<_, String>>()?))
-    }
-
-    fn measure(&self, step: StepId, sender: &mpsc::UnboundedSender<Event>) {
+    fn measure(&self, step: StepId, flow: &Flow) {
         let planned = &self.plan.steps[step.0 as usize];
-        let StepKind::Analyse { revision, analysis, .. } = &planned.kind else { return };
+        let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else { return };
+        let sender = flow.sender.clone();
         let Some(platform) = self.providers.platforms.get(&analysis.from).cloned() else {
             let message = format!("there is no provider `{}` to measure with", analysis.from);
-            let _ = sender.send(Event::Failed { step, transient: false, message });
+            let _ = sender.send(Event::Failed(step, Failure::refused(message)));
             return;
         };
-        let queries: Vec<(Name, Query)> = analysis
-            .metrics
-            .iter()
-            .map(|(name, metric)| {
-                let query = Query {
-                    environment: self.plan.environment.clone(),
-                    service: planned.service.name().into(),
-                    revision: revision.clone(),
-                    text: metric.query.clone(),
-                    window: Duration::from_millis(analysis.window_ms),
-                };
-                (name.clone(), query)
-            })
-            .collect();
-        let sender = sender.clone();
+        let query = |revision: &RevisionId, text: &Name| Query {
+            environment: self.plan.environment.clone(),
+            service: planned.object.clone(),
+            revision: revision.clone(),
+            text: text.clone(),
+            window: Duration::from_millis(analysis.window_ms),
+        };
+        let queries: Vec<(Name, Query)> =
+            analysis.metrics.iter().map(|(name, metric)| (name.clone(), query(revision, &metric.query))).collect();
+        let compared = analysis.baseline.iter().filter_map(|one| {
+            let metric = analysis.metrics.get(&one.metric)?;
+            Some((one.metric.clone(), query(against.as_ref()?, &metric.query)))
+        });
+        let compared: Vec<(Name, Query)> = compared.collect();
         tokio::spawn(async move {
-            let mut values = BTreeMap::new();
-            for (name, query) in queries {
-                // A source that cannot be asked has no data; what that counts as, the analysis says.
-                if let Ok(Some(value)) = platform.measure(&query).await {
-                    values.insert(name, value);
+            let mut measured = Measured::default();
+            for (queries, values) in [(queries, &mut measured.values), (compared, &mut measured.baseline)] {
+                for (name, query) in queries {
+                    match platform.measure(&query).await {
+                        Ok(Some(value)) => drop(values.insert(name, value)),
+                        Ok(None) => {}
+                        Err(error) => measured.error = Some(error.to_string()),
+                    }
                 }
             }
-            let _ = sender.send(Event::Measured(step, values));
+            let _ = sender.send(Event::Measured(step, measured));
         });
     }
 
-    /// What differs between the live objects and what the plan says they are at its end.
-    async fn verify(&self) -> Option<String> {
-        let mut live: BTreeMap<ResourceAddr, LiveService> = BTreeMap::new();
-        for platform in self.providers.platforms.values() {
-            match platform.read(&self.plan.environment).await {
-                Ok(services) => live.extend(services.into_iter().map(|(name, service)| (ResourceAddr::service(&name), service))),
-                Err(error) => return Some(error.to_string()),
-            }
+    async fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, verified: bool) -> Result<(), StoreError> {
+        if !outcome.is_final() {
+            return self.store.append_waiting(self.lease, entries, Some(outcome)).await;
         }
-        // The last post-image of each path is what must stand there.
-        let mut wanted: BTreeMap<&ResourceAddr, image::Image> = BTreeMap::new();
-        for step in &self.plan.steps {
-            wanted.entry(&step.service).or_default().extend(step.post.clone());
-        }
-        for (addr, mut wanted) in wanted {
-            if wanted.get("exists") == Some(&Value::Bool(false)) {
-                wanted.retain(|path, _| path == "exists");
-            }
-            let found = image::image(live.get(addr));
-            if let Some((path, value, found)) = image::first_difference(&wanted, &found) {
-                return Some(format!("{addr}: `{path}` should be {value}, is {found}"));
-            }
-        }
-        None
-    }
-
-    fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome) -> Result<(), StoreError> {
-        if matches!(outcome, Outcome::Interrupted | Outcome::Stuck { .. }) {
-            return self.store.append(self.lease, self.run, entries);
-        }
-        // What is past its rollback point stays applied, whatever became of the rest.
-        let complete = machine.complete_services();
-        let mut services: BTreeMap<ResourceAddr, AppliedService> = self.state.services.clone();
-        for (addr, result) in &self.plan.result {
-            if complete.contains(addr) {
-                match result {
-                    Some(applied) => services.insert(addr.clone(), applied.clone()),
-                    None => services.remove(addr),
-                };
-            }
-        }
-        let changed = services != self.state.services;
-        let state = Snapshot { services };
-        self.store.finish(self.lease, self.run, entries, outcome, changed.then_some(&state), (self.clock)())
+        let state = state_after(&self.plan, machine, &self.state);
+        let ending = Ending {
+            outcome,
+            state: (state != self.state).then_some(&state),
+            name: self.name.clone(),
+            complete: machine.complete_services().into_iter().cloned().collect(),
+            verified: verified && *outcome == Outcome::Succeeded,
+            pin: self.plan.mode == Mode::Rollback && *outcome == Outcome::Succeeded,
+        };
+        self.actor.at_ms = (self.clock)();
+        self.store.finish(self.lease, entries, ending, &self.actor).await
     }
 }
 
-/// The first thing in which the live objects are not what a plan was made from: field, what it was, what it is.
+/// The state that a run leaves.
 ///
-/// # Errors
-/// A platform cannot be read.
-pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>, ProviderError> {
-    let mut live: BTreeMap<ResourceAddr, LiveService> = BTreeMap::new();
-    for platform in providers.platforms.values() {
-        let services = platform.read(&plan.environment).await?;
-        live.extend(services.into_iter().map(|(name, service)| (ResourceAddr::service(&name), service)));
-    }
-    for (addr, observed) in &plan.observed {
-        let (then, now) = (image::image(observed.as_ref()), image::image(live.get(addr)));
-        let mut both = then.clone();
-        now.keys().for_each(|path| {
-            both.entry(path.clone()).or_insert(if path == "exists" { Value::Bool(false) } else { Value::None });
-        });
-        if let Some((path, before, found)) = image::first_difference(&both, &now) {
-            return Ok(Some(format!("{addr}: `{path}` was {before} when the plan was made, now it is {found}")));
+/// What is past its rollback point stays applied, whatever became of the rest; what only has another name keeps it.
+pub fn state_after(plan: &Plan, machine: &Machine, before: &Snapshot) -> Snapshot {
+    let complete = machine.complete_services();
+    let mut services = before.services.clone();
+    let moved: Vec<_> = plan.changes.iter().filter_map(|change| Some((change.moved_from.as_ref()?, &change.addr))).collect();
+    let taken: Vec<_> = moved.iter().map(|(from, to)| (*to, services.remove(*from).map(|service| (from.name(), service)))).collect();
+    for (to, service) in taken {
+        if let Some((name, mut service)) = service {
+            // It is called there what it was always called.
+            if service.object.is_empty() && name != to.name() {
+                service.object = name.into();
+            }
+            services.insert(to.clone(), service);
         }
     }
-    Ok(None)
+    for (addr, result) in &plan.result {
+        if complete.contains(addr) {
+            match result {
+                Some(applied) => services.insert(addr.clone(), applied.clone()),
+                None => services.remove(addr),
+            };
+        }
+    }
+    Snapshot { services }
 }

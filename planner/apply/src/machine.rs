@@ -1,15 +1,24 @@
 //! The machine: `step(event) -> commands`, without clock, ids, randomness or I/O.
 //!
-//! The same machine runs under the real driver and under the simulator of the tests. Invariant: the entries
-//! that it asks to write come before the calls that depend on them, in the same batch; whoever carries a
-//! batch out makes its entries durable first.
+//! The same machine runs under the real driver and under the simulator. Invariant: the entries that it asks to
+//! write come before the calls that depend on them, in the same batch; whoever carries a batch out makes its
+//! entries durable first.
+
+mod back;
+mod groups;
+mod replay;
+mod watch;
 
 use crate::journal::{Entry, Outcome};
-use dax_core::{Name, ResourceAddr, Value};
-use dax_plan::analysis::{self, Analysis, Verdict};
+use dax_core::{Name, ResourceAddr};
+use dax_plan::analysis::Measured;
+use dax_plan::model::{Idempotency, OnFailure, Retry};
 use dax_plan::{Plan, StepId, StepKind};
-use std::collections::{BTreeMap, BTreeSet};
+use dax_provider_api::ProviderError;
+use groups::Groups;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use watch::Watch;
 
 /// Tries of one call before it counts as failed.
 const TRIES: u32 = 6;
@@ -22,6 +31,40 @@ pub const fn backoff_ms(attempt: u32) -> u64 {
     if wait > 30_000 { 30_000 } else { wait }
 }
 
+/// Why a call failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub message: String,
+    /// Whether the same call may work later.
+    pub transient: bool,
+    /// Whether it may have taken effect all the same.
+    pub unknown: bool,
+    /// Whether the object is not as the call needs it, so that nothing was changed.
+    pub conflict: bool,
+    /// When to try again, if the system said so, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Failure {
+    /// It will not be done, however often it is asked.
+    pub const fn refused(message: String) -> Self {
+        Self { message, transient: false, unknown: false, conflict: false, retry_after_ms: None }
+    }
+}
+
+impl From<&ProviderError> for Failure {
+    fn from(error: &ProviderError) -> Self {
+        Self {
+            message: error.to_string(),
+            transient: error.is_transient(),
+            unknown: error.is_unknown(),
+            conflict: matches!(error, ProviderError::Conflict { .. }),
+            retry_after_ms: error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok()),
+        }
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -30,22 +73,24 @@ pub enum Event {
     /// A call went well.
     Succeeded(StepId),
     /// A call failed.
-    Failed {
-        /// The step.
-        step: StepId,
-        /// Whether the same call may work later.
-        transient: bool,
-        /// Why.
-        message: String,
-    },
+    Failed(StepId, Failure),
     /// A timer ran out.
     Timer(StepId),
-    /// A measurement came back; without a value a metric had no data.
-    Measured(StepId, BTreeMap<Name, Value>),
+    /// A measurement came back.
+    Measured(StepId, Measured),
+    /// As many people as a step asks for agreed.
+    Approved(StepId, Vec<Name>),
     /// The live objects were read again: what differs, if anything.
     Verified(Option<String>),
     /// Somebody wants it to stop at the next safe place.
     Interrupt,
+    /// Somebody wants everything taken back.
+    Abort {
+        /// Who.
+        by: Name,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What is to be done.
@@ -57,13 +102,17 @@ pub enum Command {
     Call(StepId),
     /// Carry out one operation of a step's inverse.
     Undo(StepId, usize),
+    /// The same, whatever is there now.
+    Force(StepId, usize),
     /// Wake up later.
     Timer(StepId, u64),
     /// Ask the metrics of an analysis.
     Measure(StepId),
+    /// Look for the people that a step waits for.
+    Await(StepId),
     /// Read the live objects again.
     Verify,
-    /// The run is over.
+    /// The run is over, or waits for somebody.
     Finish(Outcome),
 }
 
@@ -76,46 +125,53 @@ pub enum Status {
     Running,
     /// Done.
     Done,
-    /// Failed for good.
+    /// Failed.
     Failed,
+    /// Failed before it changed anything.
+    Untouched,
+    /// A person must say what became of it.
+    Open,
     /// Being taken back.
     Undoing,
     /// Taken back.
     Undone,
+    /// Done, and stays so although the run goes back.
+    Kept,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Forward,
-    /// A step failed; the others under way are waited for.
+    /// Something failed; what is under way comes to its end first.
     Draining,
     Back,
     Verifying,
     Over,
 }
 
-/// A watch under way.
-#[derive(Clone, Debug, Default)]
-struct Watch {
-    left_ms: u64,
-    failures: u32,
-    /// Whether any measurement said anything.
-    conclusive: bool,
-}
-
 /// The state of a run.
 pub struct Machine {
     plan: Arc<Plan>,
+    groups: Groups,
     status: Vec<Status>,
     dependents: Vec<Vec<StepId>>,
     attempts: Vec<u32>,
     intended_ms: BTreeMap<StepId, u64>,
     watches: BTreeMap<StepId, Watch>,
+    /// Failed checks of a rollout so far, where all its analyses share them.
+    failed_checks: BTreeMap<ResourceAddr, u32>,
+    /// Steps still to be taken back, the next one last.
+    going_back: Vec<StepId>,
     /// The operation of the inverse that is under way.
     undoing: Option<(StepId, usize)>,
-    failure: Option<(StepId, String)>,
+    /// Whether the operation of the inverse is carried out whatever is there.
+    forced: bool,
+    failure: Option<(Option<StepId>, String)>,
+    /// What a person must decide.
+    open: BTreeMap<StepId, String>,
     stuck: Option<(StepId, String)>,
     interrupted: bool,
+    aborted: bool,
     phase: Phase,
     count: Count,
 }
@@ -141,41 +197,27 @@ impl Machine {
             }
         }
         let mut machine = Self {
+            groups: Groups::of(&plan),
             plan,
             status: vec![Status::Waiting; count],
             dependents,
             attempts: vec![0; count],
             intended_ms: BTreeMap::new(),
             watches: BTreeMap::new(),
+            failed_checks: BTreeMap::new(),
+            going_back: Vec::new(),
             undoing: None,
+            forced: false,
             failure: None,
+            open: BTreeMap::new(),
             stuck: None,
             interrupted: false,
+            aborted: false,
             phase: Phase::Forward,
             count: Count::default(),
         };
         journal.iter().for_each(|entry| machine.replay(entry));
         machine
-    }
-
-    fn replay(&mut self, entry: &Entry) {
-        match entry {
-            Entry::Intent { step, at_ms } => {
-                self.set(*step, Status::Running);
-                self.intended_ms.insert(*step, *at_ms);
-            }
-            Entry::Done { step } => self.set(*step, Status::Done),
-            Entry::Failed { step, message } => {
-                self.set(*step, Status::Failed);
-                self.failure.get_or_insert((*step, message.clone()));
-                self.phase = Phase::Draining;
-            }
-            Entry::Measured { .. } => {}
-            Entry::GoBack => self.phase = Phase::Back,
-            Entry::UndoIntent { step } | Entry::UndoFailed { step, .. } => self.set(*step, Status::Undoing),
-            Entry::Undone { step } => self.set(*step, Status::Undone),
-            Entry::End { .. } => self.phase = Phase::Over,
-        }
     }
 
     fn set(&mut self, step: StepId, status: Status) {
@@ -202,15 +244,9 @@ impl Machine {
         self.get(step)
     }
 
-    /// Services all of whose steps are done and stay so: they are past their rollback point.
-    pub fn complete_services(&self) -> BTreeSet<&ResourceAddr> {
-        let mut complete: BTreeSet<&ResourceAddr> = self.plan.result.keys().collect();
-        for step in &self.plan.steps {
-            if self.get(step.id) != Status::Done {
-                complete.remove(&step.service);
-            }
-        }
-        complete
+    /// Steps that wait for somebody to say how it goes on.
+    pub fn waits_for(&self) -> Vec<StepId> {
+        self.open.keys().copied().collect()
     }
 
     /// Takes an event in and says what is to be done, in order.
@@ -219,9 +255,10 @@ impl Machine {
         match event {
             Event::Start => self.start(now_ms, &mut out),
             Event::Succeeded(step) => self.succeeded(step, now_ms, &mut out),
-            Event::Failed { step, transient, message } => self.failed(step, transient, message, &mut out),
+            Event::Failed(step, failure) => self.failed(step, failure, &mut out),
             Event::Timer(step) => self.timer(step, now_ms, &mut out),
-            Event::Measured(step, values) => self.measured(step, &values, now_ms, &mut out),
+            Event::Measured(step, measured) => self.measured(step, measured, now_ms, &mut out),
+            Event::Approved(step, by) => self.approved(step, by, now_ms, &mut out),
             Event::Verified(difference) => {
                 let outcome = match difference {
                     None => Outcome::Succeeded,
@@ -230,16 +267,21 @@ impl Machine {
                 self.finish(outcome, &mut out);
             }
             Event::Interrupt => self.interrupted = true,
+            Event::Abort { by, reason } => self.abort(by, reason, &mut out),
         }
         self.settle(&mut out);
         out
     }
 
     fn start(&mut self, now_ms: u64, out: &mut Vec<Command>) {
-        // What was under way when the journal ended is asked for again: every operation is idempotent.
+        // What was under way when the journal ended is asked for again: every operation is idempotent, and
+        // where one is not, only a person can say what became of it.
         for index in 0..self.status.len() {
             let step = self.plan.steps[index].id;
-            match (self.status[index], &self.phase) {
+            match (self.status[index], self.phase) {
+                (Status::Running, Phase::Forward | Phase::Draining) if self.plan.steps[index].idempotency == Idempotency::Ask => {
+                    self.leave_open(step, "the run ended in the middle of it, and only a person can see what became of it".to_owned(), out);
+                }
                 (Status::Running, Phase::Forward | Phase::Draining) => self.carry_out(step, now_ms, out),
                 (Status::Waiting, Phase::Forward) if self.plan.steps[index].after.is_empty() => self.begin(step, now_ms, out),
                 (Status::Done, Phase::Forward) => self.release(step, now_ms, out),
@@ -274,10 +316,8 @@ impl Machine {
                 let since = self.intended_ms.get(&step).map_or(0, |at| now_ms.saturating_sub(*at));
                 out.push(Command::Timer(step, ms.saturating_sub(since)));
             }
-            StepKind::Analyse { ms, analysis, .. } => {
-                self.watches.insert(step, Watch { left_ms: *ms, ..Watch::default() });
-                out.push(Command::Timer(step, analysis.every_ms.min(*ms)));
-            }
+            StepKind::Analyse { .. } => self.watch(step, now_ms, out),
+            StepKind::Gate { .. } => out.push(Command::Await(step)),
             _ => out.push(Command::Call(step)),
         }
     }
@@ -300,30 +340,89 @@ impl Machine {
         }
     }
 
-    fn failed(&mut self, step: StepId, transient: bool, message: String, out: &mut Vec<Command>) {
+    fn approved(&mut self, step: StepId, by: Vec<Name>, now_ms: u64, out: &mut Vec<Command>) {
+        if self.get(step) == Status::Running {
+            out.push(Command::Write(Entry::Approved { step, by }));
+            self.succeeded(step, now_ms, out);
+        }
+    }
+
+    fn failed(&mut self, step: StepId, failure: Failure, out: &mut Vec<Command>) {
         let attempt = self.attempts[step.0 as usize];
-        if transient && attempt + 1 < TRIES {
+        let planned = &self.plan.steps[step.0 as usize];
+        let undone = self.undoing.is_some_and(|(undone, _)| undone == step);
+        let asks = planned.idempotency == Idempotency::Ask && failure.unknown;
+        let again = failure.transient && attempt + 1 < TRIES && !asks && (undone || planned.retry == Retry::Transient);
+        if again {
             self.attempts[step.0 as usize] += 1;
-            out.push(Command::Timer(step, backoff_ms(attempt)));
-            return;
+            let wait = backoff_ms(attempt).max(failure.retry_after_ms.unwrap_or(0));
+            return out.push(Command::Timer(step, wait));
         }
-        if self.undoing.is_some_and(|(undone, _)| undone == step) {
-            out.push(Command::Write(Entry::UndoFailed { step, message: message.clone() }));
+        if let Some((_, operation)) = self.undoing.filter(|_| undone && failure.conflict && !self.forced) {
+            // Written first: who has lost the lease forces nothing.
+            self.forced = true;
+            out.push(Command::Write(Entry::UndoForced { step, message: failure.message }));
+            return out.push(Command::Force(step, operation));
+        }
+        if undone {
+            out.push(Command::Write(Entry::UndoFailed { step, message: failure.message.clone() }));
             self.undoing = None;
-            self.stuck = Some((step, message));
+            self.stuck = Some((step, failure.message));
             return;
         }
-        self.fail(step, message, out);
+        if asks && self.get(step) == Status::Running {
+            return self.leave_open(step, failure.message, out);
+        }
+        self.fail_with(step, failure.message, failure.conflict, out);
+    }
+
+    /// Leaves it to a person what became of a step.
+    fn leave_open(&mut self, step: StepId, message: String, out: &mut Vec<Command>) {
+        self.set(step, Status::Open);
+        self.watches.remove(&step);
+        self.open.insert(step, message.clone());
+        out.push(Command::Write(Entry::Open { step, message }));
     }
 
     fn fail(&mut self, step: StepId, message: String, out: &mut Vec<Command>) {
+        self.fail_with(step, message, false, out);
+    }
+
+    fn fail_with(&mut self, step: StepId, message: String, untouched: bool, out: &mut Vec<Command>) {
         if self.get(step) != Status::Running {
             return;
         }
-        self.set(step, Status::Failed);
+        self.set(step, if untouched { Status::Untouched } else { Status::Failed });
         self.watches.remove(&step);
-        out.push(Command::Write(Entry::Failed { step, message: message.clone() }));
+        out.push(Command::Write(Entry::Failed { step, message: message.clone(), untouched }));
+        self.note_failure(Some(step), message);
+    }
+
+    /// What a failure means for the rest, by the environment's policy.
+    fn note_failure(&mut self, step: Option<StepId>, message: String) {
+        match (self.plan.on_failure, step) {
+            (OnFailure::Hold, Some(step)) if !self.aborted => drop(self.open.insert(step, message.clone())),
+            (OnFailure::Continue, Some(_)) if !self.aborted => {}
+            _ if self.phase == Phase::Forward => self.phase = Phase::Draining,
+            _ => {}
+        }
         self.failure.get_or_insert((step, message));
+    }
+
+    fn abort(&mut self, by: Name, reason: String, out: &mut Vec<Command>) {
+        if !matches!(self.phase, Phase::Forward | Phase::Draining) {
+            return;
+        }
+        self.aborted = true;
+        out.push(Command::Write(Entry::Abort { by: by.clone(), reason: reason.clone() }));
+        self.note_abort(&by, &reason);
+    }
+
+    fn note_abort(&mut self, by: &str, reason: &str) {
+        self.aborted = true;
+        self.open.clear();
+        let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+        self.failure.get_or_insert((None, format!("ended by {by}{why}")));
         if self.phase == Phase::Forward {
             self.phase = Phase::Draining;
         }
@@ -333,7 +432,7 @@ impl Machine {
         if let Some((undone, operation)) = self.undoing
             && undone == step
         {
-            out.push(Command::Undo(step, operation));
+            out.push(if self.forced { Command::Force(step, operation) } else { Command::Undo(step, operation) });
             return;
         }
         if self.get(step) != Status::Running {
@@ -341,37 +440,10 @@ impl Machine {
         }
         match &self.plan.steps[step.0 as usize].kind {
             StepKind::Hold { .. } => self.succeeded(step, now_ms, out),
-            StepKind::Analyse { .. } => out.push(Command::Measure(step)),
+            StepKind::Analyse { .. } => self.tick(step, now_ms, out),
+            StepKind::Gate { .. } => out.push(Command::Await(step)),
             _ => out.push(Command::Call(step)),
         }
-    }
-
-    fn measured(&mut self, step: StepId, values: &BTreeMap<Name, Value>, now_ms: u64, out: &mut Vec<Command>) {
-        let plan = self.plan.clone();
-        let StepKind::Analyse { analysis, .. } = &plan.steps[step.0 as usize].kind else { return };
-        if self.get(step) != Status::Running {
-            return;
-        }
-        let verdict = analysis::judge(analysis, values);
-        out.push(Command::Write(Entry::Measured { step, verdict }));
-        let Some(watch) = self.watches.get_mut(&step) else { return };
-        watch.left_ms = watch.left_ms.saturating_sub(analysis.every_ms);
-        watch.failures += u32::from(verdict == Verdict::Fail);
-        watch.conclusive |= verdict != Verdict::Inconclusive;
-        let (left, failures, conclusive) = (watch.left_ms, watch.failures, watch.conclusive);
-        if failures > analysis.failure_limit {
-            return self.fail(step, failure_text(analysis, values, failures), out);
-        }
-        if left == 0 && !conclusive {
-            // Nobody saw the new revision do anything: that is no ground to go on.
-            let message = "no measurement had data: the revision got no traffic; with `on_no_data = \"pass\"` that is good enough";
-            return self.fail(step, message.to_owned(), out);
-        }
-        if left == 0 {
-            self.watches.remove(&step);
-            return self.succeeded(step, now_ms, out);
-        }
-        out.push(Command::Timer(step, analysis.every_ms.min(left)));
     }
 
     /// Moves from one phase to the next when nothing is under way any more.
@@ -385,13 +457,22 @@ impl Machine {
                 self.phase = Phase::Verifying;
                 out.push(Command::Verify);
             }
-            Phase::Forward if self.interrupted => {
-                self.phase = Phase::Over;
-                out.push(Command::Finish(Outcome::Interrupted));
-            }
+            Phase::Forward if self.interrupted => self.finish(Outcome::Interrupted, out),
+            Phase::Forward => match self.open.first_key_value() {
+                Some((step, message)) => {
+                    let outcome = Outcome::Held { step: *step, message: message.clone() };
+                    self.finish(outcome, out);
+                }
+                // Nothing else can go on without what failed.
+                None => {
+                    self.phase = Phase::Draining;
+                    return self.settle(out);
+                }
+            },
             Phase::Draining if !running => {
                 self.phase = Phase::Back;
                 out.push(Command::Write(Entry::GoBack));
+                self.plan_the_way_back();
             }
             _ => {}
         }
@@ -400,45 +481,11 @@ impl Machine {
         }
     }
 
-    /// Takes back the next step: the latest one of a service that is not past its rollback point.
-    fn go_back(&mut self, out: &mut Vec<Command>) {
-        if let Some((step, message)) = self.stuck.take() {
-            return self.finish(Outcome::Stuck { step, message }, out);
-        }
-        let open: BTreeSet<ResourceAddr> =
-            self.plan.steps.iter().filter(|step| self.get(step.id) != Status::Done).map(|step| step.service.clone()).collect();
-        let begun = |status| matches!(status, Status::Done | Status::Failed | Status::Running | Status::Undoing);
-        let next = self.plan.steps.iter().rev().find(|step| begun(self.get(step.id)) && open.contains(&step.service));
-        match next.map(|step| step.id) {
-            Some(step) => {
-                self.set(step, Status::Undoing);
-                self.attempts[step.0 as usize] = 0;
-                out.push(Command::Write(Entry::UndoIntent { step }));
-                self.undo(step, 0, out);
-            }
-            None => {
-                let (step, message) = self.failure.clone().unwrap_or((StepId(0), String::new()));
-                self.finish(Outcome::RolledBack { step, message }, out);
-            }
-        }
-    }
-
-    fn undo(&mut self, step: StepId, operation: usize, out: &mut Vec<Command>) {
-        if operation < self.plan.steps[step.0 as usize].inverse.steps.len() {
-            self.undoing = Some((step, operation));
-            out.push(Command::Undo(step, operation));
-        } else {
-            self.undoing = None;
-            self.set(step, Status::Undone);
-            out.push(Command::Write(Entry::Undone { step }));
-        }
-    }
-
     fn finish(&mut self, outcome: Outcome, out: &mut Vec<Command>) {
         if self.phase != Phase::Over {
             self.phase = Phase::Over;
-            // A run that is stuck is not over: it can be resumed once the cause is gone.
-            if !matches!(outcome, Outcome::Stuck { .. }) {
+            // A run that is stuck or held is not over: it can be resumed.
+            if outcome.is_final() {
                 out.push(Command::Write(Entry::End { outcome: outcome.clone() }));
             }
             out.push(Command::Finish(outcome));
@@ -447,19 +494,6 @@ impl Machine {
 }
 
 /// Whether a step only waits or watches.
-fn only_waits(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. })
-}
-
-/// Why an analysis failed, with what was measured.
-fn failure_text(analysis: &Analysis, values: &BTreeMap<Name, Value>, failures: u32) -> String {
-    let measured: Vec<String> = analysis
-        .metrics
-        .keys()
-        .map(|name| match values.get(name) {
-            Some(value) => format!("{name} = {value}"),
-            None => format!("{name} had no data"),
-        })
-        .collect();
-    format!("{failures} measurements failed, {} may; the last one: {}", analysis.failure_limit, measured.join(", "))
+pub(crate) const fn only_waits(kind: &StepKind) -> bool {
+    matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. } | StepKind::Gate { .. })
 }

@@ -1,11 +1,90 @@
 //! Steps of a plan as operations of a provider.
 
-use dax_core::{Name, SecretRef, Value};
-use dax_plan::StepKind;
-use dax_provider_api::Operation;
+use dax_core::{Name, RevisionId, SecretRef, Value};
+use dax_plan::{Plan, Step, StepId, StepKind};
+use dax_provider_api::{Call, Expect, Operation, Secrets};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-/// The provider's operation, or nothing for steps that only wait.
-pub fn operation(kind: &StepKind) -> Option<Operation> {
+/// The fields of every revision that a plan makes, by provider, object and name: the step that makes it.
+pub struct Specs(BTreeMap<(Name, Name, RevisionId), StepId>);
+
+impl Specs {
+    /// Those of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let made = plan.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::CreateRevision { revision, .. } => Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id)),
+            _ => None,
+        });
+        Self(made.collect())
+    }
+
+    /// The fields of a revision of the object that a step is about: as the plan makes it, or as it was there.
+    fn find<'p>(&self, plan: &'p Plan, step: &Step, revision: &RevisionId) -> Option<&'p Value> {
+        let key = (step.provider.clone(), step.object.clone(), revision.clone());
+        if let Some(StepKind::CreateRevision { spec, .. }) = self.0.get(&key).map(|made| &plan.steps[made.0 as usize].kind) {
+            return Some(spec);
+        }
+        plan.observed(&step.provider, &step.object)?.revisions.get(revision).map(|revision| &revision.spec)
+    }
+}
+
+/// What is to be done of a step: the step itself, or an operation of its inverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The step.
+    Do,
+    /// An operation of its inverse, by its place.
+    Undo(usize),
+    /// The same, whatever is there now.
+    Force(usize),
+}
+
+/// The call that carries out a step, without secrets; nothing for steps that only wait.
+pub fn call(plan: &Plan, specs: &Specs, run: u64, id: StepId, which: Which) -> Option<Call> {
+    let step = &plan.steps[id.0 as usize];
+    let (kind, expect, timeout_ms) = match which {
+        Which::Do => (&step.kind, Expect { before: step.pre.clone(), after: step.post.clone() }, step.timeout_ms),
+        // What comes back may take as long as the change allows, however quick the way there was.
+        Which::Undo(at) | Which::Force(at) => {
+            let change = plan.changes.iter().find(|change| change.addr == step.service);
+            let within = change.map_or(0, |change| change.rollback_within_ms).max(step.timeout_ms);
+            let expect = match which {
+                Which::Force(_) => Expect::default(),
+                _ => Expect { before: step.post.clone(), after: step.pre.clone() },
+            };
+            (step.inverse.steps.get(at)?, expect, within)
+        }
+    };
+    let part = match which {
+        Which::Do => "do".to_owned(),
+        Which::Undo(at) | Which::Force(at) => format!("undo{at}"),
+    };
+    Some(Call {
+        environment: plan.environment.clone(),
+        service: step.object.clone(),
+        operation: operation(kind, &|revision| specs.find(plan, step, revision).cloned())?,
+        token: format!("{}:{run}:{}:{part}", plan.environment, step.id.0).into(),
+        expect,
+        timeout: Duration::from_millis(timeout_ms),
+        secrets: Secrets::default(),
+    })
+}
+
+/// The secrets that a call needs, and no others.
+pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
+    let step = &plan.steps[id.0 as usize];
+    let spec = match &call.operation {
+        Operation::CreateRevision { spec, .. } | Operation::Run { spec, .. } => Some(spec),
+        Operation::Scale { revision, replicas } if *replicas > 0 => specs.find(plan, step, revision),
+        _ => None,
+    };
+    let mut found = Vec::new();
+    spec.iter().for_each(|spec| spec.secrets(&mut found));
+    found.into_iter().cloned().collect()
+}
+
+fn operation(kind: &StepKind, spec_of: &dyn Fn(&RevisionId) -> Option<Value>) -> Option<Operation> {
     Some(match kind.clone() {
         StepKind::CreateService { settings } => Operation::CreateService { settings },
         StepKind::UpdateService { settings } => Operation::UpdateService { settings },
@@ -15,21 +94,11 @@ pub fn operation(kind: &StepKind) -> Option<Operation> {
         StepKind::Scale { revision, replicas } => Operation::Scale { revision, replicas },
         StepKind::AwaitReady { revision } => Operation::AwaitReady { revision },
         StepKind::ShiftTraffic { traffic } => Operation::ShiftTraffic { traffic },
-        StepKind::Hold { .. } | StepKind::Analyse { .. } => return None,
-    })
-}
-
-/// The secrets that a step's processes will need, by reference.
-pub(crate) fn secrets<'s>(kind: &'s StepKind, spec_of: &dyn Fn(&Name) -> Option<&'s Value>) -> Vec<&'s SecretRef> {
-    let mut found = Vec::new();
-    match kind {
-        StepKind::CreateRevision { spec, .. } => spec.secrets(&mut found),
-        StepKind::Scale { revision, replicas } if *replicas > 0 => {
-            if let Some(spec) = spec_of(&revision.0) {
-                spec.secrets(&mut found);
-            }
+        StepKind::Route { routes } => Operation::Route { routes },
+        StepKind::RunHook { revision, command, .. } | StepKind::Migrate { revision, command } => {
+            let spec = spec_of(&revision).unwrap_or_default();
+            Operation::Run { revision, spec, command }
         }
-        _ => {}
-    }
-    found
+        StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::Gate { .. } => return None,
+    })
 }

@@ -1,99 +1,43 @@
-//! State, journal and lease in one SQLite file: ACID, one file, nothing to install.
+//! State, journal, lease and audit, behind one small trait that a file, a database or an object storage can keep.
 //!
-//! Every write names the epoch of the lease that it was made under and is refused when that is old.
+//! A [`blobs::Blobs`] keeps texts by key. All but one kind of them are written once and never changed; an
+//! environment's *head* names them by hash and is replaced only by compare-and-swap. So every write of a run is
+//! fenced: whoever holds an old head writes in vain, and what a torn write leaves behind nobody refers to.
 
-mod schema;
+mod anchor;
+pub mod audit;
+pub mod blobs;
+mod error;
+mod head;
+mod messages;
+mod runs;
+mod seal;
+mod sqlite;
+mod verify;
 
-use crate::journal::{self, Entry, Outcome};
+pub use anchor::Anchor;
+pub use audit::{Record, What};
+pub use error::StoreError;
+pub use head::{Holder, LEASE_MS, Lease, Pin};
+pub use messages::{Approval, Signal, Wish};
+pub use runs::{Ending, Point, Run};
+pub use seal::{Key, Sealed};
+pub use sqlite::Sqlite;
+pub use verify::Report;
+
+use blobs::{Blob, Blobs, Commit};
 use dax_core::{Name, ResourceAddr};
-use dax_plan::Plan;
 use dax_plan::model::{AppliedService, StateVersion};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use head::Head;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// How long a lease lasts without a sign of life, in milliseconds.
-pub const LEASE_MS: u64 = 30_000;
-/// How many former states of an environment are kept.
-const KEPT_STATES: i64 = 50;
+/// The format that this version writes; it reads no newer one.
+pub const FORMAT: u32 = 2;
 
-/// Why the store cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file was written by a newer dax.
-    #[error("{path} was written by a newer dax (format {found}, this one reads up to {known}); use that version")]
-    Newer {
-        /// The file.
-        path: String,
-        /// Its format.
-        found: i64,
-        /// The newest format that this version reads.
-        known: i64,
-    },
-    /// The file is damaged.
-    #[error(
-        "{path} is damaged: {message}; nothing was changed. Restore a copy of it, or move it away and run `dax plan` to see what is adopted"
-    )]
-    Corrupt {
-        /// The file.
-        path: String,
-        /// What was found.
-        message: String,
-    },
-    /// There is no room.
-    #[error("{path} cannot grow, the disk is full; nothing was lost. Make room and run `dax resume`")]
-    Full {
-        /// The file.
-        path: String,
-    },
-    /// Somebody else holds the environment.
-    #[error("`{environment}` is being changed by {holder}; wait for it, or let this command wait with --lock-timeout")]
-    Held {
-        /// The environment.
-        environment: String,
-        /// Who holds it.
-        holder: String,
-    },
-    /// The lease was lost to somebody else.
-    #[error("the lease on `{environment}` was taken over by {holder}; this run stops without another write")]
-    Fenced {
-        /// The environment.
-        environment: String,
-        /// Who holds it now.
-        holder: String,
-    },
-    /// The file cannot be opened or written.
-    #[error("{path}: {message}")]
-    Io {
-        /// The file.
-        path: String,
-        /// Why.
-        message: String,
-    },
-}
-
-/// Who holds a lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// `user@host, process 12`.
-    pub name: String,
-    /// The host.
-    pub host: String,
-    /// The process.
-    pub pid: u32,
-    /// When the process started, as the system counts it; tells processes of one number apart.
-    pub started: u64,
-}
-
-/// The right to change an environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The environment.
-    pub environment: Name,
-    /// Rises with every holder.
-    pub epoch: i64,
-}
+type Result<T> = std::result::Result<T, StoreError>;
 
 /// An environment's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,366 +46,221 @@ pub struct Snapshot {
     pub services: BTreeMap<ResourceAddr, AppliedService>,
 }
 
-/// A run as the history shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// Counts the runs of the store.
-    pub id: i64,
-    /// The environment.
-    pub environment: Name,
-    /// `apply`, `rollback` or `destroy`.
-    pub mode: Name,
-    /// Who started it.
-    pub holder: String,
-    /// When, in milliseconds since 1970.
-    pub started_ms: u64,
-    /// When it ended.
-    pub ended_ms: Option<u64>,
-    /// How it ended; nothing while it has not.
-    pub outcome: Option<Outcome>,
-    /// The digest of its plan.
-    pub digest: Name,
-    /// The state that it started from.
-    pub serial: u64,
+/// A state as it is kept: it says itself whose and which it is.
+#[derive(Serialize, Deserialize)]
+struct StateFile {
+    format_version: u32,
+    lineage: Name,
+    environment: Name,
+    serial: u64,
+    services: BTreeMap<ResourceAddr, AppliedService>,
 }
 
-/// A former state: a rollback point.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// Counts the states of the environment.
-    pub serial: u64,
-    /// When it came to be, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// The run that left it.
-    pub run: i64,
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    format_version: u32,
+    lineage: Name,
 }
 
 /// An open store.
+#[derive(Clone)]
 pub struct Store {
-    connection: Connection,
-    path: PathBuf,
+    blobs: Arc<dyn Blobs>,
+    anchor: Option<Arc<Anchor>>,
+    lineage: Name,
 }
-
-type Result<T> = std::result::Result<T, StoreError>;
 
 impl Store {
-    /// Opens the store, making it when it is not there.
+    /// Opens the store, making it when it is not there. The anchor remembers how new it was when it was last seen.
     ///
     /// # Errors
-    /// [`StoreError`] says what is wrong with the file.
-    pub fn open(path: &Path) -> Result<Self> {
-        schema::open(path)
-    }
-
-    fn error(&self, error: rusqlite::Error) -> StoreError {
-        schema::explain(&self.path, error)
-    }
-
-    fn json<T: Serialize>(value: &T) -> String {
-        serde_json::to_string(value).expect("stored values serialise: no map has keys that are not text")
-    }
-
-    /// A state's body, held against its hash.
-    fn read_state(&self, body: &str, hash: &str) -> Result<Snapshot> {
-        if journal::chain("", body) != hash {
-            let message = "a state was changed after it was written".to_owned();
-            return Err(StoreError::Corrupt { path: self.path.display().to_string(), message });
+    /// [`StoreError`] says what is wrong with it.
+    pub async fn open(blobs: Arc<dyn Blobs>, anchor: Option<Anchor>) -> Result<Self> {
+        let mut store = Self { blobs, anchor: anchor.map(Arc::new), lineage: Name::default() };
+        let mut found = store.blobs.get("meta").await?;
+        if found.is_none() {
+            let fresh = Meta { format_version: FORMAT, lineage: random_name() };
+            store.blobs.put_new("meta", json(&fresh)).await?;
+            // Somebody else may have been faster.
+            found = store.blobs.get("meta").await?;
         }
-        self.read_json(body)
-    }
-
-    fn read_json<T: for<'d> Deserialize<'d>>(&self, text: &str) -> Result<T> {
-        serde_json::from_str(text)
-            .map_err(|error| StoreError::Corrupt { path: self.path.display().to_string(), message: error.to_string() })
-    }
-
-    /// The state of an environment and its version.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn state(&self, environment: &str) -> Result<(Snapshot, StateVersion)> {
-        let lineage: String =
-            self.connection.query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0)).map_err(|e| self.error(e))?;
-        let row: Option<(u64, String, String)> = self
-            .connection
-            .query_row("SELECT serial, body, hash FROM states WHERE environment = ?1 ORDER BY serial DESC LIMIT 1", [environment], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()
-            .map_err(|e| self.error(e))?;
-        let (serial, snapshot) = match row {
-            Some((serial, body, hash)) => (serial, self.read_state(&body, &hash)?),
-            None => (0, Snapshot::default()),
-        };
-        Ok((snapshot, StateVersion { lineage: lineage.into(), serial }))
-    }
-
-    /// Environments that have a state.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn environments(&self) -> Result<Vec<Name>> {
-        let mut statement = self.connection.prepare("SELECT DISTINCT environment FROM states ORDER BY 1").map_err(|e| self.error(e))?;
-        let rows = statement.query_map([], |row| row.get::<_, String>(0)).map_err(|e| self.error(e))?;
-        rows.map(|row| row.map(Name::from).map_err(|e| self.error(e))).collect()
-    }
-
-    /// A former state by its serial.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn state_at(&self, environment: &str, serial: u64) -> Result<Option<Snapshot>> {
-        let row: Option<(String, String)> = self
-            .connection
-            .query_row("SELECT body, hash FROM states WHERE environment = ?1 AND serial = ?2", params![environment, serial], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(|e| self.error(e))?;
-        row.map(|(body, hash)| self.read_state(&body, &hash)).transpose()
-    }
-
-    /// The states of an environment that are kept, newest first.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn points(&self, environment: &str) -> Result<Vec<Point>> {
-        let mut statement = self
-            .connection
-            .prepare("SELECT serial, at_ms, run FROM states WHERE environment = ?1 ORDER BY serial DESC")
-            .map_err(|e| self.error(e))?;
-        let rows = statement
-            .query_map([environment], |row| Ok(Point { serial: row.get(0)?, at_ms: row.get(1)?, run: row.get(2)? }))
-            .map_err(|e| self.error(e))?;
-        rows.map(|row| row.map_err(|e| self.error(e))).collect()
-    }
-
-    /// Takes the lease of an environment. It goes to a new holder when it ran out or `is_gone` says that its
-    /// holder is no more.
-    ///
-    /// # Errors
-    /// [`StoreError::Held`] names the holder.
-    pub fn acquire(&mut self, environment: &str, holder: &Holder, now_ms: u64, is_gone: &dyn Fn(&Holder) -> bool) -> Result<Lease> {
-        let path = self.path.clone();
-        let explain = |error| schema::explain(&path, error);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-        let row: Option<(String, i64, u64)> = transaction
-            .query_row("SELECT holder, epoch, expires_ms FROM leases WHERE environment = ?1", [environment], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })
-            .optional()
-            .map_err(explain)?;
-        let epoch = match row {
-            None => 1,
-            Some((text, epoch, expires_ms)) => {
-                let current: Option<Holder> = serde_json::from_str(&text).ok();
-                if let Some(current) = current
-                    && expires_ms > now_ms
-                    && !is_gone(&current)
-                {
-                    return Err(StoreError::Held { environment: environment.to_owned(), holder: current.name });
-                }
-                epoch + 1
-            }
-        };
-        transaction
-            .execute(
-                "INSERT INTO leases VALUES (?1, ?2, ?3, ?4) ON CONFLICT (environment) DO UPDATE SET holder = ?2, epoch = ?3, expires_ms = ?4",
-                params![environment, Self::json(holder), epoch, now_ms + LEASE_MS],
-            )
-            .map_err(explain)?;
-        transaction.commit().map_err(explain)?;
-        Ok(Lease { environment: environment.into(), epoch })
-    }
-
-    /// Prolongs a lease.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when somebody else holds it now.
-    pub fn renew(&mut self, lease: &Lease, now_ms: u64) -> Result<()> {
-        self.fenced(lease, |transaction| {
-            transaction
-                .execute("UPDATE leases SET expires_ms = ?1 WHERE environment = ?2", params![now_ms + LEASE_MS, lease.environment.as_str()])
-                .map(|_| ())
-        })
-    }
-
-    /// Gives a lease back.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when somebody else holds it now.
-    pub fn release(&mut self, lease: &Lease) -> Result<()> {
-        self.fenced(lease, |transaction| {
-            transaction.execute("UPDATE leases SET expires_ms = 0 WHERE environment = ?1", [lease.environment.as_str()]).map(|_| ())
-        })
-    }
-
-    /// Runs `write` in a transaction that holds only while the lease's epoch is the current one.
-    fn fenced<T>(&mut self, lease: &Lease, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
-        let path = self.path.clone();
-        let explain = |error| schema::explain(&path, error);
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-        let current: Option<(i64, String)> = transaction
-            .query_row("SELECT epoch, holder FROM leases WHERE environment = ?1", [lease.environment.as_str()], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(explain)?;
-        if current.as_ref().map(|(epoch, _)| *epoch) != Some(lease.epoch) {
-            let holder = current.and_then(|(_, holder)| serde_json::from_str::<Holder>(&holder).ok());
-            let holder = holder.map_or_else(|| "nobody known".to_owned(), |holder| holder.name);
-            return Err(StoreError::Fenced { environment: lease.environment.to_string(), holder });
+        let blob = found.ok_or_else(|| store.corrupt("`meta` is gone"))?;
+        if seal::is_sealed(&blob.bytes) {
+            let message = "give its key: DAX_STATE_KEY, DAX_STATE_KEY_FILE or DAX_STATE_KEY_COMMAND".to_owned();
+            return Err(StoreError::Sealed { place: store.place(), message });
         }
-        let result = write(&transaction).map_err(explain)?;
-        transaction.commit().map_err(explain)?;
-        Ok(result)
+        let meta: Meta = store.parse(&blob.bytes)?;
+        if meta.format_version > FORMAT {
+            return Err(StoreError::Newer { place: store.place(), found: i64::from(meta.format_version), known: i64::from(FORMAT) });
+        }
+        store.lineage = meta.lineage;
+        Ok(store)
     }
 
-    /// Begins a run; its plan is kept so that it can be resumed.
-    ///
-    /// # Errors
-    /// The lease was lost, or the file cannot be written.
-    pub fn begin(&mut self, lease: &Lease, plan: &Plan, mode: &str, holder: &str, now_ms: u64) -> Result<i64> {
-        let digest = dax_plan::digest::digest(plan);
-        let body = Self::json(plan);
-        let serial = plan.base.serial;
-        self.fenced(lease, |transaction| {
-            transaction.execute(
-                "INSERT INTO runs (environment, mode, holder, started_ms, digest, serial, plan) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![lease.environment.as_str(), mode, holder, now_ms, digest, serial, body],
-            )?;
-            Ok(transaction.last_insert_rowid())
-        })
+    /// Where it is, in words.
+    pub fn place(&self) -> String {
+        self.blobs.place()
     }
 
-    /// Appends entries to a run's journal, all or none.
-    ///
-    /// # Errors
-    /// The lease was lost, or the file cannot be written.
-    pub fn append(&mut self, lease: &Lease, run: i64, entries: &[Entry]) -> Result<()> {
-        self.fenced(lease, |transaction| append(transaction, run, entries))
+    fn corrupt(&self, message: impl Into<String>) -> StoreError {
+        StoreError::Corrupt { place: self.place(), message: message.into() }
     }
 
-    /// Ends a run: its last entries, its outcome and the state that it leaves, all or none.
+    fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
+        serde_json::from_slice(bytes).map_err(|error| self.corrupt(error.to_string()))
+    }
+
+    /// The digest by which a text is named; with a key where the texts are sealed.
+    fn hash(&self, bytes: &[u8]) -> Name {
+        let hash = match self.blobs.hash_key() {
+            Some(key) => blake3::keyed_hash(&key, bytes),
+            None => blake3::hash(bytes),
+        };
+        Name::new(hash.to_hex())
+    }
+
+    /// The text behind a key that ends with its hash.
+    async fn named(&self, key: &str) -> Result<Vec<u8>> {
+        let blob = self.blobs.get(key).await?.ok_or_else(|| self.corrupt(format!("`{key}` is gone")))?;
+        self.check_name(key, &blob.bytes)?;
+        Ok(blob.bytes)
+    }
+
+    fn check_name(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        let hash = key.rsplit_once('-').map_or("", |(_, hash)| hash);
+        if hash.is_empty() || !self.hash(bytes).starts_with(hash) {
+            return Err(self.corrupt(format!("`{key}` was changed after it was written")));
+        }
+        Ok(())
+    }
+
+    /// The environment's head; nothing when nobody ever held it.
+    async fn head(&self, environment: &str) -> Result<Option<(Head, Blob)>> {
+        let Some(blob) = self.blobs.get(&head::key(environment)).await? else {
+            return match self.anchor.as_ref().and_then(|anchor| anchor.seen(&self.lineage, environment)) {
+                Some(_) => Err(StoreError::Older { place: self.place(), environment: environment.to_owned(), found: 0 }),
+                None => Ok(None),
+            };
+        };
+        let head: Head = self.parse(&blob.bytes)?;
+        if head.lineage != self.lineage || head.environment != environment {
+            return Err(self.corrupt(format!("the head of `{environment}` belongs to another state")));
+        }
+        if let Some(anchor) = &self.anchor {
+            anchor.check(&head, &self.place())?;
+        }
+        Ok(Some((head, blob)))
+    }
+
+    /// The environments that have a state or had one.
     ///
     /// # Errors
-    /// The lease was lost, or the file cannot be written.
-    pub fn finish(
-        &mut self,
-        lease: &Lease,
-        run: i64,
-        entries: &[Entry],
-        outcome: &Outcome,
-        state: Option<&Snapshot>,
-        now_ms: u64,
+    /// The store cannot be read.
+    pub async fn environments(&self) -> Result<Vec<Name>> {
+        let keys = self.blobs.list("heads/").await?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix("heads/")).map(Name::from).collect())
+    }
+
+    /// The current state of an environment; an empty one when nothing was applied yet.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the state was changed by somebody else.
+    pub async fn state(&self, environment: &str) -> Result<(Snapshot, StateVersion)> {
+        let none = (Snapshot::default(), StateVersion { lineage: self.lineage.clone(), serial: 0 });
+        let Some((head, _)) = self.head(environment).await? else { return Ok(none) };
+        let Some(key) = &head.state else { return Ok(none) };
+        let snapshot = self.read_state(environment, key, head.serial).await?;
+        Ok((snapshot, StateVersion { lineage: self.lineage.clone(), serial: head.serial }))
+    }
+
+    async fn read_state(&self, environment: &str, key: &str, serial: u64) -> Result<Snapshot> {
+        let file: StateFile = self.parse(&self.named(key).await?)?;
+        if file.format_version > FORMAT {
+            return Err(StoreError::Newer { place: self.place(), found: i64::from(file.format_version), known: i64::from(FORMAT) });
+        }
+        if file.lineage != self.lineage || file.environment != environment || file.serial != serial {
+            return Err(self.corrupt(format!("`{key}` is the state of another time or environment")));
+        }
+        Ok(Snapshot { services: file.services })
+    }
+
+    /// An earlier state.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the state was changed by somebody else.
+    pub async fn state_at(&self, environment: &str, serial: u64) -> Result<Option<Snapshot>> {
+        match self.points(environment).await?.into_iter().find(|point| point.serial == serial) {
+            Some(point) => Ok(Some(self.read_state(environment, &point.key, serial).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The current state as it is kept, for `dax state pull`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn pull(&self, environment: &str) -> Result<Option<String>> {
+        let Some((head, _)) = self.head(environment).await? else { return Ok(None) };
+        let Some(key) = &head.state else { return Ok(None) };
+        let bytes = self.named(key).await?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn state_file(&self, environment: &str, serial: u64, snapshot: &Snapshot) -> (String, Vec<u8>) {
+        let file = StateFile {
+            format_version: FORMAT,
+            lineage: self.lineage.clone(),
+            environment: environment.into(),
+            serial,
+            services: snapshot.services.clone(),
+        };
+        let bytes = json(&file);
+        (format!("states/{environment}/{serial:010}-{}", self.hash(&bytes)), bytes)
+    }
+
+    /// Replaces the head under a lease, with texts that it names; in vain when the lease was lost.
+    async fn fenced(
+        &self,
+        lease: &mut Lease,
+        puts: Vec<(String, Vec<u8>)>,
+        remove: Vec<String>,
+        change: impl FnOnce(&mut Head),
     ) -> Result<()> {
-        let outcome = Self::json(outcome);
-        let body = state.map(Self::json);
-        self.fenced(lease, |transaction| {
-            append(transaction, run, entries)?;
-            transaction.execute("UPDATE runs SET outcome = ?1, ended_ms = ?2 WHERE id = ?3", params![outcome, now_ms, run])?;
-            // What can be resumed needs its plan and its journal, what is over does not.
-            transaction.execute("UPDATE runs SET plan = NULL WHERE id = ?1", [run])?;
-            if let Some(body) = body {
-                let environment = lease.environment.as_str();
-                transaction.execute(
-                    "INSERT INTO states SELECT ?1, COALESCE(MAX(serial), 0) + 1, ?2, ?3, ?4, ?5 FROM states WHERE environment = ?1",
-                    params![environment, now_ms, run, body, journal::chain("", &body).as_str()],
-                )?;
-                transaction.execute(
-                    "DELETE FROM states WHERE environment = ?1 AND serial <= (SELECT MAX(serial) FROM states WHERE environment = ?1) - ?2",
-                    params![environment, KEPT_STATES],
-                )?;
-            }
-            Ok(())
-        })
-    }
-
-    /// The run of an environment that has not ended, with its plan and its journal.
-    ///
-    /// # Errors
-    /// The file cannot be read, or the journal was changed by somebody else.
-    pub fn unfinished(&self, environment: &str) -> Result<Option<(Run, Plan, Vec<Entry>)>> {
-        let Some(run) = self.runs(Some(environment))?.into_iter().find(|run| run.outcome.is_none()) else {
-            return Ok(None);
+        let mut next = lease.head.clone();
+        change(&mut next);
+        next.counter += 1;
+        let commit = Commit { puts, key: head::key(&lease.environment), bytes: json(&next), expected: Some(lease.version.clone()), remove };
+        let made = self.blobs.commit(&commit).await;
+        lease.version = match made {
+            Ok(Some(version)) => version,
+            // It may have been made and its answer lost: then what is there is what was written.
+            Ok(None) | Err(StoreError::Io { .. }) => match (self.head(&lease.environment).await?, made) {
+                (Some((_, blob)), _) if blob.bytes == commit.bytes => blob.version,
+                (Some((_, blob)), Err(error)) if blob.version == lease.version => return Err(error),
+                (Some((head, _)), _) => return Err(fenced_by(lease, &head)),
+                (None, _) => return Err(self.corrupt("the head is gone")),
+            },
+            Err(error) => return Err(error),
         };
-        let body: String =
-            self.connection.query_row("SELECT plan FROM runs WHERE id = ?1", [run.id], |row| row.get(0)).map_err(|e| self.error(e))?;
-        let plan = self.read_json(&body)?;
-        let journal = self.journal(run.id)?;
-        Ok(Some((run, plan, journal)))
-    }
-
-    /// A run's journal, its chain checked.
-    ///
-    /// # Errors
-    /// The file cannot be read, or the chain is broken.
-    pub fn journal(&self, run: i64) -> Result<Vec<Entry>> {
-        let mut statement =
-            self.connection.prepare("SELECT entry, hash FROM journal WHERE run = ?1 ORDER BY seq").map_err(|e| self.error(e))?;
-        let rows = statement.query_map([run], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))).map_err(|e| self.error(e))?;
-        let mut previous = String::new();
-        let mut entries = Vec::new();
-        for row in rows {
-            let (text, hash) = row.map_err(|e| self.error(e))?;
-            if journal::chain(&previous, &text) != hash {
-                let message = format!("entry {} of run {run} was changed after it was written", entries.len() + 1);
-                return Err(StoreError::Corrupt { path: self.path.display().to_string(), message });
-            }
-            entries.push(self.read_json(&text)?);
-            previous = hash;
+        lease.head = next;
+        if let Some(anchor) = &self.anchor {
+            anchor.note(&lease.head)?;
         }
-        Ok(entries)
-    }
-
-    /// Runs, newest first.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn runs(&self, environment: Option<&str>) -> Result<Vec<Run>> {
-        let sql = "SELECT id, environment, mode, holder, started_ms, ended_ms, outcome, digest, serial FROM runs \
-                   WHERE ?1 IS NULL OR environment = ?1 ORDER BY id DESC";
-        let mut statement = self.connection.prepare(sql).map_err(|e| self.error(e))?;
-        let rows = statement
-            .query_map([environment], |row| {
-                let outcome: Option<String> = row.get(6)?;
-                let run = Run {
-                    id: row.get(0)?,
-                    environment: row.get::<_, String>(1)?.into(),
-                    mode: row.get::<_, String>(2)?.into(),
-                    holder: row.get(3)?,
-                    started_ms: row.get(4)?,
-                    ended_ms: row.get(5)?,
-                    outcome: None,
-                    digest: row.get::<_, String>(7)?.into(),
-                    serial: row.get(8)?,
-                };
-                Ok((run, outcome))
-            })
-            .map_err(|e| self.error(e))?;
-        rows.map(|row| {
-            let (run, outcome) = row.map_err(|e| self.error(e))?;
-            let outcome = outcome.map(|text| self.read_json(&text)).transpose()?;
-            Ok(Run { outcome, ..run })
-        })
-        .collect()
+        Ok(())
     }
 }
 
-fn append(connection: &Connection, run: i64, entries: &[Entry]) -> rusqlite::Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let last: Option<(i64, String)> = connection
-        .query_row("SELECT seq, hash FROM journal WHERE run = ?1 ORDER BY seq DESC LIMIT 1", [run], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let (mut seq, mut previous) = last.unwrap_or((0, String::new()));
-    let mut insert = connection.prepare("INSERT INTO journal VALUES (?1, ?2, ?3, ?4)")?;
-    for entry in entries {
-        let text = Store::json(entry);
-        previous = journal::chain(&previous, &text).to_string();
-        seq += 1;
-        insert.execute(params![run, seq, text, previous])?;
-    }
-    Ok(())
+fn fenced_by(lease: &Lease, head: &Head) -> StoreError {
+    let holder = head.holder.as_ref().map_or_else(|| "nobody any more".to_owned(), |holder| holder.name.clone());
+    StoreError::Fenced { environment: lease.environment.to_string(), holder }
+}
+
+pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    serde_json::to_vec(value).expect("stored values serialise: no map has keys that are not text")
+}
+
+/// Sixteen hexadecimal digits of chance.
+fn random_name() -> Name {
+    use aes_gcm::aead::rand_core::RngCore;
+    Name::new(format!("{:016x}", aes_gcm::aead::OsRng.next_u64()))
 }

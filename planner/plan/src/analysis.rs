@@ -1,4 +1,14 @@
-//! Analyses: what is measured, what must hold, and what a measurement says.
+//! Analyses: what is measured, what must hold, and what the measurements decide.
+
+mod assess;
+mod baseline;
+mod judge;
+mod read;
+
+pub use assess::{Decision, Tally, assess};
+pub use baseline::{MannWhitney, mann_whitney, worse};
+pub use judge::{failing, judge};
+pub(crate) use read::read;
 
 use dax_core::{Name, Value};
 use serde::{Deserialize, Serialize};
@@ -13,14 +23,60 @@ pub struct Analysis {
     pub every_ms: u64,
     /// How far back a measurement looks, in milliseconds.
     pub window_ms: u64,
+    /// Time before the first measurement, in milliseconds.
+    #[serde(default)]
+    pub initial_delay_ms: u64,
     /// Queries by the name that conditions use.
     pub metrics: BTreeMap<Name, Metric>,
     /// All of them must hold.
     pub require: Vec<Condition>,
-    /// So many failed measurements are borne.
-    pub failure_limit: u32,
+    /// None of them may hold.
+    #[serde(default)]
+    pub forbid: Vec<Condition>,
+    /// All of them should hold; nothing follows when one does not.
+    #[serde(default)]
+    pub advise: Vec<Condition>,
+    /// Metrics that must not be worse than those of the old revision.
+    #[serde(default)]
+    pub baseline: Vec<Baseline>,
+    /// So many measurements are enough; zero measures as long as the step is held.
+    #[serde(default)]
+    pub count: u32,
+    /// How many of what are borne.
+    pub limits: Limits,
     /// What a measurement without data counts as.
     pub on_no_data: NoData,
+    /// Whose rules decide.
+    #[serde(default)]
+    pub semantics: Semantics,
+}
+
+/// How many measurements of a kind are borne before they decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Failed ones; not counted without a number.
+    pub failures: Option<u32>,
+    /// Failed ones in a row.
+    pub consecutive_failures: Option<u32>,
+    /// Inconclusive ones.
+    pub inconclusive: Option<u32>,
+    /// Errors of the source in a row.
+    pub errors: u32,
+    /// Good ones in a row that are enough; zero does not count them.
+    pub successes: u32,
+}
+
+/// Whose rules decide.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Semantics {
+    /// Those of dax.
+    #[default]
+    Native,
+    /// Those of Argo Rollouts' controller.
+    Argo,
+    /// Those of Flagger's controller.
+    Flagger,
 }
 
 /// A query to a metrics source.
@@ -30,6 +86,31 @@ pub struct Metric {
     pub query: Name,
     /// The type of its answer.
     pub ty: Name,
+}
+
+/// A metric that is compared between the new and the old revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// The metric.
+    pub metric: Name,
+    /// What is worse.
+    pub worse: Worse,
+    /// By so much of the estimated difference it may be worse, in hundredths of a percent.
+    pub tolerance: u32,
+    /// How sure the test must be, in hundredths of a percent.
+    pub confidence: u32,
+}
+
+/// Which way of a metric is the worse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worse {
+    /// More of it.
+    Increase,
+    /// Less of it.
+    Decrease,
+    /// Any difference.
+    Either,
 }
 
 /// What a measurement without data counts as.
@@ -42,6 +123,8 @@ pub enum NoData {
     Fail,
     /// As a good one.
     Pass,
+    /// As an error of the source.
+    Error,
 }
 
 /// How a metric is compared.
@@ -84,112 +167,28 @@ pub enum Condition {
 }
 
 /// What one measurement says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Everything required holds.
     Pass,
     /// Something required does not hold.
     Fail,
-    /// There was no data to tell.
+    /// Neither for nor against.
     Inconclusive,
+    /// The source could not be asked.
+    Error,
+    /// There was nothing to tell from.
+    NoData,
 }
 
-/// Judges one measurement; a metric that is absent had no data.
-pub fn judge(analysis: &Analysis, values: &BTreeMap<Name, Value>) -> Verdict {
-    let verdicts: Vec<Option<bool>> = analysis.require.iter().map(|condition| holds(condition, values)).collect();
-    if verdicts.contains(&Some(false)) {
-        return Verdict::Fail;
-    }
-    if verdicts.contains(&None) {
-        return match analysis.on_no_data {
-            NoData::Inconclusive => Verdict::Inconclusive,
-            NoData::Fail => Verdict::Fail,
-            NoData::Pass => Verdict::Pass,
-        };
-    }
-    Verdict::Pass
-}
-
-/// Whether a condition holds; nothing when that takes data that is not there.
-fn holds(condition: &Condition, values: &BTreeMap<Name, Value>) -> Option<bool> {
-    match condition {
-        Condition::Not(inner) => holds(inner, values).map(|held| !held),
-        Condition::All(all) => {
-            let each: Vec<_> = all.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(false)) {
-                Some(false)
-            } else if each.contains(&None) {
-                None
-            } else {
-                Some(true)
-            }
-        }
-        Condition::Any(any) => {
-            let each: Vec<_> = any.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(true)) {
-                Some(true)
-            } else if each.contains(&None) {
-                None
-            } else {
-                Some(false)
-            }
-        }
-        Condition::Compare { metric, op, value } => {
-            let ordering = values.get(metric)?.cmp(value);
-            Some(match op {
-                Comparison::Equal => ordering.is_eq(),
-                Comparison::NotEqual => ordering.is_ne(),
-                Comparison::Less => ordering.is_lt(),
-                Comparison::LessEqual => ordering.is_le(),
-                Comparison::Greater => ordering.is_gt(),
-                Comparison::GreaterEqual => ordering.is_ge(),
-            })
-        }
-    }
-}
-
-/// Reads the analysis of a strategy's configuration; nothing when it has none.
-pub(crate) fn read(config: &Value) -> Option<Analysis> {
-    let analysis = config.get("analysis").filter(|value| matches!(value, Value::Map(_)))?;
-    let metrics = analysis.get("metric")?.entries().filter_map(|(name, metric)| {
-        let query = Name::new(metric.get("query")?.as_str()?);
-        let ty = Name::new(metric.get("type").and_then(Value::as_str).unwrap_or("number"));
-        Some((name.clone(), Metric { query, ty }))
-    });
-    Some(Analysis {
-        from: Name::new(analysis.get("from")?.as_str()?),
-        every_ms: analysis.get("every")?.as_millis()?,
-        window_ms: analysis.get("window")?.as_millis()?,
-        metrics: metrics.collect(),
-        require: analysis.get("require")?.items().iter().filter_map(condition).collect(),
-        failure_limit: u32::try_from(analysis.get("failure_limit")?.as_int()?).unwrap_or(0),
-        on_no_data: match analysis.get("on_no_data")?.as_str()? {
-            "fail" => NoData::Fail,
-            "pass" => NoData::Pass,
-            _ => NoData::Inconclusive,
-        },
-    })
-}
-
-fn condition(value: &Value) -> Option<Condition> {
-    let list = |value: &Value| value.items().iter().filter_map(condition).collect();
-    if let Some(all) = value.get("all") {
-        return Some(Condition::All(list(all)));
-    }
-    if let Some(any) = value.get("any") {
-        return Some(Condition::Any(list(any)));
-    }
-    if let Some(inner) = value.get("not") {
-        return Some(Condition::Not(Box::new(condition(inner)?)));
-    }
-    let op = match value.get("op")?.as_str()? {
-        "==" => Comparison::Equal,
-        "!=" => Comparison::NotEqual,
-        "<" => Comparison::Less,
-        "<=" => Comparison::LessEqual,
-        ">" => Comparison::Greater,
-        _ => Comparison::GreaterEqual,
-    };
-    Some(Condition::Compare { metric: Name::new(value.get("metric")?.as_str()?), op, value: value.get("value")?.clone() })
+/// What a source answered, metric by metric; one that is absent had no data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Measured {
+    /// Of the new revision.
+    pub values: BTreeMap<Name, Value>,
+    /// Of the old revision, for metrics that are compared.
+    pub baseline: BTreeMap<Name, Value>,
+    /// Why the source could not be asked, if it could not.
+    pub error: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! What is wanted of an environment, from the program or from an earlier state.
 
-use crate::model::{AppliedService, ApprovalGate, Gate};
+use crate::model::{AppliedService, ApprovalGate, Gate, OnFailure, Window};
 use dax_core::{Name, ResourceAddr, Span, Value};
 use dax_ir::{Data, Environment, Layer, Node};
 use std::collections::BTreeMap;
@@ -14,6 +14,23 @@ pub struct Desired<'g> {
     pub gates: Vec<Gate>,
     /// Who must agree.
     pub approvals: Vec<ApprovalGate>,
+    /// What happens when a step fails.
+    pub on_failure: OnFailure,
+    /// Services that are taken back together.
+    pub releases: BTreeMap<Name, Vec<ResourceAddr>>,
+    /// Addresses that services had before: old and new; without a key all instances are meant.
+    pub moved: Vec<(ResourceAddr, ResourceAddr)>,
+    /// Services that the program no longer has and that are to stay, or that are to go.
+    pub removed: BTreeMap<ResourceAddr, Removed>,
+}
+
+/// What becomes of a service that the program no longer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removed {
+    /// It stays as it is; dax forgets it.
+    Keep,
+    /// It is removed.
+    Destroy,
 }
 
 /// What is wanted of a service.
@@ -23,6 +40,12 @@ pub struct DesiredService<'g> {
     pub fields: Fields<'g>,
     /// The provider instance.
     pub provider: Name,
+    /// What it is called there when it is taken over; its own name without.
+    pub object: Option<Name>,
+    /// Whether what runs there already is taken over.
+    pub adopt: bool,
+    /// Whether it must not be destroyed.
+    pub protected: bool,
     /// Provider settings, ports included.
     pub settings: BTreeMap<Name, Value>,
     /// What it needs.
@@ -67,6 +90,15 @@ impl Fields<'_> {
         let node = path.split('.').try_fold(node, |node, key| node.get(key))?;
         Some((node.origin.span, node.origin.layer == Layer::Type))
     }
+
+    /// Leaves that are not known yet: path and what each waits for.
+    pub fn unknown(self) -> Vec<(Name, Name)> {
+        let mut found = Vec::new();
+        if let Self::Node(node) = self {
+            unknown(node, String::new(), &mut found);
+        }
+        found
+    }
 }
 
 fn same(node: &Node, value: &Value) -> bool {
@@ -78,7 +110,17 @@ fn same(node: &Node, value: &Value) -> bool {
     }
 }
 
-/// What the program wants of an environment; gates are open until somebody who knows the time says otherwise.
+fn unknown(node: &Node, path: String, found: &mut Vec<(Name, Name)>) {
+    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match &node.data {
+        Data::Leaf(Value::Unknown(unknown)) => found.push((path.into(), unknown.cause.clone())),
+        Data::Leaf(_) => {}
+        Data::List(items) => items.iter().enumerate().for_each(|(at, item)| unknown(item, join(&at.to_string()), found)),
+        Data::Map(map) => map.iter().for_each(|(key, item)| unknown(item, join(key), found)),
+    }
+}
+
+/// What the program wants of an environment.
 pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> String) -> Desired<'g> {
     let services = environment.services.values().map(|service| {
         let mut settings: BTreeMap<Name, Value> = BTreeMap::new();
@@ -87,9 +129,13 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
             settings.extend(config);
         }
         let strategy = &service.strategy;
+        let adopted = environment.adopts.get(&service.addr);
         let desired = DesiredService {
             fields: Fields::Node(&service.desired),
             provider: service.provider.instance.clone(),
+            object: adopted.cloned().flatten(),
+            adopt: adopted.is_some(),
+            protected: service.protected,
             settings,
             needs: service.needs.iter().map(|need| need.addr.clone()).collect(),
             strategy: (strategy.name.clone(), strategy.kind.clone(), strategy.config.value()),
@@ -98,14 +144,40 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
         };
         (service.addr.clone(), desired)
     });
-    let gates = environment.after.iter().map(|after| Gate {
-        after: after.environment.clone(),
+    let after = environment.after.iter().map(|after| Gate::After {
+        environment: after.environment.clone(),
         soak_ms: after.soak_ms,
+        verified: after.verified,
+        valid_ms: after.valid_ms,
         span: locate(after.span),
-        blocked: None,
     });
+    let mut gates: Vec<Gate> = after.collect();
+    if !environment.windows.is_empty() {
+        let windows = environment.windows.iter().map(|window| Window {
+            days: window.days.clone(),
+            from: window.from.clone(),
+            to: window.to.clone(),
+            zone: window.zone.clone(),
+            span: locate(window.span),
+        });
+        gates.push(Gate::Windows(windows.collect()));
+    }
     let approvals = environment.approvals.iter().map(|one| ApprovalGate { count: one.count, of: one.of.clone(), span: locate(one.span) });
-    Desired { services: services.collect(), gates: gates.collect(), approvals: approvals.collect() }
+    let removed = environment.removed.iter().map(|one| (one.addr.clone(), if one.keep { Removed::Keep } else { Removed::Destroy }));
+    Desired {
+        services: services.collect(),
+        gates,
+        approvals: approvals.collect(),
+        on_failure: match environment.on_failure.as_str() {
+            "rollback_all" => OnFailure::RollbackAll,
+            "hold" => OnFailure::Hold,
+            "continue" => OnFailure::Continue,
+            _ => OnFailure::Rollback,
+        },
+        releases: environment.releases.iter().map(|release| (release.name.clone(), release.services.clone())).collect(),
+        moved: environment.moved.iter().map(|one| (one.from.clone(), one.to.clone())).collect(),
+        removed: removed.collect(),
+    }
 }
 
 /// What an earlier state held, to be reached at once.
@@ -115,6 +187,9 @@ pub fn from_state(state: &BTreeMap<ResourceAddr, AppliedService>) -> Desired<'_>
         let desired = DesiredService {
             fields: Fields::Value(&applied.values),
             provider: applied.provider.clone(),
+            object: Some(applied.object.clone()).filter(|object| !object.is_empty()),
+            adopt: true,
+            protected: applied.protected,
             settings: applied.settings.clone(),
             needs: applied.needs.clone(),
             strategy: ("immediate".into(), "immediate".into(), config),
@@ -123,5 +198,5 @@ pub fn from_state(state: &BTreeMap<ResourceAddr, AppliedService>) -> Desired<'_>
         };
         (addr.clone(), desired)
     });
-    Desired { services: services.collect(), gates: Vec::new(), approvals: Vec::new() }
+    Desired { services: services.collect(), ..Desired::default() }
 }

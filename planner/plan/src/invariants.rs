@@ -5,8 +5,8 @@
 //! step can be taken back.
 
 use crate::model::{InverseClass, Plan, Step, StepId, StepKind};
-use dax_core::{LiveService, ResourceAddr, Value, WHOLE};
-use std::collections::BTreeMap;
+use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Route, Value, WHOLE};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A promise that a step would break.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +50,11 @@ impl std::fmt::Display for Broken {
 /// Every promise that the plan would break.
 pub fn prove(plan: &Plan) -> Vec<Broken> {
     let mut broken = Vec::new();
-    let mut objects: BTreeMap<&ResourceAddr, LiveService> = BTreeMap::new();
+    let mut objects: BTreeMap<(&Name, &Name), LiveService> = BTreeMap::new();
     let least = promised(plan);
     for step in &plan.steps {
-        let observed = || plan.observed.get(&step.service).cloned().flatten().unwrap_or_default();
-        let object = objects.entry(&step.service).or_insert_with(observed);
+        let observed = || plan.observed(&step.provider, &step.object).cloned().unwrap_or_default();
+        let object = objects.entry((&step.provider, &step.object)).or_insert_with(observed);
         advance(object, &step.kind);
         let mut say = |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
         if step.after.iter().any(|before| *before >= step.id) {
@@ -67,12 +67,13 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
         if sum != WHOLE && !object.traffic.is_empty() {
             say(Promise::WholeTraffic(sum));
         }
-        for id in object.traffic.keys() {
+        let reached: BTreeSet<&RevisionId> = object.traffic.keys().chain(object.routes.iter().map(Route::revision)).collect();
+        for id in reached {
             if object.revisions.get(id).is_none_or(|r| r.ready < 1) {
                 say(Promise::ReadyBeforeTraffic(id.to_string()));
             }
         }
-        if let Some(least) = least.get(&step.service)
+        if let Some(least) = least.get(&(&step.provider, &step.object))
             && !object.traffic.is_empty()
         {
             let ready: i64 = object.traffic.keys().filter_map(|id| object.revisions.get(id)).map(|r| r.ready).sum();
@@ -85,30 +86,34 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
 }
 
 /// The fewest replicas that may be ready while a service takes traffic.
-fn promised(plan: &Plan) -> BTreeMap<ResourceAddr, i64> {
+fn promised(plan: &Plan) -> BTreeMap<(&Name, &Name), i64> {
     let replicas = |values: &Value| values.get("replicas").and_then(Value::as_int).unwrap_or(1);
+    let changes: BTreeMap<&ResourceAddr, _> = plan.changes.iter().map(|change| (&change.addr, change)).collect();
     let mut all = BTreeMap::new();
-    for change in &plan.changes {
-        let Some(Some(result)) = plan.result.get(&change.addr) else { continue };
-        let before = plan
-            .observed
-            .get(&change.addr)
-            .and_then(Option::as_ref)
-            .and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
+    for step in &plan.steps {
+        let key = (&step.provider, &step.object);
+        let (Some(change), Some(Some(result))) = (changes.get(&step.service), plan.result.get(&step.service)) else { continue };
+        // Whoever is made anew is not there for a while, or goes from another provider: the change says so.
+        if all.contains_key(&key) || change.replace.is_some() {
+            continue;
+        }
+        let observed = plan.observed(&step.provider, &step.object);
+        let before = observed.and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
         let wanted = replicas(&result.values);
         // A rolling strategy says itself how many may be missing; its steps were made to keep that.
         let rolling = change.strategy.as_ref().is_some_and(|(_, kind)| kind == "rolling");
         let least = before.map_or(wanted, |before| before.min(wanted));
-        all.insert(change.addr.clone(), if rolling { least.min(1) } else { least });
+        all.insert(key, if rolling { least.min(1) } else { least });
     }
     all
 }
 
+/// Whether a step can be taken back; only changed data may have no way back, and the plan asks before that.
 fn invertible(step: &Step) -> bool {
     match step.inverse.class {
         InverseClass::Nothing => true,
         InverseClass::Exact | InverseClass::Compensating => !step.inverse.steps.is_empty(),
-        InverseClass::None => false,
+        InverseClass::None => matches!(step.kind, StepKind::Migrate { .. }),
     }
 }
 
@@ -137,6 +142,7 @@ pub fn advance(object: &mut LiveService, kind: &StepKind) {
             }
         }
         StepKind::ShiftTraffic { traffic } => object.traffic = traffic.clone(),
-        StepKind::Hold { .. } | StepKind::Analyse { .. } => {}
+        StepKind::Route { routes } => object.routes.clone_from(routes),
+        StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. } => {}
     }
 }

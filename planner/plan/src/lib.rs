@@ -8,16 +8,20 @@ mod compile;
 pub mod desired;
 mod diff;
 pub mod digest;
-pub mod image;
+pub mod drift;
+pub use dax_core::image;
 pub mod invariants;
 pub mod model;
+mod passes;
 mod revision;
 pub mod strategy;
+mod work;
 
 pub use compile::{Request, plan};
 pub use desired::{Desired, DesiredService, from_graph};
 pub use image::LiveState;
 pub use model::{Plan, Step, StepId, StepKind};
+pub use passes::{Selection, addressed};
 
 use dax_core::Code;
 
@@ -30,5 +34,15 @@ pub const BROKEN_INVARIANT: Code = Code::error(5003, "the plan would break a pro
 /// An analysis that requires nothing. Explained in docs/diagnostics/DAX5004.md.
 pub const EMPTY_ANALYSIS: Code = Code::error(5004, "the analysis requires nothing");
 
+/// A strategy that asks for more than the platform has. Explained in docs/diagnostics/DAX5006.md.
+pub const NOT_OFFERED: Code = Code::error(5006, "the platform does not offer this");
+/// Something runs under the name of a service that dax did not make. Explained in docs/diagnostics/DAX5007.md.
+pub const NOT_OURS: Code = Code::error(5007, "something else runs under this name");
+/// A baseline of a metric that is not measured. Explained in docs/diagnostics/DAX5008.md.
+pub const NO_SUCH_METRIC: Code = Code::error(5008, "the metric is not measured");
+/// A target that is no service. Explained in docs/diagnostics/DAX5009.md.
+pub const NO_SUCH_TARGET: Code = Code::error(5009, "there is no such service to plan");
+
 /// Every code of this crate.
-pub const CODES: &[Code] = &[WEIGHTS_FALL, NO_PROGRESS, BROKEN_INVARIANT, EMPTY_ANALYSIS];
+pub const CODES: &[Code] =
+    &[WEIGHTS_FALL, NO_PROGRESS, BROKEN_INVARIANT, EMPTY_ANALYSIS, NOT_OFFERED, NOT_OURS, NO_SUCH_METRIC, NO_SUCH_TARGET];

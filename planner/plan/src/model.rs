@@ -4,7 +4,7 @@
 
 use crate::analysis::Analysis;
 use crate::image::Image;
-use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Value};
+use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Route, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,21 @@ pub enum Mode {
     Rollback,
     /// To remove everything.
     Destroy,
+}
+
+/// What happens when a step fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// What is not past its rollback point is taken back.
+    #[default]
+    Rollback,
+    /// Everything of the run is taken back.
+    RollbackAll,
+    /// Everything stays as it is until somebody decides.
+    Hold,
+    /// What does not depend on it goes on; then what failed is taken back.
+    Continue,
 }
 
 /// A plan for one environment.
@@ -40,19 +55,37 @@ pub struct Plan {
     pub sources: Name,
     /// The state that it starts from.
     pub base: StateVersion,
-    /// What is said before anything else must hold.
+    /// What must hold before anything is done.
     pub gates: Vec<Gate>,
     /// Who must agree before anything is done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalGate>,
+    /// What happens when a step fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+    /// Services that are taken back together, by the release's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub releases: BTreeMap<Name, Vec<ResourceAddr>>,
     /// Changes by service, in the order in which they begin.
     pub changes: Vec<Change>,
+    /// Services that are planned once more is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<Deferred>,
+    /// Services that `--target` or `--exclude` left out although they differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<ResourceAddr>,
     /// Services that stay as they are.
     pub unchanged: usize,
     /// The execution graph.
     pub steps: Vec<Step>,
-    /// The live objects that it was made from, for those that it touches; absent means that there was none.
-    pub observed: BTreeMap<ResourceAddr, Option<LiveService>>,
+    /// How long it takes and how often it calls.
+    #[serde(default)]
+    pub estimate: Estimate,
+    /// The live objects that it was made from, by provider and name; absent means that there was none.
+    pub observed: BTreeMap<Name, BTreeMap<Name, Option<LiveService>>>,
+    /// Digests of what the state held of each service that changes; absent where it held nothing.
+    #[serde(default)]
+    pub known: BTreeMap<ResourceAddr, Option<Name>>,
     /// What the state holds when it is done, by service; absent means removed.
     pub result: BTreeMap<ResourceAddr, Option<AppliedService>>,
 }
@@ -60,8 +93,51 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.changes.is_empty()
+        self.steps.is_empty() && self.changes.is_empty() && self.deferred.is_empty()
     }
+
+    /// The object that a step is about, as it was when the plan was made.
+    pub fn observed(&self, provider: &str, object: &str) -> Option<&LiveService> {
+        self.observed.get(provider)?.get(object)?.as_ref()
+    }
+
+    /// Steps that cannot be taken back.
+    pub fn points_of_no_return(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.inverse.class == InverseClass::None)
+    }
+}
+
+/// How long a plan takes and how often it calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Calls to providers.
+    pub calls: u32,
+    /// Milliseconds of waiting on the longest way through the steps.
+    pub least_ms: u64,
+    /// Milliseconds that the longest way may take before a step runs out of time; people not counted.
+    pub most_ms: u64,
+}
+
+/// A service that is planned again once a step has made known what it waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deferred {
+    /// The service.
+    pub addr: ResourceAddr,
+    /// What it waits for.
+    pub waits: Vec<Wait>,
+    /// Where the service is written.
+    pub span: Option<String>,
+}
+
+/// A leaf that is not known yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// Its path; empty where a whole service is waited for.
+    pub path: Name,
+    /// The output or the service that it waits for.
+    pub cause: Name,
+    /// The step after which it is known; nothing where an earlier deferred part comes first.
+    pub step: Option<StepId>,
 }
 
 /// Which state a plan starts from.
@@ -73,17 +149,40 @@ pub struct StateVersion {
     pub serial: u64,
 }
 
-/// Something that must hold before the first step.
+/// Something that must hold before the first step; whether it does depends on the time, and stands in no plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Gate {
-    /// The environment that must have been applied first.
-    pub after: Name,
-    /// How long ago at least, in milliseconds.
-    pub soak_ms: u64,
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Another environment comes first.
+    After {
+        /// Which one.
+        environment: Name,
+        /// How long ago it was applied at least, in milliseconds.
+        soak_ms: u64,
+        /// Whether an analysis must have passed there.
+        verified: bool,
+        /// How long that counts, in milliseconds; zero for ever.
+        valid_ms: u64,
+        /// Where it is written.
+        span: String,
+    },
+    /// One of these times.
+    Windows(Vec<Window>),
+}
+
+/// A time at which an environment may be changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Days of the week by their first three letters.
+    pub days: Vec<Name>,
+    /// Its first minute, `HH:MM`.
+    pub from: Name,
+    /// The minute after its last; not later than `from` means the next day.
+    pub to: Name,
+    /// The time zone by its IANA name.
+    pub zone: Name,
     /// Where it is written.
     pub span: String,
-    /// Why it does not hold, or nothing when it does.
-    pub blocked: Option<String>,
 }
 
 /// People who must agree.
@@ -91,7 +190,7 @@ pub struct Gate {
 pub struct ApprovalGate {
     /// So many of them.
     pub count: u32,
-    /// Who may, as the platform of the code names them.
+    /// Who may; anybody when it is empty.
     pub of: Vec<Name>,
     /// Where it is written.
     pub span: String,
@@ -102,6 +201,12 @@ pub struct ApprovalGate {
 pub struct AppliedService {
     /// The provider instance.
     pub provider: Name,
+    /// What it is called there; its own name when it is empty.
+    #[serde(default, skip_serializing_if = "Name::is_empty")]
+    pub object: Name,
+    /// Whether it must not be destroyed, whatever the program says by then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub protected: bool,
     /// Its fields as they were applied.
     pub values: Value,
     /// Provider settings as they were applied.
@@ -114,6 +219,18 @@ pub struct AppliedService {
     pub needs: Vec<ResourceAddr>,
 }
 
+impl AppliedService {
+    /// Tells it from any other; a plan remembers it so that it notices when the state has moved on.
+    pub fn fingerprint(&self) -> Name {
+        Name::new(&blake3::hash(&crate::digest::canonical(self)).to_hex()[..16])
+    }
+
+    /// What the service with this address is called on its provider.
+    pub fn object<'o>(&'o self, addr: &'o ResourceAddr) -> &'o str {
+        if self.object.is_empty() { addr.name() } else { &self.object }
+    }
+}
+
 /// What happens to a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,10 +241,63 @@ pub enum Action {
     Update,
     /// A new revision takes over.
     Rollout,
+    /// It is removed and made again.
+    Replace,
+    /// It runs already; dax takes it over.
+    Adopt,
+    /// It has another name in the program; nothing changes where it runs.
+    Move,
     /// It is removed.
     Delete,
-    /// It is gone already; only the state forgets it.
+    /// Only the state forgets it.
     Forget,
+}
+
+/// In which order a service is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceOrder {
+    /// The new one serves before the old one goes.
+    CreateFirst,
+    /// The old one goes before the new one is made: there is a gap.
+    DeleteFirst,
+}
+
+/// Why and how a service is replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replace {
+    /// In which order.
+    pub order: ReplaceOrder,
+    /// The paths that cannot be changed in place.
+    pub because: Vec<Name>,
+}
+
+/// What a reviewer must look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Something cannot be taken back.
+    PointOfNoReturn,
+    /// Something that runs is removed.
+    Delete,
+    /// Something that runs is removed and made again.
+    Replace,
+    /// It serves nobody for a while.
+    Gap,
+    /// What runs was not made by dax.
+    Adopt,
+    /// Where it is reached changes.
+    Exposure,
+    /// Visitors are sent elsewhere.
+    Traffic,
+    /// Taking it back starts anew what was stopped.
+    Compensating,
+    /// Somebody else changed it.
+    Drift,
+    /// It runs with other secrets.
+    Secrets,
+    /// Only the state learns of it.
+    StateOnly,
 }
 
 /// Why it happens.
@@ -148,6 +318,18 @@ pub enum Reason {
     Destroyed,
     /// An earlier state is wanted again.
     RolledBack,
+    /// `moved` says so.
+    Moved,
+    /// `removed … { keep }` says so.
+    Kept,
+    /// `adopt` says so.
+    Adopted,
+    /// It runs on another provider from now on.
+    ProviderChanged,
+    /// A setting changed that cannot be changed in place.
+    Immutable,
+    /// Only whether it is protected.
+    Protection,
 }
 
 /// Who says what a leaf is.
@@ -160,6 +342,8 @@ pub enum Owner {
     Other,
     /// The default of a type.
     Default,
+    /// Nobody knows.
+    Unknown,
 }
 
 /// A leaf that changes.
@@ -196,6 +380,18 @@ pub struct Change {
     pub to: Option<RevisionId>,
     /// The leaves that change.
     pub leaves: Vec<LeafChange>,
+    /// Why and how it is replaced, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replace: Option<Replace>,
+    /// What it was called before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved_from: Option<ResourceAddr>,
+    /// What must be looked at, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risks: Vec<Risk>,
+    /// Why it may not be done, if it may not; it has no steps then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
     /// Where the service is written.
     pub span: Option<String>,
     /// How long undoing it may take, in milliseconds.
@@ -273,6 +469,35 @@ pub enum StepKind {
         ms: u64,
         /// What is measured and required.
         analysis: Analysis,
+        /// The revision that it is compared with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<RevisionId>,
+    },
+    /// Sends some requests elsewhere than the shares say.
+    Route {
+        /// All such routes from then on.
+        routes: Vec<Route>,
+    },
+    /// Waits for people.
+    Gate {
+        /// Who must agree.
+        approval: ApprovalGate,
+    },
+    /// Runs a command that changes nothing that matters.
+    RunHook {
+        /// `before`, `during` or `after`.
+        when: Name,
+        /// The revision with whose fields it runs.
+        revision: RevisionId,
+        /// Program and arguments.
+        command: Vec<Name>,
+    },
+    /// Changes data.
+    Migrate {
+        /// The revision with whose fields it runs.
+        revision: RevisionId,
+        /// Program and arguments.
+        command: Vec<Name>,
     },
 }
 
@@ -305,8 +530,12 @@ pub struct Inverse {
 pub enum Idempotency {
     /// The call names what it makes, so it is made again without harm.
     ByKey,
+    /// What it makes bears the call's own mark and is found by it.
+    ByTag,
     /// The live object tells.
     ReadToDecide,
+    /// Only a person can tell.
+    Ask,
 }
 
 /// Which failures are tried again.
@@ -328,6 +557,8 @@ pub struct Step {
     pub service: ResourceAddr,
     /// The provider instance that carries it out.
     pub provider: Name,
+    /// What the service is called there.
+    pub object: Name,
     /// What it does.
     pub kind: StepKind,
     /// Steps that must be done before.

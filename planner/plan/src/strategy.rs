@@ -4,10 +4,10 @@
 //! and inverse is read off the object and never guessed.
 
 use crate::analysis::{self, Analysis};
-use crate::image::{Image, replicas_path, traffic_value};
-use crate::model::{Inverse, InverseClass, StepKind};
-use crate::{EMPTY_ANALYSIS, NO_PROGRESS, WEIGHTS_FALL};
-use dax_core::{Diagnostic, LiveRevision, LiveService, Name, RevisionId, Span, Value, WHOLE};
+use crate::image::{Image, replicas_path, routes_value, traffic_value};
+use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
+use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
+use dax_core::{Diagnostic, LiveRevision, LiveService, Name, RevisionId, Route, Span, Traits, Value, WHOLE};
 use std::collections::BTreeMap;
 
 /// Grace on top of what a step may take by its own settings, in milliseconds.
@@ -34,6 +34,14 @@ pub(crate) struct Sequence {
     pub(crate) drafts: Vec<Draft>,
 }
 
+/// How a revision takes over.
+pub(crate) struct Strategy<'s> {
+    pub(crate) kind: &'s str,
+    pub(crate) config: &'s Value,
+    /// Where it is chosen.
+    pub(crate) span: String,
+}
+
 /// A revision on its way in.
 pub(crate) struct Incoming {
     pub(crate) id: RevisionId,
@@ -53,7 +61,9 @@ impl Sequence {
     fn push(&mut self, kind: StepKind, pre: Image, post: Image, class: InverseClass, steps: Vec<StepKind>) {
         let timeout_ms = self.timeout(&kind);
         let expected_ms = match &kind {
-            StepKind::Hold { ms } | StepKind::Analyse { ms, .. } => *ms,
+            StepKind::Hold { ms } => *ms,
+            StepKind::Analyse { ms, analysis, .. } => analysis.least_ms(*ms),
+            StepKind::AwaitReady { revision } => self.probe_ms(revision),
             _ => 0,
         };
         self.drafts.push(Draft { kind, pre, post, inverse: Inverse { class, steps }, timeout_ms, expected_ms });
@@ -68,12 +78,18 @@ impl Sequence {
                     spec(revision).and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis()).unwrap_or(START_MS)
                 }
                 StepKind::Hold { ms } => *ms,
-                StepKind::Analyse { ms, analysis, .. } => ms + analysis.every_ms,
+                StepKind::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
                 StepKind::Scale { .. } | StepKind::DeleteRevision { .. } | StepKind::DeleteService | StepKind::UpdateService { .. } => {
                     setting("drain") + setting("stop_timeout")
                 }
                 _ => 0,
             }
+    }
+
+    /// The time between two probes of a revision: readiness is not seen sooner.
+    fn probe_ms(&self, revision: &RevisionId) -> u64 {
+        let spec = self.object.revisions.get(revision).map(|r| &r.spec);
+        spec.and_then(|spec| spec.get("health")?.get("every")?.as_millis()).unwrap_or(0)
     }
 
     fn settings_image(&self) -> Image {
@@ -112,6 +128,19 @@ impl Sequence {
             InverseClass::Exact,
             inverse,
         );
+    }
+
+    /// Removes the service and everything that belongs to it.
+    pub(crate) fn remove(&mut self) {
+        if !self.exists {
+            return;
+        }
+        self.route(Vec::new());
+        self.shift(BTreeMap::new());
+        let ids: Vec<RevisionId> = self.object.revisions.keys().cloned().collect();
+        ids.iter().for_each(|id| self.scale(id, 0));
+        ids.iter().for_each(|id| self.delete_revision(id));
+        self.delete_service();
     }
 
     /// Brings a revision to `replicas`, making it when it is not there, and waits until they are ready.
@@ -167,8 +196,61 @@ impl Sequence {
         }
         let before = std::mem::replace(&mut self.object.traffic, traffic.clone());
         let (pre, post) = (one("traffic", traffic_value(&before)), one("traffic", traffic_value(&traffic)));
-        let inverse = vec![StepKind::ShiftTraffic { traffic: before }];
+        // What was good yesterday may be gone today: whoever gets traffic back proves first that it is ready.
+        let proofs = before.keys().map(|revision| StepKind::AwaitReady { revision: revision.clone() });
+        let inverse = proofs.chain([StepKind::ShiftTraffic { traffic: before.clone() }]).collect();
         self.push(StepKind::ShiftTraffic { traffic }, pre, post, InverseClass::Exact, inverse);
+    }
+
+    /// Replaces all routes that do not follow the shares.
+    pub(crate) fn route(&mut self, routes: Vec<Route>) {
+        if routes == self.object.routes {
+            return;
+        }
+        let before = std::mem::replace(&mut self.object.routes, routes.clone());
+        let (pre, post) = (one("routes", routes_value(&before)), one("routes", routes_value(&routes)));
+        let inverse = vec![StepKind::Route { routes: before }];
+        self.push(StepKind::Route { routes }, pre, post, InverseClass::Exact, inverse);
+    }
+
+    fn nothing(&mut self, kind: StepKind) {
+        self.push(kind, Image::new(), Image::new(), InverseClass::Nothing, Vec::new());
+    }
+
+    /// Runs the hooks of a moment.
+    fn hooks(&mut self, incoming: &Incoming, config: &Value, when: &str) {
+        for hook in list(config, "hook").iter().filter(|hook| hook.get("when").and_then(Value::as_str) == Some(when)) {
+            let kind = StepKind::RunHook { when: when.into(), revision: incoming.id.clone(), command: words(hook, "command") };
+            self.nothing(kind);
+            self.within(hook);
+        }
+    }
+
+    /// Changes data before the incoming revision is started, which may rely on it.
+    fn migrate(&mut self, incoming: &Incoming, config: &Value) {
+        for migration in list(config, "migrate") {
+            let undo = words(migration, "undo");
+            let step = |command| StepKind::Migrate { revision: incoming.id.clone(), command };
+            let (class, inverse) =
+                if undo.is_empty() { (InverseClass::None, Vec::new()) } else { (InverseClass::Compensating, vec![step(undo)]) };
+            self.push(step(words(migration, "command")), Image::new(), Image::new(), class, inverse);
+            self.within(migration);
+        }
+    }
+
+    /// The last step may take as long as this says.
+    fn within(&mut self, config: &Value) {
+        if let (Some(last), Some(within)) = (self.drafts.last_mut(), config.get("within").and_then(Value::as_millis)) {
+            last.timeout_ms = GRACE_MS + within;
+        }
+    }
+
+    /// Waits for the people that a step of a strategy names.
+    fn gate(&mut self, config: &Value, span: &str) {
+        let count = config.get("approve").and_then(Value::as_int).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        if count > 0 {
+            self.nothing(StepKind::Gate { approval: ApprovalGate { count, of: words(config, "of"), span: span.to_owned() } });
+        }
     }
 
     pub(crate) fn delete_revision(&mut self, id: &RevisionId) {
@@ -180,18 +262,23 @@ impl Sequence {
         self.push(kind, pre, post, InverseClass::Exact, inverse);
     }
 
-    fn watch(&mut self, id: &RevisionId, ms: u64, analysis: Option<&Analysis>) {
+    fn watch(&mut self, id: &RevisionId, against: Option<&RevisionId>, ms: u64, analysis: Option<&Analysis>) {
         let kind = match analysis {
+            // An analysis of its own length needs no hold.
+            Some(analysis) if ms > 0 || analysis.count > 0 => {
+                let against = against.filter(|_| !analysis.baseline.is_empty()).cloned();
+                StepKind::Analyse { revision: id.clone(), ms, analysis: analysis.clone(), against }
+            }
             _ if ms == 0 => return,
-            Some(analysis) => StepKind::Analyse { revision: id.clone(), ms, analysis: analysis.clone() },
-            None => StepKind::Hold { ms },
+            _ => StepKind::Hold { ms },
         };
-        self.push(kind, Image::new(), Image::new(), InverseClass::Nothing, Vec::new());
+        self.nothing(kind);
     }
 
     /// Leaves only the incoming revision at work; the others go to rest.
     fn settle(&mut self, incoming: &Incoming) {
         self.shift(BTreeMap::from([(incoming.id.clone(), WHOLE)]));
+        self.route(Vec::new());
         let others: Vec<RevisionId> = self.object.revisions.keys().filter(|id| **id != incoming.id).cloned().collect();
         for id in others {
             self.scale(&id, 0);
@@ -199,50 +286,98 @@ impl Sequence {
         self.scale(&incoming.id, incoming.replicas);
     }
 
-    /// The whole way of an incoming revision by a strategy of this kind.
-    pub(crate) fn roll_out(&mut self, incoming: &Incoming, kind: &str, config: &Value) {
+    /// Brings a revision that is the active one already to what is wanted of it.
+    pub(crate) fn come_to_rest(&mut self, wanted: &Incoming) {
+        self.raise(wanted, wanted.replicas);
+        self.settle(wanted);
+    }
+
+    /// The whole way of an incoming revision by a strategy.
+    pub(crate) fn roll_out(&mut self, incoming: &Incoming, strategy: &Strategy<'_>) {
+        let Strategy { kind, config, span } = strategy;
         let analysis = analysis::read(config);
+        self.migrate(incoming, config);
         let active = self.object.active().filter(|id| **id != incoming.id).cloned();
         let Some(active) = active else {
             // There is nothing to roll over from.
             self.raise(incoming, incoming.replicas);
-            return self.settle(incoming);
+            self.hooks(incoming, config, "before");
+            self.settle(incoming);
+            return self.hooks(incoming, config, "after");
         };
-        match kind {
+        match *kind {
             "rolling" => self.rolling(incoming, &active, config, analysis.as_ref()),
-            "canary" => {
-                for (weight, hold) in canary_steps(config) {
-                    self.raise(incoming, share_of(incoming.replicas, weight));
-                    self.shift(BTreeMap::from([(active.clone(), WHOLE - weight), (incoming.id.clone(), weight)]));
-                    self.watch(&incoming.id, hold, analysis.as_ref());
-                }
+            "canary" => self.canary(incoming, &active, config, analysis.as_ref(), span),
+            "blue_green" => self.blue_green(incoming, &active, config, analysis.as_ref(), span),
+            _ => {
                 self.raise(incoming, incoming.replicas);
+                self.hooks(incoming, config, "before");
             }
-            "blue_green" => {
-                let millis = |name: &str| config.get(name).and_then(Value::as_millis).unwrap_or(0);
-                self.raise(incoming, incoming.replicas);
-                self.shift(BTreeMap::from([(incoming.id.clone(), WHOLE)]));
-                self.watch(&incoming.id, millis("hold"), analysis.as_ref());
-                self.watch(&incoming.id, millis("scale_down_delay"), None);
-            }
-            _ => self.raise(incoming, incoming.replicas),
         }
         self.settle(incoming);
+        self.hooks(incoming, config, "after");
+    }
+
+    fn canary(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {
+        let steps = canary_steps(config);
+        let first = steps.first().map_or(WHOLE, |step| step.weight);
+        self.raise(incoming, share_of(incoming.replicas, first));
+        self.hooks(incoming, config, "before");
+        let headers = header_routes(config, &incoming.id);
+        for mirror in list(config, "mirror") {
+            let share = mirror.get("share").and_then(hundredths).unwrap_or(0);
+            let copies = Route::Mirror { share, revision: incoming.id.clone() };
+            self.route(headers.iter().cloned().chain([copies]).collect());
+            self.watch(&incoming.id, Some(active), millis(mirror, "hold"), analysis);
+        }
+        self.route(headers);
+        for step in steps {
+            self.raise(incoming, share_of(incoming.replicas, step.weight));
+            self.shift(BTreeMap::from([(active.clone(), WHOLE - step.weight), (incoming.id.clone(), step.weight)]));
+            self.hooks(incoming, config, "during");
+            self.watch(&incoming.id, Some(active), step.hold_ms, analysis);
+            self.gate(step.config, span);
+        }
+        self.raise(incoming, incoming.replicas);
+    }
+
+    fn blue_green(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {
+        let previews = list(config, "preview");
+        for preview in previews {
+            let wanted = preview.get("replicas").and_then(Value::as_int).filter(|n| *n > 0).unwrap_or(incoming.replicas);
+            self.raise(incoming, wanted.min(incoming.replicas));
+            self.route(header_routes(config, &incoming.id));
+            self.watch(&incoming.id, Some(active), millis(preview, "hold"), analysis);
+            self.gate(preview, span);
+        }
+        self.raise(incoming, incoming.replicas);
+        self.route(header_routes(config, &incoming.id));
+        self.hooks(incoming, config, "before");
+        self.shift(BTreeMap::from([(incoming.id.clone(), WHOLE)]));
+        self.hooks(incoming, config, "during");
+        self.watch(&incoming.id, Some(active), millis(config, "hold"), analysis);
+        self.watch(&incoming.id, None, millis(config, "scale_down_delay"), None);
     }
 
     fn rolling(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>) {
-        let number = |name: &str| config.get(name).and_then(Value::as_int).unwrap_or(0);
-        let hold = config.get("hold").and_then(Value::as_millis).unwrap_or(0);
         let wanted = incoming.replicas;
         let mut old = self.object.revisions.get(active).map_or(0, |r| r.replicas);
         let mut new = self.object.revisions.get(&incoming.id).map_or(0, |r| r.replicas).min(wanted);
-        let most = wanted.max(old) + number("surge");
-        let least = (wanted.min(old) - number("unavailable")).max(0);
+        let most = wanted.max(old) + counted(config, "surge", wanted, true);
+        let mut unavailable = counted(config, "unavailable", wanted, false);
+        if most == wanted.max(old) && unavailable == 0 {
+            unavailable = 1; // both shares came to nothing, as with Kubernetes one must move
+        }
+        let least = (wanted.min(old) - unavailable).max(0);
+        let mut first = true;
         while new < wanted || old > 0 {
             let more = (wanted - new).min(most - new - old);
             if more > 0 {
                 new += more;
                 self.raise(incoming, new);
+                if std::mem::take(&mut first) {
+                    self.hooks(incoming, config, "before");
+                }
             }
             let fewer = old.min((new + old - least).max(0));
             if more <= 0 && fewer <= 0 {
@@ -254,9 +389,49 @@ impl Sequence {
                 self.shift(BTreeMap::from([(active.clone(), WHOLE - share), (incoming.id.clone(), share)]));
             }
             self.scale(active, old);
-            self.watch(&incoming.id, hold, analysis);
+            self.hooks(incoming, config, "during");
+            self.watch(&incoming.id, Some(active), millis(config, "hold"), analysis);
         }
     }
+}
+
+fn list<'v>(config: &'v Value, name: &str) -> &'v [Value] {
+    config.get(name).map_or(&[], Value::items)
+}
+
+fn words(config: &Value, name: &str) -> Vec<Name> {
+    list(config, name).iter().filter_map(|word| Some(Name::new(word.as_str()?))).collect()
+}
+
+fn millis(config: &Value, name: &str) -> u64 {
+    config.get(name).and_then(Value::as_millis).unwrap_or(0)
+}
+
+/// A percentage in hundredths of a percent.
+pub(crate) fn hundredths(value: &Value) -> Option<u32> {
+    let Value::Quantity(share) = value else { return None };
+    u32::try_from((share.base * dax_core::Decimal::from(100)).round()).ok()
+}
+
+/// A number of replicas, or a share of those wanted.
+fn counted(config: &Value, name: &str, wanted: i64, up: bool) -> i64 {
+    match config.get(name) {
+        Some(Value::Int(number)) => *number,
+        Some(share) => {
+            let parts = wanted * i64::from(hundredths(share).unwrap_or(0));
+            let whole = i64::from(WHOLE);
+            if up { (parts + whole - 1) / whole } else { parts / whole }
+        }
+        None => 0,
+    }
+}
+
+fn header_routes(config: &Value, to: &RevisionId) -> Vec<Route> {
+    let route = |route: &Value| {
+        let text = |name: &str| Some(Name::new(route.get(name)?.as_str()?));
+        Some(Route::Header { name: text("header")?, is: text("is")?, revision: to.clone() })
+    };
+    list(config, "route").iter().filter_map(route).collect()
 }
 
 /// Replicas that carry a share of the traffic: at least one.
@@ -265,33 +440,60 @@ fn share_of(replicas: i64, weight: u32) -> i64 {
     ((replicas * i64::from(weight) + whole - 1) / whole).max(1).min(replicas)
 }
 
-/// Weights in hundredths of a percent with their holds.
-fn canary_steps(config: &Value) -> Vec<(u32, u64)> {
-    let steps = config.get("step").map_or(&[][..], Value::items).iter().filter_map(|step| {
-        let Value::Quantity(weight) = step.get("weight")? else { return None };
-        let share = u32::try_from((weight.base * dax_core::Decimal::from(100)).round()).unwrap_or(WHOLE);
-        Some((share.min(WHOLE), step.get("hold").and_then(Value::as_millis).unwrap_or(0)))
+/// A step of a canary.
+struct CanaryStep<'v> {
+    weight: u32,
+    hold_ms: u64,
+    config: &'v Value,
+}
+
+fn canary_steps(config: &Value) -> Vec<CanaryStep<'_>> {
+    let steps = list(config, "step").iter().filter_map(|step| {
+        let weight = hundredths(step.get("weight")?)?.min(WHOLE);
+        Some(CanaryStep { weight, hold_ms: millis(step, "hold"), config: step })
     });
     steps.collect()
 }
 
 /// What keeps a strategy from working, whatever the live state is.
-pub(crate) fn problems(kind: &str, config: &Value, span: Span) -> Vec<Diagnostic> {
+pub(crate) fn problems(kind: &str, config: &Value, span: Span, provider: &str, traits: &Traits) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    let number = |name: &str| config.get(name).and_then(Value::as_int).unwrap_or(0);
-    if kind == "rolling" && number("surge") == 0 && number("unavailable") == 0 {
+    let none = |name: &str| matches!(config.get(name), Some(Value::Int(0)));
+    if kind == "rolling" && none("surge") && none("unavailable") {
         let detail = "with `surge = 0` and `unavailable = 0` no replica may start and none may stop";
         problems.push(Diagnostic::new(NO_PROGRESS, span, detail).help("set `surge = 1`"));
     }
-    let weights: Vec<u32> = canary_steps(config).into_iter().map(|(weight, _)| weight).collect();
+    let weights: Vec<u32> = canary_steps(config).into_iter().map(|step| step.weight).collect();
     if let Some(pair) = weights.windows(2).find(|pair| pair[0] >= pair[1]) {
         let percent = |weight: u32| format!("{}%", f64::from(weight) / 100.0);
         let detail = format!("{} comes after {}", percent(pair[1]), percent(pair[0]));
         problems.push(Diagnostic::new(WEIGHTS_FALL, span, detail).help("put the steps in rising order"));
     }
-    if analysis::read(config).is_some_and(|analysis| analysis.require.is_empty()) {
-        let detail = "nothing could ever stop the rollout";
-        problems.push(Diagnostic::new(EMPTY_ANALYSIS, span, detail).help("add `require errors < 1%`"));
+    if let Some(analysis) = analysis::read(config) {
+        if analysis.require.is_empty() && analysis.forbid.is_empty() && analysis.baseline.is_empty() {
+            let detail = "nothing could ever stop the rollout";
+            problems.push(Diagnostic::new(EMPTY_ANALYSIS, span, detail).help("add `require errors < 1%`"));
+        }
+        for baseline in analysis.baseline.iter().filter(|one| !analysis.metrics.contains_key(&one.metric)) {
+            let known: Vec<&str> = analysis.metrics.keys().map(Name::as_str).collect();
+            let detail = format!("`baseline` names the metric `{}`, which is not measured", baseline.metric);
+            problems.push(Diagnostic::new(NO_SUCH_METRIC, span, detail).help(format!("it measures {}", known.join(", "))));
+        }
+    }
+    if let Some(lacks) = lacking(config, traits) {
+        let detail = format!("the strategy has {lacks}, which `{provider}` does not offer");
+        problems.push(Diagnostic::new(NOT_OFFERED, span, detail).help("take it out, or bind the service to a provider that has it"));
     }
     problems
+}
+
+/// What a strategy asks for and a platform does not have.
+fn lacking(config: &Value, traits: &Traits) -> Option<&'static str> {
+    let asks = |name: &str| !list(config, name).is_empty();
+    match () {
+        () if asks("route") && !traits.header_routes => Some("routes by header"),
+        () if asks("mirror") && !traits.mirror => Some("copies of requests"),
+        () if (asks("hook") || asks("migrate")) && !traits.commands => Some("commands on the way"),
+        () => None,
+    }
 }

@@ -36,7 +36,12 @@ pub fn mermaid(environment: &Environment) -> String {
 /// # Errors
 /// The drawing library does not take the graph; its message.
 pub fn svg(environment: &Environment) -> Result<String, String> {
-    let graph = DotParser::new(&dot(environment)).process()?;
+    draw(&dot(environment))
+}
+
+/// The picture of a text in DOT.
+pub(crate) fn draw(dot: &str) -> Result<String, String> {
+    let graph = DotParser::new(dot).process()?;
     let mut builder = GraphBuilder::new();
     builder.visit_graph(&graph);
     let mut picture = builder.get();

@@ -1,40 +1,70 @@
-//! One HTML page that needs nothing else.
+//! One HTML page that needs nothing else: no other file, no network, and no script to be read.
 
-use crate::tree::{Block, Line, Tone};
+use crate::tree::{Block, Line, Section, Tone};
 use std::fmt::Write;
 
-const STYLE: &str = "body{font:14px/1.5 ui-monospace,monospace;max-width:110ch;margin:2em auto;padding:0 1em;color:#1f2328;background:#fff}\
-h1,h2{font-size:1em;margin:1.5em 0 .3em}pre{margin:0;white-space:pre-wrap}table{border-collapse:collapse}\
-td,th{text-align:left;padding:.1em 1em .1em 0}.add{color:#116329}.remove{color:#a40e26}.change,.warn{color:#7d4e00}.dim{color:#59636e}.strong,.warn{font-weight:600}\
-@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}.add{color:#7ee787}.remove{color:#ffa198}.change,.warn{color:#e3b341}.dim{color:#8d96a0}}";
+const STYLE: &str = include_str!("html/page.css");
+/// Filters sections by what is typed; without it everything is there all the same.
+const SCRIPT: &str = include_str!("html/page.js");
+/// Nothing is loaded from anywhere, whatever a plan's texts say.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+/// So many sections stand open at first.
+const OPEN: usize = 25;
 
 /// Renders as a page.
 pub fn html(title: &str, blocks: &[Block]) -> String {
+    let sections = blocks.iter().filter(|block| matches!(block, Block::Section(_))).count();
     let mut out = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{}</title><style>{STYLE}</style></head><body>\n",
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
+         <title>{}</title><style>{STYLE}</style></head><body><main>\n",
         escape(title)
     );
+    let mut searched = false;
     for block in blocks {
-        match block {
-            Block::Heading(level, line) => {
-                let _ = writeln!(out, "<h{level}>{}</h{level}>", spans(line));
+        if matches!(block, Block::Section(_)) && !std::mem::replace(&mut searched, true) && sections > 1 {
+            let _ = writeln!(
+                out,
+                "<form class=\"search\" role=\"search\" hidden><label>Search <input type=\"search\" id=\"search\"></label> <output id=\"found\"></output></form>"
+            );
+        }
+        write_block(&mut out, block, sections <= OPEN);
+    }
+    let _ = writeln!(out, "</main><script>{SCRIPT}</script></body></html>");
+    out
+}
+
+fn write_block(out: &mut String, block: &Block, open: bool) {
+    match block {
+        Block::Heading(level, line) => {
+            let _ = writeln!(out, "<h{level}>{}</h{level}>", spans(line));
+        }
+        Block::Lines(lines) => {
+            let lines: Vec<String> = lines.iter().map(|line| format!("{}{}", "  ".repeat(line.indent), spans(line))).collect();
+            let _ = writeln!(out, "<pre>{}</pre>", lines.join("\n"));
+        }
+        Block::Table(heads, rows) => {
+            let cells = |cells: Vec<String>, tag: &str| cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>();
+            let _ = writeln!(out, "<table><thead><tr>{}</tr></thead><tbody>", cells(heads.iter().map(|head| escape(head)).collect(), "th"));
+            for row in rows {
+                let _ = writeln!(out, "<tr>{}</tr>", cells(row.iter().map(|cell| escape(cell)).collect(), "td"));
             }
-            Block::Lines(lines) => {
-                let lines: Vec<String> = lines.iter().map(|line| format!("{}{}", "  ".repeat(line.indent), spans(line))).collect();
-                let _ = writeln!(out, "<pre>{}</pre>", lines.join("\n"));
-            }
-            Block::Table(heads, rows) => {
-                let cells = |cells: Vec<String>, tag: &str| cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>();
-                let _ = writeln!(out, "<table><tr>{}</tr>", cells(heads.iter().map(|head| escape(head)).collect(), "th"));
-                for row in rows {
-                    let _ = writeln!(out, "<tr>{}</tr>", cells(row.iter().map(|cell| escape(cell)).collect(), "td"));
-                }
-                out.push_str("</table>\n");
-            }
+            out.push_str("</tbody></table>\n");
+        }
+        Block::Section(section) => write_section(out, section, open),
+        // Pictures are drawn by this crate, from addresses alone.
+        Block::Picture(svg) => {
+            let _ = writeln!(out, "<figure>{}</figure>", svg.split_once("<svg").map_or(String::new(), |(_, rest)| format!("<svg{rest}")));
         }
     }
-    out.push_str("</body></html>\n");
-    out
+}
+
+fn write_section(out: &mut String, section: &Section, open: bool) {
+    let open = if open { " open" } else { "" };
+    let _ = writeln!(out, "<details{open}><summary>{}</summary>", spans(&section.head));
+    section.body.iter().for_each(|block| write_block(out, block, true));
+    out.push_str("</details>\n");
 }
 
 fn spans(line: &Line) -> String {

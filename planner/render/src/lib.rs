@@ -3,6 +3,7 @@
 //! Pure: a plan holds all that its rendering needs, so showing one takes no provider and no network.
 //! Invariant: text from outside is neutralised before it reaches a target.
 
+mod diff;
 pub mod graph;
 mod html;
 mod json;
@@ -12,10 +13,11 @@ mod terminal;
 mod tree;
 mod values;
 
+pub use diff::diff;
 pub use html::html;
 pub use json::json;
-pub use markdown::markdown;
-pub use plan::{plan, step_text};
+pub use markdown::{Flavour, markdown};
+pub use plan::{Standing, plan, step_text};
 pub use terminal::terminal;
-pub use tree::{Block, Line, Piece, Tone};
+pub use tree::{Block, Line, Piece, Section, Tone};
 pub use values::millis;

@@ -1,107 +1,151 @@
-//! A plan as a tree: verdict, risks, changes by service, steps, and what only the state learns.
+//! A plan as a tree: verdict, what stands in its way, risks, changes by service with their steps, and the rest.
 
-use crate::tree::{Block, Line, Tone};
-use crate::values::{self, millis};
+mod leaves;
+mod picture;
+mod steps;
+
+pub use steps::step_text;
+
+use crate::tree::{Block, Line, Section, Tone};
+use crate::values::millis;
 use dax_core::ResourceAddr;
-use dax_plan::model::{Action, Change, InverseClass, LeafChange, Mode, Owner, Reason};
+use dax_plan::model::{Action, Change, Gate, InverseClass, Mode, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window};
 use dax_plan::{Plan, Step, StepKind};
+use leaves::leaf;
 use std::collections::BTreeMap;
+use steps::{people, plural, step_line};
+
+/// What stands in a plan's way at this moment; the plan itself knows no time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Why it may not be applied now, one sentence each.
+    pub obstacles: Vec<String>,
+}
 
 /// The tree of a plan.
-pub fn plan(plan: &Plan) -> Vec<Block> {
+pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, verdict(plan)), Block::Lines(facts(plan))];
-    let blocked: Vec<Line> = plan
-        .gates
-        .iter()
-        .filter_map(|gate| {
-            let why = gate.blocked.as_ref()?;
-            Some(Line::at(0).with(Tone::Warn, format!("comes after `{}`: {why}", gate.after)).with(Tone::Dim, format!("  {}", gate.span)))
-        })
-        .collect();
-    let blocked: Vec<Line> = blocked
-        .into_iter()
-        .chain(plan.approvals.iter().map(|one| {
-            let of: Vec<&str> = one.of.iter().map(dax_core::Name::as_str).collect();
-            let text = format!("needs the approval of {} of {}", one.count, of.join(", "));
-            Line::at(0).with(Tone::Warn, text).with(Tone::Dim, format!("  {}", one.span))
-        }))
-        .collect();
-    if !blocked.is_empty() {
-        blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Not allowed yet")));
-        blocks.push(Block::Lines(blocked));
-    }
+    heading(&mut blocks, "Not possible now", obstacles(plan, standing));
+    heading(&mut blocks, "Conditions", conditions(plan));
     let risks = risks(plan);
     if !risks.is_empty() {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Risks")));
         blocks.push(Block::Table(vec!["risk", "count", "where"], risks));
     }
+    blocks.extend(picture::picture(plan).map(Block::Picture));
     let mut of_service: BTreeMap<&ResourceAddr, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
         of_service.entry(&step.service).or_default().push(step);
     }
     for change in &plan.changes {
-        blocks.push(Block::Heading(2, change_head(change)));
-        blocks.push(Block::Lines(change.leaves.iter().flat_map(leaf).collect()));
-        let steps: Vec<Line> = of_service.remove(&change.addr).unwrap_or_default().into_iter().map(|step| step_line(plan, step)).collect();
-        if !steps.is_empty() {
-            blocks.push(Block::Lines(steps));
-        }
+        let steps = of_service.remove(&change.addr).unwrap_or_default();
+        blocks.push(Block::Section(section(plan, change, &steps)));
     }
-    let mut tail = Vec::new();
-    if plan.unchanged > 0 {
-        tail.push(Line::at(0).with(Tone::Dim, format!("{} {} unchanged", plan.unchanged, plural(plan.unchanged, "service"))));
-    }
-    let drift = plan.changes.iter().flat_map(|c| &c.leaves).filter(|leaf| leaf.owner == Owner::Other).count();
-    if drift > 0 {
-        tail.push(Line::at(0).with(Tone::Warn, format!("{drift} {} drifted since the last apply", plural(drift, "leaf"))));
-    }
-    if !tail.is_empty() {
-        blocks.push(Block::Lines(tail));
-    }
+    heading(&mut blocks, "Planned once more is known", deferred(plan));
+    blocks.push(Block::Lines(tail(plan)));
     blocks.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
     blocks
 }
 
-fn plural(count: usize, word: &str) -> String {
-    match (count, word) {
-        (1, _) => word.to_owned(),
-        (_, "leaf") => "leaves".to_owned(),
-        _ => format!("{word}s"),
+fn heading(blocks: &mut Vec<Block>, title: &str, lines: Vec<Line>) {
+    if !lines.is_empty() {
+        blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, title)));
+        blocks.push(Block::Lines(lines));
     }
 }
 
 fn verdict(plan: &Plan) -> Line {
-    let line = Line::at(0).with(Tone::Strong, format!("{} / {}: ", plan.project, plan.environment));
+    let mut line = Line::at(0).with(Tone::Strong, format!("{} / {}: ", plan.project, plan.environment));
     if plan.is_empty() {
         return line.with(Tone::Add, "nothing to do");
     }
-    let mut line = line;
     let mut first = true;
-    for action in [Action::Create, Action::Rollout, Action::Update, Action::Delete, Action::Forget] {
-        let count = plan.changes.iter().filter(|change| change.action == action).count();
-        if count > 0 {
-            let gap = if std::mem::take(&mut first) { "" } else { ", " };
-            line = line.with(Tone::Plain, gap).with(tone(action), format!("{count} to {}", word(action)));
+    let mut add = |line: Line, count: usize, tone: Tone, word: &str| {
+        if count == 0 {
+            return line;
         }
+        let gap = if std::mem::take(&mut first) { "" } else { ", " };
+        line.with(Tone::Plain, gap).with(tone, format!("{count} to {word}"))
+    };
+    for action in ACTIONS {
+        let count = plan.changes.iter().filter(|change| change.action == action).count();
+        line = add(line, count, tone(action), word(action));
     }
-    line
+    add(line, plan.deferred.len(), Tone::Dim, "plan later")
 }
+
+const ACTIONS: [Action; 8] =
+    [Action::Create, Action::Adopt, Action::Rollout, Action::Update, Action::Replace, Action::Move, Action::Delete, Action::Forget];
 
 fn facts(plan: &Plan) -> Vec<Line> {
     if plan.is_empty() {
         return Vec::new();
     }
     let steps = plan.steps.len();
-    let calls: u32 = plan.steps.iter().map(|step| step.calls).sum();
-    let waits: u64 = plan.steps.iter().map(|step| step.expected_ms).sum();
+    let estimate = &plan.estimate;
     let mode = match plan.mode {
         Mode::Apply => "",
         Mode::Rollback => "rollback, ",
         Mode::Destroy => "destroy, ",
     };
-    let waiting = if waits > 0 { format!(", {} of watching", millis(waits)) } else { String::new() };
-    let text = format!("{mode}{steps} {}, {calls} provider {}{waiting}", plural(steps, "step"), plural(calls as usize, "call"));
-    vec![Line::at(0).with(Tone::Dim, text), Line::at(0).with(Tone::Dim, format!("digest {}", &dax_plan::digest::digest(plan)[..16]))]
+    let waiting = if estimate.least_ms > 0 { format!(", {} at least", millis(estimate.least_ms)) } else { String::new() };
+    let calls = plural(estimate.calls as usize, "call");
+    let text = format!("{mode}{steps} {}, {} provider {calls}{waiting}", plural(steps, "step"), estimate.calls);
+    vec![Line::at(0).with(Tone::Dim, text), Line::at(0).with(Tone::Dim, format!("digest {}", dax_plan::digest::digest(plan)))]
+}
+
+fn obstacles(plan: &Plan, standing: &Standing) -> Vec<Line> {
+    let warn = |text: &str| Line::at(0).with(Tone::Warn, text);
+    let blocked = plan.changes.iter().filter_map(|change| Some(format!("{}: {}", change.addr, change.blocked.as_ref()?)));
+    standing.obstacles.iter().cloned().chain(blocked).map(|text| warn(&text)).collect()
+}
+
+fn conditions(plan: &Plan) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut say = |text: String, span: &str| {
+        let line = Line::at(0).with(Tone::Warn, text);
+        lines.push(if span.is_empty() { line } else { line.with(Tone::Dim, format!("  {span}")) });
+    };
+    for gate in &plan.gates {
+        match gate {
+            Gate::After { environment, soak_ms, verified, valid_ms, span } => {
+                let soak = if *soak_ms > 0 { format!(", which must have run for {}", millis(*soak_ms)) } else { String::new() };
+                let verified = if *verified { ", verified by an analysis" } else { "" };
+                let valid = if *valid_ms > 0 { format!(", not longer than {} ago", millis(*valid_ms)) } else { String::new() };
+                say(format!("comes after `{environment}`{soak}{verified}{valid}"), span);
+            }
+            Gate::Windows(windows) => {
+                for window in windows {
+                    say(format!("only {}", window_text(window)), &window.span);
+                }
+            }
+        }
+    }
+    for approval in &plan.approvals {
+        say(format!("needs the approval of {}", people(approval)), &approval.span);
+    }
+    let policy = match plan.on_failure {
+        OnFailure::Rollback => None,
+        OnFailure::RollbackAll => Some("when a step fails, everything of this run is taken back"),
+        OnFailure::Hold => Some("when a step fails, everything stays as it is until somebody decides"),
+        OnFailure::Continue => Some("when a step fails, what does not depend on it goes on"),
+    };
+    if let Some(policy) = policy.filter(|_| !plan.steps.is_empty()) {
+        say(policy.to_owned(), "");
+    }
+    for (name, services) in &plan.releases {
+        let names: Vec<&str> = services.iter().map(ResourceAddr::name).collect();
+        say(format!("release {name}: {} are taken back together", names.join(", ")), "");
+    }
+    for step in plan.points_of_no_return() {
+        say(format!("step {} cannot be taken back: it needs --acknowledge {}", step.id, step.id), "");
+    }
+    lines
+}
+
+fn window_text(window: &Window) -> String {
+    let days: Vec<&str> = window.days.iter().map(dax_core::Name::as_str).collect();
+    format!("{} from {} to {} {}", days.join(", "), window.from, window.to, window.zone)
 }
 
 const fn word(action: Action) -> &'static str {
@@ -109,6 +153,9 @@ const fn word(action: Action) -> &'static str {
         Action::Create => "create",
         Action::Update => "update",
         Action::Rollout => "roll out",
+        Action::Replace => "replace",
+        Action::Adopt => "adopt",
+        Action::Move => "move",
         Action::Delete => "delete",
         Action::Forget => "forget",
     }
@@ -117,9 +164,21 @@ const fn word(action: Action) -> &'static str {
 const fn tone(action: Action) -> Tone {
     match action {
         Action::Create => Tone::Add,
-        Action::Update | Action::Rollout => Tone::Change,
-        Action::Delete => Tone::Remove,
-        Action::Forget => Tone::Dim,
+        Action::Update | Action::Rollout | Action::Adopt => Tone::Change,
+        Action::Delete | Action::Replace => Tone::Remove,
+        Action::Forget | Action::Move => Tone::Dim,
+    }
+}
+
+const fn mark(action: Action) -> &'static str {
+    match action {
+        Action::Create => "+",
+        Action::Update | Action::Rollout => "~",
+        Action::Replace => "±",
+        Action::Adopt => "»",
+        Action::Delete => "-",
+        Action::Move => "→",
+        Action::Forget => "·",
     }
 }
 
@@ -132,26 +191,65 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::Removed => "no longer in the program",
         Reason::Destroyed => "destroy",
         Reason::RolledBack => "rollback",
+        Reason::Moved => "moved",
+        Reason::Kept => "no longer in the program, which lets it run",
+        Reason::Adopted => "runs already",
+        Reason::ProviderChanged => "on another provider",
+        Reason::Immutable => "cannot be changed in place",
+        Reason::Protection => "only its protection",
     }
 }
 
+const fn risk_text(risk: Risk) -> &'static str {
+    match risk {
+        Risk::PointOfNoReturn => "point of no return",
+        Risk::Delete => "delete",
+        Risk::Replace => "replace",
+        Risk::Gap => "serves nobody for a while",
+        Risk::Adopt => "takes over what dax did not make",
+        Risk::Exposure => "ports change",
+        Risk::Traffic => "traffic moves",
+        Risk::Compensating => "undone only by starting anew",
+        Risk::Drift => "changed outside of dax",
+        Risk::Secrets => "other secrets",
+        Risk::StateOnly => "only the state",
+    }
+}
+
+const RISKS: [Risk; 11] = [
+    Risk::PointOfNoReturn,
+    Risk::Delete,
+    Risk::Replace,
+    Risk::Gap,
+    Risk::Adopt,
+    Risk::Exposure,
+    Risk::Traffic,
+    Risk::Compensating,
+    Risk::Drift,
+    Risk::Secrets,
+    Risk::StateOnly,
+];
+
 fn risks(plan: &Plan) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    let mut row = |risk: &str, places: Vec<String>| {
+    for risk in RISKS {
+        let wanted = |step: &&Step| match risk {
+            Risk::PointOfNoReturn => step.inverse.class == InverseClass::None,
+            Risk::Traffic => matches!(step.kind, StepKind::ShiftTraffic { .. }) && !step.pre.values().all(is_empty),
+            Risk::Compensating => step.inverse.class == InverseClass::Compensating,
+            _ => false,
+        };
+        let bears = |change: &&Change| change.risks.contains(&risk);
+        let by_step = matches!(risk, Risk::PointOfNoReturn | Risk::Traffic | Risk::Compensating);
+        let places: Vec<String> = if by_step {
+            plan.steps.iter().filter(wanted).map(|step| format!("{} step {}", step.service, step.id)).collect()
+        } else {
+            plan.changes.iter().filter(bears).map(|change| change.addr.to_string()).collect()
+        };
         if !places.is_empty() {
-            rows.push(vec![risk.to_owned(), places.len().to_string(), shortened(&places)]);
+            rows.push(vec![risk_text(risk).to_owned(), places.len().to_string(), shortened(&places)]);
         }
-    };
-    let changes = |wanted: fn(&Change) -> bool| plan.changes.iter().filter(|c| wanted(c)).map(|c| c.addr.to_string()).collect();
-    row("delete", changes(|c| c.action == Action::Delete));
-    let steps = |wanted: fn(&Step) -> bool| {
-        plan.steps.iter().filter(|s| wanted(s)).map(|s| format!("{} step {}", s.service, s.id)).collect::<Vec<_>>()
-    };
-    row("point of no return", steps(|s| s.inverse.class == InverseClass::None));
-    row("undone only by starting anew", steps(|s| s.inverse.class == InverseClass::Compensating));
-    row("traffic moves", steps(|s| matches!(s.kind, StepKind::ShiftTraffic { .. }) && !s.pre.values().all(is_empty)));
-    let exposed = |leaf: &LeafChange| leaf.path.starts_with("ports");
-    row("ports change", plan.changes.iter().filter(|c| c.leaves.iter().any(exposed)).map(|c| c.addr.to_string()).collect());
+    }
     rows
 }
 
@@ -165,14 +263,30 @@ fn shortened(places: &[String]) -> String {
     if places.len() > SHOWN { format!("{shown} and {} more", places.len() - SHOWN) } else { shown }
 }
 
-fn change_head(change: &Change) -> Line {
-    let mark = match change.action {
-        Action::Create => "+",
-        Action::Update | Action::Rollout => "~",
-        Action::Delete => "-",
-        Action::Forget => "·",
-    };
-    let mut line = Line::at(0).with(tone(change.action), format!("{mark} ")).with(Tone::Strong, change.addr.as_str());
+fn section(plan: &Plan, change: &Change, steps: &[&Step]) -> Section {
+    let mut lines: Vec<Line> = Vec::new();
+    if let Some(replace) = &change.replace {
+        let order = match replace.order {
+            ReplaceOrder::CreateFirst => "the new one serves before the old one goes",
+            ReplaceOrder::DeleteFirst => "the old one goes before the new one is made: there is a gap",
+        };
+        let because: Vec<&str> = replace.because.iter().map(dax_core::Name::as_str).collect();
+        lines.push(Line::at(1).with(Tone::Warn, format!("! replaced because of {}: {order}", because.join(", "))));
+    }
+    lines.extend(change.blocked.iter().map(|why| Line::at(1).with(Tone::Warn, format!("! {why}"))));
+    lines.extend(change.leaves.iter().flat_map(leaf));
+    let body = [lines, steps.iter().map(|step| step_line(plan, step)).collect()];
+    let worst = change.risks.first().map_or(0, |worst| 1 + RISKS.iter().rev().position(|risk| risk == worst).unwrap_or(0));
+    Section {
+        head: change_head(change),
+        body: body.into_iter().filter(|lines| !lines.is_empty()).map(Block::Lines).collect(),
+        weight: u32::try_from(worst).unwrap_or(0),
+    }
+}
+
+/// The line that says what happens to a service.
+pub(crate) fn change_head(change: &Change) -> Line {
+    let mut line = Line::at(0).with(tone(change.action), format!("{} ", mark(change.action))).with(Tone::Strong, change.addr.as_str());
     line = line.with(tone(change.action), format!("  {}", word(change.action)));
     if let Some((name, kind)) = &change.strategy {
         let text = if name == kind { format!(" by {name}") } else { format!(" by {name} ({kind})") };
@@ -183,6 +297,9 @@ fn change_head(change: &Change) -> Line {
         (None, Some(to)) => line = line.with(Tone::Plain, format!("  revision {to}")),
         _ => {}
     }
+    if let Some(from) = &change.moved_from {
+        line = line.with(Tone::Plain, format!("  was {from}"));
+    }
     line = line.with(Tone::Dim, format!("  ({})", reason(change.reason)));
     match &change.span {
         Some(span) => line.with(Tone::Dim, format!("  {span}")),
@@ -190,68 +307,38 @@ fn change_head(change: &Change) -> Line {
     }
 }
 
-fn leaf(leaf: &LeafChange) -> Vec<Line> {
-    let (mark, tone) = match (&leaf.before, &leaf.after) {
-        (None, _) => ("+", Tone::Add),
-        (_, None) => ("-", Tone::Remove),
-        _ if leaf.owner == Owner::Other => ("!", Tone::Warn),
-        _ => ("~", Tone::Change),
-    };
-    let before = if leaf.before == leaf.after { leaf.live.as_ref() } else { leaf.before.as_ref() };
-    let (shown, more) = values::change(before, leaf.after.as_ref(), 3);
-    let mut line = Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
-    line.pieces.extend(shown.pieces);
-    if let Some(live) = &leaf.live {
-        line = line.with(Tone::Warn, format!("  live is {live}, changed outside of dax"));
+fn deferred(plan: &Plan) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for one in &plan.deferred {
+        let mut head = Line::at(0).with(Tone::Dim, "… ").with(Tone::Strong, one.addr.as_str());
+        if let Some(span) = &one.span {
+            head = head.with(Tone::Dim, format!("  {span}"));
+        }
+        lines.push(head);
+        for wait in &one.waits {
+            let known = match wait.step {
+                Some(step) => format!("(known after step {step})"),
+                None => "(known after apply)".to_owned(),
+            };
+            let what = if wait.path.is_empty() { "waits for".to_owned() } else { format!("{}:", wait.path) };
+            lines.push(Line::at(1).with(Tone::Plain, format!("{what} {} ", wait.cause)).with(Tone::Dim, known));
+        }
     }
-    if let Some(origin) = &leaf.origin {
-        line = line.with(Tone::Dim, format!("  {origin}"));
-    }
-    std::iter::once(line).chain(more).collect()
+    lines
 }
 
-/// What a step does, in a few words.
-pub fn step_text(kind: &StepKind) -> String {
-    match kind {
-        StepKind::CreateService { .. } => "create the service".to_owned(),
-        StepKind::UpdateService { .. } => "update the service's settings".to_owned(),
-        StepKind::DeleteService => "delete the service".to_owned(),
-        StepKind::CreateRevision { revision, replicas, .. } => {
-            format!("start revision {revision} with {replicas} {}", plural(usize::try_from(*replicas).unwrap_or(0), "replica"))
-        }
-        StepKind::DeleteRevision { revision } => format!("delete revision {revision}"),
-        StepKind::Scale { revision, replicas: 0 } => format!("put revision {revision} to rest"),
-        StepKind::Scale { revision, replicas } => format!("scale revision {revision} to {replicas}"),
-        StepKind::AwaitReady { revision } => format!("wait until revision {revision} is ready"),
-        StepKind::ShiftTraffic { traffic } if traffic.is_empty() => "take all traffic away".to_owned(),
-        StepKind::ShiftTraffic { traffic } => {
-            let shares: Vec<String> = traffic.iter().map(|(id, share)| format!("{id} {}%", f64::from(*share) / 100.0)).collect();
-            format!("shift traffic: {}", shares.join(", "))
-        }
-        StepKind::Hold { ms } => format!("hold for {}", millis(*ms)),
-        StepKind::Analyse { revision, ms, analysis } => {
-            format!("watch revision {revision} for {}, every {}", millis(*ms), millis(analysis.every_ms))
-        }
+fn tail(plan: &Plan) -> Vec<Line> {
+    let mut tail = Vec::new();
+    if plan.unchanged > 0 {
+        tail.push(Line::at(0).with(Tone::Dim, format!("{} {} unchanged", plan.unchanged, plural(plan.unchanged, "service"))));
     }
-}
-
-fn step_line(plan: &Plan, step: &Step) -> Line {
-    let mut line = Line::at(1).with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1)).with(Tone::Plain, step_text(&step.kind));
-    line = match step.inverse.class {
-        InverseClass::Nothing => line,
-        InverseClass::Exact => line.with(Tone::Dim, "  undo: exact"),
-        InverseClass::Compensating => line.with(Tone::Warn, "  undo: compensating"),
-        InverseClass::None => line.with(Tone::Remove, "  undo: none"),
-    };
-    // Waiting for the step before it goes without saying.
-    let foreign: Vec<String> = step
-        .after
-        .iter()
-        .filter(|id| plan.steps.get(id.0 as usize).is_some_and(|before| before.service != step.service))
-        .map(ToString::to_string)
-        .collect();
-    if !foreign.is_empty() {
-        line = line.with(Tone::Dim, format!("  after step {}", foreign.join(", ")));
+    let drift = plan.changes.iter().flat_map(|c| &c.leaves).filter(|leaf| leaf.owner == Owner::Other).count();
+    if drift > 0 {
+        tail.push(Line::at(0).with(Tone::Warn, format!("{drift} {} drifted since the last apply", plural(drift, "leaf"))));
     }
-    if step.rollback_point { line.with(Tone::Dim, "  rollback point before") } else { line }
+    if !plan.left_out.is_empty() {
+        let names: Vec<String> = plan.left_out.iter().map(|addr| addr.name().to_owned()).collect();
+        tail.push(Line::at(0).with(Tone::Warn, format!("left out by --target or --exclude: {}", shortened(&names))));
+    }
+    tail
 }

@@ -20,17 +20,26 @@ const fn code(tone: Tone) -> &'static str {
 /// Renders for a terminal.
 pub fn terminal(blocks: &[Block], colour: bool) -> String {
     let mut out = String::new();
-    for (at, block) in blocks.iter().enumerate() {
-        if at > 0 && matches!(block, Block::Heading(..) | Block::Table(..)) {
+    write_blocks(&mut out, blocks, colour);
+    out
+}
+
+fn write_blocks(out: &mut String, blocks: &[Block], colour: bool) {
+    for block in blocks {
+        if !out.is_empty() && matches!(block, Block::Heading(..) | Block::Table(..) | Block::Section(_)) {
             out.push('\n');
         }
         match block {
-            Block::Heading(_, line) => write_line(&mut out, line, colour),
-            Block::Lines(lines) => lines.iter().for_each(|line| write_line(&mut out, line, colour)),
-            Block::Table(heads, rows) => table(&mut out, heads, rows),
+            Block::Section(section) => {
+                write_line(out, &section.head, colour);
+                write_blocks(out, &section.body, colour);
+            }
+            Block::Picture(_) => {}
+            Block::Heading(_, line) => write_line(out, line, colour),
+            Block::Lines(lines) => lines.iter().for_each(|line| write_line(out, line, colour)),
+            Block::Table(heads, rows) => table(out, heads, rows),
         }
     }
-    out
 }
 
 fn write_line(out: &mut String, line: &Line, colour: bool) {

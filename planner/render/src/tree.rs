@@ -46,6 +46,21 @@ pub enum Block {
     Lines(Vec<Line>),
     /// A table: heads and rows.
     Table(Vec<&'static str>, Vec<Vec<String>>),
+    /// What can be folded away.
+    Section(Section),
+    /// A picture in SVG, for targets that show one.
+    Picture(String),
+}
+
+/// A part of the page that can be folded away, or left out where there is no room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What it is about.
+    pub head: Line,
+    /// What it says.
+    pub body: Vec<Block>,
+    /// How much a reviewer would miss it: of two, the one with less goes first.
+    pub weight: u32,
 }
 
 impl Line {

@@ -3,7 +3,8 @@
 //! A provider translates and nothing more: ordering, retries, journal and rollback belong to the applier.
 //! No type of any system's own library occurs here.
 
-use dax_core::{LiveService, Name, RevisionId, Value};
+use dax_core::image::{self, Image};
+use dax_core::{LiveService, Name, RevisionId, Route, Traits, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -60,6 +61,20 @@ pub enum Operation {
         /// Shares in hundredths of a percent.
         traffic: BTreeMap<RevisionId, u32>,
     },
+    /// Sends some requests elsewhere than the shares say.
+    Route {
+        /// All such routes from then on.
+        routes: Vec<Route>,
+    },
+    /// Runs a command with the fields of a revision, which need not be there; returns when it has ended well.
+    Run {
+        /// The revision.
+        revision: RevisionId,
+        /// Its fields.
+        spec: Value,
+        /// Program and arguments.
+        command: Vec<Name>,
+    },
 }
 
 /// One call for one service.
@@ -67,14 +82,48 @@ pub enum Operation {
 pub struct Call {
     /// The environment.
     pub environment: Name,
-    /// The service.
+    /// What the service is called there.
     pub service: Name,
     /// What is to be done.
     pub operation: Operation,
+    /// Names this call: the same name means the same call, however often it is made.
+    pub token: Name,
+    /// What must stand at the paths that it changes, or what stands there when it was done already.
+    pub expect: Expect,
     /// How long it may take.
     pub timeout: Duration,
     /// The values of the secrets that the operation needs, by reference name.
     pub secrets: Secrets,
+}
+
+/// What a call finds: the object as it was planned from, or as the call leaves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect {
+    /// Before.
+    pub before: Image,
+    /// After.
+    pub after: Image,
+}
+
+impl Expect {
+    /// Whether a live object is as the call needs it: every path as it was before or as it is to be after.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] names the first path that is neither, with both values.
+    pub fn check(&self, live: Option<&LiveService>) -> Result<(), ProviderError> {
+        let found = image::image(live);
+        let differs = |wanted: &Image, path: &Name| {
+            let one: Image = wanted.get_key_value(path).map(|(path, value)| (path.clone(), value.clone())).into_iter().collect();
+            image::first_difference(&one, &found).map(|(_, before, now)| (before.clone(), now))
+        };
+        for path in self.before.keys() {
+            let Some((before, now)) = differs(&self.before, path) else { continue };
+            if !self.after.contains_key(path) || differs(&self.after, path).is_some() {
+                return Err(ProviderError::Conflict { message: format!("`{path}` was {before} when the plan was made, now it is {now}") });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Values of secrets; they show as `***`.
@@ -138,10 +187,26 @@ impl ProviderError {
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy { .. } | Self::Unreachable { .. })
     }
+
+    /// Whether the call may have taken effect all the same.
+    pub const fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// When to try again, if the system said so.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
 }
 
 /// A system that runs services.
 pub trait Platform: Send + Sync {
+    /// What it can do beyond what every platform can.
+    fn traits(&self) -> Traits;
+
     /// What keeps a service with these fields from running here; empty when nothing does.
     fn problems(&self, values: &Value) -> Vec<String>;
 

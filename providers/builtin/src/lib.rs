@@ -23,6 +23,9 @@ pub struct Context {
 pub fn platform(instance: &Name, context: &Context) -> Option<Arc<dyn Platform>> {
     match instance.as_str() {
         "memory.world" => Some(Arc::new(dax_provider_testkit::Memory::at(context.folder.join("memory.json")))),
+        other if other.starts_with("memory.") => {
+            Some(Arc::new(dax_provider_testkit::Memory::at(context.folder.join(format!("{other}.json")))))
+        }
         #[cfg(feature = "local")]
         "local.machine" => Some(Arc::new(local::Local {
             folder: context.folder.join("local"),

@@ -3,6 +3,7 @@
 //! It writes down what runs before it says that it runs, so that after its own death the next agent finds
 //! the processes again by number and start time. What it writes holds references to secrets, no values.
 
+mod commands;
 mod health;
 mod keep;
 mod metrics;
@@ -15,6 +16,7 @@ mod service;
 
 use crate::protocol::{RECORD, Reply, Request, socket_path};
 use dax_core::{LiveService, Name};
+use operations::Order;
 use service::Service;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -124,11 +126,13 @@ impl Agent {
                 let live: BTreeMap<Name, LiveService> = services.map(|((_, name), service)| (name, service.live())).collect();
                 (Reply::Services(live), false)
             }
-            Request::Change { environment, service, operation, timeout_ms, secrets } => {
+            Request::Change { environment, service, operation, token, expect, timeout_ms, secrets } => {
                 let timeout = Duration::from_millis(timeout_ms);
                 let agent = self.clone();
                 // A task of its own, so that a client that goes away does not cut an operation in half.
-                let work = tokio::spawn(async move { agent.change((environment, service), operation, timeout, secrets).await });
+                let work = tokio::spawn(async move {
+                    agent.change((environment, service), Order { operation, token, expect, timeout, secrets }).await
+                });
                 (work.await.unwrap_or_else(|error| Reply::Refused(format!("the agent failed: {error}"))), false)
             }
             Request::Measure { environment, service, revision, text, window_ms } => {

@@ -1,7 +1,7 @@
 //! The platform that the applier sees: finds the agent, starts it when it is needed, and asks it.
 
 use crate::protocol::{INHERITED, RECORD, Reply, Request, socket_path};
-use dax_core::{LiveService, Name, Value};
+use dax_core::{LiveService, Name, Traits, Value};
 use dax_provider_api::{BoxFuture, Call, Platform, ProviderError, Query};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -90,6 +90,10 @@ impl Local {
 }
 
 impl Platform for Local {
+    fn traits(&self) -> Traits {
+        Traits { header_routes: true, mirror: false, commands: true, commands_once: true, exclusive_ports: true, immutable: Vec::new() }
+    }
+
     fn problems(&self, values: &Value) -> Vec<String> {
         let command = values.get("command").map_or(&[][..], Value::items);
         if command.is_empty() {
@@ -116,6 +120,8 @@ impl Platform for Local {
                 environment: call.environment.clone(),
                 service: call.service.clone(),
                 operation: call.operation.clone(),
+                token: call.token.clone(),
+                expect: call.expect.clone(),
                 timeout_ms: u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX),
                 secrets: call.secrets.0.clone(),
             };

@@ -1,7 +1,7 @@
 //! What every platform must do, whatever stands behind it.
 
-use dax_core::{LiveService, Name, RevisionId, Value, WHOLE};
-use dax_provider_api::{Call, Operation, Platform, ProviderError, Secrets};
+use dax_core::{LiveService, Name, RevisionId, Route, Value, WHOLE};
+use dax_provider_api::{Call, Expect, Operation, Platform, ProviderError, Secrets};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,10 +24,36 @@ impl Subject<'_> {
             environment: ENVIRONMENT.into(),
             service: SERVICE.into(),
             operation,
+            token: "conformance".into(),
+            expect: Expect::default(),
             timeout: Duration::from_secs(20),
             secrets: Secrets::default(),
         };
         self.platform.change(&call).await
+    }
+
+    /// What somebody else changed in the meantime is not overwritten.
+    async fn expectations(&self, active: &RevisionId) -> Result<(), String> {
+        let traffic = BTreeMap::from([(active.clone(), WHOLE)]);
+        let shares = |revision: &str| {
+            let shares = BTreeMap::from([(RevisionId(revision.into()), WHOLE)]);
+            BTreeMap::from([(Name::new_static("traffic"), dax_core::image::traffic_value(&shares))])
+        };
+        let call = |before: &str, after: &str| Call {
+            environment: ENVIRONMENT.into(),
+            service: SERVICE.into(),
+            operation: Operation::ShiftTraffic { traffic: traffic.clone() },
+            token: "conformance".into(),
+            expect: Expect { before: shares(before), after: shares(after) },
+            timeout: Duration::from_secs(20),
+            secrets: Secrets::default(),
+        };
+        let conflict = self.platform.change(&call("dddddddd", "eeeeeeee")).await;
+        if !matches!(conflict, Err(ProviderError::Conflict { .. })) {
+            return Err(format!("a call that expects something else is a conflict, not {conflict:?}"));
+        }
+        let done = self.platform.change(&call("dddddddd", active.0.as_str())).await;
+        done.map_err(|error| format!("a call that was done already is done: {error}"))
     }
 
     async fn live(&self) -> Result<Option<LiveService>, ProviderError> {
@@ -71,7 +97,20 @@ pub async fn run(subject: &Subject<'_>) -> Result<(), String> {
     subject.change(Operation::ShiftTraffic { traffic: half.clone() }).await.map_err(say)?;
     let live = subject.live().await.map_err(say)?.unwrap_or_default();
     rule(live.traffic == half, "shares are read as they were given")?;
+    if subject.platform.traits().header_routes {
+        let route =
+            |revision: &str| vec![Route::Header { name: "X-Canary".into(), is: "yes".into(), revision: RevisionId(revision.into()) }];
+        rule(
+            subject.change(Operation::Route { routes: route("cccccccc") }).await.is_err(),
+            "no route leads to a revision that is not there",
+        )?;
+        for routes in [route("bbbbbbbb"), Vec::new()] {
+            subject.change(Operation::Route { routes: routes.clone() }).await.map_err(say)?;
+            rule(subject.live().await.map_err(say)?.unwrap_or_default().routes == routes, "routes are read as they were given")?;
+        }
+    }
     subject.change(Operation::ShiftTraffic { traffic: only(&new) }).await.map_err(say)?;
+    subject.expectations(&new).await?;
     for _ in 0..2 {
         subject.change(Operation::Scale { revision: old.clone(), replicas: 0 }).await.map_err(say)?;
     }

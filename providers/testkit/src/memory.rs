@@ -1,10 +1,11 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
-use dax_core::{LiveRevision, LiveService, Name, RevisionId, Value};
+use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Traits, Value};
 use dax_provider_api::{BoxFuture, Call, Operation, Platform, ProviderError, Query};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// What goes wrong with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,16 @@ pub enum Fault {
     Refused,
     /// It takes effect, but the answer is lost.
     LostAnswer,
+    /// Too many calls, with a time to wait for: it changes nothing.
+    TooMany,
+    /// The system has an error of its own: it changes nothing.
+    Internal,
+    /// Somebody else changes the object in the same moment, and back: it changes nothing.
+    Conflict,
+    /// The next read of the environment shows what was there before this call.
+    StaleRead,
+    /// The next read of the environment lacks its last service.
+    PartialPage,
 }
 
 #[derive(Default)]
@@ -27,6 +38,12 @@ struct State {
     effects: Vec<String>,
     faults: BTreeMap<usize, Fault>,
     unready: Vec<RevisionId>,
+    /// Commands that were run, by the call that asked for them.
+    ran: BTreeSet<Name>,
+    /// Commands that end badly.
+    failing: BTreeSet<Name>,
+    /// What the next read shows instead of what is there.
+    shown: Option<BTreeMap<(Name, Name), LiveService>>,
 }
 
 /// A platform in memory; clones share one world.
@@ -48,6 +65,25 @@ impl Memory {
         Self { state: Arc::new(Mutex::new(State { file: Some(file), services, ..State::default() })) }
     }
 
+    /// A world of its own that is as this one is now.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let state = self.state();
+        let copy = State {
+            file: None,
+            services: state.services.clone(),
+            metrics: state.metrics.clone(),
+            calls: state.calls,
+            effects: state.effects.clone(),
+            faults: state.faults.clone(),
+            unready: state.unready.clone(),
+            ran: state.ran.clone(),
+            failing: state.failing.clone(),
+            shown: state.shown.clone(),
+        };
+        Self { state: Arc::new(Mutex::new(copy)) }
+    }
+
     /// Makes the call with this number (from 0) fail.
     pub fn fail_call(&self, number: usize, fault: Fault) {
         self.state().faults.insert(number, fault);
@@ -56,6 +92,11 @@ impl Memory {
     /// Keeps a revision from ever becoming ready.
     pub fn never_ready(&self, revision: RevisionId) {
         self.state().unready.push(revision);
+    }
+
+    /// Makes a program end badly whenever it is run.
+    pub fn fail_command(&self, program: &str) {
+        self.state().failing.insert(program.into());
     }
 
     /// Sets what measurements of a revision answer.
@@ -75,9 +116,7 @@ impl Memory {
 
     /// The services of an environment.
     pub fn services(&self, environment: &str) -> BTreeMap<Name, LiveService> {
-        let state = self.state();
-        let all = state.services.iter().filter(|((of, _), _)| of == environment);
-        all.map(|((_, name), service)| (name.clone(), service.clone())).collect()
+        of(&self.state().services, environment)
     }
 
     /// Changes a service behind everybody's back.
@@ -87,23 +126,43 @@ impl Memory {
         }
     }
 
+    /// Puts a service there that nobody made.
+    pub fn put(&self, environment: &str, name: &str, service: LiveService) {
+        self.state().services.insert((environment.into(), name.into()), service);
+    }
+
     /// Makes one change.
     ///
     /// # Errors
     /// The planned faults, and those that any platform has.
-    pub fn execute(&self, environment: &Name, service: &Name, operation: &Operation) -> Result<(), ProviderError> {
+    pub fn execute(&self, call: &Call) -> Result<(), ProviderError> {
         let mut state = self.state();
-        let fault = {
-            let number = state.calls;
-            state.faults.remove(&number)
-        };
+        let number = state.calls;
+        let fault = state.faults.remove(&number);
         state.calls += 1;
-        if fault == Some(Fault::Refused) {
-            return Err(ProviderError::Refused { message: "refused on purpose".to_owned() });
+        match fault {
+            Some(Fault::Refused) => return Err(ProviderError::Refused { message: "refused on purpose".to_owned() }),
+            Some(Fault::TooMany) => {
+                let message = "too many requests, on purpose".to_owned();
+                return Err(ProviderError::Busy { retry_after: Some(Duration::from_secs(7)), message });
+            }
+            Some(Fault::Internal) => {
+                return Err(ProviderError::Busy { retry_after: None, message: "an error of the system, on purpose".to_owned() });
+            }
+            Some(Fault::Conflict) => return Err(ProviderError::Conflict { message: "changed by somebody else, on purpose".to_owned() }),
+            Some(Fault::StaleRead) => state.shown = Some(state.services.clone()),
+            Some(Fault::LostAnswer | Fault::PartialPage) | None => {}
         }
-        let effect = state.carry_out(environment, service, operation)?;
+        let key = (call.environment.clone(), call.service.clone());
+        call.expect.check(state.services.get(&key))?;
+        let effect = state.carry_out(call)?;
         if let Some(effect) = effect {
-            state.effects.push(format!("{service}: {effect}"));
+            state.effects.push(format!("{}: {effect}", call.service));
+        }
+        if fault == Some(Fault::PartialPage) {
+            let mut page = state.services.clone();
+            page.pop_last();
+            state.shown = Some(page);
         }
         match fault {
             Some(Fault::LostAnswer) => Err(ProviderError::Unreachable { message: "the answer was lost on purpose".to_owned() }),
@@ -117,16 +176,24 @@ impl Memory {
     }
 }
 
+fn of(services: &BTreeMap<(Name, Name), LiveService>, environment: &str) -> BTreeMap<Name, LiveService> {
+    let all = services.iter().filter(|((of, _), _)| of == environment);
+    all.map(|((_, name), service)| (name.clone(), service.clone())).collect()
+}
+
 impl State {
     /// What took effect, or nothing when it was so already.
-    fn carry_out(&mut self, environment: &Name, service: &Name, operation: &Operation) -> Result<Option<String>, ProviderError> {
+    fn carry_out(&mut self, call: &Call) -> Result<Option<String>, ProviderError> {
+        let Call { environment, service, operation, token, .. } = call;
         let key = (environment.clone(), service.clone());
         let unready = self.unready.clone();
         if let Operation::CreateService { settings } = operation {
             if self.services.get(&key).is_some_and(|there| there.settings == *settings) {
                 return Ok(None);
             }
-            self.services.entry(key).or_default().settings = settings.clone();
+            let there = self.services.entry(key).or_default();
+            there.settings = settings.clone();
+            there.url = Some(format!("http://{service}.{environment}.test/").into());
             return Ok(Some("create service".to_owned()));
         }
         let Some(there) = self.services.get_mut(&key) else {
@@ -178,22 +245,55 @@ impl State {
                 there.traffic = traffic.clone();
                 format!("shift traffic {}", traffic.iter().map(|(id, share)| format!("{id}={share}")).collect::<Vec<_>>().join(" "))
             }
+            Operation::Route { routes } => {
+                if let Some(id) = routes.iter().map(Route::revision).find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1)) {
+                    return Err(ProviderError::Refused { message: format!("revision {id} is not ready for requests") });
+                }
+                there.routes.clone_from(routes);
+                format!("{} routes", routes.len())
+            }
+            Operation::Run { command, .. } => {
+                let program = command.first().cloned().unwrap_or_default();
+                if self.failing.contains(&program) {
+                    return Err(ProviderError::Refused { message: format!("`{program}` ended with status 1") });
+                }
+                if !self.ran.insert(token.clone()) {
+                    return Ok(None);
+                }
+                let words: Vec<&str> = command.iter().map(Name::as_str).collect();
+                return Ok(Some(format!("run {}", words.join(" "))));
+            }
         };
         Ok((*there != before).then_some(text))
     }
 }
 
 impl Platform for Memory {
+    fn traits(&self) -> Traits {
+        Traits {
+            header_routes: true,
+            mirror: true,
+            commands: true,
+            commands_once: true,
+            exclusive_ports: false,
+            immutable: vec!["zone".into()],
+        }
+    }
+
     fn problems(&self, _values: &Value) -> Vec<String> {
         Vec::new()
     }
 
     fn read<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
-        Box::pin(async move { Ok(self.services(environment)) })
+        Box::pin(async move {
+            let mut state = self.state();
+            let shown = state.shown.take();
+            Ok(of(shown.as_ref().unwrap_or(&state.services), environment))
+        })
     }
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { self.execute(&call.environment, &call.service, &call.operation) })
+        Box::pin(async move { self.execute(call) })
     }
 
     fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {

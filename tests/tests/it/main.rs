@@ -6,7 +6,7 @@ mod pages;
 mod plan;
 mod robust;
 mod simulate;
-mod state;
+
 mod stdlib;
 
 /// Compares a text with `tests/snapshots/<area>/<case>.snap`.

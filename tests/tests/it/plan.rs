@@ -1,23 +1,27 @@
 //! Plans of whole projects, as a reviewer reads them.
 
-use dax_core::{LiveService, ResourceAddr};
+use dax_core::ResourceAddr;
 use dax_plan::model::AppliedService;
-use dax_plan::{Plan, digest, invariants};
+use dax_plan::{LiveState, Plan, digest, invariants};
+use dax_render::{Flavour, Standing};
 use dax_tests::{Files, cases, load, params, plan, root};
 use std::collections::BTreeMap;
 
 type Applied = BTreeMap<ResourceAddr, AppliedService>;
-type Live = BTreeMap<ResourceAddr, LiveService>;
+type Live = LiveState;
 
 /// What runs after a plan was carried out without a hitch.
 fn after(plan: &Plan, applied: &Applied, live: &Live) -> (Applied, Live) {
     let (mut applied, mut live) = (applied.clone(), live.clone());
     for step in &plan.steps {
-        let object = live.entry(step.service.clone()).or_default();
-        invariants::advance(object, &step.kind);
+        let objects = live.entry(step.provider.clone()).or_default();
+        invariants::advance(objects.entry(step.object.clone()).or_default(), &step.kind);
         if matches!(step.kind, dax_plan::StepKind::DeleteService) {
-            live.remove(&step.service);
+            objects.remove(&step.object);
         }
+    }
+    for from in plan.changes.iter().filter_map(|change| change.moved_from.as_ref()) {
+        applied.remove(from);
     }
     for (addr, result) in &plan.result {
         match result {
@@ -53,7 +57,7 @@ fn two_plans(files: &Files) -> (Plan, Plan) {
 fn plan_fixtures() {
     for (case, folder) in cases("plan") {
         let (_, second) = two_plans(&Files::read(&folder));
-        let text = dax_render::terminal(&dax_render::plan(&second), false);
+        let text = dax_render::terminal(&dax_render::plan(&second, &Standing::default()), false);
         super::compare("plan", &case, &text);
     }
 }
@@ -72,15 +76,15 @@ fn drift_is_named_with_what_is_live_and_only_where_it_touches_an_owned_leaf() {
     let given = params(&[]);
     let (first, _) = plan(&loaded, &given, "production", &Applied::new(), &Live::new());
     let (applied, mut live) = after(&first, &Applied::new(), &Live::new());
-    let web = live.get_mut(&ResourceAddr::service("web")).expect("web runs");
+    let web = live.get_mut("local.machine").and_then(|objects| objects.get_mut("web")).expect("web runs");
     let id = web.active().expect("a revision").clone();
     let revision = web.revisions.get_mut(&id).expect("it is there");
     revision.replicas = 1;
     revision.ready = 1;
     let (second, _) = plan(&loaded, &given, "production", &applied, &live);
-    let text = dax_render::terminal(&dax_render::plan(&second), false);
+    let text = dax_render::terminal(&dax_render::plan(&second, &Standing::default()), false);
     super::compare("plan", "drifted_replicas", &text);
-    live.remove(&ResourceAddr::service("web"));
+    live.get_mut("local.machine").and_then(|objects| objects.remove("web")).expect("web runs");
     let (third, _) = plan(&loaded, &given, "production", &applied, &live);
     assert_eq!(third.changes.len(), 1);
     assert_eq!(third.changes[0].reason, dax_plan::model::Reason::Lost);
@@ -114,11 +118,12 @@ fn hostile_names_reach_no_target_as_they_are() {
     let text = "import local from \"std/local\"\nprovider local.machine { }\nservice web {\n  command = [\"x\", \"\\n```\\n</details> @team \u{202e}evil\\u\"]\n}\nenvironment dev {\n  bind web to local.machine\n}\n"
         .replace("\\u\"", "\"");
     let (made, _) = plan(&load(&Files::project(&text)), &params(&[]), "dev", &Applied::new(), &Live::new());
-    let blocks = dax_render::plan(&made);
+    let blocks = dax_render::plan(&made, &Standing::default());
     let terminal = dax_render::terminal(&blocks, false);
     assert!(!terminal.contains('\u{202e}'), "the reading order is turned");
-    let markdown = dax_render::markdown(&blocks);
+    let markdown = dax_render::markdown(&blocks, Flavour::GitHub, 60_000);
     let fence = markdown.lines().find(|line| line.ends_with("diff") && line.contains("````")).is_some();
     assert!(fence, "the fence is longer than the backticks inside: {markdown}");
-    assert!(!dax_render::html("t", &blocks).contains("</details>"));
+    assert!(!dax_render::html("t", &blocks).contains("</details> @team"));
+    assert!(!markdown.contains("</details> @team") || fence, "what is not in a fence is escaped");
 }

@@ -1,15 +1,15 @@
-//! Environments: `bind`, `set`, `rollout`, `after`, `approve` and `protect`; and `patch`.
+//! Environments: what their members say; and `patch`, `moved` and `removed`.
 
 use super::Scope;
 use super::policy::word_of;
 use crate::clauses::{Clause, ENVIRONMENT_WORDS, Named};
 use crate::codes;
 use crate::context::Context;
-use crate::names::{Block, Patch, Symbol};
+use crate::names::{Block, Patch, Symbol, address_text};
 use crate::program::ModuleId;
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::{Phase, RefKind, Type};
-use dax_core::{Diagnostic, Name, Span, Unit, Value, suggest};
+use dax_core::{Diagnostic, Name, Span, Value, suggest};
 use dax_syntax::ast::{Command, Expr, ExprKind, Field, Ident, Member};
 use std::sync::Arc;
 
@@ -47,6 +47,17 @@ impl<'a> Context<'a> {
                     self.check_expr(of, &fixed(Type::List(Arc::new(Type::String))), &mut Scope::of(module));
                 }
                 Some(Clause::Protect { services }) => self.check_service_names(&services),
+                Some(Clause::Release { services, .. }) => self.check_service_names(&services),
+                Some(Clause::Adopt { service: (name, span), from }) => {
+                    let base = name.split_once('[').map_or(name.as_str(), |(base, _)| base);
+                    self.check_service_names(&[(base.into(), span)]);
+                    if let Some(from) = from {
+                        self.check_expr(from, &Type::Phase(Phase::Static, Arc::new(Type::String)), &mut Scope::of(module));
+                    }
+                }
+                Some(Clause::Setting(member)) => {
+                    self.check_body(std::slice::from_ref(member), &self.prelude_type("Environment"), module);
+                }
             }
         }
     }
@@ -160,15 +171,49 @@ impl<'a> Context<'a> {
             Some(Symbol::Environment(_)) => {}
             _ => self.not_an("environment", environment, span),
         }
-        for member in body {
-            match member {
-                Member::Field(field) if field.lead.is_none() && field.path.len() == 1 && field.path[0].name == "soak" => {
-                    self.check_expr(&field.value, &Type::Unit(Unit::Duration), &mut Scope::of(module));
+        self.check_body(body, &self.prelude_type("After"), module);
+    }
+
+    /// `moved` and `removed` speak of what the program had, in terms of what it has.
+    pub(super) fn check_history(&self, module: ModuleId) {
+        let names = self.names.module(module);
+        let own = module == self.program.root;
+        let said = names.moved.iter().map(|item| item.span).chain(names.removed.iter().map(|item| item.span));
+        if !own && let Some(span) = said.min_by_key(|span| span.start) {
+            let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, "only the project itself knows what it had before");
+            return self.report(diagnostic.help("write it beside the environments"));
+        }
+        let still_here = |expr: &Expr| {
+            let text = address_text(expr)?;
+            let base = text.split_once('[').map_or(text.as_str(), |(base, _)| base);
+            (!text.contains('[') && self.service(base).is_some()).then(|| text.clone())
+        };
+        let form = |span: Span| self.report(Diagnostic::new(codes::COMMAND_FORM, span, "this names no service"));
+        for item in &names.moved {
+            match (address_text(item.from), address_text(item.to)) {
+                (Some(from), Some(to)) => {
+                    let base = to.split_once('[').map_or(to.as_str(), |(base, _)| base);
+                    if self.service(base).is_none() {
+                        self.not_an("service", base, item.to.span);
+                    } else if let Some(name) = still_here(item.from) {
+                        let diagnostic = Diagnostic::new(codes::COMMAND_FORM, item.from.span, format!("`{name}` is still declared"));
+                        self.report(diagnostic.help("a service that moved away is no longer there under its old name"));
+                    } else if from == to {
+                        self.report(Diagnostic::new(codes::COMMAND_FORM, item.to.span, "it has this name already"));
+                    }
                 }
-                Member::Field(Field { span, .. }) | Member::Command(Command { span, .. }) => {
-                    let diagnostic = Diagnostic::new(codes::UNKNOWN_FIELD, *span, "`after` has only `soak`");
-                    self.report(diagnostic.help("write `after environment { soak = 1h }`"));
+                (None, _) => form(item.from.span),
+                (_, None) => form(item.to.span),
+            }
+        }
+        for item in &names.removed {
+            match (address_text(item.target), still_here(item.target)) {
+                (None, _) => form(item.target.span),
+                (_, Some(name)) => {
+                    let diagnostic = Diagnostic::new(codes::COMMAND_FORM, item.target.span, format!("`{name}` is still declared"));
+                    self.report(diagnostic.help("take the service away, or this line"));
                 }
+                _ => {}
             }
         }
     }

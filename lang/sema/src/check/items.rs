@@ -52,6 +52,7 @@ impl<'a> Context<'a> {
             }
             self.check_body_in(provider.body, &ty, &mut scope);
         }
+        self.check_history(module);
         for patch in &names.patches {
             self.check_patch(module, patch);
         }

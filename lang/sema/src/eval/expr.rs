@@ -304,6 +304,9 @@ impl<'a> Evaluator<'_, 'a> {
         let outputs = self.context.prelude_type("Outputs");
         let field = outputs.record()?.fields.get(&name.name)?;
         let cause = Name::new(format!("{addr}.{}", name.name));
+        if let Some(known) = self.params.outputs.get(&cause) {
+            return Some(known.clone());
+        }
         let type_name = Name::new(field.ty.core().to_string());
         Some(Value::Unknown(Box::new(Unknown { cause, type_name })))
     }

@@ -33,6 +33,9 @@ pub(crate) struct Setup<'a> {
     pub(super) patches: HashMap<Name, Vec<Assignment<'a>>>,
     pub(super) protected: Vec<Name>,
     pub(super) approvals: Vec<(&'a Expr, &'a Expr, Span)>,
+    pub(super) releases: Vec<(Name, Vec<Name>)>,
+    pub(super) adopts: Vec<(Name, Option<&'a Expr>)>,
+    pub(super) settings: Vec<&'a Member>,
     pub(super) service: Type<'a>,
 }
 
@@ -47,6 +50,9 @@ impl<'a> Setup<'a> {
             patches: HashMap::new(),
             protected: Vec::new(),
             approvals: Vec::new(),
+            releases: Vec::new(),
+            adopts: Vec::new(),
+            settings: Vec::new(),
             service,
         };
         let chain = context.environment_chain(&block.name.name);
@@ -88,6 +94,11 @@ impl<'a> Setup<'a> {
                 }
                 Some(Clause::Protect { services }) => self.protected.extend(services.into_iter().map(|(name, _)| name)),
                 Some(Clause::Approve { count, of, span }) => self.approvals.push((count, of, span)),
+                Some(Clause::Release { name, services }) => {
+                    self.releases.push((name.clone(), services.into_iter().map(|(name, _)| name).collect()));
+                }
+                Some(Clause::Adopt { service: (name, _), from }) => self.adopts.push((name, from)),
+                Some(Clause::Setting(member)) => self.settings.push(member),
                 Some(Clause::After { .. }) | None => {}
             }
         }
@@ -108,7 +119,7 @@ impl<'a> Setup<'a> {
         for member in block.body {
             let named = match context.clause(member) {
                 Some(Clause::Set { service, .. }) => vec![service],
-                Some(Clause::Rollout { services, .. } | Clause::Protect { services }) => services,
+                Some(Clause::Rollout { services, .. } | Clause::Protect { services } | Clause::Release { services, .. }) => services,
                 _ => continue,
             };
             for (name, span) in named {

@@ -6,11 +6,11 @@ use crate::block;
 use crate::clauses::Clause;
 use crate::codes;
 use crate::context::Context;
-use crate::names::{Block, Symbol};
+use crate::names::{Block, Symbol, address_text};
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
-use dax_ir::{After, Approval, Data, Environment, Node, Provider, Service, Strategy, Via};
+use dax_ir::{After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy, Via, Window};
 use dax_syntax::ast::{Expr, ExprKind, Member, TypeKind};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, HashMap};
@@ -43,7 +43,15 @@ impl<'a> Evaluator<'_, 'a> {
             services: IndexMap::new(),
             after: self.after(block),
             approvals: self.approvals(),
+            on_failure: "rollback".into(),
+            windows: Vec::new(),
+            releases: Vec::new(),
+            adopts: BTreeMap::new(),
+            moved: Vec::new(),
+            removed: Vec::new(),
         };
+        self.settings(&mut environment);
+        self.history(&mut environment);
         let Some(setup) = self.setup else { return environment };
         let mut shared = Shared::default();
         let mut made: Vec<(Service, Rc<Node>)> = Vec::new();
@@ -61,6 +69,7 @@ impl<'a> Evaluator<'_, 'a> {
             service.desired = Rc::try_unwrap(desired).unwrap_or_else(|shared| (*shared).clone());
             environment.services.insert(service.addr.clone(), service);
         }
+        self.groups(&mut environment);
         self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
         environment
@@ -125,20 +134,79 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     fn after(&self, block: &Block<'a>) -> Vec<After> {
-        let mut all = Vec::new();
-        for member in block.body {
-            let Some(Clause::After { environment, span, body }) = self.context.clause(member) else { continue };
-            let mut soak_ms = 0;
-            for field in body {
-                if let Member::Field(field) = field
-                    && let Ok(node) = self.eval(&field.value, &mut Scope::of(self.context.program.root))
-                {
-                    soak_ms = node.value().as_millis().unwrap_or(0);
-                }
+        let ty = self.context.prelude_type("After");
+        let clauses = block.body.iter().filter_map(|member| self.context.clause(member));
+        let after = |clause| {
+            let Clause::After { environment, span, body } = clause else { return None };
+            let said = self.body(body, &ty, span, &[]).ok()?.value();
+            let millis = |name: &str| said.get(name).and_then(Value::as_millis).unwrap_or(0);
+            let verified = said.get("verified") == Some(&Value::Bool(true));
+            Some(After { environment: environment.clone(), soak_ms: millis("soak"), verified, valid_ms: millis("valid"), span })
+        };
+        clauses.filter_map(after).collect()
+    }
+
+    /// `on failure …` and `window …`; the last word on failure counts.
+    fn settings(&self, environment: &mut Environment) {
+        let (Some(setup), ty) = (self.setup, self.context.prelude_type("Environment")) else { return };
+        for member in &setup.settings {
+            let span = match member {
+                Member::Field(field) => field.span,
+                Member::Command(command) => command.span,
+            };
+            let Ok(node) = self.body(std::slice::from_ref(*member), &ty, span, &[]) else { continue };
+            let said = node.value();
+            let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(Name::new);
+            for on in said.get("on").map_or(&[][..], Value::items) {
+                environment.on_failure = text(on, "policy").unwrap_or_default();
             }
-            all.push(After { environment: environment.clone(), soak_ms, span });
+            for window in said.get("window").map_or(&[][..], Value::items) {
+                let days = window.get("days").map_or(&[][..], Value::items).iter().filter_map(|day| Some(Name::new(day.as_str()?)));
+                environment.windows.push(Window {
+                    days: days.collect(),
+                    from: text(window, "from").unwrap_or_default(),
+                    to: text(window, "to").unwrap_or_default(),
+                    zone: text(window, "zone").unwrap_or_default(),
+                    span,
+                });
+            }
         }
-        all
+    }
+
+    /// What the project says of services that it had.
+    fn history(&self, environment: &mut Environment) {
+        let names = self.context.names.module(self.context.program.root);
+        let moved = names.moved.iter().filter_map(|item| {
+            let addr = |expr| Some(ResourceAddr::service(&address_text(expr)?));
+            Some(Moved { from: addr(item.from)?, to: addr(item.to)?, span: item.span })
+        });
+        environment.moved = moved.collect();
+        let removed = names.removed.iter().filter_map(|item| {
+            let addr = ResourceAddr::service(&address_text(item.target)?);
+            Some(Removed { addr, keep: item.keep, span: item.span })
+        });
+        environment.removed = removed.collect();
+    }
+
+    /// What is released together and what is adopted, for services that run here.
+    fn groups(&self, environment: &mut Environment) {
+        let Some(setup) = self.setup else { return };
+        let known: Vec<ResourceAddr> = environment.services.keys().cloned().collect();
+        for (name, services) in &setup.releases {
+            let services = known.iter().filter(|addr| services.iter().any(|one| one == addr.base())).cloned().collect();
+            environment.releases.push(Release { name: name.clone(), services });
+        }
+        for (name, from) in &setup.adopts {
+            let object = match from {
+                None => None,
+                Some(expr) => {
+                    self.eval(expr, &mut Scope::of(self.context.program.root)).ok().and_then(|node| node.value().as_str().map(Name::new))
+                }
+            };
+            for addr in known.iter().filter(|addr| addr.name() == name || addr.base() == name) {
+                environment.adopts.insert(addr.clone(), object.clone());
+            }
+        }
     }
 
     fn approvals(&self) -> Vec<Approval> {

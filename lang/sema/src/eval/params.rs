@@ -31,6 +31,8 @@ pub struct Params {
     pub missing: Missing,
     /// The one environment that is wanted; every one without it.
     pub only: Option<Name>,
+    /// What the world has said of services already, by `service.name.output`.
+    pub outputs: BTreeMap<Name, Value>,
 }
 
 impl Evaluator<'_, '_> {

@@ -159,7 +159,7 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn params(&self, typed: BTreeMap<Name, Value>) -> Params {
-        Params { values: self.request.values.clone(), typed, missing: Missing::Report, only: None }
+        Params { values: self.request.values.clone(), typed, missing: Missing::Report, only: None, outputs: BTreeMap::new() }
     }
 
     /// Runs the test once with these values for what is given.
@@ -251,7 +251,13 @@ impl<'a> Evaluator<'_, 'a> {
             typed.insert(param.name.clone(), self.eval(value, scope)?.value());
         }
         let block = lower::environments(self.context).find(|block| block.name.name == *name).ok_or(Stop)?;
-        let params = Params { values: self.params.values.clone(), typed, missing: Missing::Report, only: Some(name.clone()) };
+        let params = Params {
+            values: self.params.values.clone(),
+            typed,
+            missing: Missing::Report,
+            only: Some(name.clone()),
+            outputs: BTreeMap::new(),
+        };
         let before = self.context.diagnostics.take();
         let setup = layers::Setup::of(self.context, block);
         let evaluator = Evaluator::new(self.context, &params, Some(&setup));

@@ -1,10 +1,11 @@
 //! Operations: each leads to a state and does nothing when that state is there already.
 
+use super::commands::Run;
 use super::service::Service;
 use super::{Agent, Key};
 use crate::protocol::Reply;
-use dax_core::{Name, RevisionId, Value};
-use dax_provider_api::Operation;
+use dax_core::{Name, RevisionId, Route, Value};
+use dax_provider_api::{Expect, Operation};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,18 +13,26 @@ use std::time::Duration;
 /// How often readiness is looked at while it is waited for.
 const POLL: Duration = Duration::from_millis(20);
 
+/// What a client wants done.
+pub(super) struct Order {
+    pub(super) operation: Operation,
+    pub(super) token: Name,
+    pub(super) expect: Expect,
+    pub(super) timeout: Duration,
+    pub(super) secrets: BTreeMap<Name, String>,
+}
+
 impl Agent {
-    pub(super) async fn change(
-        self: &Arc<Self>,
-        key: Key,
-        operation: Operation,
-        timeout: Duration,
-        secrets: BTreeMap<Name, String>,
-    ) -> Reply {
+    pub(super) async fn change(self: &Arc<Self>, key: Key, order: Order) -> Reply {
+        let live = self.service(&key).map(|service| service.live());
+        if let Err(conflict) = order.expect.check(live.as_ref()) {
+            return Reply::Conflict(conflict.to_string());
+        }
+        let Order { operation, token, timeout, secrets, .. } = order;
         let result = match operation {
             Operation::CreateService { settings } => self.create_service(&key, settings).await,
             other => match self.service(&key) {
-                Some(service) => self.change_service(&key, &service, other, timeout, secrets).await,
+                Some(service) => self.change_service(&key, &service, other, token, timeout, secrets).await,
                 None if matches!(other, Operation::DeleteService | Operation::DeleteRevision { .. }) => Ok(()),
                 None => return Reply::Conflict(format!("there is no service `{}` in `{}`", key.1, key.0)),
             },
@@ -49,6 +58,7 @@ impl Agent {
         key: &Key,
         service: &Arc<Service>,
         operation: Operation,
+        token: Name,
         timeout: Duration,
         secrets: BTreeMap<Name, String>,
     ) -> Result<(), String> {
@@ -85,12 +95,29 @@ impl Agent {
                 service.route();
                 Ok(())
             }
+            Operation::Route { routes } => {
+                let lacking = routes.iter().map(Route::revision).find(|id| !service.lock().revisions.contains_key(*id));
+                if let Some(id) = lacking {
+                    return Err(format!("there is no revision {id}"));
+                }
+                if routes.iter().any(|route| matches!(route, Route::Mirror { .. })) {
+                    return Err("requests are not copied here".to_owned());
+                }
+                service.lock().routes = routes;
+                service.route();
+                Ok(())
+            }
+            Operation::Run { revision, spec, command } => {
+                let run = Run { token, revision, spec, command, secrets, timeout };
+                self.run_once(service, run).await
+            }
             Operation::DeleteRevision { revision } => {
                 self.remove_revision(service, &revision).await;
                 Ok(())
             }
             Operation::DeleteService => {
                 service.lock().traffic.clear();
+                service.lock().routes.clear();
                 service.route();
                 let ids: Vec<RevisionId> = service.lock().revisions.keys().cloned().collect();
                 for id in ids {
@@ -108,6 +135,7 @@ impl Agent {
         let (replicas, drain, patience) = {
             let mut inner = service.lock();
             inner.traffic.remove(id);
+            inner.routes.retain(|route| route.revision() != id);
             let times = (inner.drain(), inner.stop_timeout());
             let replicas = inner.revisions.get(id).map(|r| r.replicas.clone()).unwrap_or_default();
             (replicas, times.0, times.1)

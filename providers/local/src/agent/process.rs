@@ -131,6 +131,18 @@ impl Process {
         }
     }
 
+    /// Returns when the process has ended: well, or how else.
+    pub(crate) async fn succeeded(&mut self) -> Result<(), String> {
+        match &mut self.child {
+            Some(child) => match child.wait().await {
+                Ok(status) if status.success() => Ok(()),
+                Ok(status) => Err(status.to_string()),
+                Err(error) => Err(error.to_string()),
+            },
+            None => Err(self.ended().await),
+        }
+    }
+
     /// Asks the whole group to end, and after `patience` makes it end.
     pub(crate) async fn stop(&mut self, patience: Duration) {
         self.signal(Signal::TERM);

@@ -9,7 +9,7 @@ use dax_core::{Name, RevisionId};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -47,31 +47,56 @@ impl Backend {
     pub(crate) fn new(revision: RevisionId, share: u32, replicas: Vec<Arc<Replica>>, metrics: Arc<Metrics>) -> Self {
         Self { revision, share, replicas, metrics, credit: 0, next: 0 }
     }
+
+    /// The next of its replicas that may be given a request.
+    fn next_ready(&mut self, usable: impl Fn(&Arc<Replica>) -> bool) -> Option<(Arc<Replica>, Arc<Metrics>)> {
+        let ready: Vec<&Arc<Replica>> = self.replicas.iter().filter(|replica| usable(replica)).collect();
+        let replica = (*ready.get(self.next % ready.len().max(1))?).clone();
+        self.next = self.next.wrapping_add(1);
+        Some((replica, self.metrics.clone()))
+    }
 }
 
 /// Who gets the next request.
 #[derive(Default)]
 pub(crate) struct Router {
-    backends: Mutex<Vec<Backend>>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    backends: Vec<Backend>,
+    /// Header, value, and the revision that such requests reach.
+    routes: Vec<(Name, Name, RevisionId)>,
 }
 
 impl Router {
     /// Replaces the backends; those that stay keep their place in the round.
-    pub(crate) fn set(&self, mut backends: Vec<Backend>) {
-        let mut current = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn set(&self, mut backends: Vec<Backend>, routes: Vec<(Name, Name, RevisionId)>) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.routes = routes;
+        let current = &mut table.backends;
         for backend in &mut backends {
             if let Some(old) = current.iter().find(|old| old.revision == backend.revision && old.share == backend.share) {
                 backend.credit = old.credit;
                 backend.next = old.next;
             }
         }
-        *current = backends;
+        table.backends = backends;
     }
 
     /// The replica for the next request, passing over those already tried.
-    fn pick(&self, tried: &[u64]) -> Option<(Arc<Replica>, Arc<Metrics>)> {
-        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+    fn pick(&self, headers: &HeaderMap, tried: &[u64]) -> Option<(Arc<Replica>, Arc<Metrics>)> {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let Table { backends, routes } = &mut *table;
+        let meant =
+            |(name, value, _): &&(Name, Name, RevisionId)| headers.get_all(name.as_str()).iter().any(|found| found == value.as_str());
+        let routed = routes.iter().find(meant).map(|(_, _, revision)| revision.clone());
         let usable = |replica: &Arc<Replica>| replica.is_ready() && !tried.contains(&replica.number);
+        let at = routed.and_then(|revision| backends.iter().position(|b| b.revision == revision && b.replicas.iter().any(usable)));
+        if let Some(at) = at {
+            return backends[at].next_ready(usable);
+        }
         let any_shared = backends.iter().any(|b| b.share > 0 && b.replicas.iter().any(usable));
         let mut total = 0;
         let mut best: Option<usize> = None;
@@ -88,10 +113,7 @@ impl Router {
         }
         let backend = &mut backends[best?];
         backend.credit -= total;
-        let ready: Vec<&Arc<Replica>> = backend.replicas.iter().filter(|replica| usable(replica)).collect();
-        let replica = (*ready.get(backend.next % ready.len().max(1))?).clone();
-        backend.next = backend.next.wrapping_add(1);
-        Some((replica, backend.metrics.clone()))
+        backend.next_ready(usable)
     }
 }
 
@@ -179,7 +201,7 @@ async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::
     let mut tried = Vec::new();
     let mut problem = "no replica is ready".to_owned();
     while tried.len() < TRIES {
-        let Some((replica, metrics)) = router.pick(&tried) else { break };
+        let Some((replica, metrics)) = router.pick(&head.headers, &tried) else { break };
         let Some(target) = replica.ports.get(port) else { break };
         let guard = Open::on(replica.clone());
         let body: BoxBody<Bytes, Error> = match (&kept, stream.take()) {

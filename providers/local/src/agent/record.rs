@@ -1,7 +1,8 @@
 //! What the agent's record holds: what runs, with references to secrets and never their values.
 
+use super::commands::Known;
 use super::process::Identity;
-use dax_core::{Name, RevisionId, Value};
+use dax_core::{Name, RevisionId, Route, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -20,6 +21,10 @@ pub(super) struct ServiceRecord {
     pub(super) service: Name,
     pub(super) settings: BTreeMap<Name, Value>,
     pub(super) traffic: BTreeMap<RevisionId, u32>,
+    #[serde(default)]
+    pub(super) routes: Vec<Route>,
+    #[serde(default)]
+    pub(super) commands: Vec<(Name, Known)>,
     pub(super) revisions: BTreeMap<RevisionId, RevisionRecord>,
 }
 

@@ -1,12 +1,14 @@
 //! A service: its revisions, its replicas, its ports and its traffic.
 
 use super::Agent;
+use super::commands::Known;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::proxy::{Backend, Listener, Router};
 use super::record::{ReplicaRecord, RevisionRecord, ServiceRecord};
 use super::replica::{Recipe, Replica};
-use dax_core::{LiveRevision, LiveService, Name, RevisionId, Value};
+use crate::protocol::INHERITED;
+use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Value};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -28,8 +30,19 @@ pub(crate) struct Revision {
 pub(crate) struct Inner {
     pub(crate) settings: BTreeMap<Name, Value>,
     pub(crate) traffic: BTreeMap<RevisionId, u32>,
+    /// Requests that go elsewhere than the shares say.
+    pub(crate) routes: Vec<Route>,
+    /// Commands that were asked for, the latest last.
+    pub(crate) commands: Vec<(Name, Known)>,
     pub(crate) revisions: BTreeMap<RevisionId, Revision>,
     next_number: u64,
+}
+
+/// How a command is run.
+pub(super) struct Launched {
+    pub(super) env: Vec<(OsString, OsString)>,
+    pub(super) root: PathBuf,
+    pub(super) log: PathBuf,
 }
 
 /// A service.
@@ -121,6 +134,8 @@ impl Service {
             service.lock().revisions.insert(id, restored);
         }
         service.lock().traffic = record.traffic;
+        service.lock().routes = record.routes;
+        service.lock().commands = record.commands;
         service.route();
         service
     }
@@ -146,7 +161,14 @@ impl Service {
             let ready = i64::try_from(ready).unwrap_or(i64::MAX);
             (id.clone(), LiveRevision { replicas: revision.wanted, ready, spec: revision.spec.clone() })
         });
-        LiveService { settings: inner.settings.clone(), revisions: revisions.collect(), traffic: inner.traffic.clone() }
+        let port = ports(&inner.settings).into_values().next();
+        LiveService {
+            settings: inner.settings.clone(),
+            revisions: revisions.collect(),
+            traffic: inner.traffic.clone(),
+            routes: inner.routes.clone(),
+            url: port.map(|port| format!("http://127.0.0.1:{port}/").into()),
+        }
     }
 
     pub(crate) fn record(&self, environment: Name, service: Name) -> ServiceRecord {
@@ -160,8 +182,41 @@ impl Service {
             service,
             settings: inner.settings.clone(),
             traffic: inner.traffic.clone(),
+            routes: inner.routes.clone(),
+            commands: inner.commands.clone(),
             revisions: revisions.collect(),
         }
+    }
+
+    /// Notes what became of a command; nothing forgets it.
+    pub(super) fn remember(&self, token: &Name, known: Option<Known>, most: usize) {
+        let mut inner = self.lock();
+        inner.commands.retain(|(other, _)| other != token);
+        inner.commands.extend(known.map(|known| (token.clone(), known)));
+        let surplus = inner.commands.len().saturating_sub(most);
+        inner.commands.drain(..surplus);
+    }
+
+    /// How a command is run with the fields of a revision.
+    pub(super) fn launch_of(
+        &self,
+        id: &RevisionId,
+        spec: &Value,
+        secrets: &BTreeMap<Name, String>,
+        token: &str,
+    ) -> Result<Launched, String> {
+        let folder = self.log_folder();
+        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let revision =
+            Revision { spec: spec.clone(), wanted: 0, replicas: Vec::new(), metrics: Arc::default(), secrets: Some(secrets.clone()) };
+        let recipe = self.recipe(id, &revision, 0, &BTreeMap::new());
+        let mut env = recipe.env;
+        env.extend(recipe.secret_env.unwrap_or_default());
+        env.extend(INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))));
+        let port = ports(&self.lock().settings).into_values().next();
+        env.extend(port.map(|port| ("DAX_URL".into(), format!("http://127.0.0.1:{port}/").into())));
+        let safe: String = token.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        Ok(Launched { env, root: recipe.root, log: folder.join(format!("command-{safe}.log")) })
     }
 
     /// The numbers of its processes.
@@ -217,7 +272,19 @@ impl Service {
             let revision = inner.revisions.get(id)?;
             Some(Backend::new(id.clone(), *share, revision.replicas.clone(), revision.metrics.clone()))
         });
-        self.router.set(backends.collect());
+        let mut backends: Vec<Backend> = backends.collect();
+        for revision in inner.routes.iter().map(Route::revision) {
+            if let Some(found) = inner.revisions.get(revision)
+                && !backends.iter().any(|backend| backend.revision == *revision)
+            {
+                backends.push(Backend::new(revision.clone(), 0, found.replicas.clone(), found.metrics.clone()));
+            }
+        }
+        let routes = inner.routes.iter().filter_map(|route| match route {
+            Route::Header { name, is, revision } => Some((name.clone(), is.clone(), revision.clone())),
+            Route::Mirror { .. } => None,
+        });
+        self.router.set(backends, routes.collect());
     }
 
     fn log_folder(&self) -> PathBuf {

@@ -3,19 +3,22 @@
 //! Pre-images, post-images and preconditions are sets of such paths, so a conflict can name the field and
 //! both values.
 
-use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Value};
+use crate::{LiveService, Name, RevisionId, Route, Value};
 use std::collections::BTreeMap;
 
 /// Paths of an object and what stands there; `none` means that nothing may stand there.
 pub type Image = BTreeMap<Name, Value>;
 
-/// The services of an environment as they run.
-pub type LiveState = BTreeMap<ResourceAddr, LiveService>;
+/// The services of an environment as they run, by provider and by the name that they have there.
+pub type LiveState = BTreeMap<Name, BTreeMap<Name, LiveService>>;
 
 /// The object as flat paths; one that is not there has none.
 pub fn image(live: Option<&LiveService>) -> Image {
     let Some(live) = live else { return Image::new() };
     let mut image = Image::from([("exists".into(), Value::Bool(true)), ("traffic".into(), traffic_value(&live.traffic))]);
+    if !live.routes.is_empty() {
+        image.insert("routes".into(), routes_value(&live.routes));
+    }
     for (name, value) in &live.settings {
         image.insert(format!("settings.{name}").into(), value.clone());
     }
@@ -31,6 +34,22 @@ pub fn traffic_value(traffic: &BTreeMap<RevisionId, u32>) -> Value {
     Value::Map(shares.map(|(id, share)| (id.0.clone(), Value::Int(i64::from(*share)))).collect())
 }
 
+/// Routes as a value.
+pub fn routes_value(routes: &[Route]) -> Value {
+    let route = |route: &Route| {
+        let (kind, what, revision) = match route {
+            Route::Header { name, is, revision } => ("header", Value::str(format!("{name}: {is}")), revision),
+            Route::Mirror { share, revision } => ("mirror", Value::Int(i64::from(*share)), revision),
+        };
+        Value::Map(BTreeMap::from([
+            ("kind".into(), Value::str(kind)),
+            ("what".into(), what),
+            ("to".into(), Value::Str(revision.0.clone())),
+        ]))
+    };
+    Value::List(routes.iter().map(route).collect())
+}
+
 /// Where an image holds the replicas of a revision.
 pub fn replicas_path(id: &RevisionId) -> Name {
     format!("revisions.{id}.replicas").into()
@@ -43,6 +62,7 @@ pub fn first_difference<'i>(wanted: &'i Image, live: &Image) -> Option<(&'i Name
         let found = match (path.as_str(), found) {
             ("exists", Value::None) => Value::Bool(false),
             ("traffic", Value::None) => Value::Map(BTreeMap::new()),
+            ("routes", Value::None) => Value::List(Vec::new()),
             (_, found) => found,
         };
         (found != *value).then_some((path, value, found))

@@ -1,0 +1,182 @@
+//! What people do to an environment beside applying: they approve, stop, pin and look after the state.
+
+use crate::{Engine, EngineError, holder, now_ms};
+use dax_apply::StoreError;
+use dax_apply::store::audit::Actor;
+use dax_apply::store::{Anchor, Approval, Pin, Record, Report, Signal, What, Wish};
+use dax_core::Name;
+use dax_plan::StepId;
+use std::time::Duration;
+
+/// What somebody approves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Approved {
+    /// The plan with this digest, of 64 digits.
+    Plan(String),
+    /// A step of the run that is under way.
+    Step(StepId),
+}
+
+/// What is applied in an environment.
+#[derive(Clone, Debug)]
+pub struct Snapshotted {
+    /// The environment.
+    pub environment: Name,
+    /// Which state it is.
+    pub version: dax_plan::model::StateVersion,
+    /// The services.
+    pub services: std::collections::BTreeMap<dax_core::ResourceAddr, dax_plan::model::AppliedService>,
+}
+
+/// What became of a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Whoever carries the run out was told.
+    Told,
+    /// Nobody carries it out.
+    Nobody,
+}
+
+impl Engine {
+    /// Records that the person at this machine approves; gives who that is, with the groups that count.
+    ///
+    /// # Errors
+    /// There is no such run, or the state cannot be written.
+    pub fn approve(&self, environment: &str, what: &Approved, reason: &str) -> Result<(Name, Vec<Name>), EngineError> {
+        let store = self.store()?;
+        let (digest, step) = match what {
+            Approved::Plan(digest) => {
+                if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                    let message = "a digest has 64 hexadecimal digits; `dax plan` and `dax show` print it".to_owned();
+                    return Err(EngineError::Denied { message });
+                }
+                (Name::new(digest.to_lowercase()), None)
+            }
+            Approved::Step(step) => {
+                let open = self.runtime.block_on(store.unfinished(environment))?;
+                let (_, plan, _) = open.ok_or_else(|| EngineError::NothingToResume { environment: Some(environment.to_owned()) })?;
+                let waits = plan.steps.get(step.0 as usize).is_some_and(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
+                if !waits {
+                    return Err(EngineError::Denied { message: format!("step {step} waits for no approval") });
+                }
+                (Name::new(dax_plan::digest::digest(&plan)), Some(*step))
+            }
+        };
+        let by = holder::who();
+        let manifest = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?;
+        let groups: Vec<Name> = manifest.groups.iter().filter(|(_, members)| members.contains(&by)).map(|(name, _)| name.clone()).collect();
+        let approval = Approval { digest, step, by: by.clone(), groups: groups.clone(), reason: reason.to_owned(), at_ms: now_ms() };
+        self.runtime.block_on(store.approve(environment, &approval))?;
+        Ok((by, groups))
+    }
+
+    /// Tells whoever carries the environment's run out what is wanted of it.
+    ///
+    /// # Errors
+    /// There is no run, or the state cannot be written.
+    pub fn signal(&self, environment: &str, wish: Wish, reason: &str) -> Result<Heard, EngineError> {
+        let store = self.store()?;
+        let open = self.runtime.block_on(store.unfinished(environment))?;
+        let (run, ..) = open.ok_or_else(|| EngineError::NothingToResume { environment: Some(environment.to_owned()) })?;
+        let holder = self.runtime.block_on(store.holder(environment))?;
+        if holder.is_none_or(|holder| holder::is_gone(&holder)) {
+            return Ok(Heard::Nobody);
+        }
+        let signal = Signal { wish, by: holder::who(), reason: reason.to_owned(), at_ms: now_ms() };
+        self.runtime.block_on(store.signal(environment, run, &signal))?;
+        Ok(Heard::Told)
+    }
+
+    /// Pins an environment, so that `apply` leaves it alone, or takes the pin away; says whether that changed anything.
+    ///
+    /// # Errors
+    /// Somebody else holds it, or the state cannot be written.
+    pub fn pin(&self, environment: &str, pinned: bool, reason: &str) -> Result<bool, EngineError> {
+        let store = self.store()?;
+        let before: Option<Pin> = self.runtime.block_on(store.pinned(environment))?;
+        if before.is_some() == pinned {
+            return Ok(false);
+        }
+        let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
+        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms() };
+        let result = self.runtime.block_on(store.pin(&mut lease, pinned, &actor)).map_err(EngineError::from);
+        self.release(&store, &mut lease, result)?;
+        Ok(true)
+    }
+
+    /// Who did what, when and why, the oldest first.
+    ///
+    /// # Errors
+    /// The state cannot be read, or its chain is broken.
+    pub fn audit(&self, environment: &str) -> Result<Vec<Record>, EngineError> {
+        let store = self.store()?;
+        Ok(self.runtime.block_on(store.audit(environment))?)
+    }
+
+    /// What is applied in an environment, with its version.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn applied(&self, environment: Option<&str>) -> Result<Vec<Snapshotted>, EngineError> {
+        let store = self.store()?;
+        let environments = match environment {
+            Some(name) => vec![name.into()],
+            None => self.runtime.block_on(store.environments())?,
+        };
+        let mut all = Vec::new();
+        for environment in environments {
+            let (snapshot, version) = self.runtime.block_on(store.state(&environment))?;
+            all.push(Snapshotted { environment, version, services: snapshot.services });
+        }
+        Ok(all)
+    }
+
+    /// The state of an environment as it is kept; nothing when there is none.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn pull_state(&self, environment: &str) -> Result<Option<String>, EngineError> {
+        let store = self.store()?;
+        Ok(self.runtime.block_on(store.pull(environment))?)
+    }
+
+    /// Reads everything that is kept and holds it against its hashes. With `accept` an older state than was seen
+    /// here before is taken as it is.
+    ///
+    /// # Errors
+    /// The first thing that is not as it was written.
+    pub fn verify_state(&self, environment: Option<&str>, accept: bool) -> Result<Vec<Report>, EngineError> {
+        if accept {
+            let path = self.anchor_path();
+            let names: Vec<Name> = match environment {
+                Some(name) => vec![name.into()],
+                None => self.runtime.block_on(self.store()?.environments())?,
+            };
+            for name in names {
+                Anchor::forget(&path, &name).map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
+            }
+        }
+        let store = self.store()?;
+        let environments = match environment {
+            Some(name) => vec![name.into()],
+            None => self.runtime.block_on(store.environments())?,
+        };
+        environments.iter().map(|name| Ok(self.runtime.block_on(store.verify(name))?)).collect()
+    }
+
+    /// Takes the lease of an environment away from whoever holds it; says who that was.
+    ///
+    /// # Errors
+    /// The state cannot be written.
+    pub fn unlock(&self, environment: &str, reason: &str) -> Result<Option<String>, EngineError> {
+        let store = self.store()?;
+        let former = self.runtime.block_on(store.unlock(environment, &holder::this(), now_ms()))?;
+        let Some(former) = former else { return Ok(None) };
+        let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
+        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms() };
+        let what = What::Unlock { from: former.name.clone() };
+        let result = self.runtime.block_on(store.note(&mut lease, &actor, what)).map_err(|error: StoreError| error.into());
+        self.release(&store, &mut lease, result)?;
+        Ok(Some(former.name))
+    }
+}

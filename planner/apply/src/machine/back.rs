@@ -1,0 +1,82 @@
+//! The way back: step by step, the latest first, each by its inverse.
+
+use super::{Command, Machine, Phase, Status};
+use crate::journal::{Entry, Outcome};
+use dax_core::{Name, ResourceAddr};
+use dax_plan::StepId;
+use dax_plan::model::{InverseClass, OnFailure};
+use std::collections::BTreeSet;
+
+impl Machine {
+    /// Whether everything goes back, whatever is past its rollback point.
+    fn takes_all_back(&self) -> bool {
+        self.plan.on_failure == OnFailure::RollbackAll || self.aborted
+    }
+
+    /// Which groups are not past their rollback point.
+    fn open_groups(&self) -> Vec<bool> {
+        let all = self.takes_all_back();
+        let unfinished = |group: usize| self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done);
+        (0..self.groups.count()).map(|group| all || unfinished(group)).collect()
+    }
+
+    /// Finds what is to be taken back.
+    pub(super) fn plan_the_way_back(&mut self) {
+        let open = self.open_groups();
+        let begun = |status| matches!(status, Status::Done | Status::Failed | Status::Running | Status::Undoing | Status::Open);
+        let steps = self.plan.steps.iter().map(|step| step.id);
+        self.going_back = steps.filter(|step| begun(self.get(*step)) && open[self.groups.with(*step)]).collect();
+    }
+
+    /// Takes back the next step.
+    pub(super) fn go_back(&mut self, out: &mut Vec<Command>) {
+        if let Some((step, message)) = self.stuck.take() {
+            return self.finish(Outcome::Stuck { step, message }, out);
+        }
+        let Some(step) = self.going_back.pop() else {
+            let (step, message) = self.failure.clone().unwrap_or_default();
+            return self.finish(Outcome::RolledBack { step, message }, out);
+        };
+        let planned = &self.plan.steps[step.0 as usize];
+        if planned.inverse.class == InverseClass::None {
+            self.set(step, Status::Kept);
+            let reason = "it has no way back".to_owned();
+            return out.push(Command::Write(Entry::Kept { step, by: None, reason }));
+        }
+        self.set(step, Status::Undoing);
+        self.attempts[step.0 as usize] = 0;
+        out.push(Command::Write(Entry::UndoIntent { step }));
+        self.undo(step, 0, out);
+    }
+
+    pub(super) fn undo(&mut self, step: StepId, operation: usize, out: &mut Vec<Command>) {
+        self.forced = false;
+        if operation < self.plan.steps[step.0 as usize].inverse.steps.len() {
+            self.undoing = Some((step, operation));
+            out.push(Command::Undo(step, operation));
+        } else {
+            self.undoing = None;
+            self.set(step, Status::Undone);
+            out.push(Command::Write(Entry::Undone { step }));
+        }
+    }
+
+    /// Leaves a step as it is because a person says so, while the run goes back. The entry to write comes back.
+    pub fn keep(&mut self, step: StepId, by: &Name, reason: &str) -> Option<Entry> {
+        if self.phase != Phase::Back || self.status.get(step.0 as usize) != Some(&Status::Undoing) {
+            return None;
+        }
+        let entry = Entry::Kept { step, by: Some(by.clone()), reason: reason.to_owned() };
+        self.replay(&entry);
+        Some(entry)
+    }
+
+    /// Services whose steps are all done and stay so: they are past their rollback point.
+    pub fn complete_services(&self) -> BTreeSet<&ResourceAddr> {
+        // With everything taken back nothing is complete, not even what had no steps.
+        let all = self.failure.is_some() && self.takes_all_back();
+        let unfinished = |group: usize| self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done);
+        let open: Vec<bool> = (0..self.groups.count()).map(|group| all || unfinished(group)).collect();
+        self.plan.result.keys().filter(|addr| self.groups.group_of(addr).is_none_or(|group| !open[group])).collect()
+    }
+}

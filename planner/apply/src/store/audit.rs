@@ -1,0 +1,157 @@
+//! The audit: who did what, when and why, each record chained to the one before.
+
+use super::head::End;
+use super::{Lease, Result, Store};
+use crate::journal::Outcome;
+use dax_core::{Name, ResourceAddr};
+use serde::{Deserialize, Serialize};
+
+/// What was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// A run began.
+    Begin {
+        /// The run.
+        run: u64,
+        /// `apply`, `rollback` or `destroy`.
+        mode: Name,
+        /// The digest of its plan.
+        digest: Name,
+        /// The state that it started from.
+        serial: u64,
+        /// Who approved the plan.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approved_by: Vec<Name>,
+        /// Services that it changes, with the revision that each gets.
+        services: Vec<Touched>,
+    },
+    /// Somebody carried a run on.
+    Resume {
+        /// The run.
+        run: u64,
+    },
+    /// A run ended.
+    End {
+        /// The run.
+        run: u64,
+        /// How.
+        outcome: Outcome,
+        /// The state that it left, if it left one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        serial: Option<u64>,
+        /// The services that are as the plan says.
+        complete: Vec<ResourceAddr>,
+        /// How many entries its journal has batches of, and the last one's hash.
+        journal: (u64, Name),
+        /// Whether an analysis passed on the way.
+        #[serde(default)]
+        verified: bool,
+    },
+    /// The environment was pinned, or no longer is.
+    Pin {
+        /// Whether it is pinned from then on.
+        pinned: bool,
+    },
+    /// A lease was taken away.
+    Unlock {
+        /// From whom.
+        from: String,
+    },
+    /// Something was taken over without a change.
+    Forget {
+        /// What the state no longer knows.
+        service: ResourceAddr,
+    },
+}
+
+/// A service that a run changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// The service.
+    pub service: ResourceAddr,
+    /// What happens to it.
+    pub action: dax_plan::model::Action,
+    /// The revision before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Name>,
+    /// The revision after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts the records of the environment, from 1.
+    pub seq: u64,
+    /// The digest of the record before.
+    pub prev: Name,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Who.
+    pub who: Name,
+    /// Why, in that person's words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// What.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+/// Who does something, why and when.
+#[derive(Clone, Debug, Default)]
+pub struct Actor {
+    /// Who.
+    pub who: Name,
+    /// Why, in that person's words.
+    pub why: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+fn key(environment: &str, seq: u64, hash: &str) -> String {
+    format!("audit/{environment}/{seq:010}-{hash}")
+}
+
+impl Store {
+    /// The text of the next record, its key, and the end of the chain with it.
+    pub(super) fn next_record(&self, lease: &Lease, actor: &Actor, what: What) -> (String, Vec<u8>, End) {
+        let End { seq, hash: prev } = lease.head.audit.clone();
+        let record = Record { seq: seq + 1, prev, at_ms: actor.at_ms, who: actor.who.clone(), why: actor.why.clone(), what };
+        let bytes = super::json(&record);
+        let hash = self.hash(&bytes);
+        (key(&lease.environment, seq + 1, &hash), bytes, End { seq: seq + 1, hash })
+    }
+
+    /// Writes a record of its own.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn note(&self, lease: &mut Lease, actor: &Actor, what: What) -> Result<()> {
+        let (key, bytes, end) = self.next_record(lease, actor, what);
+        self.fenced(lease, vec![(key, bytes)], Vec::new(), |head| head.audit = end).await
+    }
+
+    /// Every record of an environment, the oldest first, its chain checked.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the chain is broken.
+    pub async fn audit(&self, environment: &str) -> Result<Vec<Record>> {
+        let Some((head, _)) = self.head(environment).await? else { return Ok(Vec::new()) };
+        let texts: std::collections::BTreeMap<String, Vec<u8>> =
+            self.blobs.scan(&format!("audit/{environment}/")).await?.into_iter().collect();
+        let End { mut seq, mut hash } = head.audit;
+        let mut all = Vec::new();
+        while seq > 0 {
+            let key = key(environment, seq, &hash);
+            let bytes = texts.get(&key).ok_or_else(|| self.corrupt(format!("record {seq} of the audit of `{environment}` is gone")))?;
+            self.check_name(&key, bytes)?;
+            let record: Record = self.parse(bytes)?;
+            (seq, hash) = (seq - 1, record.prev.clone());
+            all.push(record);
+        }
+        all.reverse();
+        Ok(all)
+    }
+}

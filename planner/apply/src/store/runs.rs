@@ -1,0 +1,391 @@
+//! Runs: their plans, their journals, and the states that they leave.
+
+use super::audit::{Actor, Touched, What};
+use super::head::{End, Head, OpenRun};
+use super::{Lease, Pin, Result, Snapshot, Store, json};
+use crate::journal::{Entry, Outcome};
+use dax_core::{Name, ResourceAddr};
+use dax_plan::Plan;
+use dax_plan::model::Mode;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How many former states of an environment are kept.
+const KEPT_STATES: usize = 50;
+/// How many runs keep their plan and their journal.
+const KEPT_RUNS: u64 = 50;
+
+/// A run as the history shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Counts the runs of the environment.
+    pub id: u64,
+    /// The environment.
+    pub environment: Name,
+    /// `apply`, `rollback` or `destroy`.
+    pub mode: Name,
+    /// Who started it.
+    pub holder: String,
+    /// Why, in that person's words.
+    pub why: String,
+    /// When, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+    /// How it ended; nothing while it has not.
+    pub outcome: Option<Outcome>,
+    /// What it waits for, where it has not ended and nobody carries it on.
+    pub waits: Option<Outcome>,
+    /// The digest of its plan.
+    pub digest: Name,
+    /// The state that it started from.
+    pub serial: u64,
+    /// The state that it left, if it left one.
+    pub left: Option<u64>,
+    /// Who approved its plan.
+    pub approved_by: Vec<Name>,
+    /// What it changed, or was to.
+    pub services: Vec<Touched>,
+    /// Services that are as its plan says.
+    pub complete: Vec<ResourceAddr>,
+    /// Whether an analysis passed on the way.
+    pub verified: bool,
+}
+
+/// A former state: a rollback point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// Counts the states of the environment.
+    pub serial: u64,
+    /// When it came to be, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// The run that left it.
+    pub run: u64,
+    /// What somebody called it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
+    /// Where it is kept.
+    pub(super) key: String,
+}
+
+/// How a run ends.
+pub struct Ending<'e> {
+    /// How.
+    pub outcome: &'e Outcome,
+    /// The state that it leaves, if it differs from the one that it began with.
+    pub state: Option<&'e Snapshot>,
+    /// What that state is called.
+    pub name: Option<Name>,
+    /// Services that are as the plan says.
+    pub complete: Vec<ResourceAddr>,
+    /// Whether an analysis passed on the way.
+    pub verified: bool,
+    /// Whether the environment is pinned from then on.
+    pub pin: bool,
+}
+
+/// Entries that became durable together.
+#[derive(Serialize, Deserialize)]
+struct Batch {
+    seq: u64,
+    prev: Name,
+    entries: Vec<Entry>,
+}
+
+fn journal_key(environment: &str, run: u64, end: &End) -> String {
+    format!("journal/{environment}/{run:010}/{:010}-{}", end.seq, end.hash)
+}
+
+impl Store {
+    /// Begins a run; its plan is kept so that it can be resumed.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn begin(&self, lease: &mut Lease, plan: &Plan, approved_by: Vec<Name>, actor: &Actor) -> Result<u64> {
+        let id = lease.head.last_run + 1;
+        let mode = Name::new_static(match plan.mode {
+            Mode::Apply => "apply",
+            Mode::Rollback => "rollback",
+            Mode::Destroy => "destroy",
+        });
+        let body = json(plan);
+        let digest = Name::new(dax_plan::digest::digest(plan));
+        let plan_key = format!("plans/{}/{id:010}-{}", lease.environment, self.hash(&body));
+        let services = plan.changes.iter().map(|change| Touched {
+            service: change.addr.clone(),
+            action: change.action,
+            from: change.from.as_ref().map(|id| id.0.clone()),
+            to: change.to.as_ref().map(|id| id.0.clone()),
+        });
+        let serial = lease.head.serial;
+        let what = What::Begin { run: id, mode: mode.clone(), digest: digest.clone(), serial, approved_by, services: services.collect() };
+        let (key, record, end) = self.next_record(lease, actor, what);
+        let holder = lease.head.holder.as_ref().map_or_else(String::new, |holder| holder.name.clone());
+        let open = OpenRun {
+            id,
+            mode,
+            holder,
+            started_ms: actor.at_ms,
+            digest,
+            serial,
+            plan: plan_key.clone(),
+            journal: End::default(),
+            waits: None,
+        };
+        self.fenced(lease, vec![(plan_key, body), (key, record)], Vec::new(), |head| {
+            head.audit = end;
+            head.last_run = id;
+            head.run = Some(open);
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// The text of a batch, its key, and the end of the journal with it.
+    fn batch(&self, lease: &Lease, entries: &[Entry]) -> Option<(String, Vec<u8>, End)> {
+        let run = lease.head.run.as_ref().filter(|_| !entries.is_empty())?;
+        let batch = Batch { seq: run.journal.seq + 1, prev: run.journal.hash.clone(), entries: entries.to_vec() };
+        let bytes = json(&batch);
+        let end = End { seq: batch.seq, hash: self.hash(&bytes) };
+        Some((journal_key(&lease.environment, run.id, &end), bytes, end))
+    }
+
+    /// Appends entries to the journal of the environment's run, all or none.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn append(&self, lease: &mut Lease, entries: &[Entry]) -> Result<()> {
+        self.append_waiting(lease, entries, None).await
+    }
+
+    /// Appends entries, and notes what the run waits for.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn append_waiting(&self, lease: &mut Lease, entries: &[Entry], waits: Option<&Outcome>) -> Result<()> {
+        let batch = self.batch(lease, entries);
+        let known = lease.head.run.as_ref().and_then(|run| run.waits.as_ref());
+        if batch.is_none() && known == waits {
+            return Ok(());
+        }
+        let (puts, end) = match batch {
+            Some((key, bytes, end)) => (vec![(key, bytes)], Some(end)),
+            None => (Vec::new(), None),
+        };
+        self.fenced(lease, puts, Vec::new(), |head| {
+            if let Some(run) = &mut head.run {
+                run.waits = waits.cloned();
+                run.journal = end.unwrap_or_else(|| run.journal.clone());
+            }
+        })
+        .await
+    }
+
+    /// Ends the environment's run: its last entries, its outcome and the state that it leaves, all or none.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn finish(&self, lease: &mut Lease, entries: &[Entry], ending: Ending<'_>, actor: &Actor) -> Result<()> {
+        let Some(run) = lease.head.run.clone() else { return Ok(()) };
+        let environment = lease.environment.clone();
+        let mut puts = Vec::new();
+        let mut journal = run.journal.clone();
+        if let Some((key, bytes, end)) = self.batch(lease, entries) {
+            puts.push((key, bytes));
+            journal = end;
+        }
+        let mut remove = self.outdated(&environment, run.id).await?;
+        let mut left = None;
+        if let Some(state) = ending.state {
+            let serial = lease.head.serial + 1;
+            let (key, bytes) = self.state_file(&environment, serial, state);
+            puts.push((key.clone(), bytes));
+            let mut points = self.points_of(&lease.head).await?;
+            points.insert(0, Point { serial, at_ms: actor.at_ms, run: run.id, name: ending.name.clone(), key: key.clone() });
+            // A point with a name stays as long as fewer than so many are kept in all.
+            remove.extend(points.drain(points.len().min(KEPT_STATES)..).map(|point| point.key));
+            remove.extend(lease.head.points.clone());
+            let list = json(&points);
+            let list_key = format!("points/{environment}/{serial:010}-{}", self.hash(&list));
+            puts.push((list_key.clone(), list));
+            left = Some((serial, key, list_key));
+        }
+        let what = What::End {
+            run: run.id,
+            outcome: ending.outcome.clone(),
+            serial: left.as_ref().map(|(serial, ..)| *serial),
+            complete: ending.complete,
+            journal: (journal.seq, journal.hash),
+            verified: ending.verified,
+        };
+        let (key, record, end) = self.next_record(lease, actor, what);
+        puts.push((key, record));
+        let pinned = ending.pin.then(|| Pin { by: actor.who.clone(), reason: actor.why.clone(), at_ms: actor.at_ms, serial: 0 });
+        self.fenced(lease, puts, remove, |head| {
+            head.audit = end;
+            head.run = None;
+            if let Some((serial, key, list)) = left {
+                (head.serial, head.state, head.points) = (serial, Some(key), Some(list));
+            }
+            if let Some(pin) = pinned {
+                head.pin = Some(Pin { serial: head.serial, ..pin });
+            }
+        })
+        .await
+    }
+
+    /// Pins an environment, or takes the pin away.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn pin(&self, lease: &mut Lease, pinned: bool, actor: &Actor) -> Result<()> {
+        let (key, record, end) = self.next_record(lease, actor, What::Pin { pinned });
+        let pin = pinned.then(|| Pin { by: actor.who.clone(), reason: actor.why.clone(), at_ms: actor.at_ms, serial: lease.head.serial });
+        self.fenced(lease, vec![(key, record)], Vec::new(), |head| {
+            head.audit = end;
+            head.pin = pin;
+        })
+        .await
+    }
+
+    /// Replaces the state without a run: what it forgets or takes over is written down by `what`.
+    ///
+    /// # Errors
+    /// The lease was lost, or the store cannot be written.
+    pub async fn replace_state(&self, lease: &mut Lease, state: &Snapshot, what: What, actor: &Actor) -> Result<()> {
+        let environment = lease.environment.clone();
+        let serial = lease.head.serial + 1;
+        let (state_key, bytes) = self.state_file(&environment, serial, state);
+        let mut points = self.points_of(&lease.head).await?;
+        points.insert(0, Point { serial, at_ms: actor.at_ms, run: lease.head.last_run, name: None, key: state_key.clone() });
+        let list = json(&points);
+        let list_key = format!("points/{environment}/{serial:010}-{}", self.hash(&list));
+        let (key, record, end) = self.next_record(lease, actor, what);
+        let puts = vec![(state_key.clone(), bytes), (list_key.clone(), list), (key, record)];
+        self.fenced(lease, puts, Vec::new(), |head| {
+            (head.serial, head.state, head.points, head.audit) = (serial, Some(state_key), Some(list_key), end);
+        })
+        .await
+    }
+
+    /// Plans and journals of runs that are too old to be kept.
+    async fn outdated(&self, environment: &str, run: u64) -> Result<Vec<String>> {
+        let Some(old) = run.checked_sub(KEPT_RUNS) else { return Ok(Vec::new()) };
+        let mut keys = self.blobs.list(&format!("journal/{environment}/{old:010}/")).await?;
+        keys.extend(self.blobs.list(&format!("plans/{environment}/{old:010}-")).await?);
+        Ok(keys)
+    }
+
+    async fn points_of(&self, head: &Head) -> Result<Vec<Point>> {
+        match &head.points {
+            Some(key) => self.parse(&self.named(key).await?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The states of an environment that are kept, newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn points(&self, environment: &str) -> Result<Vec<Point>> {
+        match self.head(environment).await? {
+            Some((head, _)) => self.points_of(&head).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The run of an environment that has not ended, with its plan and its journal.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal was changed by somebody else.
+    pub async fn unfinished(&self, environment: &str) -> Result<Option<(u64, Plan, Vec<Entry>)>> {
+        let Some((head, _)) = self.head(environment).await? else { return Ok(None) };
+        let Some(run) = &head.run else { return Ok(None) };
+        let plan = self.parse(&self.named(&run.plan).await?)?;
+        let journal = self.walk(environment, run.id, &run.journal).await?;
+        Ok(Some((run.id, plan, journal)))
+    }
+
+    /// A journal from its end back to its beginning, its chain checked.
+    async fn walk(&self, environment: &str, run: u64, end: &End) -> Result<Vec<Entry>> {
+        let texts: BTreeMap<String, Vec<u8>> = self.blobs.scan(&format!("journal/{environment}/{run:010}/")).await?.into_iter().collect();
+        let mut at = end.clone();
+        let mut batches = Vec::new();
+        while at.seq > 0 {
+            let key = journal_key(environment, run, &at);
+            let bytes = texts
+                .get(&key)
+                .ok_or_else(|| self.corrupt(format!("batch {} of the journal of run {run} is gone or was changed", at.seq)))?;
+            self.check_name(&key, bytes)?;
+            let batch: Batch = self.parse(bytes)?;
+            at = End { seq: at.seq - 1, hash: batch.prev };
+            batches.push(batch.entries);
+        }
+        Ok(batches.into_iter().rev().flatten().collect())
+    }
+
+    /// The journal of a run, ended or not.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the journal was changed by somebody else.
+    pub async fn journal(&self, environment: &str, run: u64) -> Result<Vec<Entry>> {
+        let Some((head, _)) = self.head(environment).await? else { return Ok(Vec::new()) };
+        if let Some(open) = head.run.as_ref().filter(|open| open.id == run) {
+            return self.walk(environment, run, &open.journal).await;
+        }
+        let ended = self.audit(environment).await?.into_iter().find_map(|record| match record.what {
+            What::End { run: id, journal: (seq, hash), .. } if id == run => Some(End { seq, hash }),
+            _ => None,
+        });
+        match ended {
+            Some(end) => self.walk(environment, run, &end).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The runs of an environment, newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn runs(&self, environment: &str) -> Result<Vec<Run>> {
+        let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
+        for record in self.audit(environment).await? {
+            match record.what {
+                What::Begin { run, mode, digest, serial, approved_by, services } => {
+                    let begun = Run {
+                        id: run,
+                        environment: environment.into(),
+                        mode,
+                        holder: record.who.to_string(),
+                        why: record.why,
+                        started_ms: record.at_ms,
+                        ended_ms: None,
+                        outcome: None,
+                        waits: None,
+                        digest,
+                        serial,
+                        left: None,
+                        approved_by,
+                        services,
+                        complete: Vec::new(),
+                        verified: false,
+                    };
+                    runs.insert(run, begun);
+                }
+                What::End { run, outcome, serial, complete, verified, .. } => {
+                    if let Some(run) = runs.get_mut(&run) {
+                        (run.outcome, run.left, run.complete, run.verified) = (Some(outcome), serial, complete, verified);
+                        run.ended_ms = Some(record.at_ms);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if let Some((Head { run: Some(open), .. }, _)) = self.head(environment).await?
+            && let Some(run) = runs.get_mut(&open.id)
+        {
+            run.waits = open.waits;
+        }
+        Ok(runs.into_values().rev().collect())
+    }
+}

@@ -1,0 +1,83 @@
+//! What the live objects are to a plan: whether it is stale, and whether they are as it says when it is done.
+
+use crate::driver::Providers;
+use dax_core::{LiveService, Name, Value, image};
+use dax_plan::{LiveState, Plan};
+use dax_provider_api::ProviderError;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Reads of the live objects before a difference is believed: a platform may be behind its own writes.
+const READS: u32 = 4;
+
+/// Everything that runs in an environment, one call a platform.
+///
+/// # Errors
+/// A platform cannot be read.
+pub async fn read(providers: &Providers, environment: &str) -> Result<LiveState, ProviderError> {
+    let mut live = LiveState::new();
+    for (instance, platform) in &providers.platforms {
+        live.insert(instance.clone(), platform.read(environment).await?);
+    }
+    Ok(live)
+}
+
+fn find<'l>(live: &'l LiveState, provider: &str, object: &str) -> Option<&'l LiveService> {
+    live.get(provider)?.get(object)
+}
+
+/// The first thing in which the live objects are not what a plan was made from: field, what it was, what it is.
+///
+/// # Errors
+/// A platform cannot be read.
+pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>, ProviderError> {
+    let live = read(providers, &plan.environment).await?;
+    for (provider, objects) in &plan.observed {
+        for (object, observed) in objects {
+            let (then, now) = (image::image(observed.as_ref()), image::image(find(&live, provider, object)));
+            let mut both = then.clone();
+            now.keys().for_each(|path| {
+                both.entry(path.clone()).or_insert(if path == "exists" { Value::Bool(false) } else { Value::None });
+            });
+            if let Some((path, before, found)) = image::first_difference(&both, &now) {
+                return Ok(Some(format!("service.{object}: `{path}` was {before} when the plan was made, now it is {found}")));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What differs between the live objects and what the plan says they are at its end.
+pub async fn verify(plan: &Plan, providers: &Providers) -> Option<String> {
+    let mut difference = None;
+    for attempt in 0..READS {
+        if attempt > 0 {
+            tokio::time::sleep(Duration::from_millis(u64::from(attempt) * 250)).await;
+        }
+        difference = match read(providers, &plan.environment).await {
+            Ok(live) => differs(plan, &live),
+            Err(error) => Some(error.to_string()),
+        };
+        difference.as_ref()?;
+    }
+    difference
+}
+
+/// The first thing in which the live objects are not what the plan leaves.
+pub fn differs(plan: &Plan, live: &LiveState) -> Option<String> {
+    // The last post-image of each path is what must stand there.
+    let mut wanted: BTreeMap<(&Name, &Name), image::Image> = BTreeMap::new();
+    for step in &plan.steps {
+        wanted.entry((&step.provider, &step.object)).or_default().extend(step.post.clone());
+    }
+    for ((provider, object), mut wanted) in wanted {
+        if wanted.get("exists") == Some(&Value::Bool(false)) {
+            wanted.retain(|path, _| path == "exists");
+        }
+        let found = image::image(find(live, provider, object));
+        if let Some((path, value, found)) = image::first_difference(&wanted, &found) {
+            return Some(format!("service.{object}: `{path}` should be {value}, is {found}"));
+        }
+    }
+    None
+}

@@ -1,0 +1,55 @@
+//! `moved`: what was applied, under the names that the program has for it now.
+
+use crate::model::AppliedService;
+use dax_core::ResourceAddr;
+use std::collections::BTreeMap;
+
+/// What was applied, by today's addresses.
+pub(crate) struct Renamed {
+    /// By the address of today.
+    pub(crate) applied: BTreeMap<ResourceAddr, AppliedService>,
+    /// The former address of each that has another one.
+    pub(crate) from: BTreeMap<ResourceAddr, ResourceAddr>,
+}
+
+/// Applies every `moved` whose old address the state knows and whose new one it does not.
+///
+/// What runs keeps the name that it has on its provider: the state remembers that it differs.
+pub(crate) fn rename(applied: &BTreeMap<ResourceAddr, AppliedService>, moved: &[(ResourceAddr, ResourceAddr)]) -> Renamed {
+    let mut renamed = Renamed { applied: BTreeMap::new(), from: BTreeMap::new() };
+    let target = |addr: &ResourceAddr| moved.iter().find_map(|(from, to)| instance(addr, from, to));
+    for (addr, service) in applied {
+        // A chain of moves is followed to its end; a circle ends when every move was used once.
+        let mut now = addr.clone();
+        for _ in 0..moved.len() {
+            match target(&now) {
+                Some(next) if next != *addr => now = next,
+                _ => break,
+            }
+        }
+        let mut service = service.clone();
+        service.needs = service.needs.iter().map(|need| target(need).unwrap_or_else(|| need.clone())).collect();
+        let taken = now != *addr && applied.contains_key(&now) && target(&now).is_none();
+        if now == *addr || taken {
+            renamed.applied.insert(addr.clone(), service);
+            continue;
+        }
+        service.object = service.object(addr).into();
+        if service.object == now.name() {
+            service.object = dax_core::Name::default();
+        }
+        renamed.from.insert(now.clone(), addr.clone());
+        renamed.applied.insert(now, service);
+    }
+    renamed
+}
+
+/// Where `addr` goes by one `moved`: itself, or as an instance of what is moved as a whole.
+fn instance(addr: &ResourceAddr, from: &ResourceAddr, to: &ResourceAddr) -> Option<ResourceAddr> {
+    if addr == from {
+        return Some(to.clone());
+    }
+    let key = addr.key()?;
+    let whole = from.key().is_none() && to.key().is_none() && addr.base() == from.name() && addr.kind() == from.kind();
+    whole.then(|| ResourceAddr::parse(&format!("{to}[{key}]")).ok()).flatten()
+}

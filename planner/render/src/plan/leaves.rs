@@ -1,0 +1,25 @@
+//! Leaves of a service that change.
+
+use crate::tree::{Line, Tone};
+use crate::values;
+use dax_plan::model::{LeafChange, Owner};
+
+pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
+    let (mark, tone) = match (&leaf.before, &leaf.after) {
+        (None, _) => ("+", Tone::Add),
+        (_, None) => ("-", Tone::Remove),
+        _ if leaf.owner == Owner::Other => ("!", Tone::Warn),
+        _ => ("~", Tone::Change),
+    };
+    let before = if leaf.before == leaf.after { leaf.live.as_ref() } else { leaf.before.as_ref() };
+    let (shown, more) = values::change(before, leaf.after.as_ref(), 3);
+    let mut line = Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
+    line.pieces.extend(shown.pieces);
+    if let Some(live) = &leaf.live {
+        line = line.with(Tone::Warn, format!("  live is {live}, changed outside of dax"));
+    }
+    if let Some(origin) = &leaf.origin {
+        line = line.with(Tone::Dim, format!("  {origin}"));
+    }
+    std::iter::once(line).chain(more).collect()
+}
