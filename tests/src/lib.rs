@@ -1,5 +1,6 @@
 //! Helpers of the tests: text goes in, text is compared; only this file knows how.
 
+pub mod kill;
 pub mod programs;
 pub mod properties;
 pub mod world;
@@ -123,6 +124,7 @@ pub fn traits(instance: &Name) -> Traits {
         mirror: memory,
         commands: true,
         commands_once: true,
+        fenced: true,
         exclusive_ports: !memory,
         immutable: if memory { vec!["zone".into()] } else { Vec::new() },
     }

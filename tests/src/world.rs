@@ -223,6 +223,16 @@ impl Sim {
         Ok(outcome)
     }
 
+    /// Writes what a person decided into the journal of the run that waits.
+    pub fn note(&mut self, entries: &[Entry]) {
+        self.blobs.begin(Crash::Never);
+        let store = now(Store::open(self.blobs.clone(), None)).expect("a state");
+        let holder = Holder { name: "person".to_owned(), host: "here".to_owned(), pid: 2, started: 1 };
+        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true)).expect("a lease");
+        now(store.append(&mut lease, entries)).expect("written");
+        now(store.release(&mut lease)).expect("written");
+    }
+
     /// Processes, one after another, until the run has ended or waits.
     pub fn finish(&mut self) -> Outcome {
         for _ in 0..1_000 {
@@ -276,7 +286,7 @@ impl simulate::World for Process<'_> {
     fn call(&mut self, step: StepId, which: Which, now_ms: u64) -> Result<Answer, Died> {
         self.sim.now_ms = now_ms;
         let plan = self.sim.plan.clone();
-        let Some(call) = operations::call(&plan, &self.specs, self.run, step, which) else {
+        let Some(call) = operations::call(&plan, &self.specs, self.run, self.lease.fence(), step, which) else {
             return Ok(Answer { result: Ok(()), after_ms: 0 });
         };
         let number = self.calls;

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const USAGE: &str = "usage: cargo xtask <task>\n\n  test   every test of the workspace\n  tidy   the rules of the house that no compiler checks\n  demo   deploy, canary and roll back on this machine, under load\n  bench  speed and memory of the release build\n  fuzz   every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
+const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  bench     speed and memory of the release build\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -19,6 +19,7 @@ fn main() -> Result<()> {
         Some("test") => test(&args.collect::<Vec<_>>()),
         Some("tidy") => tidy::run(&root()),
         Some("demo") => demo::run(&root()),
+        Some("simulate") => simulate(),
         Some("fuzz") => fuzz::run(&root(), &args.collect::<Vec<_>>()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         _ => bail!("{USAGE}"),
@@ -35,6 +36,12 @@ fn root() -> PathBuf {
 fn test(args: &[String]) -> Result<()> {
     run(cargo(&["build", "--package", "dax-cli"]))?;
     run(cargo(&["test", "--workspace"]).args(args).env("INSTA_UPDATE", "no"))
+}
+
+/// Every schedule of the kill-everywhere tests, in the release profile.
+fn simulate() -> Result<()> {
+    let test = ["test", "--release", "--package", "dax-tests", "--test", "it", "--", "--ignored", "--nocapture", "killed_at_all_places"];
+    run(cargo(&test))
 }
 
 fn cargo(args: &[&str]) -> Command {

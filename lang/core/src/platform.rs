@@ -98,6 +98,8 @@ pub struct Traits {
     pub commands: bool,
     /// It runs a command once however often the same call asks for it.
     pub commands_once: bool,
+    /// It refuses calls of holders who have lost the lease.
+    pub fenced: bool,
     /// Ports belong to the machine, so that two services cannot have the same at one time.
     pub exclusive_ports: bool,
     /// Settings that cannot be changed once the service is made.

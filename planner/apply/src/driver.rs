@@ -247,7 +247,7 @@ impl Driver<'_> {
         let planned = &self.plan.steps[step.0 as usize];
         let sender = flow.sender.clone();
         let refused = |message: String| Event::Failed(step, Failure::refused(message));
-        let Some(mut call) = operations::call(&self.plan, &flow.specs, self.run, step, which) else {
+        let Some(mut call) = operations::call(&self.plan, &flow.specs, self.run, self.lease.fence(), step, which) else {
             let _ = sender.send(Event::Succeeded(step));
             return;
         };

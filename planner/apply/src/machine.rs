@@ -16,7 +16,7 @@ use dax_plan::model::{Idempotency, OnFailure, Retry};
 use dax_plan::{Plan, StepId, StepKind};
 use dax_provider_api::ProviderError;
 use groups::Groups;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use watch::Watch;
 
@@ -156,6 +156,8 @@ pub struct Machine {
     status: Vec<Status>,
     dependents: Vec<Vec<StepId>>,
     attempts: Vec<u32>,
+    /// Steps whose call was made, or may have been, without an answer.
+    unsure: BTreeSet<StepId>,
     intended_ms: BTreeMap<StepId, u64>,
     watches: BTreeMap<StepId, Watch>,
     /// Failed checks of a rollout so far, where all its analyses share them.
@@ -202,6 +204,7 @@ impl Machine {
             status: vec![Status::Waiting; count],
             dependents,
             attempts: vec![0; count],
+            unsure: BTreeSet::new(),
             intended_ms: BTreeMap::new(),
             watches: BTreeMap::new(),
             failed_checks: BTreeMap::new(),
@@ -282,7 +285,10 @@ impl Machine {
                 (Status::Running, Phase::Forward | Phase::Draining) if self.plan.steps[index].idempotency == Idempotency::Ask => {
                     self.leave_open(step, "the run ended in the middle of it, and only a person can see what became of it".to_owned(), out);
                 }
-                (Status::Running, Phase::Forward | Phase::Draining) => self.carry_out(step, now_ms, out),
+                (Status::Running, Phase::Forward | Phase::Draining) => {
+                    self.unsure.insert(step);
+                    self.carry_out(step, now_ms, out);
+                }
                 (Status::Waiting, Phase::Forward) if self.plan.steps[index].after.is_empty() => self.begin(step, now_ms, out),
                 (Status::Done, Phase::Forward) => self.release(step, now_ms, out),
                 _ => {}
@@ -349,6 +355,9 @@ impl Machine {
 
     fn failed(&mut self, step: StepId, failure: Failure, out: &mut Vec<Command>) {
         let attempt = self.attempts[step.0 as usize];
+        if failure.unknown {
+            self.unsure.insert(step);
+        }
         let planned = &self.plan.steps[step.0 as usize];
         let undone = self.undoing.is_some_and(|(undone, _)| undone == step);
         let asks = planned.idempotency == Idempotency::Ask && failure.unknown;
@@ -373,7 +382,8 @@ impl Machine {
         if asks && self.get(step) == Status::Running {
             return self.leave_open(step, failure.message, out);
         }
-        self.fail_with(step, failure.message, failure.conflict, out);
+        let untouched = failure.conflict && !self.unsure.contains(&step);
+        self.fail_with(step, failure.message, untouched, out);
     }
 
     /// Leaves it to a person what became of a step.

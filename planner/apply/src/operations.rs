@@ -2,7 +2,7 @@
 
 use dax_core::{Name, RevisionId, SecretRef, Value};
 use dax_plan::{Plan, Step, StepId, StepKind};
-use dax_provider_api::{Call, Expect, Operation, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Operation, Secrets};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub enum Which {
 }
 
 /// The call that carries out a step, without secrets; nothing for steps that only wait.
-pub fn call(plan: &Plan, specs: &Specs, run: u64, id: StepId, which: Which) -> Option<Call> {
+pub fn call(plan: &Plan, specs: &Specs, run: u64, fence: Fence, id: StepId, which: Which) -> Option<Call> {
     let step = &plan.steps[id.0 as usize];
     let (kind, expect, timeout_ms) = match which {
         Which::Do => (&step.kind, Expect { before: step.pre.clone(), after: step.post.clone() }, step.timeout_ms),
@@ -65,6 +65,7 @@ pub fn call(plan: &Plan, specs: &Specs, run: u64, id: StepId, which: Which) -> O
         service: step.object.clone(),
         operation: operation(kind, &|revision| specs.find(plan, step, revision).cloned())?,
         token: format!("{}:{run}:{}:{part}", plan.environment, step.id.0).into(),
+        fence,
         expect,
         timeout: Duration::from_millis(timeout_ms),
         secrets: Secrets::default(),

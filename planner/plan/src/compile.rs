@@ -39,7 +39,10 @@ pub struct Request<'r> {
 
 /// Orders the steps that lead from what runs to what is wanted; a plan with errors is not to be applied.
 pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnostic>) {
-    let renamed = moved::rename(request.applied, &desired.moved);
+    let renamed = match request.mode {
+        Mode::Rollback => moved::rename(request.applied, &moved::back(desired, request.applied)),
+        Mode::Apply | Mode::Destroy => moved::rename(request.applied, &desired.moved),
+    };
     let (chosen, mut diagnostics) = select::select(&request.selection, desired, &renamed.applied);
     let mut all = Found { work: BTreeMap::new(), unknown: BTreeMap::new(), left_out: Vec::new(), unchanged: 0 };
     for (addr, service) in &desired.services {

@@ -166,6 +166,10 @@ fn replaced(
     let applied = past.applied;
     let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), None, past.request.locate);
     leaves.extend(setting_changes(service, applied, live));
+    if let Some(applied) = applied.filter(|applied| applied.provider != service.provider) {
+        let name = |provider: &Name| Some(Value::Ref(provider.clone()));
+        leaves.push(plain_change("provider", name(&applied.provider), name(&service.provider)));
+    }
     let mut change = base_change(past, service, leaves);
     (change.action, change.reason) = (Action::Replace, reason);
     change.from = applied.map(|applied| applied.revision.clone());

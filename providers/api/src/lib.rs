@@ -88,12 +88,37 @@ pub struct Call {
     pub operation: Operation,
     /// Names this call: the same name means the same call, however often it is made.
     pub token: Name,
+    /// Who makes it, counted: a platform that can refuses what comes from an earlier holder.
+    pub fence: Fence,
     /// What must stand at the paths that it changes, or what stands there when it was done already.
     pub expect: Expect,
     /// How long it may take.
     pub timeout: Duration,
     /// The values of the secrets that the operation needs, by reference name.
     pub secrets: Secrets,
+}
+
+/// Counts the holders of an environment's lease, so that a call that was long on its way is known for what it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fence {
+    /// The identity of the state that counts them.
+    pub lineage: Name,
+    /// Rises with every holder.
+    pub epoch: u64,
+}
+
+impl Fence {
+    /// Lets a call pass unless a later holder's was seen, and remembers it.
+    ///
+    /// # Errors
+    /// [`ProviderError::Conflict`] for a call of an earlier holder.
+    pub fn pass(&self, seen: &mut Option<Self>) -> Result<(), ProviderError> {
+        if seen.as_ref().is_some_and(|seen| seen.lineage == self.lineage && seen.epoch > self.epoch) {
+            return Err(ProviderError::Conflict { message: "this call comes from a holder who has lost the lease".to_owned() });
+        }
+        *seen = Some(self.clone());
+        Ok(())
+    }
 }
 
 /// What a call finds: the object as it was planned from, or as the call leaves it.

@@ -16,6 +16,7 @@ mod service;
 
 use crate::protocol::{RECORD, Reply, Request, socket_path};
 use dax_core::{LiveService, Name};
+use dax_provider_api::Fence;
 use operations::Order;
 use service::Service;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub(crate) struct Agent {
     folder: PathBuf,
     root: PathBuf,
     services: Mutex<BTreeMap<Key, Arc<Service>>>,
+    /// The latest holder of each environment's lease; a new agent learns it from the first call.
+    fences: Mutex<BTreeMap<Name, Option<Fence>>>,
     /// Held while the record is written, so that an older one never replaces a newer one.
     writing: Mutex<()>,
 }
@@ -53,7 +56,7 @@ pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
     }
     let socket = socket_path(&folder);
     let listener = listen(&socket)?;
-    let agent = Arc::new(Agent { folder, root, services: Mutex::default(), writing: Mutex::default() });
+    let agent = Arc::new(Agent { folder, root, services: Mutex::default(), fences: Mutex::default(), writing: Mutex::default() });
     agent.adopt().await;
     let mut logs = tokio::time::interval(LOG_CHECK);
     let (ended, mut end) = tokio::sync::mpsc::channel(1);
@@ -126,12 +129,12 @@ impl Agent {
                 let live: BTreeMap<Name, LiveService> = services.map(|((_, name), service)| (name, service.live())).collect();
                 (Reply::Services(live), false)
             }
-            Request::Change { environment, service, operation, token, expect, timeout_ms, secrets } => {
+            Request::Change { environment, service, operation, token, fence, expect, timeout_ms, secrets } => {
                 let timeout = Duration::from_millis(timeout_ms);
                 let agent = self.clone();
                 // A task of its own, so that a client that goes away does not cut an operation in half.
                 let work = tokio::spawn(async move {
-                    agent.change((environment, service), Order { operation, token, expect, timeout, secrets }).await
+                    agent.change((environment, service), Order { operation, token, fence, expect, timeout, secrets }).await
                 });
                 (work.await.unwrap_or_else(|error| Reply::Refused(format!("the agent failed: {error}"))), false)
             }

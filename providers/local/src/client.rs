@@ -91,7 +91,15 @@ impl Local {
 
 impl Platform for Local {
     fn traits(&self) -> Traits {
-        Traits { header_routes: true, mirror: false, commands: true, commands_once: true, exclusive_ports: true, immutable: Vec::new() }
+        Traits {
+            header_routes: true,
+            mirror: false,
+            commands: true,
+            commands_once: true,
+            fenced: true,
+            exclusive_ports: true,
+            immutable: Vec::new(),
+        }
     }
 
     fn problems(&self, values: &Value) -> Vec<String> {
@@ -121,6 +129,7 @@ impl Platform for Local {
                 service: call.service.clone(),
                 operation: call.operation.clone(),
                 token: call.token.clone(),
+                fence: call.fence.clone(),
                 expect: call.expect.clone(),
                 timeout_ms: u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX),
                 secrets: call.secrets.0.clone(),

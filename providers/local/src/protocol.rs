@@ -1,7 +1,7 @@
 //! What client and agent say to each other: one line of JSON each way on a Unix socket of mode 0600.
 
 use dax_core::{LiveService, Name, RevisionId, Value};
-use dax_provider_api::{Expect, Operation};
+use dax_provider_api::{Expect, Fence, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ pub(crate) enum Request {
         service: Name,
         operation: Operation,
         token: Name,
+        fence: Fence,
         expect: Expect,
         timeout_ms: u64,
         secrets: BTreeMap<Name, String>,

@@ -1,7 +1,7 @@
 //! What every platform must do, whatever stands behind it.
 
 use dax_core::{LiveService, Name, RevisionId, Route, Value, WHOLE};
-use dax_provider_api::{Call, Expect, Operation, Platform, ProviderError, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Operation, Platform, ProviderError, Secrets};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ impl Subject<'_> {
             service: SERVICE.into(),
             operation,
             token: "conformance".into(),
+            fence: Fence { lineage: "conformance".into(), epoch: 2 },
             expect: Expect::default(),
             timeout: Duration::from_secs(20),
             secrets: Secrets::default(),
@@ -39,21 +40,29 @@ impl Subject<'_> {
             let shares = BTreeMap::from([(RevisionId(revision.into()), WHOLE)]);
             BTreeMap::from([(Name::new_static("traffic"), dax_core::image::traffic_value(&shares))])
         };
-        let call = |before: &str, after: &str| Call {
+        let call = |before: &str, after: &str, epoch: u64| Call {
             environment: ENVIRONMENT.into(),
             service: SERVICE.into(),
             operation: Operation::ShiftTraffic { traffic: traffic.clone() },
             token: "conformance".into(),
+            fence: Fence { lineage: "conformance".into(), epoch },
             expect: Expect { before: shares(before), after: shares(after) },
             timeout: Duration::from_secs(20),
             secrets: Secrets::default(),
         };
-        let conflict = self.platform.change(&call("dddddddd", "eeeeeeee")).await;
+        let conflict = self.platform.change(&call("dddddddd", "eeeeeeee", 2)).await;
         if !matches!(conflict, Err(ProviderError::Conflict { .. })) {
             return Err(format!("a call that expects something else is a conflict, not {conflict:?}"));
         }
-        let done = self.platform.change(&call("dddddddd", active.0.as_str())).await;
-        done.map_err(|error| format!("a call that was done already is done: {error}"))
+        let done = self.platform.change(&call("dddddddd", active.0.as_str(), 2)).await;
+        done.map_err(|error| format!("a call that was done already is done: {error}"))?;
+        if self.platform.traits().fenced {
+            let late = self.platform.change(&call("dddddddd", active.0.as_str(), 1)).await;
+            if !matches!(late, Err(ProviderError::Conflict { .. })) {
+                return Err(format!("a call of an earlier holder is refused, not {late:?}"));
+            }
+        }
+        Ok(())
     }
 
     async fn live(&self) -> Result<Option<LiveService>, ProviderError> {

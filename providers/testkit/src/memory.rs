@@ -1,7 +1,7 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Operation, Platform, ProviderError, Query};
+use dax_provider_api::{BoxFuture, Call, Fence, Operation, Platform, ProviderError, Query};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +42,8 @@ struct State {
     ran: BTreeSet<Name>,
     /// Commands that end badly.
     failing: BTreeSet<Name>,
+    /// The latest holder by environment.
+    fences: BTreeMap<Name, Option<Fence>>,
     /// What the next read shows instead of what is there.
     shown: Option<BTreeMap<(Name, Name), LiveService>>,
 }
@@ -79,6 +81,7 @@ impl Memory {
             unready: state.unready.clone(),
             ran: state.ran.clone(),
             failing: state.failing.clone(),
+            fences: state.fences.clone(),
             shown: state.shown.clone(),
         };
         Self { state: Arc::new(Mutex::new(copy)) }
@@ -137,6 +140,7 @@ impl Memory {
     /// The planned faults, and those that any platform has.
     pub fn execute(&self, call: &Call) -> Result<(), ProviderError> {
         let mut state = self.state();
+        call.fence.pass(state.fences.entry(call.environment.clone()).or_default())?;
         let number = state.calls;
         let fault = state.faults.remove(&number);
         state.calls += 1;
@@ -275,6 +279,7 @@ impl Platform for Memory {
             mirror: true,
             commands: true,
             commands_once: true,
+            fenced: true,
             exclusive_ports: false,
             immutable: vec!["zone".into()],
         }

@@ -2,6 +2,7 @@
 
 mod check;
 mod format;
+mod kill;
 mod pages;
 mod plan;
 mod robust;

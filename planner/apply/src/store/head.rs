@@ -94,6 +94,13 @@ pub struct Lease {
     pub(super) version: super::blobs::Version,
 }
 
+impl Lease {
+    /// What calls under this lease bear.
+    pub fn fence(&self) -> dax_provider_api::Fence {
+        dax_provider_api::Fence { lineage: self.head.lineage.clone(), epoch: self.epoch }
+    }
+}
+
 impl Store {
     fn empty_head(&self, environment: &str) -> Head {
         Head {

@@ -1,5 +1,6 @@
 //! `moved`: what was applied, under the names that the program has for it now.
 
+use crate::desired::Desired;
 use crate::model::AppliedService;
 use dax_core::ResourceAddr;
 use std::collections::BTreeMap;
@@ -42,6 +43,20 @@ pub(crate) fn rename(applied: &BTreeMap<ResourceAddr, AppliedService>, moved: &[
         renamed.applied.insert(now, service);
     }
     renamed
+}
+
+/// The moves that lead back: what runs as one object is one service, whatever it was called in between.
+pub(crate) fn back(desired: &Desired<'_>, applied: &BTreeMap<ResourceAddr, AppliedService>) -> Vec<(ResourceAddr, ResourceAddr)> {
+    let mut wanted: BTreeMap<(&str, &str), &ResourceAddr> = BTreeMap::new();
+    for (addr, service) in desired.services.iter().filter(|(addr, _)| !applied.contains_key(*addr)) {
+        wanted.insert((&service.provider, service.object.as_deref().unwrap_or_else(|| addr.name())), addr);
+    }
+    let gone = applied.iter().filter(|(addr, _)| !desired.services.contains_key(*addr));
+    gone.filter_map(|(addr, service)| {
+        let to = wanted.get(&(service.provider.as_str(), service.object(addr)))?;
+        Some((addr.clone(), (*to).clone()))
+    })
+    .collect()
 }
 
 /// Where `addr` goes by one `moved`: itself, or as an instance of what is moved as a whole.

@@ -5,7 +5,7 @@ use super::service::Service;
 use super::{Agent, Key};
 use crate::protocol::Reply;
 use dax_core::{Name, RevisionId, Route, Value};
-use dax_provider_api::{Expect, Operation};
+use dax_provider_api::{Expect, Fence, Operation};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Order {
     pub(super) operation: Operation,
     pub(super) token: Name,
+    pub(super) fence: Fence,
     pub(super) expect: Expect,
     pub(super) timeout: Duration,
     pub(super) secrets: BTreeMap<Name, String>,
@@ -24,8 +25,12 @@ pub(super) struct Order {
 
 impl Agent {
     pub(super) async fn change(self: &Arc<Self>, key: Key, order: Order) -> Reply {
+        let passed = {
+            let mut fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
+            order.fence.pass(fences.entry(key.0.clone()).or_default())
+        };
         let live = self.service(&key).map(|service| service.live());
-        if let Err(conflict) = order.expect.check(live.as_ref()) {
+        if let Err(conflict) = passed.and_then(|()| order.expect.check(live.as_ref())) {
             return Reply::Conflict(conflict.to_string());
         }
         let Order { operation, token, timeout, secrets, .. } = order;
