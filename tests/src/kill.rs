@@ -349,8 +349,13 @@ fn judge(
     }
     // The state says of every service what is there: it holds what the plan leaves, or does not know of it.
     for change in &case.plan.changes {
-        let keys: Vec<(Name, Name)> =
-            case.plan.steps.iter().filter(|step| step.service == change.addr).map(|step| (step.provider.clone(), step.object.clone())).collect();
+        let keys: Vec<(Name, Name)> = case
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.service == change.addr)
+            .map(|step| (step.provider.clone(), step.object.clone()))
+            .collect();
         let planned = keys.iter().all(|key| end[key] == right.after[key]);
         let unchanged = keys.iter().all(|key| right.before[key] == right.after[key]);
         let known = state.get(&change.addr);

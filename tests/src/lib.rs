@@ -1,6 +1,7 @@
 //! Helpers of the tests: text goes in, text is compared; only this file knows how.
 
 pub mod kill;
+pub mod peers;
 pub mod programs;
 pub mod properties;
 pub mod world;

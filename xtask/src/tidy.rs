@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Snapshots of plans that no folder holds: they are made from the quickstart.
-const WITHOUT_FIXTURE: &[&str] = &["plan/drifted_replicas"];
+const WITHOUT_FIXTURE: &[&str] = &["plan/drifted_replicas", "analysis/argo", "analysis/flagger"];
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut faults = Vec::new();

@@ -11,7 +11,13 @@ fn killed_at_some_of_all_places_each_run_ends_right_and_each_effect_is_there_onc
     for (at, case) in corpus().iter().enumerate() {
         run(case, at % STRIDE, STRIDE, &mut tally);
     }
-    assert!(tally.wrong.is_empty(), "{} of {}:\n{}", tally.wrong.len(), tally.schedules, tally.wrong[..tally.wrong.len().min(10)].join("\n"));
+    assert!(
+        tally.wrong.is_empty(),
+        "{} of {}:\n{}",
+        tally.wrong.len(),
+        tally.schedules,
+        tally.wrong[..tally.wrong.len().min(10)].join("\n")
+    );
     assert!(tally.schedules > 1_000 && tally.deaths > 1_000 && tally.late > 100, "{tally:?}");
 }
 

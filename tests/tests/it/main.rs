@@ -1,5 +1,6 @@
 //! Everything that needs more than one crate: fixtures, pages, plans, and the simulator.
 
+mod analysis;
 mod check;
 mod format;
 mod kill;
@@ -9,6 +10,7 @@ mod robust;
 mod simulate;
 
 mod stdlib;
+mod stores;
 
 /// Compares a text with `tests/snapshots/<area>/<case>.snap`.
 fn compare(area: &str, case: &str, text: &str) {

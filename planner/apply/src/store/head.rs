@@ -77,6 +77,9 @@ pub(super) struct Head {
     pub(super) last_run: u64,
     pub(super) audit: End,
     pub(super) pin: Option<Pin>,
+    /// Keys that nobody needs any more, but for readers of the head before: they go with the next run's end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) garbage: Vec<String>,
 }
 
 pub(super) fn key(environment: &str) -> String {
@@ -118,6 +121,7 @@ impl Store {
             last_run: 0,
             audit: End::default(),
             pin: None,
+            garbage: Vec::new(),
         }
     }
 

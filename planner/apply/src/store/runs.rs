@@ -194,7 +194,7 @@ impl Store {
             puts.push((key, bytes));
             journal = end;
         }
-        let mut remove = self.outdated(&environment, run.id).await?;
+        let mut garbage = self.outdated(&environment, run.id).await?;
         let mut left = None;
         if let Some(state) = ending.state {
             let serial = lease.head.serial + 1;
@@ -203,8 +203,8 @@ impl Store {
             let mut points = self.points_of(&lease.head).await?;
             points.insert(0, Point { serial, at_ms: actor.at_ms, run: run.id, name: ending.name.clone(), key: key.clone() });
             // A point with a name stays as long as fewer than so many are kept in all.
-            remove.extend(points.drain(points.len().min(KEPT_STATES)..).map(|point| point.key));
-            remove.extend(lease.head.points.clone());
+            garbage.extend(points.drain(points.len().min(KEPT_STATES)..).map(|point| point.key));
+            garbage.extend(lease.head.points.clone());
             let list = json(&points);
             let list_key = format!("points/{environment}/{serial:010}-{}", self.hash(&list));
             puts.push((list_key.clone(), list));
@@ -221,7 +221,9 @@ impl Store {
         let (key, record, end) = self.next_record(lease, actor, what);
         puts.push((key, record));
         let pinned = ending.pin.then(|| Pin { by: actor.who.clone(), reason: actor.why.clone(), at_ms: actor.at_ms, serial: 0 });
+        let remove = lease.head.garbage.clone();
         self.fenced(lease, puts, remove, |head| {
+            head.garbage = garbage;
             head.audit = end;
             head.run = None;
             if let Some((serial, key, list)) = left {

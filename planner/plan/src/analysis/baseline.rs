@@ -49,7 +49,15 @@ pub fn mann_whitney(new: &[f64], old: &[f64], confidence: f64) -> MannWhitney {
     let (least, most) = (low(new) - high(old), high(new) - low(old));
     let quantile = normal_quantile((1.0 - confidence) / 2.0);
     let at = |quantile: f64| root(new, old, quantile, least, most);
-    MannWhitney { estimate: at(0.0), lower: at(-quantile), upper: at(quantile) }
+    MannWhitney { estimate: shift(new, old), lower: at(-quantile), upper: at(quantile) }
+}
+
+/// The Hodges-Lehmann estimate: the median of all differences.
+fn shift(new: &[f64], old: &[f64]) -> f64 {
+    let mut differences: Vec<f64> = new.iter().flat_map(|new| old.iter().map(move |old| new - old)).collect();
+    differences.sort_by(f64::total_cmp);
+    let middle = differences.len() / 2;
+    if differences.len() % 2 == 1 { differences[middle] } else { f64::midpoint(differences[middle - 1], differences[middle]) }
 }
 
 /// Where the standardised rank sum of `new` shifted by the result falls to a quantile.
