@@ -54,15 +54,21 @@ pub struct Tally {
 }
 
 impl Case {
-    fn sim(&self) -> Sim {
+    /// The world as it is before the plan, and nothing done yet.
+    pub fn sim(&self) -> Sim {
         let platforms = self.platforms.iter().map(|(name, memory)| (name.clone(), memory.copy())).collect();
         let mut sim = Sim::new(self.plan.clone(), platforms);
         sim.approvers = Some(vec!["ann".into()]);
         sim
     }
 
-    /// A world in which the calls of all platforms are counted together needs one platform to fail.
-    fn fail(&self, sim: &Sim, call: usize, fault: Fault) {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Makes a call of the platform that the first step is for go wrong, counted from the first of the run.
+    pub fn fail(&self, sim: &Sim, call: usize, fault: Fault) {
         let order: Vec<&Name> = self.plan.steps.iter().map(|step| &step.provider).collect();
         let Some(provider) = order.first() else { return };
         if let Some(memory) = sim.platforms.get(*provider) {
@@ -89,7 +95,7 @@ pub fn corpus() -> Vec<Case> {
 }
 
 /// From nothing to `before`, from there to `main`, back again, and away.
-fn story(name: &str, before: &Files, main: &Files, environment: &str, given: &[(&str, &str)]) -> Vec<Case> {
+pub fn story(name: &str, before: &Files, main: &Files, environment: &str, given: &[(&str, &str)]) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut applied: BTreeMap<ResourceAddr, AppliedService> = BTreeMap::new();
     let mut platforms: BTreeMap<Name, Memory> = BTreeMap::new();
@@ -206,7 +212,7 @@ fn marks(sim: &Sim) -> BTreeMap<Name, usize> {
 }
 
 /// Carries a run on until it is over, however often it is stuck on the way.
-fn to_the_end(sim: &mut Sim) -> Outcome {
+pub fn to_the_end(sim: &mut Sim) -> Outcome {
     let mut last = None;
     for _ in 0..10 {
         let outcome = sim.finish();
@@ -223,7 +229,7 @@ fn to_the_end(sim: &mut Sim) -> Outcome {
 }
 
 /// Calls that a run without a fault makes on the platform whose calls fail.
-fn count(case: &Case) -> usize {
+pub fn count(case: &Case) -> usize {
     let mut sim = case.sim();
     let Some(first) = case.plan.steps.first() else { return 0 };
     let before = sim.platforms[&first.provider].calls();

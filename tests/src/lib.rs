@@ -4,6 +4,7 @@ pub mod kill;
 pub mod peers;
 pub mod programs;
 pub mod properties;
+pub mod random;
 pub mod world;
 
 use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};

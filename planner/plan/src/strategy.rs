@@ -371,7 +371,11 @@ impl Sequence {
         let least = (wanted.min(old) - unavailable).max(0);
         let mut first = true;
         while new < wanted || old > 0 {
-            let more = (wanted - new).min(most - new - old);
+            // The last replica that serves goes only when another one is ready, whatever may be unavailable: where
+            // that leaves nothing to do, one more starts than the surge allows.
+            let last = i64::from(new == 0);
+            let stuck = old <= last && new + old >= most;
+            let more = (wanted - new).min(if stuck { 1 } else { most - new - old });
             if more > 0 {
                 new += more;
                 self.raise(incoming, new);
@@ -379,7 +383,7 @@ impl Sequence {
                     self.hooks(incoming, config, "before");
                 }
             }
-            let fewer = old.min((new + old - least).max(0));
+            let fewer = old.min((new + old - least).max(0)).min(old - i64::from(new == 0)).max(0);
             if more <= 0 && fewer <= 0 {
                 return; // reported by `problems` before a plan is made
             }

@@ -7,6 +7,7 @@ mod kill;
 mod pages;
 mod plan;
 mod robust;
+mod rollback;
 mod simulate;
 
 mod stdlib;
