@@ -274,14 +274,12 @@ impl Engine {
         };
         let outcome = self.runtime.block_on(driver.run(journal, interrupts))?;
         watch(&shown, run, Told::Ends(outcome.clone()));
-        if outcome.is_final() {
-            self.runtime.block_on(async {
-                for platform in providers.platforms.values() {
-                    platform.settle().await?;
-                }
-                Ok::<_, EngineError>(())
-            })?;
-        }
+        self.runtime.block_on(async {
+            for platform in providers.platforms.values() {
+                platform.settle().await?;
+            }
+            Ok::<_, EngineError>(())
+        })?;
         Ok(Finished { run, plan, outcome })
     }
 

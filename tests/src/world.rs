@@ -223,6 +223,17 @@ impl Sim {
         Ok(outcome)
     }
 
+    /// Puts a journal there as a former process left it, and carries its run on.
+    pub fn carry_on(&mut self, journal: &[Entry]) -> Outcome {
+        self.blobs.begin(Crash::Never);
+        let store = now(Store::open(self.blobs.clone(), None)).expect("a state");
+        let holder = Holder { name: "former".to_owned(), host: "here".to_owned(), pid: 3, started: 1 };
+        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true)).expect("a lease");
+        now(store.begin(&mut lease, &self.plan, Vec::new(), &Actor::default())).expect("a run");
+        now(store.append(&mut lease, journal)).expect("written");
+        self.finish()
+    }
+
     /// Writes what a person decided into the journal of the run that waits.
     pub fn note(&mut self, entries: &[Entry]) {
         self.blobs.begin(Crash::Never);
@@ -344,7 +355,15 @@ impl simulate::World for Process<'_> {
         let (before, _) = now(self.store.state(&self.sim.plan.environment)).map_err(|_| Died)?;
         let state = state_after(&self.sim.plan, machine, &before);
         let complete = machine.complete_services().into_iter().cloned().collect();
-        let ending = Ending { outcome, state: (state != before).then_some(&state), name: None, complete, verified: false, pin: false };
+        let ending = Ending {
+            outcome,
+            state: (state != before).then_some(&state),
+            name: None,
+            complete,
+            verified: false,
+            gates: Vec::new(),
+            pin: false,
+        };
         now(self.store.finish(self.lease, entries, ending, &Actor { at_ms: now_ms, ..Actor::default() })).map_err(|_| Died)
     }
 }

@@ -7,11 +7,14 @@ pub(crate) fn show(plan: &Plan, seed: u64, out: &mut Printer) {
     let report = rehearse(plan, seed);
     let rows: Vec<Vec<String>> = report.runs.iter().map(|run| row(plan, run)).collect();
     out.data(&format!("\nSimulated, seed {}: each step fails in turn\n\n", report.seed));
-    out.table(&["step", "fails", "ends", "after", "way back", "left behind", "least capacity", "most on new"], &rows);
-    for run in report.runs.iter().filter(|run| !run.left.is_empty()) {
-        let step = run.step.map_or_else(|| "-".to_owned(), |step| step.to_string());
-        run.left.iter().for_each(|left| out.data(&format!("step {step} leaves {left}\n")));
-    }
+    out.table(&["step", "fails", "ends", "after", "way back", "stays changed", "least capacity", "most on new"], &rows);
+}
+
+/// What is past its rollback point and stays as the plan left it.
+fn changed(run: &Rehearsal) -> String {
+    let mut names: Vec<&str> = run.left.iter().filter_map(|left| left.split_once(": ")).map(|(name, _)| name).collect();
+    names.dedup();
+    names.join(", ")
 }
 
 fn row(plan: &Plan, run: &Rehearsal) -> Vec<String> {
@@ -27,7 +30,7 @@ fn row(plan: &Plan, run: &Rehearsal) -> Vec<String> {
         run.outcome.word().to_owned(),
         seconds(run.ends_ms),
         if run.step.is_some() { seconds(run.back_ms) } else { "-".to_owned() },
-        if run.step.is_none() { "-".to_owned() } else { run.left.len().to_string() },
+        if run.step.is_none() || run.left.is_empty() { "-".to_owned() } else { changed(run) },
         capacity.map_or_else(|| "-".to_owned(), |capacity| format!("{} of {} ({})", capacity.least, capacity.before, capacity.object)),
         format!("{}%", f64::from(run.exposed) / 100.0),
     ]

@@ -5,6 +5,7 @@ mod conformance;
 mod crash;
 mod failures;
 mod language;
+mod operate;
 mod project;
 mod rollout;
 mod secrets;

@@ -105,6 +105,15 @@ struct Flow {
     awaiting: BTreeSet<StepId>,
     measured: BTreeMap<StepId, Measured>,
     verified: bool,
+    approved: Vec<(StepId, Vec<Name>)>,
+}
+
+/// Who agreed to go on, as the journal has it.
+fn approved(entries: &[Entry]) -> impl Iterator<Item = (StepId, Vec<Name>)> {
+    entries.iter().filter_map(|entry| match entry {
+        Entry::Approved { step, by } => Some((*step, by.clone())),
+        _ => None,
+    })
 }
 
 impl Driver<'_> {
@@ -116,8 +125,14 @@ impl Driver<'_> {
         let mut machine = Machine::new(self.plan.clone(), journal);
         let (sender, mut events) = mpsc::unbounded_channel::<Event>();
         let verified = journal.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
-        let mut flow =
-            Flow { specs: Arc::new(Specs::of(&self.plan)), sender, awaiting: BTreeSet::new(), measured: BTreeMap::new(), verified };
+        let mut flow = Flow {
+            specs: Arc::new(Specs::of(&self.plan)),
+            sender,
+            awaiting: BTreeSet::new(),
+            measured: BTreeMap::new(),
+            verified,
+            approved: approved(journal).collect(),
+        };
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         let mut listen = tokio::time::interval(LISTEN);
         let mut event = Event::Start;
@@ -180,10 +195,11 @@ impl Driver<'_> {
     async fn carry_out(&mut self, machine: &Machine, commands: Vec<Command>, flow: &mut Flow) -> Result<Option<Outcome>, StoreError> {
         let entries: Vec<Entry> =
             commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
+        flow.approved.extend(approved(&entries));
         flow.verified |= entries.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
         let finish = commands.iter().find_map(|c| if let Command::Finish(outcome) = c { Some(outcome.clone()) } else { None });
         if let Some(outcome) = finish {
-            self.finish(machine, &entries, &outcome, flow.verified).await?;
+            self.finish(machine, &entries, &outcome, flow).await?;
             entries.iter().for_each(|entry| self.tell(entry, flow));
             return Ok(Some(outcome));
         }
@@ -314,7 +330,7 @@ impl Driver<'_> {
         });
     }
 
-    async fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, verified: bool) -> Result<(), StoreError> {
+    async fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, flow: &Flow) -> Result<(), StoreError> {
         if !outcome.is_final() {
             return self.store.append_waiting(self.lease, entries, Some(outcome)).await;
         }
@@ -324,7 +340,8 @@ impl Driver<'_> {
             state: (state != self.state).then_some(&state),
             name: self.name.clone(),
             complete: machine.complete_services().into_iter().cloned().collect(),
-            verified: verified && *outcome == Outcome::Succeeded,
+            verified: flow.verified && *outcome == Outcome::Succeeded,
+            gates: flow.approved.clone(),
             pin: self.plan.mode == Mode::Rollback && *outcome == Outcome::Succeeded,
         };
         self.actor.at_ms = (self.clock)();

@@ -24,7 +24,6 @@ fn killed_at_some_of_all_places_each_run_ends_right_and_each_effect_is_there_onc
 /// `cargo xtask simulate` runs this and shows what it prints.
 #[test]
 #[ignore = "takes minutes: cargo xtask simulate"]
-#[expect(clippy::print_stdout, reason = "the report is what it is for")]
 fn killed_at_all_places() {
     let mut tally = Tally::default();
     let corpus = corpus();

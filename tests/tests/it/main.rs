@@ -6,6 +6,8 @@ mod format;
 mod kill;
 mod pages;
 mod plan;
+mod render;
+mod replay;
 mod robust;
 mod rollback;
 mod simulate;

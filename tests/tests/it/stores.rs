@@ -50,7 +50,7 @@ fn snapshot(revision: &str) -> Snapshot {
 }
 
 fn ending<'e>(outcome: &'e Outcome, state: Option<&'e Snapshot>) -> Ending<'e> {
-    Ending { outcome, state, name: None, complete: Vec::new(), verified: true, pin: false }
+    Ending { outcome, state, name: None, complete: Vec::new(), verified: true, gates: Vec::new(), pin: false }
 }
 
 async fn store(open: Open<'_>, name: &str) -> Store {

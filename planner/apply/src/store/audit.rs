@@ -47,6 +47,9 @@ pub enum What {
         /// Whether an analysis passed on the way.
         #[serde(default)]
         verified: bool,
+        /// Who agreed to go on, step by step.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        gates: Vec<(dax_plan::StepId, Vec<Name>)>,
     },
     /// The environment was pinned, or no longer is.
     Pin {

@@ -5,8 +5,8 @@ use super::head::{End, Head, OpenRun};
 use super::{Lease, Pin, Result, Snapshot, Store, json};
 use crate::journal::{Entry, Outcome};
 use dax_core::{Name, ResourceAddr};
-use dax_plan::Plan;
 use dax_plan::model::Mode;
+use dax_plan::{Plan, StepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -80,6 +80,8 @@ pub struct Ending<'e> {
     pub complete: Vec<ResourceAddr>,
     /// Whether an analysis passed on the way.
     pub verified: bool,
+    /// Who agreed to go on, step by step.
+    pub gates: Vec<(StepId, Vec<Name>)>,
     /// Whether the environment is pinned from then on.
     pub pin: bool,
 }
@@ -217,6 +219,7 @@ impl Store {
             complete: ending.complete,
             journal: (journal.seq, journal.hash),
             verified: ending.verified,
+            gates: ending.gates,
         };
         let (key, record, end) = self.next_record(lease, actor, what);
         puts.push((key, record));

@@ -1,0 +1,244 @@
+//! Plans as reviewers read them: flavours, budgets, hostile and foreign texts, a page in a real browser, a schema.
+
+use dax_plan::Plan;
+use dax_render::{Flavour, Standing, html, markdown, terminal};
+use dax_tests::{Files, cases, kill, load, params, peers, plan, root};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+const FLAVOURS: [(Flavour, &str); 3] = [(Flavour::GitHub, "github"), (Flavour::GitLab, "gitlab"), (Flavour::Bitbucket, "bitbucket")];
+
+fn made(main: &str) -> Plan {
+    let loaded = load(&Files::project(main));
+    let (made, problems) = plan(&loaded, &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+    assert!(problems.is_empty(), "{}", dax_tests::describe(&loaded.sources, &problems));
+    made
+}
+
+/// The change of the quickstart's canary, with what stands in its way.
+fn canary() -> (Plan, Standing) {
+    let case = kill::corpus().into_iter().find(|case| case.name == "canary_with_routes_and_a_gate, changed").expect("a fixture");
+    (case.plan().clone(), Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()] })
+}
+
+#[test]
+fn each_flavour_of_markdown_has_its_own_text() {
+    let (plan, standing) = canary();
+    for (flavour, name) in FLAVOURS {
+        super::compare("render", name, &markdown(&dax_render::plan(&plan, &standing), flavour, flavour.budget()));
+    }
+}
+
+/// Texts that try to be something else, and texts of many scripts.
+const HOSTILE: [&str; 8] = [
+    "</details><script>alert(1)</script>",
+    "```\n~~~ @everyone #1 [a](javascript:b)",
+    "\u{202e}txt.exe",
+    "\u{1b}[31mred\u{7}",
+    "| a | b |\n| - | - |",
+    "\u{200b}zero\u{feff}width",
+    "日本語 Ελληνικά العربية 🚀 é",
+    "<img src=x onerror=alert(1)>",
+];
+
+fn hostile() -> Plan {
+    let mut env = String::new();
+    for (at, text) in HOSTILE.iter().enumerate() {
+        let escaped: String = text
+            .chars()
+            .map(|c| match c {
+                '"' => "\\\"".to_owned(),
+                '\\' => "\\\\".to_owned(),
+                '\n' => "\\n".to_owned(),
+                c if c.is_control() || ('\u{200b}'..='\u{202e}').contains(&c) || c == '\u{feff}' => format!("\\u{{{:x}}}", u32::from(c)),
+                c => c.to_string(),
+            })
+            .collect();
+        let _ = writeln!(env, "    H{at}: \"{escaped}\"");
+    }
+    made(&format!(
+        "import memory from \"std/memory\"\nprovider memory.world {{\n}}\nservice web {{\n  image = \"web:1\"\n  env = {{\n{env}  }}\n}}\nenvironment dev {{\n  bind web to memory.world\n}}\n"
+    ))
+}
+
+#[test]
+fn hostile_texts_are_neutral_in_every_target_and_foreign_ones_stay_what_they_are() {
+    let plan = hostile();
+    let blocks = dax_render::plan(&plan, &Standing::default());
+    let shown = terminal(&blocks, false);
+    for (name, text) in [("terminal", shown), ("html", html("t", &blocks))]
+        .into_iter()
+        .chain(FLAVOURS.map(|(flavour, name)| (name, markdown(&blocks, flavour, flavour.budget()))))
+    {
+        assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{7}', '\u{200b}', '\u{feff}']), "{name} holds what acts on whoever reads it");
+        assert!(text.contains("日本語 Ελληνικά العربية 🚀 é"), "{name} keeps foreign scripts");
+    }
+    let page = html("<b>&", &blocks);
+    assert!(page.contains("<title>&lt;b&gt;&amp;</title>") && !page.contains("<script>alert") && !page.contains("<img"));
+    for (flavour, name) in FLAVOURS {
+        let text = markdown(&blocks, flavour, flavour.budget());
+        // Whatever is hostile stands inside a fence that is longer than any inside of it.
+        let mut fence: Option<String> = None;
+        for line in text.lines() {
+            let ticks: String = line.chars().take_while(|c| *c == '`').collect();
+            match &fence {
+                None if ticks.len() >= 3 => fence = Some(ticks),
+                Some(open) if line == open => fence = None,
+                None => assert!(!line.contains("<script>") && !line.contains("@everyone") && !line.contains("<img"), "{name}: {line}"),
+                Some(_) => {}
+            }
+        }
+        assert_eq!(fence, None, "{name}: every fence is closed");
+    }
+    super::compare("render", "hostile_terminal", &terminal(&blocks, false));
+}
+
+/// Ten thousand services, of which one is taken away.
+fn large() -> Plan {
+    let mut plan = made(&{
+        let mut text = "import memory from \"std/memory\"\nprovider memory.world {\n}\n".to_owned();
+        for at in 0..10_000 {
+            let _ = write!(text, "service s{at} {{\n  command = [\"größe-{at}\"]\n}}\n");
+        }
+        text.push_str("environment dev {\n  bind [");
+        for at in 0..10_000 {
+            let _ = write!(text, "{}s{at}", if at == 0 { "" } else { ", " });
+        }
+        text.push_str("] to memory.world\n}\n");
+        text
+    });
+    let risky = &mut plan.changes[7_777];
+    risky.action = dax_plan::model::Action::Delete;
+    risky.risks = vec![dax_plan::model::Risk::Delete];
+    plan
+}
+
+#[test]
+fn ten_thousand_changes_fit_into_a_comment_the_risky_ones_first_and_what_is_missing_is_said() {
+    let plan = large();
+    let blocks = dax_render::plan(&plan, &Standing::default());
+    for (flavour, name) in FLAVOURS {
+        for budget in [flavour.budget(), 5_000, 2_000] {
+            let text = markdown(&blocks, flavour, budget);
+            assert!(text.len() <= budget, "{name}: {} bytes, {budget} are allowed", text.len());
+            assert_eq!(text.matches("<details").count(), text.matches("</details>").count(), "{name}");
+            assert_eq!(text.lines().filter(|line| line.starts_with("```")).count() % 2, 0, "{name}: a fence is cut");
+            assert!(text.contains("delete") && text.contains(plan.changes[7_777].addr.name()), "{name}: the risky change is there");
+            assert!(text.contains("This is not all"), "{name}");
+        }
+    }
+    let page = html("large", &blocks);
+    assert_eq!(page.matches("<details").count(), 10_000);
+    super::compare("render", "large", &markdown(&blocks, Flavour::GitHub, 2_000));
+}
+
+/// The page of the canary, in a folder of its own.
+fn page(folder: &Path) -> String {
+    let (plan, standing) = canary();
+    let text = html("test / dev", &dax_render::plan(&plan, &standing));
+    std::fs::write(folder.join("plan.html"), &text).expect("written");
+    text
+}
+
+#[test]
+fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kills = kill::corpus();
+    let both = kills.iter().find(|case| case.name == "needs_come_first, changed").expect("a fixture");
+    let text = page(folder.path());
+    assert!(!text.contains("src=") && !text.contains("href=") && !text.contains("@import"), "nothing is loaded");
+    let wide = html("test / dev", &dax_render::plan(both.plan(), &Standing::default()));
+    assert!(wide.contains("<figure><svg"), "some services make a picture");
+    std::fs::write(folder.path().join("wide.html"), &wide).expect("written");
+    let browsers = ["chromium-headless-shell", "chromium", "chrome-headless-shell"];
+    let Some(browser) = browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"])) else {
+        return peers::missing("Chromium");
+    };
+    let run = |args: &[&str], page: &str| {
+        let mut command = Command::new(&browser);
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]);
+        command.arg(format!("--user-data-dir={}", folder.path().join("profile").display())).args(args);
+        let output =
+            command.arg(format!("file://{}", folder.path().join(page).display())).current_dir(folder.path()).output().expect("a browser");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // With scripts the search is there, and everything stands open.
+    let shown = run(&["--dump-dom"], "wide.html");
+    assert!(shown.contains("id=\"search\"") && !shown.contains("<form class=\"search\" role=\"search\" hidden"), "{shown}");
+    assert!(shown.contains("shift traffic") && shown.matches("<details open").count() == 3, "{shown}");
+    // Without them the same text is there, and the search is not. (A headless browser does its commands by scripts:
+    // so the page's own script is taken out instead.)
+    let (before, rest) = wide.split_once("<script>").expect("a script");
+    let (_, after) = rest.split_once("</script>").expect("its end");
+    std::fs::write(folder.path().join("quiet.html"), format!("{before}{after}")).expect("written");
+    let quiet = run(&["--dump-dom"], "quiet.html");
+    assert!(quiet.contains("shift traffic") && quiet.contains("role=\"search\" hidden"), "{quiet}");
+    run(&["--window-size=1100,1000", "--screenshot=plan.png"], "wide.html");
+    let picture = std::fs::read(folder.path().join("plan.png")).expect("a picture");
+    assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{} bytes", picture.len());
+    if std::env::var_os("DAX_SCREENSHOT").is_some() {
+        std::fs::copy(folder.path().join("plan.png"), root().join("docs/plan.png")).expect("kept");
+    }
+}
+
+#[test]
+fn every_plan_as_json_is_as_its_published_schema_says() {
+    let text = std::fs::read_to_string(root().join("docs/schema/plan.schema.json")).expect("a schema");
+    let schema: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let validator = jsonschema::draft202012::new(&schema).expect("a schema");
+    let mut count = 0;
+    let mut check = |name: &str, plan: &Plan| {
+        let json: serde_json::Value = serde_json::from_str(&dax_render::json(plan)).expect("JSON");
+        let faults: Vec<String> = validator.iter_errors(&json).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        assert!(faults.is_empty(), "{name}: {}", faults.join("\n"));
+        // And it says no where something is not as it says.
+        let mut other = json.clone();
+        if let Some(step) = other["steps"].get_mut(0) {
+            step["surprise"] = true.into();
+            assert!(!validator.is_valid(&other));
+        }
+        count += 1;
+    };
+    for case in kill::corpus() {
+        check(&case.name, case.plan());
+    }
+    for (name, folder) in cases("plan") {
+        let mut files = Files::read(&folder);
+        files.0.remove("before.dax");
+        let (made, _) = plan(&load(&files), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+        check(&name, &made);
+    }
+    check("hostile", &hostile());
+    assert!(count > 100, "{count}");
+}
+
+#[test]
+fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
+    /// Files that are listed backwards.
+    struct Backwards(Files);
+    impl dax_project::FileSystem for Backwards {
+        fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+            self.0.read(path)
+        }
+        fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+            Ok(self.0.list(folder)?.map(|names| names.into_iter().rev().collect()))
+        }
+    }
+    let mut files = Files::project(
+        "import memory from \"std/memory\"\nprovider memory.world {\n}\nenvironment dev {\n  bind [a, b, c] to memory.world\n}\n",
+    );
+    for name in ["a", "b", "c"] {
+        files.0.insert(format!("{name}.dax"), format!("service {name} {{\n  image = \"{name}:1\"\n}}\n"));
+    }
+    let nothing = BTreeMap::new();
+    let of = |loaded: &dax_project::Loaded| {
+        let (made, problems) = plan(loaded, &params(&[]), "dev", &nothing, &BTreeMap::new());
+        assert!(problems.is_empty(), "{}", dax_tests::describe(&loaded.sources, &problems));
+        assert_eq!(made.changes.len(), 3);
+        dax_render::json(&made)
+    };
+    let backwards = dax_project::load(&Backwards(files.clone())).expect("files");
+    assert_eq!(of(&load(&files)), of(&backwards));
+}
