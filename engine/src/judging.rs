@@ -7,7 +7,7 @@ use dax_ir::Environment;
 use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{Facts, Loaded, Missing, Planned, TestOutcome, TestRequest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A plan with what the program's policies say of it.
 pub struct Judged {
@@ -39,8 +39,8 @@ fn record(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 }
 
 fn changes(plan: &Plan) -> Vec<Value> {
-    let reversible =
-        |addr: &ResourceAddr| plan.steps.iter().filter(|step| step.service == *addr).all(|step| step.inverse.class != InverseClass::None);
+    let irreversible: BTreeSet<&ResourceAddr> =
+        plan.steps.iter().filter(|step| step.inverse.class == InverseClass::None).map(|step| &step.service).collect();
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
     let change = |change: &dax_plan::model::Change| {
         let action = match (change.action, change.reason) {
@@ -76,7 +76,7 @@ fn changes(plan: &Plan) -> Vec<Value> {
             ("name", Value::str(change.addr.base())),
             ("address", Value::str(change.addr.as_str())),
             ("reason", Value::str(reason)),
-            ("reversible", Value::Bool(reversible(&change.addr))),
+            ("reversible", Value::Bool(!irreversible.contains(&change.addr))),
             ("fields", Value::List(fields.collect())),
         ])
     };

@@ -3,7 +3,7 @@
 use crate::standing::Standing;
 use crate::{Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file, secrets, unknown};
 use dax_apply::{Providers, Snapshot, Store, world};
-use dax_core::{Code, Name, ResourceAddr, Span, Traits};
+use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
 use dax_ir::Environment;
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Mode, StateVersion};
@@ -67,18 +67,24 @@ impl Engine {
         let environment = request.environment.as_str();
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
-        let mut unsettled = BTreeSet::new();
+        let known = unknown::outputs(&world.snapshot.services, &world.live);
+        let (mut used, mut unsettled) = (BTreeSet::new(), BTreeSet::new());
         loop {
-            let outputs = unknown::outputs(&world.snapshot.services, &world.live, &unsettled);
+            let given = |name: &Name| used.contains(name) && !unsettled.contains(name);
+            let outputs: BTreeMap<Name, Value> = known.clone().into_iter().filter(|(name, _)| given(name)).collect();
             let params = Params { only: Some(environment.into()), outputs, ..request.params.clone() };
             let mut judged = self.plan_with(request, &params, &mut world)?;
+            // Most programs use none: only what somebody waits for is given, and only then is all computed again.
+            let causes = judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| wait.cause.clone());
+            let wanted: BTreeSet<Name> = causes.filter(|cause| known.contains_key(cause) && !used.contains(cause)).collect();
             // What the plan itself changes is not known by what runs now: whoever uses it waits.
             let more: BTreeSet<Name> =
                 unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
-            if more.is_empty() {
+            if wanted.is_empty() && more.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
                 return Ok(judged);
             }
+            used.extend(wanted);
             unsettled.extend(more);
         }
     }

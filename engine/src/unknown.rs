@@ -10,12 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A value that nothing makes known. Explained in docs/diagnostics/DAX5005.md.
 pub const NEVER_KNOWN: Code = Code::error(5005, "the value never becomes known");
 
-/// Outputs of what runs, by `service.name.output`, except of some.
-pub(crate) fn outputs(
-    applied: &BTreeMap<ResourceAddr, AppliedService>,
-    live: &LiveState,
-    except: &BTreeSet<Name>,
-) -> BTreeMap<Name, Value> {
+/// Outputs of what runs, by `service.name.output`.
+pub(crate) fn outputs(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState) -> BTreeMap<Name, Value> {
     let mut outputs: BTreeMap<Name, Value> = BTreeMap::new();
     for (addr, service) in applied {
         let runs = live.get(&service.provider).and_then(|objects| objects.get(service.object(addr)));
@@ -24,7 +20,6 @@ pub(crate) fn outputs(
         }
         outputs.insert(format!("{addr}.revision").into(), Value::Str(service.revision.0.clone()));
     }
-    outputs.retain(|name, _| !except.contains(name));
     outputs
 }
 

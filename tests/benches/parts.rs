@@ -1,5 +1,10 @@
 //! The parts by themselves: parsing, formatting, analysis, planning, the machine's bookkeeping.
 
+use dax_apply::store::audit::Actor;
+use dax_apply::store::{Ending, Holder, Snapshot, Sqlite, Store};
+use dax_apply::{Entry, Outcome};
+use dax_plan::StepId;
+use dax_tests::world::now;
 use dax_tests::{Files, load, params, plan};
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -50,4 +55,24 @@ fn analyse_1000_services(bencher: Bencher<'_, '_>) {
 fn plan_1000_services_from_nothing(bencher: Bencher<'_, '_>) {
     let loaded = load(&Files::project(&program(1_000)));
     bencher.bench(|| plan(&loaded, &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new()));
+}
+
+/// One durable entry of the journal, upon states of different sizes: it must cost the same.
+#[divan::bench(args = [10, 1_000, 10_000])]
+fn append_with_services_in_the_state(bencher: Bencher<'_, '_>, services: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (made, _) = plan(&load(&Files::project(&program(services))), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+    let state = Snapshot { services: made.result.iter().filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?))).collect() };
+    let blobs = std::sync::Arc::new(Sqlite::open(&folder.path().join("state.db")).expect("a file"));
+    let store = now(Store::open(blobs, None)).expect("a store");
+    let holder = Holder { name: "bench".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };
+    let mut lease = now(store.acquire("dev", &holder, 0, &|_| true)).expect("a lease");
+    let small = plan(&load(&Files::project("environment dev {\n}\n")), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new()).0;
+    now(store.begin(&mut lease, &small, Vec::new(), &Actor::default())).expect("a run");
+    let outcome = Outcome::Succeeded;
+    let ending =
+        Ending { outcome: &outcome, state: Some(&state), name: None, complete: Vec::new(), verified: false, gates: Vec::new(), pin: false };
+    now(store.finish(&mut lease, &[], ending, &Actor::default())).expect("ended");
+    now(store.begin(&mut lease, &small, Vec::new(), &Actor::default())).expect("a run");
+    bencher.bench_local(|| now(store.append(&mut lease, &[Entry::Done { step: StepId(0) }])).expect("written"));
 }

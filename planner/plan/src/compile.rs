@@ -160,6 +160,7 @@ fn assemble(
         cause.sort();
         cause.dedup();
         let mut rollback_point = true;
+        let first = plan.steps.len();
         for part in item.parts {
             plan.observed.entry(part.provider.clone()).or_default().insert(part.object.clone(), part.observed);
             for draft in part.drafts {
@@ -186,11 +187,10 @@ fn assemble(
         }
         // Who waits for a service without steps of its own waits for whom that waits.
         last.insert(addr.clone(), previous);
-        plan.changes.push(item.change);
+        let mut change = item.change;
+        change.risks = risk::risks(&change, &plan.steps[first..]);
+        plan.changes.push(change);
         plan.result.insert(addr.clone(), item.result);
-    }
-    for change in &mut plan.changes {
-        change.risks = risk::risks(change, &plan.steps);
     }
     defer::name_steps(&mut plan.deferred, &last);
     plan.estimate = estimate::estimate(&plan.steps);

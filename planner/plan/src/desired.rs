@@ -3,6 +3,7 @@
 use crate::model::{AppliedService, ApprovalGate, Gate, OnFailure, Window};
 use dax_core::{Name, ResourceAddr, Span, Value};
 use dax_ir::{Data, Environment, Layer, Node};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What is wanted of an environment.
@@ -95,7 +96,7 @@ impl Fields<'_> {
     pub fn unknown(self) -> Vec<(Name, Name)> {
         let mut found = Vec::new();
         if let Self::Node(node) = self {
-            unknown(node, String::new(), &mut found);
+            unknown(node, &mut Vec::new(), &mut found);
         }
         found
     }
@@ -110,13 +111,25 @@ fn same(node: &Node, value: &Value) -> bool {
     }
 }
 
-fn unknown(node: &Node, path: String, found: &mut Vec<(Name, Name)>) {
-    let join = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+/// Collects leaves that are not known; the path so far is a stack, because hardly ever is one of them wanted.
+fn unknown<'n>(node: &'n Node, path: &mut Vec<Cow<'n, str>>, found: &mut Vec<(Name, Name)>) {
     match &node.data {
-        Data::Leaf(Value::Unknown(unknown)) => found.push((path.into(), unknown.cause.clone())),
+        Data::Leaf(Value::Unknown(unknown)) => found.push((path.join(".").into(), unknown.cause.clone())),
         Data::Leaf(_) => {}
-        Data::List(items) => items.iter().enumerate().for_each(|(at, item)| unknown(item, join(&at.to_string()), found)),
-        Data::Map(map) => map.iter().for_each(|(key, item)| unknown(item, join(key), found)),
+        Data::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                path.push(at.to_string().into());
+                unknown(item, path, found);
+                path.pop();
+            }
+        }
+        Data::Map(map) => {
+            for (key, item) in map {
+                path.push(key.as_str().into());
+                unknown(item, path, found);
+                path.pop();
+            }
+        }
     }
 }
 

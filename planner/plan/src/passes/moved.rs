@@ -3,12 +3,13 @@
 use crate::desired::Desired;
 use crate::model::AppliedService;
 use dax_core::ResourceAddr;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What was applied, by today's addresses.
-pub(crate) struct Renamed {
+pub(crate) struct Renamed<'a> {
     /// By the address of today.
-    pub(crate) applied: BTreeMap<ResourceAddr, AppliedService>,
+    pub(crate) applied: Cow<'a, BTreeMap<ResourceAddr, AppliedService>>,
     /// The former address of each that has another one.
     pub(crate) from: BTreeMap<ResourceAddr, ResourceAddr>,
 }
@@ -16,8 +17,11 @@ pub(crate) struct Renamed {
 /// Applies every `moved` whose old address the state knows and whose new one it does not.
 ///
 /// What runs keeps the name that it has on its provider: the state remembers that it differs.
-pub(crate) fn rename(applied: &BTreeMap<ResourceAddr, AppliedService>, moved: &[(ResourceAddr, ResourceAddr)]) -> Renamed {
-    let mut renamed = Renamed { applied: BTreeMap::new(), from: BTreeMap::new() };
+pub(crate) fn rename<'a>(applied: &'a BTreeMap<ResourceAddr, AppliedService>, moved: &[(ResourceAddr, ResourceAddr)]) -> Renamed<'a> {
+    if moved.is_empty() {
+        return Renamed { applied: Cow::Borrowed(applied), from: BTreeMap::new() };
+    }
+    let (mut today, mut former) = (BTreeMap::new(), BTreeMap::new());
     let target = |addr: &ResourceAddr| moved.iter().find_map(|(from, to)| instance(addr, from, to));
     for (addr, service) in applied {
         // A chain of moves is followed to its end; a circle ends when every move was used once.
@@ -32,17 +36,17 @@ pub(crate) fn rename(applied: &BTreeMap<ResourceAddr, AppliedService>, moved: &[
         service.needs = service.needs.iter().map(|need| target(need).unwrap_or_else(|| need.clone())).collect();
         let taken = now != *addr && applied.contains_key(&now) && target(&now).is_none();
         if now == *addr || taken {
-            renamed.applied.insert(addr.clone(), service);
+            today.insert(addr.clone(), service);
             continue;
         }
         service.object = service.object(addr).into();
         if service.object == now.name() {
             service.object = dax_core::Name::default();
         }
-        renamed.from.insert(now.clone(), addr.clone());
-        renamed.applied.insert(now, service);
+        former.insert(now.clone(), addr.clone());
+        today.insert(now, service);
     }
-    renamed
+    Renamed { applied: Cow::Owned(today), from: former }
 }
 
 /// The moves that lead back: what runs as one object is one service, whatever it was called in between.

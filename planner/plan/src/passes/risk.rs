@@ -3,10 +3,10 @@
 use crate::model::{Action, Change, InverseClass, Owner, ReplaceOrder, Risk, Step, StepKind};
 use dax_core::Value;
 
-/// The risks of a change, the worst first.
+/// The risks of a change with these steps of its own, the worst first.
 pub(crate) fn risks(change: &Change, steps: &[Step]) -> Vec<Risk> {
     let mut found = std::collections::BTreeSet::new();
-    let own = || steps.iter().filter(|step| step.service == change.addr);
+    let own = || steps.iter();
     if own().any(|step| step.inverse.class == InverseClass::None) {
         found.insert(Risk::PointOfNoReturn);
     }
