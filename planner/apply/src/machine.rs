@@ -432,9 +432,13 @@ impl Machine {
         self.aborted = true;
         self.open.clear();
         let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-        self.failure.get_or_insert((None, format!("ended by {by}{why}")));
+        let ended = (None, format!("ended by {by}{why}"));
         if self.phase == Phase::Forward {
+            // Whatever was held: it is over because somebody ended it.
+            self.failure = Some(ended);
             self.phase = Phase::Draining;
+        } else {
+            self.failure.get_or_insert(ended);
         }
     }
 

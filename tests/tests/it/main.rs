@@ -6,6 +6,7 @@ mod format;
 mod kill;
 mod pages;
 mod plan;
+mod policies;
 mod render;
 mod replay;
 mod robust;
