@@ -81,9 +81,19 @@ pub(crate) fn steps(numbers: &[u32]) -> Vec<StepId> {
     numbers.iter().map(|number| StepId(number.saturating_sub(1))).collect()
 }
 
-/// The part of an environment that is meant.
-pub(crate) fn selection(args: &SelectionArgs) -> Selection {
-    Selection { targets: args.targets.clone(), exclude: args.exclude.clone() }
+/// What is to be planned.
+pub(crate) fn plan_request(
+    environment_arg: &EnvironmentArg,
+    params_args: &ParamArgs,
+    selection: &SelectionArgs,
+    engine: &Engine,
+) -> Result<PlanRequest, CliError> {
+    Ok(PlanRequest {
+        environment: environment(environment_arg, engine)?,
+        params: params(params_args, Missing::Report),
+        selection: Selection { targets: selection.targets.clone(), exclude: selection.exclude.clone() },
+        adopt: None,
+    })
 }
 
 /// The parameters of a command.

@@ -182,7 +182,7 @@ impl Engine {
         }
         for change in &plan.changes {
             let addr = change.moved_from.as_ref().unwrap_or(&change.addr);
-            let now = state.services.get(addr).map(dax_plan::model::AppliedService::fingerprint);
+            let now = state.services.get(addr).map(dax_plan::digest::fingerprint);
             if plan.known.get(&change.addr).is_some_and(|then| *then != now) {
                 let message = format!("{addr} was applied anew since it was made (state {}, now {})", plan.base.serial, base.serial);
                 return Err(EngineError::Stale { message });
@@ -209,10 +209,7 @@ impl Engine {
     ) -> Result<Finished, EngineError> {
         let store = self.store()?;
         let nothing = || EngineError::NothingToResume { environment: environment.map(str::to_owned) };
-        let candidates: Vec<Name> = match environment {
-            Some(name) => vec![name.into()],
-            None => self.runtime.block_on(store.environments())?,
-        };
+        let candidates: Vec<Name> = self.named_or_all(&store, environment)?;
         let mut open = None;
         for name in candidates {
             if self.runtime.block_on(store.unfinished(&name))?.is_some() {

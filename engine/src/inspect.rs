@@ -51,10 +51,7 @@ impl Engine {
     /// The state or a platform cannot be read.
     pub fn status(&self, environment: Option<&str>) -> Result<Vec<ServiceStatus>, EngineError> {
         let store = self.store()?;
-        let environments = match environment {
-            Some(name) => vec![name.into()],
-            None => self.runtime.block_on(store.environments())?,
-        };
+        let environments = self.named_or_all(&store, environment)?;
         let mut all = Vec::new();
         for environment in environments {
             let (snapshot, _) = self.runtime.block_on(store.state(&environment))?;
@@ -74,10 +71,7 @@ impl Engine {
     /// The state cannot be read.
     pub fn history(&self, environment: Option<&str>) -> Result<Vec<HistoryEntry>, EngineError> {
         let store = self.store()?;
-        let environments = match environment {
-            Some(name) => vec![name.into()],
-            None => self.runtime.block_on(store.environments())?,
-        };
+        let environments = self.named_or_all(&store, environment)?;
         let mut all = Vec::new();
         for name in environments {
             let points = self.runtime.block_on(store.points(&name))?;

@@ -182,6 +182,14 @@ impl Engine {
         Ok(dax_doc::site(&dax_doc::Request { loaded: &checked.loaded, graph: &checked.graph, pictures: &pictures }))
     }
 
+    /// The environment that is named, or all that have a state.
+    fn named_or_all(&self, store: &dax_apply::Store, environment: Option<&str>) -> Result<Vec<Name>, EngineError> {
+        match environment {
+            Some(name) => Ok(vec![name.into()]),
+            None => Ok(self.runtime.block_on(store.environments())?),
+        }
+    }
+
     /// The platforms of these instances, and the reader of secrets.
     fn providers(&self, instances: impl IntoIterator<Item = Name>) -> Result<Providers, EngineError> {
         let mut platforms: BTreeMap<Name, Arc<dyn Platform>> = BTreeMap::new();

@@ -119,10 +119,7 @@ impl Engine {
     /// The state cannot be read.
     pub fn applied(&self, environment: Option<&str>) -> Result<Vec<Snapshotted>, EngineError> {
         let store = self.store()?;
-        let environments = match environment {
-            Some(name) => vec![name.into()],
-            None => self.runtime.block_on(store.environments())?,
-        };
+        let environments = self.named_or_all(&store, environment)?;
         let mut all = Vec::new();
         for environment in environments {
             let (snapshot, version) = self.runtime.block_on(store.state(&environment))?;
@@ -157,10 +154,7 @@ impl Engine {
             }
         }
         let store = self.store()?;
-        let environments = match environment {
-            Some(name) => vec![name.into()],
-            None => self.runtime.block_on(store.environments())?,
-        };
+        let environments = self.named_or_all(&store, environment)?;
         environments.iter().map(|name| Ok(self.runtime.block_on(store.verify(name))?)).collect()
     }
 

@@ -1,21 +1,16 @@
 //! `dax apply`: carries a plan out.
 
 use crate::args::ApplyArgs;
-use crate::commands::{environment, params, selection, show_and_apply};
+use crate::commands::{plan_request, show_and_apply};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing, PlanRequest, diagnostic};
+use dax_engine::{Engine, diagnostic};
 
 pub(crate) fn run(args: ApplyArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let (plan, again) = match &args.file {
         Some(file) => (engine.open_plan(file)?, None),
         None => {
-            let request = PlanRequest {
-                environment: environment(&args.environment, engine)?,
-                params: params(&args.params, Missing::Report),
-                selection: selection(&args.selection),
-                adopt: None,
-            };
+            let request = plan_request(&args.environment, &args.params, &args.selection, engine)?;
             let judged = engine.plan(&request)?;
             if !diagnostic::has_errors(&judged.findings) {
                 out.diagnostics(&judged.sources, &judged.findings);

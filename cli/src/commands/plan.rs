@@ -1,19 +1,13 @@
 //! `dax plan`: what `apply` would do.
 
 use crate::args::PlanArgs;
-use crate::commands::{environment, params, selection, simulate};
+use crate::commands::{plan_request, simulate};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing, PlanRequest, diagnostic};
+use dax_engine::{Engine, diagnostic};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let request = PlanRequest {
-        environment: environment(&args.environment, engine)?,
-        params: params(&args.params, Missing::Report),
-        selection: selection(&args.selection),
-        adopt: None,
-    };
-    let judged = engine.plan(&request)?;
+    let judged = engine.plan(&plan_request(&args.environment, &args.params, &args.selection, engine)?)?;
     let plan = &judged.plan;
     out.plan(plan, &judged.standing, &args.shown);
     if args.simulate {

@@ -8,12 +8,12 @@ use crate::machine::{Command, Event, Failure, Machine};
 use crate::operations::{self, Specs, Which};
 use crate::store::audit::Actor;
 use crate::store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
-use crate::world;
-use dax_core::{Name, RevisionId, SecretRef, Value};
+use crate::world::{self, Providers};
+use dax_core::{Name, RevisionId, Value};
 use dax_plan::analysis::{Measured, Verdict, failing};
 use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId, StepKind};
-use dax_provider_api::{Platform, Query};
+use dax_provider_api::Query;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,18 +26,6 @@ const LISTEN: Duration = Duration::from_secs(1);
 
 /// The time, in milliseconds since 1970.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// Reads the value of a secret, or says why it cannot be read.
-pub type SecretReader = Arc<dyn Fn(&SecretRef) -> Result<String, String> + Send + Sync>;
-
-/// What the driver reaches the world through.
-#[derive(Clone)]
-pub struct Providers {
-    /// Platforms by provider instance.
-    pub platforms: BTreeMap<Name, Arc<dyn Platform>>,
-    /// Reads the value of a secret.
-    pub secret: SecretReader,
-}
 
 /// What a front end may show.
 #[derive(Clone, Debug)]

@@ -13,7 +13,8 @@ pub mod simulate;
 pub mod store;
 pub mod world;
 
-pub use driver::{Clock, Driver, Progress, Providers};
+pub use driver::{Clock, Driver, Progress};
 pub use journal::{Entry, How, Outcome};
 pub use machine::Machine;
 pub use store::{Holder, Lease, Run, Snapshot, Store, StoreError};
+pub use world::{Providers, SecretReader};

@@ -1,14 +1,26 @@
 //! What the live objects are to a plan: whether it is stale, and whether they are as it says when it is done.
 
-use crate::driver::Providers;
-use dax_core::{LiveService, Name, Value, image};
+use dax_core::{LiveService, Name, SecretRef, Value, image};
 use dax_plan::{LiveState, Plan};
-use dax_provider_api::ProviderError;
+use dax_provider_api::{Platform, ProviderError};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Reads of the live objects before a difference is believed: a platform may be behind its own writes.
 const READS: u32 = 4;
+
+/// Reads the value of a secret, or says why it cannot be read.
+pub type SecretReader = Arc<dyn Fn(&SecretRef) -> Result<String, String> + Send + Sync>;
+
+/// What the driver reaches the world through.
+#[derive(Clone)]
+pub struct Providers {
+    /// Platforms by provider instance.
+    pub platforms: BTreeMap<Name, Arc<dyn Platform>>,
+    /// Reads the value of a secret.
+    pub secret: SecretReader,
+}
 
 /// Everything that runs in an environment, one call a platform.
 ///

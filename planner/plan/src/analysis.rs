@@ -8,7 +8,7 @@ mod read;
 pub use assess::{Decision, Tally, assess};
 pub use baseline::{MannWhitney, mann_whitney, worse};
 pub use judge::{failing, judge};
-pub(crate) use read::read;
+pub(crate) use read::{hundredths, read};
 
 use dax_core::{Name, Value};
 use serde::{Deserialize, Serialize};

@@ -1,41 +1,13 @@
 //! Puts a plan together: what each service needs done, in the order that needs allow.
 
 use crate::desired::{Desired, Removed};
-use crate::image::LiveState;
-use crate::model::{
-    AppliedService, Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, StateVersion, Step, StepId, StepKind,
-};
-use crate::passes::{Selection, defer, estimate, moved, order, risk, select};
+use crate::model::{Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step, StepId, StepKind};
+use crate::passes::{defer, estimate, moved, order, risk, select};
+use crate::request::Request;
 use crate::work::{self, Past, Work};
-use crate::{invariants, strategy};
-use dax_core::{Diagnostic, Name, ResourceAddr, Span, Traits, Value};
+use crate::{digest, invariants, strategy};
+use dax_core::{Diagnostic, Name, ResourceAddr, Traits};
 use std::collections::BTreeMap;
-
-/// What to plan from. No defaults: each caller states every choice.
-pub struct Request<'r> {
-    /// The project.
-    pub project: Name,
-    /// The environment.
-    pub environment: Name,
-    /// What the plan is for.
-    pub mode: Mode,
-    /// Parameters of the program.
-    pub params: BTreeMap<Name, Value>,
-    /// Digest of the program's texts.
-    pub sources: Name,
-    /// The state that `applied` is.
-    pub base: StateVersion,
-    /// What dax applied last.
-    pub applied: &'r BTreeMap<ResourceAddr, AppliedService>,
-    /// What runs.
-    pub live: &'r LiveState,
-    /// What the platform of a provider instance can do.
-    pub traits: &'r dyn Fn(&Name) -> Traits,
-    /// What to plan of all that.
-    pub selection: Selection,
-    /// Turns a span into `file:line:column`.
-    pub locate: &'r dyn Fn(Span) -> String,
-}
 
 /// Orders the steps that lead from what runs to what is wanted; a plan with errors is not to be applied.
 pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnostic>) {
@@ -84,7 +56,7 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
     });
     for change in &plan.changes {
         let before = request.applied.get(change.moved_from.as_ref().unwrap_or(&change.addr));
-        plan.known.insert(change.addr.clone(), before.map(AppliedService::fingerprint));
+        plan.known.insert(change.addr.clone(), before.map(digest::fingerprint));
     }
     for broken in invariants::prove(&plan) {
         let service = desired.services.get(&broken.service);

@@ -13,15 +13,17 @@ pub use dax_core::image;
 pub mod invariants;
 pub mod model;
 mod passes;
+mod request;
 mod revision;
 pub mod strategy;
 mod work;
 
-pub use compile::{Request, plan};
+pub use compile::plan;
 pub use desired::{Desired, DesiredService, from_graph};
 pub use image::LiveState;
 pub use model::{Plan, Step, StepId, StepKind};
 pub use passes::{Selection, addressed};
+pub use request::Request;
 
 use dax_core::Code;
 

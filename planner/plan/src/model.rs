@@ -220,11 +220,6 @@ pub struct AppliedService {
 }
 
 impl AppliedService {
-    /// Tells it from any other; a plan remembers it so that it notices when the state has moved on.
-    pub fn fingerprint(&self) -> Name {
-        Name::new(&blake3::hash(&crate::digest::canonical(self)).to_hex()[..16])
-    }
-
     /// What the service with this address is called on its provider.
     pub fn object<'o>(&'o self, addr: &'o ResourceAddr) -> &'o str {
         if self.object.is_empty() { addr.name() } else { &self.object }

@@ -3,7 +3,7 @@
 //! A [`Sequence`] carries the object along as the steps will leave it, so that every pre-image, post-image
 //! and inverse is read off the object and never guessed.
 
-use crate::analysis::{self, Analysis};
+use crate::analysis::{self, Analysis, hundredths};
 use crate::image::{Image, replicas_path, routes_value, traffic_value};
 use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
@@ -409,12 +409,6 @@ fn words(config: &Value, name: &str) -> Vec<Name> {
 
 fn millis(config: &Value, name: &str) -> u64 {
     config.get(name).and_then(Value::as_millis).unwrap_or(0)
-}
-
-/// A percentage in hundredths of a percent.
-pub(crate) fn hundredths(value: &Value) -> Option<u32> {
-    let Value::Quantity(share) = value else { return None };
-    u32::try_from((share.base * dax_core::Decimal::from(100)).round()).ok()
 }
 
 /// A number of replicas, or a share of those wanted.

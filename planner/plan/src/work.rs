@@ -1,8 +1,8 @@
 //! What one service needs done, whatever the others need.
 
-use crate::compile::Request;
 use crate::desired::{DesiredService, Removed};
 use crate::model::{Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder, StepKind};
+use crate::request::Request;
 use crate::revision::{self, REVISION_FIELDS};
 use crate::strategy::{Draft, Incoming, Sequence, Strategy};
 use crate::{NOT_OURS, diff};

@@ -153,7 +153,7 @@ fn a_step_that_cannot_be_taken_back_is_tried_again_or_left_with_a_recorded_reaso
     let mut machine = Machine::new(left.plan.clone(), &left.journal());
     assert_eq!(machine.keep(StepId(0), &"ann".into(), "no"), None, "only what is stuck can be left");
     let entry = machine.keep(step, &"ann".into(), "deleted by hand").expect("it is stuck");
-    left.note(&[entry.clone()]);
+    left.note(std::slice::from_ref(&entry));
     assert!(matches!(left.finish(), Outcome::RolledBack { .. }));
     assert!(left.journal().contains(&entry), "who left it, and why, stays on record");
 }

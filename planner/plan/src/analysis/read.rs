@@ -50,7 +50,7 @@ pub(crate) fn read(config: &Value) -> Option<Analysis> {
 }
 
 fn baseline(value: &Value) -> Option<Baseline> {
-    let share = |name: &str| crate::strategy::hundredths(value.get(name)?);
+    let share = |name: &str| hundredths(value.get(name)?);
     Some(Baseline {
         metric: Name::new(value.get("metric")?.as_str()?),
         worse: match value.get("worse")?.as_str()? {
@@ -83,4 +83,10 @@ fn condition(value: &Value) -> Option<Condition> {
         _ => Comparison::GreaterEqual,
     };
     Some(Condition::Compare { metric: Name::new(value.get("metric")?.as_str()?), op, value: value.get("value")?.clone() })
+}
+
+/// A percentage in hundredths of a percent.
+pub(crate) fn hundredths(value: &Value) -> Option<u32> {
+    let Value::Quantity(share) = value else { return None };
+    u32::try_from((share.base * dax_core::Decimal::from(100)).round()).ok()
 }

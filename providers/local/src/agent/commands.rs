@@ -2,6 +2,7 @@
 
 use super::Agent;
 use super::process::{Launch, Process};
+use super::record::Known;
 use super::service::Service;
 use dax_core::{Name, RevisionId, Value};
 use std::collections::BTreeMap;
@@ -22,15 +23,6 @@ pub(super) struct Run {
     pub(super) command: Vec<Name>,
     pub(super) secrets: BTreeMap<Name, String>,
     pub(super) timeout: Duration,
-}
-
-/// What is known of a command that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(super) enum Known {
-    /// It was begun; how it ended is not known.
-    Begun,
-    /// It ended well.
-    Done,
 }
 
 impl Agent {

@@ -1,6 +1,5 @@
 //! What the agent's record holds: what runs, with references to secrets and never their values.
 
-use super::commands::Known;
 use super::process::Identity;
 use dax_core::{Name, RevisionId, Route, Value};
 use serde::{Deserialize, Serialize};
@@ -40,4 +39,13 @@ pub(super) struct ReplicaRecord {
     pub(super) number: u64,
     pub(super) ports: BTreeMap<Name, u16>,
     pub(super) process: Option<Identity>,
+}
+
+/// What is known of a command that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Known {
+    /// It was begun; how it ended is not known.
+    Begun,
+    /// It ended well.
+    Done,
 }

@@ -1,11 +1,10 @@
 //! A service: its revisions, its replicas, its ports and its traffic.
 
 use super::Agent;
-use super::commands::Known;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::proxy::{Backend, Listener, Router};
-use super::record::{ReplicaRecord, RevisionRecord, ServiceRecord};
+use super::record::{Known, ReplicaRecord, RevisionRecord, ServiceRecord};
 use super::replica::{Recipe, Replica};
 use crate::protocol::INHERITED;
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Value};
