@@ -31,6 +31,7 @@ use dax_plan::model::{AppliedService, StateVersion};
 use head::Head;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -107,7 +108,15 @@ impl Store {
     }
 
     fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(bytes).map_err(|error| self.corrupt(error.to_string()))
+        serde_json::from_slice(&self.unpack(bytes)?).map_err(|error| self.corrupt(error.to_string()))
+    }
+
+    /// A text as it was before it was packed.
+    fn unpack<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>> {
+        match bytes.strip_prefix(PACKED) {
+            None => Ok(Cow::Borrowed(bytes)),
+            Some(packed) => lz4_flex::decompress_size_prepended(packed).map(Cow::Owned).map_err(|error| self.corrupt(error.to_string())),
+        }
     }
 
     /// The digest by which a text is named; with a key where the texts are sealed.
@@ -203,7 +212,7 @@ impl Store {
         let Some((head, _)) = self.head(environment).await? else { return Ok(None) };
         let Some(key) = &head.state else { return Ok(None) };
         let bytes = self.named(key).await?;
-        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(Some(String::from_utf8_lossy(&self.unpack(&bytes)?).into_owned()))
     }
 
     fn state_file(&self, environment: &str, serial: u64, snapshot: &Snapshot) -> (String, Vec<u8>) {
@@ -255,8 +264,14 @@ fn fenced_by(lease: &Lease, head: &Head) -> StoreError {
     StoreError::Fenced { environment: lease.environment.to_string(), holder }
 }
 
+/// What a packed text begins with; JSON never does.
+const PACKED: &[u8] = b"lz4\x01";
+/// Texts from this size on are packed: plans and states of many services repeat themselves.
+const LARGE: usize = 16 * 1024;
+
 pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json::to_vec(value).expect("stored values serialise: no map has keys that are not text")
+    let text = serde_json::to_vec(value).expect("stored values serialise: no map has keys that are not text");
+    if text.len() < LARGE { text } else { [PACKED, &lz4_flex::compress_prepend_size(&text)].concat() }
 }
 
 /// Sixteen hexadecimal digits of chance.
