@@ -1,7 +1,7 @@
 //! Carrying plans out: lease, staleness, run, what is left afterwards, and what was put off until then.
 
-use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, holder, now_ms, planning, unknown};
-use dax_apply::store::audit::Actor;
+use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms, planning, unknown};
+use dax_apply::store::audit::{Actor, Commit};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::Name;
 use dax_plan::model::Idempotency;
@@ -98,7 +98,8 @@ impl Engine {
         {
             return Err(EngineError::OtherDigest { expected: expected.clone(), found });
         }
-        let actor = Actor { who: holder::who(), why, at_ms: now_ms() };
+        let commit = git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms });
+        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit };
         let mut plan = plan;
         for _ in 0..MOST_PARTS {
             self.allowed(&plan, &acknowledged)?;
@@ -219,7 +220,7 @@ impl Engine {
         }
         let environment = open.ok_or_else(nothing)?;
         let mut lease = self.acquire(&store, &environment, lock_timeout)?;
-        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms() };
+        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms(), commit: None };
         let result = match self.runtime.block_on(store.unfinished(&environment)) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(nothing()), // its holder ended it while we waited

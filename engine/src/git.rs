@@ -31,6 +31,14 @@ pub(crate) fn top(folder: &Path) -> Result<PathBuf, EngineError> {
     Ok(PathBuf::from(String::from_utf8_lossy(&out).trim().to_owned()))
 }
 
+/// The commit that a folder is at, and when it was made in milliseconds since 1970; nothing outside of a repository.
+pub(crate) fn head(folder: &Path) -> Option<(String, u64)> {
+    let out = git(folder, &["log", "-1", "--format=%H %ct"]).ok()?;
+    let text = String::from_utf8_lossy(&out);
+    let (id, seconds) = text.trim().split_once(' ')?;
+    Some((id.to_owned(), seconds.parse::<u64>().ok()?.saturating_mul(1000)))
+}
+
 /// The files of a revision that a program can be made of, by path from the top.
 pub(crate) fn files_at(top: &Path, revision: &str) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
     let commit = format!("{revision}^{{commit}}");

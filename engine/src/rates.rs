@@ -28,7 +28,8 @@ pub struct Rates {
     pub active_deployments: BTreeMap<Name, u64>,
     /// Successful deployments a day, over the time that the record spans.
     pub deployment_frequency_per_day: Option<f64>,
-    /// Median time from the beginning of a deployment to its success, in seconds; the change itself may be older.
+    /// Median time from the commit of the program to the success of its deployment, in seconds; from the beginning of
+    /// the deployment where the program lies in no repository.
     pub lead_time_seconds: Option<f64>,
     /// Share of the deployments that failed or were rolled back later.
     pub change_failure_rate: Option<f64>,
@@ -83,7 +84,8 @@ fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
             ("succeeded", true) => {
                 good += 1;
                 last_good = Some(ended);
-                lead.push(float(ended.saturating_sub(run.started_ms)) / 1000.0);
+                let since = run.commit.as_ref().map_or(run.started_ms, |commit| commit.at_ms);
+                lead.push(float(ended.saturating_sub(since)) / 1000.0);
                 restore.extend(broken_since.take().map(|since| float(ended.saturating_sub(since)) / 1000.0));
             }
             ("succeeded", false) if run.mode == "rollback" => {
@@ -160,7 +162,7 @@ pub fn prometheus(all: &[Rates]) -> String {
         }
     };
     measure("dora_deployment_frequency_per_day", "Successful deployments a day.", &|one| one.deployment_frequency_per_day);
-    measure("dora_lead_time_seconds", "Median time from the beginning of a deployment to its success.", &|one| one.lead_time_seconds);
+    measure("dora_lead_time_seconds", "Median time from the commit to the success of its deployment.", &|one| one.lead_time_seconds);
     measure("dora_change_failure_ratio", "Share of the deployments that failed or were rolled back.", &|one| one.change_failure_rate);
     measure("dora_time_to_restore_seconds", "Median time until all was well again.", &|one| one.time_to_restore_seconds);
     out

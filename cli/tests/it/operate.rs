@@ -360,3 +360,31 @@ environment dev {
     assert_eq!(done(), "1 web\n2 web\nback web\n2 web\n");
     assert_eq!(project.get(project.ports[0]).expect("an answer").1, "demo version 2");
 }
+
+#[test]
+fn an_environment_comes_after_one_that_was_verified_and_the_commit_stays_on_record() {
+    let analysis = "\nstrategy s: canary {\n  step 50% hold 300ms\n  analysis every 100ms from memory.world {\n    metric e: Percent = memory\"error_rate\"\n    require e < 1%\n    on_no_data = \"pass\"\n  }\n}\n";
+    let environments = "\nenvironment dev {\n  bind [api, web] to memory.world\n  rollout web with s\n}\n\nenvironment production {\n  after dev { verified = true }\n  bind [api, web] to memory.world\n}\n";
+    let project = memory(&format!("{TWO}{analysis}{environments}"));
+    let git = |args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args).current_dir(project.path("."));
+        assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("git").success(), "git {args:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "main.dax", "dax.mod"]);
+    git(&["commit", "-q", "-m", "one"]);
+    let refused = |what: &str| {
+        let said = project.expect(3, &["apply", "-e", "production", "--auto-approve"]);
+        assert!(said.err.contains(what), "{}", said.err);
+    };
+    refused("`dev` was not applied successfully yet");
+    apply(&project, 0, &[]);
+    // The first time there was nothing to compare with, and nothing was watched.
+    refused("no analysis passed in the last run of `dev`");
+    apply(&project, 0, &["-p", "version=2"]);
+    project.expect(0, &["apply", "-e", "production", "--auto-approve"]);
+    let runs = history(&project);
+    assert_eq!(runs["runs"][0]["commit"]["id"].as_str().map(str::len), Some(40));
+    assert!(runs["metrics"][0]["lead_time_seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0), "{runs}");
+}

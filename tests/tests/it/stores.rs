@@ -28,7 +28,7 @@ fn holder(name: &str) -> Holder {
 }
 
 fn actor(at_ms: u64) -> Actor {
-    Actor { who: "ann".into(), why: "because".to_owned(), at_ms }
+    Actor { who: "ann".into(), why: "because".to_owned(), at_ms, commit: None }
 }
 
 fn some_plan() -> Plan {

@@ -25,6 +25,9 @@ pub enum What {
         approved_by: Vec<Name>,
         /// Services that it changes, with the revision that each gets.
         services: Vec<Touched>,
+        /// The commit of the program, where it lies in a repository.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
     },
     /// Somebody carried a run on.
     Resume {
@@ -66,6 +69,15 @@ pub enum What {
         /// What the state no longer knows.
         service: ResourceAddr,
     },
+}
+
+/// A commit of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its hash.
+    pub id: Name,
+    /// When it was made, in milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// A service that a run changes.
@@ -111,6 +123,8 @@ pub struct Actor {
     pub why: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The commit of the program that is carried out, if it lies in a repository.
+    pub commit: Option<Commit>,
 }
 
 fn key(environment: &str, seq: u64, hash: &str) -> String {

@@ -1,6 +1,6 @@
 //! Runs: their plans, their journals, and the states that they leave.
 
-use super::audit::{Actor, Touched, What};
+use super::audit::{Actor, Commit, Touched, What};
 use super::head::{End, Head, OpenRun};
 use super::{Lease, Pin, Result, Snapshot, Store, json};
 use crate::journal::{Entry, Outcome};
@@ -46,6 +46,8 @@ pub struct Run {
     pub approved_by: Vec<Name>,
     /// What it changed, or was to.
     pub services: Vec<Touched>,
+    /// The commit of the program.
+    pub commit: Option<Commit>,
     /// Services that are as its plan says.
     pub complete: Vec<ResourceAddr>,
     /// Whether an analysis passed on the way.
@@ -120,7 +122,15 @@ impl Store {
             to: change.to.as_ref().map(|id| id.0.clone()),
         });
         let serial = lease.head.serial;
-        let what = What::Begin { run: id, mode: mode.clone(), digest: digest.clone(), serial, approved_by, services: services.collect() };
+        let what = What::Begin {
+            run: id,
+            mode: mode.clone(),
+            digest: digest.clone(),
+            serial,
+            approved_by,
+            services: services.collect(),
+            commit: actor.commit.clone(),
+        };
         let (key, record, end) = self.next_record(lease, actor, what);
         let holder = lease.head.holder.as_ref().map_or_else(String::new, |holder| holder.name.clone());
         let open = OpenRun {
@@ -356,7 +366,7 @@ impl Store {
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
         for record in self.audit(environment).await? {
             match record.what {
-                What::Begin { run, mode, digest, serial, approved_by, services } => {
+                What::Begin { run, mode, digest, serial, approved_by, services, commit } => {
                     let begun = Run {
                         id: run,
                         environment: environment.into(),
@@ -372,6 +382,7 @@ impl Store {
                         left: None,
                         approved_by,
                         services,
+                        commit,
                         complete: Vec::new(),
                         verified: false,
                     };
