@@ -388,3 +388,40 @@ fn an_environment_comes_after_one_that_was_verified_and_the_commit_stays_on_reco
     assert_eq!(runs["runs"][0]["commit"]["id"].as_str().map(str::len), Some(40));
     assert!(runs["metrics"][0]["lead_time_seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0), "{runs}");
 }
+
+#[test]
+fn a_failing_command_that_prints_a_secret_tells_nobody_what_it_is() {
+    let text = "import local from \"std/local\"
+
+secret password: string from env(\"SHOP_PASSWORD\")
+
+provider local.machine {
+}
+
+service web {
+  command = [\"dax\", \"demo-service\"]
+  env     = { PASSWORD: password }
+}
+
+strategy s: immediate {
+  migrate [\"sh\", \"-c\", \"echo connecting with $PASSWORD; exit 3\"] undo [\"true\"]
+}
+
+environment dev {
+  bind web to local.machine
+  rollout web with s
+}
+";
+    let project = Project::new(text);
+    let output =
+        project.command(&["apply", "-e", "dev", "--auto-approve"]).env("SHOP_PASSWORD", "hunter2hunter2").output().expect("dax runs");
+    let said = crate::project::said(&output);
+    assert_eq!(said.code, 5, "{}", said.err);
+    assert!(said.err.contains("connecting with ***"), "{}", said.err);
+    assert!(!said.err.contains("hunter2hunter2"));
+    for (path, bytes) in crate::project::all_bytes(&project.path(".dax")) {
+        let inside = bytes.windows(14).any(|window| window == b"hunter2hunter2");
+        // What a process writes into its own log is its own business.
+        assert!(!inside || path.extension().is_some_and(|end| end == "log"), "{} holds the secret", path.display());
+    }
+}

@@ -52,7 +52,9 @@ impl Sqlite {
             return Err(StoreError::Newer { place, found, known: LAYOUT });
         }
         if found < LAYOUT {
-            let message = format!("it has the layout {found} of a preview of dax, which this version does not read");
+            let message = format!(
+                "it has the layout {found} of a preview of dax, which this version does not read: move it away and take over what runs with `dax adopt`"
+            );
             return Err(StoreError::Io { place, message });
         }
         Ok(Self { connection: Mutex::new(connection), path: path.to_owned() })

@@ -1,7 +1,7 @@
 //! Commands that run beside a service: hooks and migrations, each once however often it is asked for.
 
 use super::Agent;
-use super::process::{Launch, Process};
+use super::process::{Launch, Process, redacted};
 use super::record::Known;
 use super::service::Service;
 use dax_core::{Name, RevisionId, Value};
@@ -55,21 +55,21 @@ async fn execute(service: &Arc<Service>, run: &Run, shown: &str) -> Result<(), S
     let mut process = Process::start(&launch)?;
     let Ok(ended) = tokio::time::timeout(run.timeout, process.succeeded()).await else {
         process.stop(Duration::from_secs(1)).await;
-        return Err(format!("`{shown}` was not done within {} s{}", run.timeout.as_secs(), lines(&launched.log)));
+        return Err(format!("`{shown}` was not done within {} s{}", run.timeout.as_secs(), lines(&launched.log, &run.secrets)));
     };
     match ended {
         Ok(()) => {
             let _ = std::fs::remove_file(&launched.log);
             Ok(())
         }
-        Err(how) => Err(format!("`{shown}`: {how}{}", lines(&launched.log))),
+        Err(how) => Err(format!("`{shown}`: {how}{}", lines(&launched.log, &run.secrets))),
     }
 }
 
-/// The last lines of a log, as the end of a sentence.
-fn lines(log: &Path) -> String {
+/// The last lines of a log, as the end of a sentence; the values of secrets show as `***`.
+fn lines(log: &Path, secrets: &BTreeMap<Name, String>) -> String {
     let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    let text = redacted(&String::from_utf8_lossy(&text), secrets);
     let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
     if last.is_empty() { "; it wrote nothing".to_owned() } else { format!("; its last lines: {}", last.join(" | ")) }

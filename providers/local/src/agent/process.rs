@@ -1,6 +1,8 @@
 //! Processes: started in a group of their own, found again by number and start time, stopped as a group.
 
+use dax_core::Name;
 use rustix::process::{Pid, Signal};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -80,6 +82,18 @@ pub(crate) fn end_group(leader: i32) {
     if let Some(group) = Pid::from_raw(leader) {
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
     }
+}
+
+/// A text without the values of secrets, for what is told to others.
+pub(crate) fn redacted(text: &str, secrets: &BTreeMap<Name, String>) -> String {
+    let mut text = text.to_owned();
+    // The longest first, should one stand inside another.
+    let mut values: Vec<&String> = secrets.values().filter(|value| !value.is_empty()).collect();
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    for value in values {
+        text = text.replace(value.as_str(), "***");
+    }
+    text
 }
 
 impl Process {

@@ -3,6 +3,7 @@
 use super::Agent;
 use super::health::Health;
 use super::metrics::Metrics;
+use super::process::redacted;
 use super::proxy::{Backend, Listener, Router};
 use super::record::{Known, ReplicaRecord, RevisionRecord, ServiceRecord};
 use super::replica::{Recipe, Replica};
@@ -397,11 +398,16 @@ impl Service {
         }
     }
 
-    /// The last lines that the replicas of a revision wrote.
+    /// The last lines that the replicas of a revision wrote; the values of its secrets show as `***`.
     pub(crate) fn last_lines(&self, id: &RevisionId) -> Vec<String> {
-        let log = self.lock().revisions.get(id).and_then(|r| r.replicas.last().map(|replica| replica.log()));
+        let (log, secrets) = {
+            let inner = self.lock();
+            let revision = inner.revisions.get(id);
+            let log = revision.and_then(|revision| revision.replicas.last().map(|replica| replica.log()));
+            (log, revision.and_then(|revision| revision.secrets.clone()).unwrap_or_default())
+        };
         let text = log.and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let text = redacted(&String::from_utf8_lossy(&text), &secrets);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(5)..].iter().map(|line| (*line).to_owned()).collect()
     }
