@@ -207,6 +207,7 @@ pub(crate) fn carry_out(
     let mut display = Display::new(out.quiet);
     let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
     let mut file = events.map(open).transpose()?;
+    let mut runs = 0;
     let mut watch = |plan: &Plan, run: u64, told: Told| {
         if let Some(file) = &mut file {
             let now = jiff::Timestamp::now().as_millisecond();
@@ -214,8 +215,16 @@ pub(crate) fn carry_out(
             // A line is written at once, so that whoever follows the file never sees half of one.
             let _ = file.write_all(format!("{line}\n").as_bytes());
         }
-        if let Told::Progress(progress) = told {
-            display.event(plan, progress);
+        match told {
+            Told::Progress(progress) => display.event(plan, progress),
+            Told::Begins => {
+                runs += 1;
+                if runs > 1 {
+                    let names: Vec<&str> = plan.changes.iter().map(|change| change.addr.name()).collect();
+                    display.line(&format!("now that it is known what they waited for: {}", names.join(", ")));
+                }
+            }
+            Told::Ends(_) => {}
         }
     };
     let finished = run(&mut interrupts(), &mut watch)?;
@@ -223,8 +232,12 @@ pub(crate) fn carry_out(
     match &finished.outcome {
         Outcome::Succeeded => {
             out.note(&format!("done: `{environment}` is as planned (run {})", finished.run));
-            for url in urls(&finished.plan) {
-                out.note(&url);
+            for (addr, url) in &finished.urls {
+                out.note(&format!("  {}  {url}", addr.name()));
+            }
+            if !finished.plan.deferred.is_empty() {
+                let names: Vec<&str> = finished.plan.deferred.iter().map(|one| one.addr.name()).collect();
+                out.note(&format!("what they waited for is known now: plan and apply {} next", names.join(", ")));
             }
         }
         Outcome::RolledBack { step: None, message } => out.alarm(&format!("{message}; everything was taken back")),
@@ -251,16 +264,4 @@ pub(crate) fn carry_out(
         Outcome::Interrupted => out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`")),
     }
     Ok(Exit::of(&finished.outcome))
-}
-
-/// Where the services of a plan answer.
-fn urls(plan: &Plan) -> Vec<String> {
-    let mut all = Vec::new();
-    for (addr, result) in &plan.result {
-        let Some(applied) = result else { continue };
-        if let Some(port) = applied.settings.get("ports").and_then(|ports| ports.entries().next()).and_then(|(_, port)| port.as_int()) {
-            all.push(format!("  {}  http://127.0.0.1:{port}/", addr.name()));
-        }
-    }
-    all
 }

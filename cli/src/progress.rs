@@ -19,7 +19,8 @@ impl Display {
         Self { quiet, spinners: (terminal && !quiet).then(MultiProgress::new), running: BTreeMap::new() }
     }
 
-    fn line(&self, text: &str) {
+    /// A line between the steps.
+    pub(crate) fn line(&self, text: &str) {
         match &self.spinners {
             Some(spinners) => {
                 let _ = spinners.println(text);

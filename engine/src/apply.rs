@@ -3,7 +3,7 @@
 use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms, planning, unknown};
 use dax_apply::store::audit::{Actor, Commit};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
-use dax_core::Name;
+use dax_core::{Name, ResourceAddr};
 use dax_plan::model::Idempotency;
 use dax_plan::{Plan, StepId};
 use std::collections::BTreeSet;
@@ -57,6 +57,8 @@ pub struct Finished {
     pub plan: Arc<Plan>,
     /// Its outcome.
     pub outcome: Outcome,
+    /// Where the services that it changed are reached, as their platforms say.
+    pub urls: Vec<(ResourceAddr, Name)>,
 }
 
 /// Where wishes to stop come from; a front end may send one at any time.
@@ -278,7 +280,18 @@ impl Engine {
             }
             Ok::<_, EngineError>(())
         })?;
-        Ok(Finished { run, plan, outcome })
+        let urls = if outcome == Outcome::Succeeded { self.urls(&plan, &providers)? } else { Vec::new() };
+        Ok(Finished { run, plan, outcome, urls })
+    }
+
+    fn urls(&self, plan: &Plan, providers: &Providers) -> Result<Vec<(ResourceAddr, Name)>, EngineError> {
+        let live = self.runtime.block_on(world::read(providers, &plan.environment))?;
+        let results = plan.result.iter().filter_map(|(addr, result)| Some((addr, result.as_ref()?)));
+        let found = results.filter_map(|(addr, applied)| {
+            let url = live.get(&applied.provider)?.get(applied.object(addr))?.url.clone()?;
+            Some((addr.clone(), url))
+        });
+        Ok(found.collect())
     }
 
     /// Takes the lease, waiting for another holder as long as allowed.

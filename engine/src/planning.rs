@@ -120,6 +120,9 @@ impl Engine {
         };
         let (plan, diagnostics) = make(world, environment, Mode::Apply, &desired, origin);
         problems.extend(diagnostics);
+        if !plan.deferred.is_empty() {
+            problems.extend(unknown::never_known(&found));
+        }
         diagnostic::sort(&mut problems);
         if diagnostic::has_errors(&problems) {
             return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
@@ -152,7 +155,6 @@ impl Engine {
         let folder = self.folder();
         let mut problems = secrets::fingerprint(&self.root, &folder, found)
             .map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
-        problems.extend(unknown::never_known(found));
         for service in found.services.values() {
             if let Some(platform) = providers.platforms.get(&service.provider.instance) {
                 let messages = platform.problems(&service.desired.value());

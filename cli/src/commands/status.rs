@@ -46,9 +46,7 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
 }
 
 fn url(one: &ServiceStatus) -> Option<String> {
-    let live = one.live.as_ref()?;
-    let port = live.settings.get("ports")?.entries().next()?.1.as_int()?;
-    Some(format!("http://127.0.0.1:{port}/"))
+    one.live.as_ref()?.url.as_ref().map(ToString::to_string)
 }
 
 /// A row for each revision that runs or takes traffic.

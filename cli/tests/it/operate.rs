@@ -178,6 +178,8 @@ environment dev {
     let denied = apply(&project, 3, &["-p", "version=7"]);
     assert!(denied.contains("never seven"), "{denied}");
     assert!(project.expect(0, &["state", "list"]).out.contains("service.api"));
+    let said = apply(&memory(body), 0, &[]);
+    assert!(said.contains("now that it is known what they waited for: web"), "{said}");
     apply(&project, 0, &[]);
     assert!(project.expect(0, &["state", "show", "web"]).out.contains("http://api.dev.test/"));
     project.expect(0, &["plan", "-e", "dev", "--detailed-exitcode"]);

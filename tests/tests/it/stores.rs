@@ -407,6 +407,33 @@ async fn small(blobs: &Arc<MemoryBlobs>) -> Store {
 }
 
 #[test]
+fn states_beyond_those_that_are_kept_go_and_those_with_a_name_stay() {
+    block(async {
+        let blobs = Arc::new(MemoryBlobs::default());
+        let store = Store::open(blobs.clone(), None).await.expect("a store");
+        let mut lease = store.acquire("dev", &holder("ann"), 0, ALIVE).await.expect("a lease");
+        for run in 1..=60_u64 {
+            store.begin(&mut lease, &some_plan(), Vec::new(), &actor(run)).await.expect("a run");
+            store.append(&mut lease, &[Entry::GoBack]).await.expect("written");
+            let state = snapshot(&format!("r{run:07}"));
+            let name = (run == 3).then(|| "golden".into());
+            store.finish(&mut lease, &[], Ending { name, ..ending(&Outcome::Succeeded, Some(&state)) }, &actor(run)).await.expect("ended");
+        }
+        let points = store.points("dev").await.expect("readable");
+        assert_eq!((points.len(), points[0].serial, points[49].serial, points[50].serial), (51, 60, 11, 3));
+        assert_eq!(store.state_at("dev", 3).await.expect("readable"), Some(snapshot("r0000003")));
+        assert_eq!(store.state_at("dev", 4).await.expect("readable"), None);
+        // Journals and plans of the last fifty runs are kept, and texts that a reader of the head before may need.
+        let report = store.verify("dev").await.expect("sound");
+        assert_eq!(report.records, 120);
+        assert!((50..=51).contains(&report.journals), "{report:?}");
+        let keys = blobs.all();
+        assert!(keys.keys().filter(|key| key.starts_with("points/")).count() <= 2);
+        assert!(keys.keys().filter(|key| key.starts_with("states/")).count() <= 52);
+    });
+}
+
+#[test]
 fn every_text_that_is_changed_cut_or_gone_is_noticed() {
     block(async {
         let blobs = Arc::new(MemoryBlobs::default());

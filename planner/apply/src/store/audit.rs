@@ -64,11 +64,6 @@ pub enum What {
         /// From whom.
         from: String,
     },
-    /// Something was taken over without a change.
-    Forget {
-        /// What the state no longer knows.
-        service: ResourceAddr,
-    },
 }
 
 /// A commit of the program.

@@ -10,7 +10,7 @@ use dax_plan::{Plan, StepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How many former states of an environment are kept.
+/// How many states of an environment are kept, beside those that somebody gave a name.
 const KEPT_STATES: usize = 50;
 /// How many runs keep their plan and their journal.
 const KEPT_RUNS: u64 = 50;
@@ -214,8 +214,16 @@ impl Store {
             puts.push((key.clone(), bytes));
             let mut points = self.points_of(&lease.head).await?;
             points.insert(0, Point { serial, at_ms: actor.at_ms, run: run.id, name: ending.name.clone(), key: key.clone() });
-            // A point with a name stays as long as fewer than so many are kept in all.
-            garbage.extend(points.drain(points.len().min(KEPT_STATES)..).map(|point| point.key));
+            // What somebody gave a name stays.
+            let mut kept = 0;
+            points.retain(|point| {
+                kept += usize::from(point.name.is_none());
+                let stays = point.name.is_some() || kept <= KEPT_STATES;
+                if !stays {
+                    garbage.push(point.key.clone());
+                }
+                stays
+            });
             garbage.extend(lease.head.points.clone());
             let list = json(&points);
             let list_key = format!("points/{environment}/{serial:010}-{}", self.hash(&list));
@@ -259,26 +267,6 @@ impl Store {
         self.fenced(lease, vec![(key, record)], Vec::new(), |head| {
             head.audit = end;
             head.pin = pin;
-        })
-        .await
-    }
-
-    /// Replaces the state without a run: what it forgets or takes over is written down by `what`.
-    ///
-    /// # Errors
-    /// The lease was lost, or the store cannot be written.
-    pub async fn replace_state(&self, lease: &mut Lease, state: &Snapshot, what: What, actor: &Actor) -> Result<()> {
-        let environment = lease.environment.clone();
-        let serial = lease.head.serial + 1;
-        let (state_key, bytes) = self.state_file(&environment, serial, state);
-        let mut points = self.points_of(&lease.head).await?;
-        points.insert(0, Point { serial, at_ms: actor.at_ms, run: lease.head.last_run, name: None, key: state_key.clone() });
-        let list = json(&points);
-        let list_key = format!("points/{environment}/{serial:010}-{}", self.hash(&list));
-        let (key, record, end) = self.next_record(lease, actor, what);
-        let puts = vec![(state_key.clone(), bytes), (list_key.clone(), list), (key, record)];
-        self.fenced(lease, puts, Vec::new(), |head| {
-            (head.serial, head.state, head.points, head.audit) = (serial, Some(state_key), Some(list_key), end);
         })
         .await
     }
