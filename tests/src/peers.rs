@@ -108,7 +108,7 @@ pub fn postgres() -> Option<Peer> {
 
 /// A MinIO server with the user `daxdax` and the password `daxdaxdax`.
 pub fn minio() -> Option<Peer> {
-    let Some(server) = program("minio", &["~/go/bin", "/root/go/bin"]) else {
+    let Some(server) = program("minio", &["~/go/bin"]) else {
         missing("MinIO");
         return None;
     };
