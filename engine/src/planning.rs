@@ -67,16 +67,21 @@ impl Engine {
         let environment = request.environment.as_str();
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
-        let known = unknown::outputs(&world.snapshot.services, &world.live);
-        let (mut used, mut unsettled) = (BTreeSet::new(), BTreeSet::new());
+        let (mut used, mut unsettled) = (BTreeMap::<Name, Value>::new(), BTreeSet::new());
         loop {
-            let given = |name: &Name| used.contains(name) && !unsettled.contains(name);
-            let outputs: BTreeMap<Name, Value> = known.clone().into_iter().filter(|(name, _)| given(name)).collect();
+            let outputs = used.iter().filter(|(name, _)| !unsettled.contains(*name));
+            let outputs: BTreeMap<Name, Value> = outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
             let params = Params { only: Some(environment.into()), outputs, ..request.params.clone() };
             let mut judged = self.plan_with(request, &params, &mut world)?;
             // Most programs use none: only what somebody waits for is given, and only then is all computed again.
-            let causes = judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| wait.cause.clone());
-            let wanted: BTreeSet<Name> = causes.filter(|cause| known.contains_key(cause) && !used.contains(cause)).collect();
+            if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
+                judged.standing = self.standing_of(&store, &judged.plan)?;
+                return Ok(judged);
+            }
+            let mut known = unknown::outputs(&world.snapshot.services, &world.live);
+            let causes = judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| &wait.cause);
+            let wanted: BTreeMap<Name, Value> =
+                causes.filter(|cause| !used.contains_key(*cause)).filter_map(|cause| known.remove_entry(cause)).collect();
             // What the plan itself changes is not known by what runs now: whoever uses it waits.
             let more: BTreeSet<Name> =
                 unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();

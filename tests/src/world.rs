@@ -37,11 +37,16 @@ pub enum Crash {
     AfterWrite(usize),
 }
 
-/// A state in memory whose writer dies at one of its writes.
-#[derive(Default)]
+/// A place of a state whose writer dies at one of its writes.
 pub struct Mortal {
-    inner: MemoryBlobs,
+    inner: Arc<dyn Blobs>,
     doom: Mutex<Doom>,
+}
+
+impl Default for Mortal {
+    fn default() -> Self {
+        Self::over(Arc::new(MemoryBlobs::default()))
+    }
 }
 
 #[derive(Default)]
@@ -52,6 +57,11 @@ struct Doom {
 }
 
 impl Mortal {
+    /// The writer of a place, who lives until told otherwise.
+    pub fn over(inner: Arc<dyn Blobs>) -> Self {
+        Self { inner, doom: Mutex::default() }
+    }
+
     fn doom(&self) -> std::sync::MutexGuard<'_, Doom> {
         self.doom.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,11 +69,6 @@ impl Mortal {
     /// A new process begins, which dies there.
     pub fn begin(&self, crash: Crash) {
         *self.doom() = Doom { writes: 0, crash: Some(crash), dead: false };
-    }
-
-    /// Everything that is kept.
-    pub fn blobs(&self) -> &MemoryBlobs {
-        &self.inner
     }
 
     fn dead<T>() -> Result<T, StoreError> {
@@ -127,6 +132,10 @@ impl Blobs for Mortal {
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
         self.inner.remove(keys)
+    }
+
+    fn hash_key(&self) -> Option<[u8; 32]> {
+        self.inner.hash_key()
     }
 }
 

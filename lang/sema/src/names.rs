@@ -4,27 +4,9 @@ use crate::codes;
 use crate::program::{ModuleId, Program};
 use dax_core::{Code, Diagnostic, Name, Span, suggest};
 use dax_syntax::ast::{Arg, BinaryOp, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr, TypeItem};
+use dax_syntax::split::ITEM_WORDS;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
-
-/// The words that start an item.
-pub(crate) const ITEM_WORDS: &[&str] = &[
-    "import",
-    "param",
-    "let",
-    "fn",
-    "type",
-    "secret",
-    "provider",
-    "service",
-    "strategy",
-    "environment",
-    "patch",
-    "moved",
-    "removed",
-    "policy",
-    "test",
-];
 
 /// Words of expressions, which name nothing.
 pub(crate) const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];

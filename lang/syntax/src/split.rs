@@ -17,8 +17,8 @@ pub struct Chunk {
     pub too_deep: Option<usize>,
 }
 
-/// Words that start an item even where a bracket above was left open.
-pub(crate) const ITEM_WORDS: &[&str] = &[
+/// Words that start an item, even where a bracket above was left open.
+pub const ITEM_WORDS: &[&str] = &[
     "import",
     "param",
     "let",
@@ -30,10 +30,10 @@ pub(crate) const ITEM_WORDS: &[&str] = &[
     "strategy",
     "environment",
     "patch",
-    "policy",
-    "test",
     "moved",
     "removed",
+    "policy",
+    "test",
 ];
 
 /// Cuts `text` into chunks.

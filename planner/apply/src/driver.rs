@@ -94,6 +94,8 @@ struct Flow {
     measured: BTreeMap<StepId, Measured>,
     verified: bool,
     approved: Vec<(StepId, Vec<Name>)>,
+    /// The digest of the plan, once somebody's approval is looked for.
+    digest: Option<String>,
 }
 
 /// Who agreed to go on, as the journal has it.
@@ -120,6 +122,7 @@ impl Driver<'_> {
             measured: BTreeMap::new(),
             verified,
             approved: approved(journal).collect(),
+            digest: None,
         };
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         let mut listen = tokio::time::interval(LISTEN);
@@ -168,8 +171,8 @@ impl Driver<'_> {
         if flow.awaiting.is_empty() {
             return Ok(None);
         }
-        let digest = dax_plan::digest::digest(&self.plan);
-        let approvals = self.store.approvals(&self.plan.environment, &digest).await?;
+        let digest = flow.digest.get_or_insert_with(|| dax_plan::digest::digest(&self.plan));
+        let approvals = self.store.approvals(&self.plan.environment, digest).await?;
         for step in flow.awaiting.clone() {
             let StepKind::Gate { approval } = &self.plan.steps[step.0 as usize].kind else { continue };
             if let Ok(by) = agreed(approval, Some(step), &approvals) {

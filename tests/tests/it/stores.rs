@@ -2,7 +2,7 @@
 
 use dax_apply::journal::{Entry, Outcome};
 use dax_apply::store::audit::Actor;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, MemoryBlobs, Texts, Version};
+use dax_apply::store::blobs::{Blobs, MemoryBlobs};
 use dax_apply::store::{
     Anchor, Approval, Ending, Holder, Key, LEASE_MS, Lease, Pin, Sealed, Signal, Snapshot, Sqlite, Store, StoreError, What, Wish,
 };
@@ -12,6 +12,7 @@ use dax_plan::{Plan, StepId};
 use dax_provider_api::BoxFuture;
 use dax_store_postgres::PostgresBlobs;
 use dax_store_s3::S3Blobs;
+use dax_tests::world::{Crash, Mortal};
 use dax_tests::{Files, load, params, peers, plan};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -189,56 +190,16 @@ async fn fencing(open: Open<'_>) {
     }
 }
 
-/// A writer that dies after its texts and before the swap.
-struct Torn {
-    inner: Arc<dyn Blobs>,
-    dies: AtomicBool,
-}
-
-impl Blobs for Torn {
-    fn place(&self) -> String {
-        self.inner.place()
-    }
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Blob>, StoreError>> {
-        self.inner.get(key)
-    }
-    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
-        self.inner.list(prefix)
-    }
-    fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
-        self.inner.scan(prefix)
-    }
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.inner.put_new(key, bytes)
-    }
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
-        if !self.dies.load(Ordering::Acquire) {
-            return self.inner.commit(commit);
-        }
-        Box::pin(async move {
-            for (key, bytes) in &commit.puts {
-                self.inner.put_new(key, bytes.clone()).await?;
-            }
-            Err(StoreError::Io { place: self.place(), message: "the process died".to_owned() })
-        })
-    }
-    fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.inner.remove(keys)
-    }
-    fn hash_key(&self) -> Option<[u8; 32]> {
-        self.inner.hash_key()
-    }
-}
-
 async fn torn(open: Open<'_>) {
-    let torn = Arc::new(Torn { inner: open("torn").await, dies: AtomicBool::new(false) });
+    let torn = Arc::new(Mortal::over(open("torn").await));
     let dying = Store::open(torn.clone(), None).await.expect("a store");
     let mut lease = dying.acquire("dev", &holder("ann"), 0, ALIVE).await.expect("a lease");
     dying.begin(&mut lease, &some_plan(), Vec::new(), &actor(1)).await.expect("a run");
     dying.append(&mut lease, &[Entry::Intent { step: StepId(0), at_ms: 1 }]).await.expect("written");
-    torn.dies.store(true, Ordering::Release);
+    torn.begin(Crash::TornWrite(0));
     dying.append(&mut lease, &[Entry::Done { step: StepId(0) }]).await.expect_err("it died");
     let state = snapshot("torn");
+    torn.begin(Crash::TornWrite(0));
     dying.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&state)), &actor(2)).await.expect_err("it died");
     // Who comes next sees nothing of what was torn, and writes the same places anew.
     let store = store(open, "torn").await;

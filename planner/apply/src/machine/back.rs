@@ -13,16 +13,15 @@ impl Machine {
         self.plan.on_failure == OnFailure::RollbackAll || self.aborted
     }
 
-    /// Which groups are not past their rollback point.
-    fn open_groups(&self) -> Vec<bool> {
-        let all = self.takes_all_back();
+    /// Which groups are not past their rollback point; all of them are not where everything is taken back.
+    fn open_groups(&self, all: bool) -> Vec<bool> {
         let unfinished = |group: usize| self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done);
         (0..self.groups.count()).map(|group| all || unfinished(group)).collect()
     }
 
     /// Finds what is to be taken back.
     pub(super) fn plan_the_way_back(&mut self) {
-        let open = self.open_groups();
+        let open = self.open_groups(self.takes_all_back());
         let begun = |status| matches!(status, Status::Done | Status::Failed | Status::Running | Status::Undoing | Status::Open);
         let steps = self.plan.steps.iter().map(|step| step.id);
         self.going_back = steps.filter(|step| begun(self.get(*step)) && open[self.groups.with(*step)]).collect();
@@ -74,9 +73,7 @@ impl Machine {
     /// Services whose steps are all done and stay so: they are past their rollback point.
     pub fn complete_services(&self) -> BTreeSet<&ResourceAddr> {
         // With everything taken back nothing is complete, not even what had no steps.
-        let all = self.failure.is_some() && self.takes_all_back();
-        let unfinished = |group: usize| self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done);
-        let open: Vec<bool> = (0..self.groups.count()).map(|group| all || unfinished(group)).collect();
+        let open = self.open_groups(self.failure.is_some() && self.takes_all_back());
         self.plan.result.keys().filter(|addr| self.groups.group_of(addr).is_none_or(|group| !open[group])).collect()
     }
 }

@@ -35,7 +35,7 @@ impl Machine {
     }
 
     fn watching(&mut self, step: StepId) -> &mut Watch {
-        let begun = self.intended_ms.get(&step).copied().unwrap_or(0);
+        let begun = self.begun(step);
         let planned = &self.plan.steps[step.0 as usize];
         let StepKind::Analyse { ms, analysis, .. } = &planned.kind else { unreachable!("only analyses are watched") };
         let failed_checks = self.failed_checks.get(&planned.service).copied().unwrap_or(0);
@@ -44,8 +44,13 @@ impl Machine {
         self.watches.entry(step).or_insert_with(|| Watch { tally, next_ms, ..Watch::default() })
     }
 
+    /// When a step began.
+    fn begun(&self, step: StepId) -> u64 {
+        self.intended_ms.get(&step).copied().unwrap_or(0)
+    }
+
     fn held(&self, step: StepId, ms: u64, now_ms: u64) -> bool {
-        now_ms >= self.intended_ms.get(&step).copied().unwrap_or(0) + ms
+        now_ms >= self.begun(step) + ms
     }
 
     /// The time of a measurement, or of the end of the hold, has come.
@@ -80,7 +85,7 @@ impl Machine {
         match decision {
             Decision::Again(wait) => {
                 // What is only held ends with the hold, whenever the next measurement is due.
-                let ends = self.intended_ms.get(&step).copied().unwrap_or(0) + ms;
+                let ends = self.begun(step) + ms;
                 let bounded = analysis.count == 0 && analysis.semantics != Semantics::Flagger && ends > now_ms;
                 out.push(Command::Timer(step, if bounded { wait.min(ends - now_ms) } else { wait }));
             }
@@ -103,7 +108,7 @@ impl Machine {
         let planned = &plan.steps[step.0 as usize];
         let StepKind::Analyse { ms, analysis, .. } = &planned.kind else { return Decision::Undecided };
         let held = self.held(step, *ms, at_ms);
-        let ends = self.intended_ms.get(&step).copied().unwrap_or(0) + ms;
+        let ends = self.begun(step) + ms;
         let watch = self.watching(step);
         watch.keep(analysis, values, baseline);
         let decision = analysis::assess(analysis, &mut watch.tally, verdict, held);

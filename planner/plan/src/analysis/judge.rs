@@ -12,29 +12,7 @@ pub fn judge(analysis: &Analysis, measured: &Measured) -> Verdict {
     if measured.error.is_some() {
         return Verdict::Error;
     }
-    let all = |conditions: &[Condition]| {
-        let held: Vec<Option<bool>> = conditions.iter().map(|condition| holds(condition, &measured.values)).collect();
-        if held.contains(&Some(false)) {
-            Some(false)
-        } else if held.contains(&None) {
-            None
-        } else {
-            Some(true)
-        }
-    };
-    let forbidden = if analysis.forbid.is_empty() {
-        Some(false)
-    } else {
-        let held: Vec<Option<bool>> = analysis.forbid.iter().map(|condition| holds(condition, &measured.values)).collect();
-        if held.contains(&Some(true)) {
-            Some(true)
-        } else if held.contains(&None) {
-            None
-        } else {
-            Some(false)
-        }
-    };
-    let required = all(&analysis.require);
+    let (forbidden, required) = (any(&analysis.forbid, &measured.values), all(&analysis.require, &measured.values));
     match (forbidden, required) {
         (Some(true), _) => Verdict::Fail,
         (_, Some(false)) if analysis.forbid.is_empty() => Verdict::Fail,
@@ -50,30 +28,24 @@ pub fn failing(analysis: &Analysis, measured: &Measured) -> Vec<String> {
     failed.map(ToString::to_string).collect()
 }
 
+/// Whether each of some conditions holds; one that does not decides, whatever data the others lack.
+fn all(conditions: &[Condition], values: &BTreeMap<Name, Value>) -> Option<bool> {
+    let each: Vec<_> = conditions.iter().map(|one| holds(one, values)).collect();
+    if each.contains(&Some(false)) { Some(false) } else { (!each.contains(&None)).then_some(true) }
+}
+
+/// Whether one of some conditions holds; one that does decides, whatever data the others lack.
+fn any(conditions: &[Condition], values: &BTreeMap<Name, Value>) -> Option<bool> {
+    let each: Vec<_> = conditions.iter().map(|one| holds(one, values)).collect();
+    if each.contains(&Some(true)) { Some(true) } else { (!each.contains(&None)).then_some(false) }
+}
+
 /// Whether a condition holds; nothing when that takes data that is not there.
 fn holds(condition: &Condition, values: &BTreeMap<Name, Value>) -> Option<bool> {
     match condition {
         Condition::Not(inner) => holds(inner, values).map(|held| !held),
-        Condition::All(all) => {
-            let each: Vec<_> = all.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(false)) {
-                Some(false)
-            } else if each.contains(&None) {
-                None
-            } else {
-                Some(true)
-            }
-        }
-        Condition::Any(any) => {
-            let each: Vec<_> = any.iter().map(|one| holds(one, values)).collect();
-            if each.contains(&Some(true)) {
-                Some(true)
-            } else if each.contains(&None) {
-                None
-            } else {
-                Some(false)
-            }
-        }
+        Condition::All(each) => all(each, values),
+        Condition::Any(each) => any(each, values),
         Condition::Compare { metric, op, value } => {
             let ordering = values.get(metric)?.cmp(value);
             Some(match op {
