@@ -51,7 +51,7 @@ use std::path::Path;
 pub(crate) fn engine(folder: &Path, state: Option<String>) -> Result<Engine, CliError> {
     let root = folder.canonicalize().map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?;
     let context = dax_provider_builtin::Context { folder: root.join(".dax"), root: root.clone(), program: std::env::current_exe()? };
-    let platforms = Box::new(move |instance: &_| dax_provider_builtin::platform(instance, &context));
+    let platforms = Box::new(move |instance: &_| dax_provider_builtin::provider(instance, &context));
     let state = StateSource { url: state, key: state_key()?, open: Box::new(dax_store_builtin::open) };
     Ok(Engine::new(root, platforms, state)?)
 }

@@ -1,5 +1,6 @@
 //! Carrying plans out: lease, staleness, run, what is left afterwards, and what was put off until then.
 
+use crate::providers::Wanted;
 use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms, planning, unknown};
 use dax_apply::store::audit::{Actor, Commit};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
@@ -179,7 +180,7 @@ impl Engine {
         if base.lineage != plan.base.lineage {
             return Err(EngineError::Stale { message: "it was made from another state".to_owned() });
         }
-        let providers = self.plan_providers(plan)?;
+        let providers = self.providers(&Wanted::of_plan(plan))?;
         if let Some(message) = self.runtime.block_on(world::stale(plan, &providers))? {
             return Err(EngineError::Stale { message });
         }
@@ -230,22 +231,12 @@ impl Engine {
                 self.runtime.block_on(store.note(&mut lease, &actor, dax_apply::store::What::Resume { run }))?;
                 self.runtime.block_on(store.append(&mut lease, &entries))?;
                 journal.extend(entries);
-                let providers = self.plan_providers(&plan)?;
+                let providers = self.providers(&Wanted::of_plan(&plan))?;
                 let running = Running { store: &store, lease: &mut lease, run, plan: Arc::new(plan), name: None, actor };
                 self.drive(running, providers, &journal, interrupts, watch)
             }),
         };
         self.release(&store, &mut lease, result)
-    }
-
-    fn plan_providers(&self, plan: &Plan) -> Result<Providers, EngineError> {
-        let from_steps = plan.steps.iter().map(|step| step.provider.clone());
-        let observed = plan.observed.keys().cloned();
-        let sources = plan.steps.iter().filter_map(|step| match &step.kind {
-            dax_plan::StepKind::Analyse { analysis, .. } => Some(analysis.from.clone()),
-            _ => None,
-        });
-        self.providers(from_steps.chain(observed).chain(sources))
     }
 
     fn drive(

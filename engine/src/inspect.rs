@@ -1,5 +1,6 @@
 //! Looking: what runs, what was done, and why a value is what it is.
 
+use crate::providers::Wanted;
 use crate::{Checked, Engine, EngineError, Params};
 use dax_core::{LiveService, Name, ResourceAddr, Value};
 use dax_ir::{Layer, Via};
@@ -55,7 +56,7 @@ impl Engine {
         let mut all = Vec::new();
         for environment in environments {
             let (snapshot, _) = self.runtime.block_on(store.state(&environment))?;
-            let providers = self.providers(snapshot.services.values().map(|s| s.provider.clone()))?;
+            let providers = self.providers(&Wanted::of_state(&snapshot))?;
             let mut live = self.runtime.block_on(dax_apply::world::read(&providers, &environment))?;
             for (addr, applied) in snapshot.services {
                 let live = live.get_mut(&applied.provider).and_then(|objects| objects.remove(applied.object(&addr)));

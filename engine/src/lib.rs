@@ -1,7 +1,7 @@
 //! One pipeline for every front: load, check, read, plan, apply.
 //!
 //! The engine owns the async runtime, the clock and the files; fronts call plain functions. What a provider
-//! is called stays with whoever builds the program: the engine is handed a [`PlatformFactory`].
+//! is called stays with whoever builds the program: the engine is handed a [`ProviderFactory`].
 
 mod affected;
 mod apply;
@@ -17,6 +17,8 @@ mod judging;
 mod people;
 mod plan_file;
 mod planning;
+mod previewing;
+mod providers;
 mod rates;
 mod secrets;
 mod standing;
@@ -50,22 +52,20 @@ pub use state::{OpenPlace, StateSource};
 
 pub use vendor::Vendored;
 
-use dax_apply::Providers;
 use dax_core::Name;
-use dax_provider_api::Platform;
+use dax_provider_api::{Instance, Provider, ProviderError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-/// Makes the platform of a provider instance.
-pub type PlatformFactory = Box<dyn Fn(&Name) -> Option<Arc<dyn Platform>>>;
+/// Makes a provider instance; gives nothing for a provider that it does not know.
+pub type ProviderFactory = Box<dyn Fn(&Instance) -> Result<Option<Provider>, ProviderError>>;
 
 /// A project on disk with what it takes to act on it.
 pub struct Engine {
     /// The folder that holds `dax.mod`.
     pub root: PathBuf,
-    /// Makes platforms.
-    pub platforms: PlatformFactory,
+    /// Makes provider instances.
+    pub platforms: ProviderFactory,
     /// Where the state is kept.
     pub state: StateSource,
     runtime: tokio::runtime::Runtime,
@@ -103,7 +103,7 @@ impl Engine {
     ///
     /// # Errors
     /// The runtime cannot be started.
-    pub fn new(root: PathBuf, platforms: PlatformFactory, state: StateSource) -> Result<Self, EngineError> {
+    pub fn new(root: PathBuf, platforms: ProviderFactory, state: StateSource) -> Result<Self, EngineError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -188,20 +188,6 @@ impl Engine {
             Some(name) => Ok(vec![name.into()]),
             None => Ok(self.runtime.block_on(store.environments())?),
         }
-    }
-
-    /// The platforms of these instances, and the reader of secrets.
-    fn providers(&self, instances: impl IntoIterator<Item = Name>) -> Result<Providers, EngineError> {
-        let mut platforms: BTreeMap<Name, Arc<dyn Platform>> = BTreeMap::new();
-        for instance in instances {
-            if let std::collections::btree_map::Entry::Vacant(place) = platforms.entry(instance) {
-                let missing = || EngineError::NoProvider { instance: place.key().to_string() };
-                let platform = (self.platforms)(place.key()).ok_or_else(missing)?;
-                place.insert(platform);
-            }
-        }
-        let root = self.root.clone();
-        Ok(Providers { platforms, secret: Arc::new(move |secret| secrets::read(&root, secret)) })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Planning: the program, the state and the world become a plan.
 
+use crate::providers::{self, Wanted};
 use crate::standing::Standing;
-use crate::{Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file, secrets, unknown};
+use crate::{Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file, previewing, secrets, unknown};
 use dax_apply::{Providers, Snapshot, Store, world};
 use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
-use dax_ir::Environment;
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection};
+use dax_provider_api::ProviderError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use std::path::Path;
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[unknown::NEVER_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET];
+pub const CODES: &[Code] = &[unknown::NEVER_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET, previewing::WOULD_REFUSE];
 
 /// What to plan.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ struct Origin<'o> {
     project: Name,
     params: BTreeMap<Name, dax_core::Value>,
     sources: Name,
+    providers: BTreeMap<Name, Value>,
     locate: &'o dyn Fn(Span) -> String,
     selection: Selection,
 }
@@ -56,6 +58,8 @@ struct World {
     base: StateVersion,
     providers: Providers,
     live: LiveState,
+    /// Platforms that cannot be read, and why.
+    unreachable: BTreeMap<Name, ProviderError>,
 }
 
 impl Engine {
@@ -76,6 +80,7 @@ impl Engine {
             // Most programs use none: only what somebody waits for is given, and only then is all computed again.
             if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
+                judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
                 return Ok(judged);
             }
             let mut known = unknown::outputs(&world.snapshot.services, &world.live);
@@ -87,6 +92,7 @@ impl Engine {
                 unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
             if wanted.is_empty() && more.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
+                judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
                 return Ok(judged);
             }
             used.extend(wanted);
@@ -103,8 +109,8 @@ impl Engine {
             let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
         };
-        self.reach(world, environment, found.services.values().map(|service| service.provider.instance.clone()))?;
-        let mut problems = self.prepare(&mut found, &world.providers)?;
+        let mut problems = secrets::fingerprint(&self.root, &self.folder(), &mut found)
+            .map_err(|source| EngineError::File { path: self.folder().display().to_string(), source })?;
         let sources = &checked.loaded.sources;
         let locate = |span: Span| sources.location(span);
         let mut desired = desired::from_graph(&found, &locate);
@@ -116,7 +122,14 @@ impl Engine {
                 }
             }
         }
+        let configs = providers::configs(&found);
+        let mut wanted = Wanted::of_state(&world.snapshot);
+        wanted.add_program(&found, configs.clone());
+        wanted.add_desired(&desired);
+        self.reach(world, environment, &wanted)?;
+        problems.extend(not_runnable(&desired, &world.providers));
         let origin = Origin {
+            providers: configs,
             project: checked.graph.project.clone(),
             params: checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect(),
             sources: sources_digest(sources),
@@ -125,6 +138,9 @@ impl Engine {
         };
         let (plan, diagnostics) = make(world, environment, Mode::Apply, &desired, origin);
         problems.extend(diagnostics);
+        if !diagnostic::has_errors(&problems) {
+            problems.extend(self.runtime.block_on(previewing::preview(&plan, &world.providers, &desired)));
+        }
         if !plan.deferred.is_empty() {
             problems.extend(unknown::never_known(&found));
         }
@@ -139,34 +155,24 @@ impl Engine {
     /// The state of an environment and what runs of it.
     fn world(&self, store: &Store, environment: &str) -> Result<World, EngineError> {
         let (snapshot, base) = self.runtime.block_on(store.state(environment))?;
-        let providers = self.providers(std::iter::empty())?;
-        let mut world = World { snapshot, base, providers, live: LiveState::new() };
-        let instances: Vec<Name> = world.snapshot.services.values().map(|service| service.provider.clone()).collect();
-        self.reach(&mut world, environment, instances.into_iter())?;
-        Ok(world)
+        let providers = self.providers(&Wanted::default())?;
+        Ok(World { snapshot, base, providers, live: LiveState::new(), unreachable: BTreeMap::new() })
     }
 
-    /// Reads what runs on further providers.
-    fn reach(&self, world: &mut World, environment: &str, instances: impl Iterator<Item = Name>) -> Result<(), EngineError> {
-        let fresh: BTreeSet<Name> = instances.filter(|instance| !world.live.contains_key(instance)).collect();
-        let providers = self.providers(fresh)?;
-        world.live.extend(self.runtime.block_on(world::read(&providers, environment))?);
-        world.providers.platforms.extend(providers.platforms);
-        Ok(())
-    }
-
-    /// Fingerprints the environment's secrets, and finds what keeps its services from running.
-    fn prepare(&self, found: &mut Environment, providers: &Providers) -> Result<Vec<Diagnostic>, EngineError> {
-        let folder = self.folder();
-        let mut problems = secrets::fingerprint(&self.root, &folder, found)
-            .map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
-        for service in found.services.values() {
-            if let Some(platform) = providers.platforms.get(&service.provider.instance) {
-                let messages = platform.problems(&service.desired.value());
-                problems.extend(messages.into_iter().map(|message| Diagnostic::new(NOT_RUNNABLE, service.span, message)));
+    /// Reads what runs on what is wanted, unless it was read already.
+    fn reach(&self, world: &mut World, environment: &str, wanted: &Wanted) -> Result<(), EngineError> {
+        let providers = self.providers(wanted)?;
+        if providers.objects == world.providers.objects && providers.platforms.keys().eq(world.providers.platforms.keys()) {
+            return Ok(());
+        }
+        world.providers = providers;
+        for (instance, live) in self.runtime.block_on(world::look(&world.providers, environment)) {
+            match live {
+                Ok(live) => drop(world.live.insert(instance, live)),
+                Err(error) => drop(world.unreachable.insert(instance, error)),
             }
         }
-        Ok(problems)
+        Ok(())
     }
 
     /// Plans what leads an environment back to an earlier state.
@@ -224,9 +230,16 @@ impl Engine {
     fn make_sound(&self, store: &Store, environment: &str, mode: Mode, desired: &Desired<'_>) -> Result<Plan, EngineError> {
         let project = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?.project;
         let mut world = self.world(store, environment)?;
-        self.reach(&mut world, environment, desired.services.values().map(|service| service.provider.clone()))?;
+        let mut wanted = Wanted::of_state(&world.snapshot);
+        wanted.add_desired(desired);
+        self.reach(&mut world, environment, &wanted)?;
         let selection = Selection::default();
-        let origin = Origin { project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new(), selection };
+        let providers = world.snapshot.providers.clone();
+        let origin =
+            Origin { providers, project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new(), selection };
+        if let Some((_, error)) = world.unreachable.pop_first() {
+            return Err(error.into());
+        }
         let (plan, diagnostics) = make(&world, environment, mode, desired, origin);
         if diagnostic::has_errors(&diagnostics) {
             return Err(EngineError::Program { sources: Sources::default(), diagnostics });
@@ -256,29 +269,47 @@ impl Engine {
     /// The state or a platform cannot be read.
     pub fn drift(&self, environment: &str) -> Result<(usize, Vec<dax_plan::drift::Drift>), EngineError> {
         let store = self.store()?;
-        let world = self.world(&store, environment)?;
+        let mut world = self.world(&store, environment)?;
+        let wanted = Wanted::of_state(&world.snapshot);
+        self.reach(&mut world, environment, &wanted)?;
+        if let Some((_, error)) = world.unreachable.into_iter().next() {
+            return Err(error.into());
+        }
         let applied = &world.snapshot.services;
         Ok((applied.len(), dax_plan::drift::drift(applied, &world.live)))
     }
 }
 
 fn make(world: &World, environment: &str, mode: Mode, desired: &Desired<'_>, origin: Origin<'_>) -> (Plan, Vec<Diagnostic>) {
-    let Origin { project, params, sources, locate, selection } = origin;
+    let Origin { project, params, sources, providers, locate, selection } = origin;
     let platforms = &world.providers.platforms;
     let request = Request {
         project,
         environment: environment.into(),
         mode,
         params,
+        providers,
         sources,
         base: world.base.clone(),
         applied: &world.snapshot.services,
         live: &world.live,
         traits: &|instance: &Name| platforms.get(instance).map_or_else(Traits::default, |platform| platform.traits()),
+        unreachable: world.unreachable.keys().cloned().collect(),
         selection,
         locate,
     };
     dax_plan::plan(desired, &request)
+}
+
+/// What keeps services from running where they are bound to.
+fn not_runnable(desired: &Desired<'_>, providers: &Providers) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for service in desired.services.values() {
+        let Some(platform) = providers.platforms.get(&service.provider) else { continue };
+        let messages = platform.problems(&service.fields.value(), &service.settings);
+        problems.extend(messages.into_iter().map(|message| Diagnostic::new(NOT_RUNNABLE, service.span.unwrap_or_default(), message)));
+    }
+    problems
 }
 
 /// The services that wait for more to be known.

@@ -3,10 +3,21 @@
 use crate::{Engine, EngineError, now_ms};
 use dax_apply::Store;
 use dax_apply::approvals::agreed;
-use dax_core::Name;
+use dax_core::{Name, ResourceAddr};
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
 pub use dax_render::Standing;
+
+/// Services of which nothing is known.
+fn unreachable(plan: &Plan) -> Vec<String> {
+    let names: Vec<&str> = plan.unreachable.iter().map(ResourceAddr::name).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let excludes: Vec<String> = names.iter().map(|name| format!("--exclude {name}")).collect();
+    let (names, excludes) = (names.join(", "), excludes.join(" "));
+    vec![format!("nothing is known of {names}: plan again when they can be reached, or leave them out with `{excludes}`")]
+}
 
 impl Engine {
     /// What stands in a plan's way now.
@@ -24,7 +35,7 @@ impl Engine {
             return Ok(Standing::default());
         }
         self.runtime.block_on(async {
-            let mut obstacles = Vec::new();
+            let mut obstacles = unreachable(plan);
             if let Some(pin) = store.pinned(&plan.environment).await? {
                 let why = if pin.reason.is_empty() { String::new() } else { format!(" ({})", pin.reason) };
                 let environment = &plan.environment;

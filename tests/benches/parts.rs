@@ -62,7 +62,10 @@ fn plan_1000_services_from_nothing(bencher: Bencher<'_, '_>) {
 fn append_with_services_in_the_state(bencher: Bencher<'_, '_>, services: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let (made, _) = plan(&load(&Files::project(&program(services))), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
-    let state = Snapshot { services: made.result.iter().filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?))).collect() };
+    let state = Snapshot {
+        services: made.result.iter().filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?))).collect(),
+        ..Snapshot::default()
+    };
     let blobs = std::sync::Arc::new(Sqlite::open(&folder.path().join("state.db")).expect("a file"));
     let store = now(Store::open(blobs, None)).expect("a store");
     let holder = Holder { name: "bench".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };

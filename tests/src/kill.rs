@@ -117,6 +117,8 @@ pub fn story(name: &str, before: &Files, main: &Files, environment: &str, given:
             environment: environment.into(),
             mode,
             params: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            unreachable: BTreeSet::new(),
             sources: Name::default(),
             base: StateVersion::default(),
             applied: &applied,

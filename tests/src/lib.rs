@@ -11,7 +11,7 @@ use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};
 use dax_plan::model::{AppliedService, Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{FileSystem, Loaded, Missing, Params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -129,6 +129,7 @@ pub fn traits(instance: &Name) -> Traits {
         fenced: true,
         exclusive_ports: !memory,
         immutable: if memory { vec!["zone".into()] } else { Vec::new() },
+        ..Traits::default()
     }
 }
 
@@ -152,6 +153,8 @@ pub fn plan_part(
         environment: environment.into(),
         mode: Mode::Apply,
         params: BTreeMap::new(),
+        providers: BTreeMap::new(),
+        unreachable: BTreeSet::new(),
         sources: Name::default(),
         base: StateVersion::default(),
         applied,
@@ -173,6 +176,8 @@ fn empty_plan(environment: &str) -> Plan {
         environment: environment.into(),
         mode: Mode::Apply,
         params: BTreeMap::new(),
+        providers: BTreeMap::new(),
+        unreachable: BTreeSet::new(),
         sources: Name::default(),
         base: StateVersion::default(),
         applied: &nothing,

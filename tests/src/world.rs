@@ -14,7 +14,7 @@ use dax_apply::{Machine, world};
 use dax_core::Name;
 use dax_plan::analysis::Measured;
 use dax_plan::{LiveState, Plan, StepId, StepKind};
-use dax_provider_api::{BoxFuture, Call, Query};
+use dax_provider_api::{BoxFuture, Call, Query, Scope};
 use dax_provider_testkit::Memory;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -332,7 +332,14 @@ impl simulate::World for Process<'_> {
         };
         let ask = |revision, text: &Name| {
             let (environment, service) = (self.sim.plan.environment.clone(), planned.object.clone());
-            memory.metric(&Query { environment, service, revision, text: text.clone(), window: Duration::from_millis(analysis.window_ms) })
+            memory.metric(&Query {
+                environment,
+                service,
+                revision,
+                text: text.clone(),
+                ty: Name::default(),
+                window: Duration::from_millis(analysis.window_ms),
+            })
         };
         let values = analysis.metrics.iter().filter_map(|(name, metric)| Some((name.clone(), ask(revision.clone(), &metric.query)?)));
         let old = analysis.metrics.iter().filter_map(|(name, metric)| Some((name.clone(), ask(against.clone()?, &metric.query)?)));
@@ -345,10 +352,10 @@ impl simulate::World for Process<'_> {
 
     fn verify(&mut self) -> Option<String> {
         // A platform may be behind its own writes: it is asked more than once.
-        let environment = self.sim.plan.environment.clone();
+        let scope = Scope { environment: self.sim.plan.environment.clone(), ..Scope::default() };
         let read = |sim: &Sim| -> LiveState {
             use dax_provider_api::Platform;
-            sim.platforms.iter().filter_map(|(name, memory)| Some((name.clone(), now(memory.read(&environment)).ok()?))).collect()
+            sim.platforms.iter().filter_map(|(name, memory)| Some((name.clone(), now(memory.read(&scope)).ok()?))).collect()
         };
         (0..4)
             .map(|_| world::differs(&self.sim.plan, &read(self.sim)))

@@ -33,10 +33,10 @@ pub(crate) fn run(args: &DriftArgs, engine: &Engine, out: &mut Printer) -> Resul
     Ok(if all.is_empty() { Exit::Done } else { Exit::Changes })
 }
 
-fn owner(drift: &Drift) -> &'static str {
+fn owner(drift: &Drift) -> &str {
     match drift.owner {
         Owner::Dax => "dax",
-        Owner::Other => "somebody else",
+        Owner::Other => drift.by.as_deref().unwrap_or("somebody else"),
         Owner::Default => "a default",
         Owner::Unknown => "nobody knows who",
     }

@@ -18,6 +18,9 @@ pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result
     if denied {
         return Ok(Exit::Denied);
     }
+    if !plan.unreachable.is_empty() {
+        return Ok(Exit::Error);
+    }
     if let Some(file) = &args.output {
         engine.save_plan(plan, file)?;
         out.note(&format!("saved: apply just this with `dax apply {}`", file.display()));

@@ -3,7 +3,7 @@
 //! Pre-images, post-images and preconditions are sets of such paths, so a conflict can name the field and
 //! both values.
 
-use crate::{LiveService, Name, RevisionId, Route, Value};
+use crate::{Edit, LiveService, Name, RevisionId, Route, Value};
 use std::collections::BTreeMap;
 
 /// Paths of an object and what stands there; `none` means that nothing may stand there.
@@ -18,6 +18,9 @@ pub fn image(live: Option<&LiveService>) -> Image {
     let mut image = Image::from([("exists".into(), Value::Bool(true)), ("traffic".into(), traffic_value(&live.traffic))]);
     if !live.routes.is_empty() {
         image.insert("routes".into(), routes_value(&live.routes));
+    }
+    if !live.edits.is_empty() {
+        image.insert("edits".into(), edits_value(&live.edits));
     }
     for (name, value) in &live.settings {
         image.insert(format!("settings.{name}").into(), value.clone());
@@ -50,6 +53,11 @@ pub fn routes_value(routes: &[Route]) -> Value {
     Value::List(routes.iter().map(route).collect())
 }
 
+/// What others changed as a value: what stands there now, by path.
+pub fn edits_value(edits: &[Edit]) -> Value {
+    Value::Map(edits.iter().map(|edit| (edit.path.clone(), edit.found.clone())).collect())
+}
+
 /// Where an image holds the replicas of a revision.
 pub fn replicas_path(id: &RevisionId) -> Name {
     format!("revisions.{id}.replicas").into()
@@ -61,7 +69,7 @@ pub fn first_difference<'i>(wanted: &'i Image, live: &Image) -> Option<(&'i Name
         let found = live.get(path).cloned().unwrap_or(Value::None);
         let found = match (path.as_str(), found) {
             ("exists", Value::None) => Value::Bool(false),
-            ("traffic", Value::None) => Value::Map(BTreeMap::new()),
+            ("traffic" | "edits", Value::None) => Value::Map(BTreeMap::new()),
             ("routes", Value::None) => Value::List(Vec::new()),
             (_, found) => found,
         };

@@ -14,7 +14,7 @@ pub mod value;
 
 pub use addr::ResourceAddr;
 pub use diagnostic::{Code, Diagnostic, Fix, Related, Severity};
-pub use platform::{LiveRevision, LiveService, RevisionId, Route, Traits, WHOLE};
+pub use platform::{Edit, LiveRevision, LiveService, RevisionId, Route, Traits, WHOLE};
 pub use quantity::{Quantity, Unit};
 pub use rust_decimal::Decimal;
 pub use smol_str::SmolStr as Name;

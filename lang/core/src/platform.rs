@@ -15,6 +15,15 @@ pub const WHOLE: u32 = 10_000;
 #[serde(transparent)]
 pub struct RevisionId(pub Name);
 
+impl RevisionId {
+    /// The name of the revision with these fields.
+    pub fn of(spec: &Value) -> Self {
+        let canonical = serde_json::to_vec(spec).expect("values serialise: no map has keys that are not text");
+        let hex = blake3::hash(&canonical).to_hex();
+        Self(Name::new(&hex[..8]))
+    }
+}
+
 impl std::fmt::Display for RevisionId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -63,6 +72,19 @@ impl Route {
     }
 }
 
+/// A leaf that dax wrote and that somebody else has changed since.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Edit {
+    /// Which one, as the platform calls it.
+    pub path: Name,
+    /// Who changed it, as the platform tells; empty when it does not.
+    pub by: Name,
+    /// What dax wrote.
+    pub wrote: Value,
+    /// What stands there now.
+    pub found: Value,
+}
+
 /// A service as it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveService {
@@ -75,6 +97,12 @@ pub struct LiveService {
     /// Requests that go elsewhere than the shares say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+    /// Leaves beside those above that somebody else has changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<Edit>,
+    /// Who changed what stands above, by path, where the platform tells.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changed_by: BTreeMap<Name, Name>,
     /// Where it is reached, as its platform says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<Name>,
@@ -100,8 +128,14 @@ pub struct Traits {
     pub commands_once: bool,
     /// It refuses calls of holders who have lost the lease.
     pub fenced: bool,
+    /// It replaces the replicas of a revision by those of another by itself, a few at a time.
+    pub rolls: bool,
     /// Ports belong to the machine, so that two services cannot have the same at one time.
     pub exclusive_ports: bool,
     /// Settings that cannot be changed once the service is made.
     pub immutable: Vec<Name>,
+    /// Settings that belong to each revision: another value makes another revision.
+    pub revised: Vec<Name>,
+    /// The setting that says where on the platform a service is, if it has places.
+    pub place: Option<Name>,
 }

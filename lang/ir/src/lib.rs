@@ -45,6 +45,8 @@ pub struct Environment {
     pub releases: Vec<Release>,
     /// Services that take over what runs already, by the name that this has there, if it is another.
     pub adopts: BTreeMap<ResourceAddr, Option<Name>>,
+    /// Providers that strategies measure with, by instance.
+    pub sources: BTreeMap<Name, Provider>,
     /// Addresses that services had before.
     pub moved: Vec<Moved>,
     /// What becomes of services that the program no longer has.
@@ -155,6 +157,8 @@ pub struct Provider {
     pub instance: Name,
     /// Its configuration.
     pub config: Node,
+    /// Whether that says how it is reached; else it is set on each service that runs there.
+    pub connects: bool,
 }
 
 /// A dependency and what caused it.

@@ -69,6 +69,14 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether a provider's configuration is set on each service that runs there: its module has the type `settings`.
+    pub(crate) fn sets_services(&self, module: ModuleId, provider: &ProviderItem<'a>) -> bool {
+        match self.names.value(module, &provider.alias.name) {
+            Some(Symbol::Import(target)) => self.named_type(*target, "settings").is_some(),
+            _ => false,
+        }
+    }
+
     /// The provider that an expression names: `kubernetes.cluster`, with or without a key in brackets.
     pub(crate) fn provider_named<'c>(&'c self, module: ModuleId, expr: &Expr) -> Option<&'c ProviderItem<'a>> {
         let target = match &expr.kind {

@@ -10,7 +10,7 @@ use crate::store::audit::Actor;
 use crate::store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
 use crate::world::{self, Providers};
 use dax_core::{Name, RevisionId, Value};
-use dax_plan::analysis::{Measured, Verdict, failing};
+use dax_plan::analysis::{Measured, Metric, Verdict, failing};
 use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId, StepKind};
 use dax_provider_api::Query;
@@ -262,6 +262,9 @@ impl Driver<'_> {
             let _ = sender.send(refused(format!("there is no provider `{}`", planned.provider)));
             return;
         };
+        if let Some(place) = platform.traits().place {
+            call.place = flow.specs.setting(&self.plan, planned, &place).and_then(Value::as_str).map(Name::new).unwrap_or_default();
+        }
         let secrets = operations::secrets(&self.plan, &flow.specs, step, &call).into_iter();
         match secrets.map(|secret| Ok((secret.name.clone(), (self.providers.secret)(&secret)?))).collect::<Result<_, String>>() {
             Ok(values) => call.secrets.0 = values,
@@ -287,30 +290,30 @@ impl Driver<'_> {
         let planned = &self.plan.steps[step.0 as usize];
         let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else { return };
         let sender = flow.sender.clone();
-        let Some(platform) = self.providers.platforms.get(&analysis.from).cloned() else {
+        let Some(metrics) = self.providers.metrics.get(&analysis.from).cloned() else {
             let message = format!("there is no provider `{}` to measure with", analysis.from);
             let _ = sender.send(Event::Failed(step, Failure::refused(message)));
             return;
         };
-        let query = |revision: &RevisionId, text: &Name| Query {
+        let query = |revision: &RevisionId, metric: &Metric| Query {
             environment: self.plan.environment.clone(),
             service: planned.object.clone(),
             revision: revision.clone(),
-            text: text.clone(),
+            text: metric.query.clone(),
+            ty: metric.ty.clone(),
             window: Duration::from_millis(analysis.window_ms),
         };
-        let queries: Vec<(Name, Query)> =
-            analysis.metrics.iter().map(|(name, metric)| (name.clone(), query(revision, &metric.query))).collect();
+        let queries: Vec<(Name, Query)> = analysis.metrics.iter().map(|(name, metric)| (name.clone(), query(revision, metric))).collect();
         let compared = analysis.baseline.iter().filter_map(|one| {
             let metric = analysis.metrics.get(&one.metric)?;
-            Some((one.metric.clone(), query(against.as_ref()?, &metric.query)))
+            Some((one.metric.clone(), query(against.as_ref()?, metric)))
         });
         let compared: Vec<(Name, Query)> = compared.collect();
         tokio::spawn(async move {
             let mut measured = Measured::default();
             for (queries, values) in [(queries, &mut measured.values), (compared, &mut measured.baseline)] {
                 for (name, query) in queries {
-                    match platform.measure(&query).await {
+                    match metrics.measure(&query).await {
                         Ok(Some(value)) => drop(values.insert(name, value)),
                         Ok(None) => {}
                         Err(error) => measured.error = Some(error.to_string()),
@@ -365,5 +368,9 @@ pub fn state_after(plan: &Plan, machine: &Machine, before: &Snapshot) -> Snapsho
             };
         }
     }
-    Snapshot { services }
+    // How to reach what is left is kept with it: it may have to be taken down without the program.
+    let mut providers = before.providers.clone();
+    providers.extend(plan.providers.clone());
+    providers.retain(|instance, _| services.values().any(|service| service.provider == *instance));
+    Snapshot { services, providers }
 }

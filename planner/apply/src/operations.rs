@@ -7,25 +7,52 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The fields of every revision that a plan makes, by provider, object and name: the step that makes it.
-pub struct Specs(BTreeMap<(Name, Name, RevisionId), StepId>);
+pub struct Specs {
+    made: BTreeMap<(Name, Name, RevisionId), StepId>,
+    /// Steps that set an object's settings, in order.
+    set: BTreeMap<(Name, Name), Vec<StepId>>,
+}
 
 impl Specs {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Self {
         let made = plan.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::CreateRevision { revision, .. } => Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id)),
+            StepKind::CreateRevision { revision, .. } | StepKind::Roll { revision, .. } => {
+                Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id))
+            }
             _ => None,
         });
-        Self(made.collect())
+        let made = made.collect();
+        let mut set: BTreeMap<(Name, Name), Vec<StepId>> = BTreeMap::new();
+        for step in plan.steps.iter().filter(|step| settings(&step.kind).is_some()) {
+            set.entry((step.provider.clone(), step.object.clone())).or_default().push(step.id);
+        }
+        Self { made, set }
+    }
+
+    /// A setting of the object that a step is about, as it is around that step.
+    pub fn setting<'p>(&self, plan: &'p Plan, step: &Step, name: &str) -> Option<&'p Value> {
+        let set = self.set.get(&(step.provider.clone(), step.object.clone())).map_or(&[][..], Vec::as_slice);
+        let last = set.iter().rev().find(|id| **id <= step.id).and_then(|id| settings(&plan.steps[id.0 as usize].kind));
+        last.or_else(|| Some(&plan.observed(&step.provider, &step.object)?.settings))?.get(name)
     }
 
     /// The fields of a revision of the object that a step is about: as the plan makes it, or as it was there.
     fn find<'p>(&self, plan: &'p Plan, step: &Step, revision: &RevisionId) -> Option<&'p Value> {
         let key = (step.provider.clone(), step.object.clone(), revision.clone());
-        if let Some(StepKind::CreateRevision { spec, .. }) = self.0.get(&key).map(|made| &plan.steps[made.0 as usize].kind) {
+        if let Some(StepKind::CreateRevision { spec, .. } | StepKind::Roll { spec, .. }) =
+            self.made.get(&key).map(|made| &plan.steps[made.0 as usize].kind)
+        {
             return Some(spec);
         }
         plan.observed(&step.provider, &step.object)?.revisions.get(revision).map(|revision| &revision.spec)
+    }
+}
+
+fn settings(kind: &StepKind) -> Option<&BTreeMap<Name, Value>> {
+    match kind {
+        StepKind::CreateService { settings } | StepKind::UpdateService { settings } => Some(settings),
+        _ => None,
     }
 }
 
@@ -63,6 +90,7 @@ pub fn call(plan: &Plan, specs: &Specs, run: u64, fence: Fence, id: StepId, whic
     Some(Call {
         environment: plan.environment.clone(),
         service: step.object.clone(),
+        place: Name::default(),
         operation: operation(kind, &|revision| specs.find(plan, step, revision).cloned())?,
         token: format!("{}:{run}:{}:{part}", plan.environment, step.id.0).into(),
         fence,
@@ -76,7 +104,7 @@ pub fn call(plan: &Plan, specs: &Specs, run: u64, fence: Fence, id: StepId, whic
 pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
     let step = &plan.steps[id.0 as usize];
     let spec = match &call.operation {
-        Operation::CreateRevision { spec, .. } | Operation::Run { spec, .. } => Some(spec),
+        Operation::CreateRevision { spec, .. } | Operation::Roll { spec, .. } | Operation::Run { spec, .. } => Some(spec),
         Operation::Scale { revision, replicas } if *replicas > 0 => specs.find(plan, step, revision),
         _ => None,
     };
@@ -91,6 +119,9 @@ fn operation(kind: &StepKind, spec_of: &dyn Fn(&RevisionId) -> Option<Value>) ->
         StepKind::UpdateService { settings } => Operation::UpdateService { settings },
         StepKind::DeleteService => Operation::DeleteService,
         StepKind::CreateRevision { revision, spec, replicas } => Operation::CreateRevision { revision, spec, replicas },
+        StepKind::Roll { from, revision, spec, replicas, surge, unavailable } => {
+            Operation::Roll { from, revision, spec, replicas, surge, unavailable }
+        }
         StepKind::DeleteRevision { revision } => Operation::DeleteRevision { revision },
         StepKind::Scale { revision, replicas } => Operation::Scale { revision, replicas },
         StepKind::AwaitReady { revision } => Operation::AwaitReady { revision },

@@ -26,7 +26,7 @@ pub use sqlite::Sqlite;
 pub use verify::Report;
 
 use blobs::{Blob, Blobs, Commit};
-use dax_core::{Name, ResourceAddr};
+use dax_core::{Name, ResourceAddr, Value};
 use dax_plan::model::{AppliedService, StateVersion};
 use head::Head;
 use serde::de::DeserializeOwned;
@@ -45,6 +45,8 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub struct Snapshot {
     /// What was applied.
     pub services: BTreeMap<ResourceAddr, AppliedService>,
+    /// How the providers of these are reached, where that takes a configuration.
+    pub providers: BTreeMap<Name, Value>,
 }
 
 /// A state as it is kept: it says itself whose and which it is.
@@ -55,6 +57,8 @@ struct StateFile {
     environment: Name,
     serial: u64,
     services: BTreeMap<ResourceAddr, AppliedService>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    providers: BTreeMap<Name, Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -190,7 +194,7 @@ impl Store {
         if file.lineage != self.lineage || file.environment != environment || file.serial != serial {
             return Err(self.corrupt(format!("`{key}` is the state of another time or environment")));
         }
-        Ok(Snapshot { services: file.services })
+        Ok(Snapshot { services: file.services, providers: file.providers })
     }
 
     /// An earlier state.
@@ -222,6 +226,7 @@ impl Store {
             environment: environment.into(),
             serial,
             services: snapshot.services.clone(),
+            providers: snapshot.providers.clone(),
         };
         let bytes = json(&file);
         (format!("states/{environment}/{serial:010}-{}", self.hash(&bytes)), bytes)

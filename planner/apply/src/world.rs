@@ -2,8 +2,8 @@
 
 use dax_core::{LiveService, Name, SecretRef, Value, image};
 use dax_plan::{LiveState, Plan};
-use dax_provider_api::{Platform, ProviderError};
-use std::collections::BTreeMap;
+use dax_provider_api::{Metrics, Platform, ProviderError, Scope};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,20 +18,30 @@ pub type SecretReader = Arc<dyn Fn(&SecretRef) -> Result<String, String> + Send 
 pub struct Providers {
     /// Platforms by provider instance.
     pub platforms: BTreeMap<Name, Arc<dyn Platform>>,
+    /// Sources of metrics by provider instance.
+    pub metrics: BTreeMap<Name, Arc<dyn Metrics>>,
+    /// What is looked for on each platform beside what bears the environment's mark.
+    pub objects: BTreeMap<Name, BTreeMap<Name, BTreeSet<Name>>>,
     /// Reads the value of a secret.
     pub secret: SecretReader,
 }
 
-/// Everything that runs in an environment, one call a platform.
+/// What runs in an environment by platform, or why a platform cannot be read; all are asked at one time.
+pub async fn look(providers: &Providers, environment: &str) -> BTreeMap<Name, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    let each = providers.platforms.iter().map(|(instance, platform)| async move {
+        let objects = providers.objects.get(instance).cloned().unwrap_or_default();
+        let scope = Scope { environment: environment.into(), objects };
+        (instance.clone(), platform.read(&scope).await)
+    });
+    futures::future::join_all(each).await.into_iter().collect()
+}
+
+/// Everything that runs in an environment.
 ///
 /// # Errors
 /// A platform cannot be read.
 pub async fn read(providers: &Providers, environment: &str) -> Result<LiveState, ProviderError> {
-    let mut live = LiveState::new();
-    for (instance, platform) in &providers.platforms {
-        live.insert(instance.clone(), platform.read(environment).await?);
-    }
-    Ok(live)
+    look(providers, environment).await.into_iter().map(|(instance, live)| Ok((instance, live?))).collect()
 }
 
 fn find<'l>(live: &'l LiveState, provider: &str, object: &str) -> Option<&'l LiveService> {

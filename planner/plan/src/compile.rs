@@ -2,7 +2,7 @@
 
 use crate::desired::{Desired, Removed};
 use crate::model::{Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step, StepId, StepKind};
-use crate::passes::{defer, estimate, moved, order, risk, select};
+use crate::passes::{defer, estimate, moved, order, risk, select, waves};
 use crate::request::Request;
 use crate::work::{self, Past, Work};
 use crate::{digest, invariants, strategy};
@@ -16,8 +16,13 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
         Mode::Apply | Mode::Destroy => moved::rename(request.applied, &desired.moved),
     };
     let (chosen, mut diagnostics) = select::select(&request.selection, desired, &renamed.applied);
-    let mut all = Found { work: BTreeMap::new(), unknown: BTreeMap::new(), left_out: Vec::new(), unchanged: 0 };
+    let mut all = Found { work: BTreeMap::new(), unknown: BTreeMap::new(), left_out: Vec::new(), unreachable: Vec::new(), unchanged: 0 };
     for (addr, service) in &desired.services {
+        let applied_on = renamed.applied.get(addr).map(|applied| &applied.provider);
+        if std::iter::once(&service.provider).chain(applied_on).any(|provider| request.unreachable.contains(provider)) {
+            all.lost(addr, chosen.contains(addr));
+            continue;
+        }
         let unknown = service.fields.unknown();
         if !unknown.is_empty() {
             if chosen.contains(addr) {
@@ -42,13 +47,18 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
         }
     }
     for (addr, applied) in renamed.applied.iter().filter(|(addr, _)| !desired.services.contains_key(*addr)) {
+        if request.unreachable.contains(&applied.provider) {
+            all.lost(addr, chosen.contains(addr));
+            continue;
+        }
         let past = Past { addr, applied: Some(applied), from: renamed.from.get(addr), request };
         all.add(addr, work::unwanted(&past, applied, removed(desired, addr)), chosen.contains(addr));
     }
     let deferred = defer::defer(&mut all.work, desired, &renamed.applied, &all.unknown, request.locate);
     let mut plan = empty(desired, request);
-    (plan.unchanged, plan.left_out, plan.deferred) = (all.unchanged, all.left_out, deferred);
-    let order = order::order(&all.work, request.mode);
+    (plan.unchanged, plan.left_out, plan.unreachable, plan.deferred) = (all.unchanged, all.left_out, all.unreachable, deferred);
+    let waves = waves::waves(&all.work, desired, request.mode);
+    let order = order::order(&all.work, &waves, request.mode);
     assemble(&mut plan, all.work, &order, request.traits);
     plan.releases.retain(|_, services| {
         services.retain(|addr| plan.result.contains_key(addr));
@@ -72,10 +82,16 @@ struct Found {
     work: BTreeMap<ResourceAddr, Work>,
     unknown: BTreeMap<ResourceAddr, Vec<(Name, Name)>>,
     left_out: Vec<ResourceAddr>,
+    unreachable: Vec<ResourceAddr>,
     unchanged: usize,
 }
 
 impl Found {
+    /// Nothing is known of a service.
+    fn lost(&mut self, addr: &ResourceAddr, chosen: bool) {
+        if chosen { self.unreachable.push(addr.clone()) } else { self.left_out.push(addr.clone()) }
+    }
+
     fn add(&mut self, addr: &ResourceAddr, work: Work, chosen: bool) {
         if chosen {
             self.work.insert(addr.clone(), work);
@@ -97,6 +113,7 @@ fn empty(desired: &Desired<'_>, request: &Request<'_>) -> Plan {
         environment: request.environment.clone(),
         mode: request.mode,
         params: request.params.clone(),
+        providers: request.providers.clone(),
         sources: request.sources.clone(),
         base: request.base.clone(),
         gates: desired.gates.clone(),
@@ -106,6 +123,7 @@ fn empty(desired: &Desired<'_>, request: &Request<'_>) -> Plan {
         changes: Vec::new(),
         deferred: Vec::<Deferred>::new(),
         left_out: Vec::new(),
+        unreachable: Vec::new(),
         unchanged: 0,
         steps: Vec::new(),
         estimate: Estimate::default(),

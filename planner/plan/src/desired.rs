@@ -138,7 +138,8 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
     let services = environment.services.values().map(|service| {
         let mut settings: BTreeMap<Name, Value> = BTreeMap::new();
         settings.insert("ports".into(), service.desired.get("ports").map_or(Value::None, Node::value));
-        if let Value::Map(config) = service.provider.config.value() {
+        let config = if service.provider.connects { &service.binding } else { &service.provider.config };
+        if let Value::Map(config) = config.value() {
             settings.extend(config);
         }
         let strategy = &service.strategy;

@@ -2,6 +2,7 @@
 
 use crate::desired::Fields;
 use crate::model::{LeafChange, Owner};
+use crate::revision::SETTINGS;
 use dax_core::{LiveService, Name, Span, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ pub(crate) fn live_values(live: &LiveService) -> Value {
     let mut map: BTreeMap<Name, Value> = BTreeMap::new();
     if let Some(active) = live.active().and_then(|id| live.revisions.get(id)) {
         if let Value::Map(spec) = &active.spec {
-            map.extend(spec.clone());
+            map.extend(spec.iter().filter(|(name, _)| *name != SETTINGS).map(|(name, value)| (name.clone(), value.clone())));
         }
         map.insert("replicas".into(), Value::Int(active.replicas));
     }
@@ -55,6 +56,7 @@ pub(crate) fn leaves(
                 Owner::Dax
             },
             origin: origin.map(|(span, _)| locate(span)),
+            changed_by: None,
         });
     }
     changes

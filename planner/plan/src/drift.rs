@@ -19,16 +19,21 @@ pub struct Drift {
     pub live: Option<Value>,
     /// Who changed it.
     pub owner: Owner,
+    /// By the name that the platform has for them.
+    pub by: Option<Name>,
 }
 
 /// Every leaf that dax owns and that is not as it was applied.
 pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState) -> Vec<Drift> {
     let mut all = Vec::new();
     for (addr, service) in applied {
+        let mut edits = Vec::new();
+        let runs = live.get(&service.provider).and_then(|objects| objects.get(service.object(addr)));
         let mut say = |path: Name, applied: Option<Value>, live: Option<Value>, owner: Owner| {
-            all.push(Drift { addr: addr.clone(), path, applied, live, owner });
+            let by = runs.and_then(|runs| runs.changed_by.get(&path)).cloned();
+            all.push(Drift { addr: addr.clone(), path, applied, live, owner, by });
         };
-        let Some(runs) = live.get(&service.provider).and_then(|objects| objects.get(service.object(addr))) else {
+        let Some(runs) = runs else {
             say(Name::default(), Some(Value::Str(service.revision.0.clone())), None, Owner::Other);
             continue;
         };
@@ -43,18 +48,27 @@ pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState)
                 say(format!("{}.{name}", service.provider).into(), was.cloned(), is.cloned(), Owner::Other);
             }
         }
-        let whole = BTreeMap::from([(service.revision.clone(), WHOLE)]);
+        // A revision that somebody else made in place of dax's is told by its leaves.
+        let only = runs.traffic.keys().next().filter(|_| runs.traffic.len() == 1 && !runs.revisions.contains_key(&service.revision));
+        let active = only.unwrap_or(&service.revision);
+        let whole = BTreeMap::from([(active.clone(), WHOLE)]);
         if runs.traffic != whole {
             say("traffic".into(), Some(traffic_value(&whole)), Some(traffic_value(&runs.traffic)), Owner::Other);
         }
         if !runs.routes.is_empty() {
             say("routes".into(), None, Some(routes_value(&runs.routes)), Owner::Other);
         }
+        for edit in &runs.edits {
+            let by = Some(edit.by.clone()).filter(|by| !by.is_empty());
+            let (wrote, found) = (Some(edit.wrote.clone()), Some(edit.found.clone()));
+            edits.push(Drift { addr: addr.clone(), path: edit.path.clone(), applied: wrote, live: found, owner: Owner::Other, by });
+        }
         for (id, revision) in &runs.revisions {
-            if *id != service.revision && revision.replicas > 0 {
+            if id != active && revision.replicas > 0 {
                 say(format!("revisions.{id}.replicas").into(), Some(Value::Int(0)), Some(Value::Int(revision.replicas)), Owner::Other);
             }
         }
+        all.append(&mut edits);
     }
     all
 }

@@ -121,11 +121,21 @@ fn invertible(step: &Step) -> bool {
 pub fn advance(object: &mut LiveService, kind: &StepKind) {
     match kind {
         StepKind::CreateService { settings } => *object = LiveService { settings: settings.clone(), ..LiveService::default() },
-        StepKind::UpdateService { settings } => object.settings = settings.clone(),
+        StepKind::UpdateService { settings } => {
+            object.settings = settings.clone();
+            object.edits.clear();
+        }
         StepKind::DeleteService => *object = LiveService::default(),
         StepKind::CreateRevision { revision, spec, replicas } => {
             let made = dax_core::LiveRevision { replicas: *replicas, ready: 0, spec: spec.clone() };
             object.revisions.insert(revision.clone(), made);
+        }
+        StepKind::Roll { from, revision, spec, replicas, unavailable, .. } => {
+            // The platform stops a replica only where another one is ready in its place, but for those that may lack.
+            let made = dax_core::LiveRevision { replicas: *replicas, ready: (replicas - unavailable).max(1), spec: spec.clone() };
+            object.revisions.remove(from);
+            object.revisions.insert(revision.clone(), made);
+            object.traffic = BTreeMap::from([(revision.clone(), WHOLE)]);
         }
         StepKind::DeleteRevision { revision } => {
             object.revisions.remove(revision);

@@ -51,6 +51,9 @@ pub struct Plan {
     pub mode: Mode,
     /// Parameters that it was made with.
     pub params: BTreeMap<Name, Value>,
+    /// How the providers that it uses are reached, where that takes a configuration.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub providers: BTreeMap<Name, Value>,
     /// Digest of the program's texts.
     pub sources: Name,
     /// The state that it starts from.
@@ -74,6 +77,9 @@ pub struct Plan {
     /// Services that `--target` or `--exclude` left out although they differ.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<ResourceAddr>,
+    /// Services of which nothing is known, because their platform cannot be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreachable: Vec<ResourceAddr>,
     /// Services that stay as they are.
     pub unchanged: usize,
     /// The execution graph.
@@ -93,7 +99,7 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.changes.is_empty() && self.deferred.is_empty()
+        self.steps.is_empty() && self.changes.is_empty() && self.deferred.is_empty() && self.unreachable.is_empty()
     }
 
     /// The object that a step is about, as it was when the plan was made.
@@ -356,6 +362,9 @@ pub struct LeafChange {
     pub owner: Owner,
     /// The place that sets the value that comes.
     pub origin: Option<String>,
+    /// Who else set the value that goes, where the platform tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed_by: Option<Name>,
 }
 
 /// A service that changes.
@@ -428,6 +437,21 @@ pub enum StepKind {
         spec: Value,
         /// How many replicas.
         replicas: i64,
+    },
+    /// Replaces the replicas of a revision by those of another, a few at a time, as the platform does it.
+    Roll {
+        /// What gives way; it is not there afterwards.
+        from: RevisionId,
+        /// What comes.
+        revision: RevisionId,
+        /// Its fields.
+        spec: Value,
+        /// How many replicas.
+        replicas: i64,
+        /// So many more may run meanwhile.
+        surge: i64,
+        /// So many fewer may be ready meanwhile.
+        unavailable: i64,
     },
     /// Removes a revision at rest.
     DeleteRevision {

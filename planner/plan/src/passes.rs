@@ -6,5 +6,6 @@ pub(crate) mod moved;
 pub(crate) mod order;
 pub(crate) mod risk;
 pub(crate) mod select;
+pub(crate) mod waves;
 
 pub use select::{Selection, addressed};

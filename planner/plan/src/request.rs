@@ -4,7 +4,7 @@ use crate::image::LiveState;
 use crate::model::{AppliedService, Mode, StateVersion};
 use crate::passes::Selection;
 use dax_core::{Name, ResourceAddr, Span, Traits, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What to plan from. No defaults: each caller states every choice.
 pub struct Request<'r> {
@@ -16,6 +16,8 @@ pub struct Request<'r> {
     pub mode: Mode,
     /// Parameters of the program.
     pub params: BTreeMap<Name, Value>,
+    /// How the providers are reached, where that takes a configuration.
+    pub providers: BTreeMap<Name, Value>,
     /// Digest of the program's texts.
     pub sources: Name,
     /// The state that `applied` is.
@@ -26,6 +28,8 @@ pub struct Request<'r> {
     pub live: &'r LiveState,
     /// What the platform of a provider instance can do.
     pub traits: &'r dyn Fn(&Name) -> Traits,
+    /// Provider instances that cannot be read.
+    pub unreachable: BTreeSet<Name>,
     /// What to plan of all that.
     pub selection: Selection,
     /// Turns a span into `file:line:column`.

@@ -4,7 +4,7 @@
 //! and inverse is read off the object and never guessed.
 
 use crate::analysis::{self, Analysis, hundredths};
-use crate::image::{Image, replicas_path, routes_value, traffic_value};
+use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
 use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
 use dax_core::{Diagnostic, LiveRevision, LiveService, Name, RevisionId, Route, Span, Traits, Value, WHOLE};
@@ -40,6 +40,8 @@ pub(crate) struct Strategy<'s> {
     pub(crate) config: &'s Value,
     /// Where it is chosen.
     pub(crate) span: String,
+    /// The platform replaces replicas by itself.
+    pub(crate) rolls: bool,
 }
 
 /// A revision on its way in.
@@ -111,7 +113,12 @@ impl Sequence {
             let names = a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name));
             names.map(|name| (format!("settings.{name}").into(), a.get(name).cloned().unwrap_or(Value::None))).collect()
         };
-        let (pre, post) = (changed(&before, settings), changed(settings, &before));
+        let (mut pre, mut post) = (changed(&before, settings), changed(settings, &before));
+        let edits = std::mem::take(&mut self.object.edits);
+        if !edits.is_empty() {
+            pre.insert("edits".into(), edits_value(&edits));
+            post.insert("edits".into(), edits_value(&[]));
+        }
         let inverse = vec![StepKind::UpdateService { settings: before }];
         self.push(StepKind::UpdateService { settings: settings.clone() }, pre, post, InverseClass::Exact, inverse);
     }
@@ -294,7 +301,7 @@ impl Sequence {
 
     /// The whole way of an incoming revision by a strategy.
     pub(crate) fn roll_out(&mut self, incoming: &Incoming, strategy: &Strategy<'_>) {
-        let Strategy { kind, config, span } = strategy;
+        let Strategy { kind, config, span, rolls } = strategy;
         let analysis = analysis::read(config);
         self.migrate(incoming, config);
         let active = self.object.active().filter(|id| **id != incoming.id).cloned();
@@ -305,6 +312,13 @@ impl Sequence {
             self.settle(incoming);
             return self.hooks(incoming, config, "after");
         };
+        if *rolls && self.can_roll(incoming, kind, config, analysis.as_ref()) {
+            self.roll(incoming, &active, kind, config);
+            self.hooks(incoming, config, "during");
+            self.settle(incoming);
+            self.watch(&incoming.id, None, millis(config, "hold"), None);
+            return self.hooks(incoming, config, "after");
+        }
         match *kind {
             "rolling" => self.rolling(incoming, &active, config, analysis.as_ref()),
             "canary" => self.canary(incoming, &active, config, analysis.as_ref(), span),
@@ -316,6 +330,49 @@ impl Sequence {
         }
         self.settle(incoming);
         self.hooks(incoming, config, "after");
+    }
+
+    /// Whether nothing is asked for between two replicas, so that the platform may replace them by itself.
+    fn can_roll(&self, incoming: &Incoming, kind: &str, config: &Value, analysis: Option<&Analysis>) -> bool {
+        let before = list(config, "hook").iter().any(|hook| hook.get("when").and_then(Value::as_str) == Some("before"));
+        let at_rest = self.object.revisions.contains_key(&incoming.id);
+        let alone = self.object.traffic.len() == 1 && self.object.routes.is_empty();
+        matches!(kind, "rolling" | "immediate") && alone && !before && !at_rest && incoming.replicas > 0 && analysis.is_none()
+    }
+
+    /// Has the platform replace the replicas of the active revision.
+    fn roll(&mut self, incoming: &Incoming, active: &RevisionId, kind: &str, config: &Value) {
+        let Some(gone) = self.object.revisions.remove(active) else { return };
+        let most = incoming.replicas.max(gone.replicas);
+        let (surge, mut unavailable) = match kind {
+            "rolling" => (counted(config, "surge", most, true), counted(config, "unavailable", most, false)),
+            _ => (most, 0),
+        };
+        if surge == 0 && unavailable == 0 {
+            unavailable = 1; // both shares came to nothing, as with Kubernetes one must move
+        }
+        let before = std::mem::replace(&mut self.object.traffic, BTreeMap::from([(incoming.id.clone(), WHOLE)]));
+        let spec = incoming.spec.clone();
+        self.object.revisions.insert(incoming.id.clone(), LiveRevision { replicas: incoming.replicas, ready: 0, spec });
+        let step = |from: &RevisionId, revision: &RevisionId, spec: &Value, replicas| {
+            let (from, revision, spec) = (from.clone(), revision.clone(), spec.clone());
+            StepKind::Roll { from, revision, spec, replicas, surge, unavailable }
+        };
+        let there = step(active, &incoming.id, &incoming.spec, incoming.replicas);
+        let back = step(&incoming.id, active, &gone.spec, gone.replicas);
+        let image = |here: (&RevisionId, i64), away: &RevisionId, traffic: &BTreeMap<RevisionId, u32>| {
+            let paths = [
+                ("traffic".into(), traffic_value(traffic)),
+                (replicas_path(here.0), Value::Int(here.1)),
+                (replicas_path(away), Value::None),
+            ];
+            Image::from(paths)
+        };
+        let pre = image((active, gone.replicas), &incoming.id, &before);
+        let post = image((&incoming.id, incoming.replicas), active, &self.object.traffic);
+        let inverse = vec![back, StepKind::AwaitReady { revision: active.clone() }];
+        self.push(there, pre, post, InverseClass::Compensating, inverse);
+        self.await_ready(&incoming.id);
     }
 
     fn canary(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {

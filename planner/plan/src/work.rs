@@ -6,7 +6,7 @@ use crate::request::Request;
 use crate::revision::{self, REVISION_FIELDS};
 use crate::strategy::{Draft, Incoming, Sequence, Strategy};
 use crate::{NOT_OURS, diff};
-use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
+use dax_core::{Diagnostic, Edit, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
 use std::collections::BTreeMap;
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.
@@ -128,9 +128,9 @@ fn base_change(past: &Past<'_>, service: &DesiredService<'_>, leaves: Vec<LeafCh
     }
 }
 
-fn incoming(values: &Value) -> Incoming {
-    let spec = revision::spec(values);
-    Incoming { id: revision::id(&spec), spec, replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1) }
+fn incoming(values: &Value, service: &DesiredService<'_>, request: &Request<'_>) -> Incoming {
+    let spec = revision::spec(values, &service.settings, &(request.traits)(&service.provider).revised);
+    Incoming { id: RevisionId::of(&spec), spec, replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1) }
 }
 
 fn result(
@@ -161,7 +161,7 @@ fn replaced(
     (replace, reason): (Replace, Reason),
 ) -> Work {
     let values = service.fields.value();
-    let incoming = incoming(&values);
+    let incoming = incoming(&values, service, past.request);
     let strategy = immediately(service, past.request);
     let applied = past.applied;
     let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), None, past.request.locate);
@@ -222,27 +222,34 @@ fn former_needs(applied: Option<&AppliedService>) -> Vec<ResourceAddr> {
 }
 
 fn immediately<'s>(service: &'s DesiredService<'_>, request: &Request<'_>) -> Strategy<'s> {
-    Strategy { kind: "immediate", config: &service.strategy.2, span: (request.locate)(service.strategy_span) }
+    Strategy { kind: "immediate", config: &service.strategy.2, span: (request.locate)(service.strategy_span), rolls: false }
 }
 
 fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveService>, object: &Name) -> Work {
     let (applied, request) = (past.applied, past.request);
     let values = service.fields.value();
-    let incoming = incoming(&values);
+    let incoming = incoming(&values, service, request);
     let live_values = live.map(diff::live_values);
     let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), live_values.as_ref(), request.locate);
     leaves.extend(setting_changes(service, applied, live));
+    if let Some(live) = live {
+        leaves.extend(live.edits.iter().map(edited));
+        for leaf in leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Other && leaf.changed_by.is_none()) {
+            leaf.changed_by = live.changed_by.get(&leaf.path).cloned();
+        }
+    }
     let (name, kind, config) = &service.strategy;
     let mut sequence = Sequence::of(live);
     if !sequence.exists {
         sequence.create_service(&service.settings);
-    } else if sequence.object.settings != service.settings {
+    } else if sequence.object.settings != service.settings || !sequence.object.edits.is_empty() {
         sequence.update_service(&service.settings);
     }
     let from = sequence.object.active().cloned();
     let takes_over = from.as_ref() != Some(&incoming.id);
     if takes_over {
-        let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span) };
+        let rolls = (request.traits)(&service.provider).rolls;
+        let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls };
         sequence.roll_out(&incoming, &strategy);
     } else {
         leaves.extend(live.and_then(|live| traffic_change(live, &incoming.id)));
@@ -263,8 +270,13 @@ fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveServ
         // Nobody knows who set what runs already.
         change.leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Dax).for_each(|leaf| leaf.owner = Owner::Unknown);
     }
-    let result = result(past, service, object, values, incoming.id, retained);
-    let part = Part { provider: service.provider.clone(), object: object.clone(), observed: live.cloned(), drafts: sequence.drafts };
+    let mut result = result(past, service, object, values, incoming.id, retained);
+    let mut part = Part { provider: service.provider.clone(), object: object.clone(), observed: live.cloned(), drafts: sequence.drafts };
+    change.blocked = contested(service, &change.leaves);
+    if let (Some(_), Some(applied)) = (&change.blocked, applied) {
+        part.drafts.clear();
+        result = applied.clone();
+    }
     Work { change, parts: vec![part], needs: service.needs.clone(), former_needs: former_needs(applied), result: Some(result) }
 }
 
@@ -302,7 +314,7 @@ fn runs_as_applied(applied: &AppliedService, live: &LiveService) -> bool {
     let replicas = applied.values.get("replicas").and_then(Value::as_int);
     let at_rest = live.revisions.iter().all(|(id, r)| *id == applied.revision || r.replicas == 0);
     let scaled = live.revisions.get(&applied.revision).map(|r| r.replicas) == replicas;
-    whole && scaled && at_rest && live.routes.is_empty() && live.settings == applied.settings
+    whole && scaled && at_rest && live.routes.is_empty() && live.edits.is_empty() && live.settings == applied.settings
 }
 
 /// The shares as a change, where somebody else has divided them.
@@ -312,8 +324,24 @@ fn traffic_change(live: &LiveService, wanted: &RevisionId) -> Option<LeafChange>
     (live.traffic != whole).then(|| plain_change("traffic", Some(shown(&live.traffic)), Some(shown(&whole))))
 }
 
+/// What somebody else changed, which comes back.
+fn edited(edit: &Edit) -> LeafChange {
+    let wrote = Some(edit.wrote.clone());
+    let by = Some(edit.by.clone()).filter(|by| !by.is_empty());
+    let plain = plain_change(&edit.path, wrote.clone(), wrote);
+    LeafChange { live: Some(edit.found.clone()), owner: Owner::Other, changed_by: by, ..plain }
+}
+
+/// What keeps dax from writing over what others wrote, where the binding says that it must not.
+fn contested(service: &DesiredService<'_>, leaves: &[LeafChange]) -> Option<String> {
+    let refuses = service.settings.get("conflicts").and_then(Value::as_str) == Some("fail");
+    let leaf = leaves.iter().find(|leaf| refuses && leaf.changed_by.is_some())?;
+    let by = leaf.changed_by.as_ref()?;
+    Some(format!("`{}` was changed by `{by}`: say `conflicts = \"force\"` to write over it, or `\"yield\"` to leave it to them", leaf.path))
+}
+
 fn plain_change(path: &str, before: Option<Value>, after: Option<Value>) -> LeafChange {
-    LeafChange { path: path.into(), before, after, live: None, owner: Owner::Dax, origin: None }
+    LeafChange { path: path.into(), before, after, live: None, owner: Owner::Dax, origin: None, changed_by: None }
 }
 
 /// Provider settings that change; ports are a field of the service and stand there.

@@ -6,9 +6,10 @@
 use dax_core::image::{self, Image};
 use dax_core::{LiveService, Name, RevisionId, Route, Traits, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A future that may move between threads.
@@ -38,6 +39,22 @@ pub enum Operation {
         spec: Value,
         /// How many replicas.
         replicas: i64,
+    },
+    /// Begins to replace the replicas of a revision by those of another, a few at a time. All traffic goes to whatever
+    /// of the two is ready; only the new one is there afterwards.
+    Roll {
+        /// What gives way.
+        from: RevisionId,
+        /// What comes.
+        revision: RevisionId,
+        /// Its fields.
+        spec: Value,
+        /// How many replicas.
+        replicas: i64,
+        /// So many more may run meanwhile.
+        surge: i64,
+        /// So many fewer may be ready meanwhile.
+        unavailable: i64,
     },
     /// Removes a revision; its replicas finish their work first.
     DeleteRevision {
@@ -84,6 +101,8 @@ pub struct Call {
     pub environment: Name,
     /// What the service is called there.
     pub service: Name,
+    /// Where on the platform it is, if the platform has places; empty otherwise.
+    pub place: Name,
     /// What is to be done.
     pub operation: Operation,
     /// Names this call: the same name means the same call, however often it is made.
@@ -172,6 +191,8 @@ pub struct Query {
     pub revision: RevisionId,
     /// The query in the source's own language.
     pub text: Name,
+    /// The type that the program gives the metric: `Percent`.
+    pub ty: Name,
     /// How far back it looks.
     pub window: Duration,
 }
@@ -227,23 +248,76 @@ impl ProviderError {
     }
 }
 
+/// What of a system is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The environment.
+    pub environment: Name,
+    /// What is looked for beside what bears the environment's mark: names there, and the places of each.
+    pub objects: BTreeMap<Name, BTreeSet<Name>>,
+}
+
 /// A system that runs services.
 pub trait Platform: Send + Sync {
     /// What it can do beyond what every platform can.
     fn traits(&self) -> Traits;
 
-    /// What keeps a service with these fields from running here; empty when nothing does.
-    fn problems(&self, values: &Value) -> Vec<String>;
+    /// What keeps a service with these fields and settings from running here; empty when nothing does.
+    fn problems(&self, values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String>;
 
-    /// Every service of an environment as it runs, in one call.
-    fn read<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>>;
+    /// Every service of an environment as it runs, in as few calls as the system allows.
+    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>>;
+
+    /// What the system would say to a change of a service with these settings, without making it. A system that cannot
+    /// tell says nothing.
+    fn preview<'a>(&'a self, _call: &'a Call, _settings: &'a BTreeMap<Name, Value>) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Makes one change. A second call with the same operation does nothing.
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>>;
 
-    /// A metric of one revision, or nothing when there is no data.
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
-
     /// Lets go of what is no longer needed once nothing runs here.
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
+}
+
+/// A system that measures services.
+pub trait Metrics: Send + Sync {
+    /// A metric of one revision, or nothing when there is no data.
+    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
+}
+
+/// An instance of a provider as a program writes it.
+#[derive(Clone, Debug, Default)]
+pub struct Instance {
+    /// `kubernetes.cluster[eu-west-1]`.
+    pub name: Name,
+    /// Its configuration.
+    pub config: Value,
+    /// The values of the secrets in it.
+    pub secrets: Secrets,
+}
+
+impl Instance {
+    /// The provider and its kind: `kubernetes.cluster`.
+    pub fn kind(&self) -> &str {
+        self.name.split('[').next().unwrap_or_default()
+    }
+}
+
+/// What an instance of a provider can do.
+#[derive(Clone, Default)]
+pub struct Provider {
+    /// It runs services.
+    pub platform: Option<Arc<dyn Platform>>,
+    /// It measures services.
+    pub metrics: Option<Arc<dyn Metrics>>,
+}
+
+impl Provider {
+    /// One that runs services and measures them itself.
+    pub fn both<P: Platform + Metrics + 'static>(one: P) -> Self {
+        let one = Arc::new(one);
+        Self { platform: Some(one.clone()), metrics: Some(one) }
+    }
 }

@@ -1,9 +1,7 @@
 //! The providers that are built in; the only crate that names them all.
 
-use dax_core::Name;
-use dax_provider_api::Platform;
+use dax_provider_api::{Instance, Provider, ProviderError};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 #[cfg(feature = "local")]
 pub use dax_provider_local as local;
@@ -19,19 +17,25 @@ pub struct Context {
     pub program: PathBuf,
 }
 
-/// The platform of a provider instance such as `local.machine`, or nothing when it is not built in.
-pub fn platform(instance: &Name, context: &Context) -> Option<Arc<dyn Platform>> {
-    match instance.as_str() {
-        "memory.world" => Some(Arc::new(dax_provider_testkit::Memory::at(context.folder.join("memory.json")))),
-        other if other.starts_with("memory.") => {
-            Some(Arc::new(dax_provider_testkit::Memory::at(context.folder.join(format!("{other}.json")))))
-        }
+/// What a provider instance such as `local.machine` can do, or nothing when it is not built in.
+///
+/// # Errors
+/// Its configuration makes no sense.
+pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provider>, ProviderError> {
+    let memory = |file: String| Provider::both(dax_provider_testkit::Memory::at(context.folder.join(file)));
+    Ok(Some(match instance.kind() {
+        "memory.world" => memory("memory.json".to_owned()),
+        kind if kind.starts_with("memory.") => memory(format!("{}.json", instance.name)),
         #[cfg(feature = "local")]
-        "local.machine" => Some(Arc::new(local::Local {
+        "local.machine" => Provider::both(local::Local {
             folder: context.folder.join("local"),
             root: context.root.clone(),
             agent: (context.program.clone(), vec!["agent".to_owned()]),
-        })),
-        _ => None,
-    }
+        }),
+        #[cfg(feature = "kubernetes")]
+        "kubernetes.cluster" => dax_provider_kubernetes::provider(instance, &context.root)?,
+        #[cfg(feature = "prometheus")]
+        "prometheus.main" => dax_provider_prometheus::provider(instance)?,
+        _ => return Ok(None),
+    }))
 }

@@ -2,7 +2,7 @@
 
 use crate::protocol::{INHERITED, RECORD, Reply, Request, socket_path};
 use dax_core::{LiveService, Name, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Platform, ProviderError, Query};
+use dax_provider_api::{BoxFuture, Call, Metrics, Platform, ProviderError, Query, Scope};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -99,10 +99,11 @@ impl Platform for Local {
             fenced: true,
             exclusive_ports: true,
             immutable: Vec::new(),
+            ..Traits::default()
         }
     }
 
-    fn problems(&self, values: &Value) -> Vec<String> {
+    fn problems(&self, values: &Value, _settings: &BTreeMap<Name, Value>) -> Vec<String> {
         let command = values.get("command").map_or(&[][..], Value::items);
         if command.is_empty() {
             return vec!["the local platform runs programs: `command` says which".to_owned()];
@@ -110,12 +111,12 @@ impl Platform for Local {
         Vec::new()
     }
 
-    fn read<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
             if !self.has_record() && !socket_path(&self.folder).exists() {
                 return Ok(BTreeMap::new());
             }
-            match self.ask(&Request::Read { environment: environment.into() }).await? {
+            match self.ask(&Request::Read { environment: scope.environment.clone() }).await? {
                 Reply::Services(services) => Ok(services),
                 _ => Err(ProviderError::Refused { message: "the local agent gave another answer than asked for".to_owned() }),
             }
@@ -138,6 +139,17 @@ impl Platform for Local {
         })
     }
 
+    fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(async move {
+            if self.has_record() || socket_path(&self.folder).exists() {
+                self.ask(&Request::Settle).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl Metrics for Local {
     fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
         Box::pin(async move {
             let request = Request::Measure {
@@ -151,15 +163,6 @@ impl Platform for Local {
                 Reply::Measured(value) => Ok(value),
                 _ => Ok(None),
             }
-        })
-    }
-
-    fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
-        Box::pin(async move {
-            if self.has_record() || socket_path(&self.folder).exists() {
-                self.ask(&Request::Settle).await?;
-            }
-            Ok(())
         })
     }
 }

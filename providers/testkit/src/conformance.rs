@@ -1,7 +1,7 @@
 //! What every platform must do, whatever stands behind it.
 
 use dax_core::{LiveService, Name, RevisionId, Route, Value, WHOLE};
-use dax_provider_api::{Call, Expect, Fence, Operation, Platform, ProviderError, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Operation, Platform, ProviderError, Scope, Secrets};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +11,8 @@ pub struct Subject<'p> {
     pub platform: &'p dyn Platform,
     /// Settings of a service that can be made.
     pub settings: BTreeMap<Name, Value>,
+    /// Where on the platform it is made, if the platform has places.
+    pub place: Option<Name>,
     /// Two different revisions that become ready.
     pub specs: [Value; 2],
 }
@@ -23,6 +25,7 @@ impl Subject<'_> {
         let call = Call {
             environment: ENVIRONMENT.into(),
             service: SERVICE.into(),
+            place: self.place.clone().unwrap_or_default(),
             operation,
             token: "conformance".into(),
             fence: Fence { lineage: "conformance".into(), epoch: 2 },
@@ -43,6 +46,7 @@ impl Subject<'_> {
         let call = |before: &str, after: &str, epoch: u64| Call {
             environment: ENVIRONMENT.into(),
             service: SERVICE.into(),
+            place: self.place.clone().unwrap_or_default(),
             operation: Operation::ShiftTraffic { traffic: traffic.clone() },
             token: "conformance".into(),
             fence: Fence { lineage: "conformance".into(), epoch },
@@ -65,8 +69,29 @@ impl Subject<'_> {
         Ok(())
     }
 
+    /// A platform that replaces replicas by itself leaves the new revision with all traffic, and nothing of the old one.
+    async fn rolls(&self, from: &RevisionId, to: &RevisionId) -> Result<(), String> {
+        let say = |error: ProviderError| error.to_string();
+        let (revision, spec) = (to.clone(), self.specs[0].clone());
+        let roll = Operation::Roll { from: from.clone(), revision, spec, replicas: 3, surge: 1, unavailable: 0 };
+        for _ in 0..2 {
+            self.change(roll.clone()).await.map_err(say)?;
+        }
+        self.change(Operation::AwaitReady { revision: to.clone() }).await.map_err(say)?;
+        let live = self.live().await.map_err(say)?.unwrap_or_default();
+        if live.revisions.keys().ne([to]) || live.revisions[to].replicas != 3 || live.revisions[to].spec != self.specs[0] {
+            return Err(format!("a roll leaves the new revision alone, not {:?}", live.revisions));
+        }
+        if live.traffic != BTreeMap::from([(to.clone(), WHOLE)]) {
+            return Err(format!("a roll takes the traffic along, not {:?}", live.traffic));
+        }
+        Ok(())
+    }
+
     async fn live(&self) -> Result<Option<LiveService>, ProviderError> {
-        Ok(self.platform.read(ENVIRONMENT).await?.remove(SERVICE))
+        let objects = BTreeMap::from([(SERVICE.into(), self.place.iter().cloned().collect())]);
+        let scope = Scope { environment: ENVIRONMENT.into(), objects };
+        Ok(self.platform.read(&scope).await?.remove(SERVICE))
     }
 }
 
@@ -129,6 +154,9 @@ pub async fn run(subject: &Subject<'_>) -> Result<(), String> {
         subject.change(Operation::DeleteRevision { revision: old.clone() }).await.map_err(say)?;
     }
     rule(!subject.live().await.map_err(say)?.unwrap_or_default().revisions.contains_key(&old), "a deleted revision is gone")?;
+    if subject.platform.traits().rolls {
+        subject.rolls(&new, &old).await?;
+    }
     for _ in 0..2 {
         subject.change(Operation::DeleteService).await.map_err(say)?;
     }
@@ -144,7 +172,7 @@ mod tests {
     async fn the_platform_in_memory_conforms() {
         let memory = crate::Memory::default();
         let spec = |name: &str| Value::Map(BTreeMap::from([("image".into(), Value::str(name))]));
-        let subject = Subject { platform: &memory, settings: BTreeMap::new(), specs: [spec("one"), spec("two")] };
+        let subject = Subject { platform: &memory, settings: BTreeMap::new(), place: None, specs: [spec("one"), spec("two")] };
         assert_eq!(run(&subject).await, Ok(()));
     }
 }

@@ -1,7 +1,7 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Fence, Operation, Platform, ProviderError, Query};
+use dax_provider_api::{BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -224,6 +224,13 @@ impl State {
                 there.revisions.insert(revision.clone(), made);
                 format!("create revision {revision} with {replicas}")
             }
+            Operation::Roll { from, revision, spec, replicas, .. } => {
+                let ready = if unready.contains(revision) { 0 } else { *replicas };
+                there.revisions.remove(from);
+                there.revisions.insert(revision.clone(), LiveRevision { replicas: *replicas, ready, spec: spec.clone() });
+                there.traffic = BTreeMap::from([(revision.clone(), dax_core::WHOLE)]);
+                format!("roll {from} to {revision} with {replicas}")
+            }
             Operation::DeleteRevision { revision } => {
                 there.revisions.remove(revision);
                 there.traffic.remove(revision);
@@ -282,27 +289,24 @@ impl Platform for Memory {
             fenced: true,
             exclusive_ports: false,
             immutable: vec!["zone".into()],
+            ..Traits::default()
         }
     }
 
-    fn problems(&self, _values: &Value) -> Vec<String> {
+    fn problems(&self, _values: &Value, _settings: &BTreeMap<Name, Value>) -> Vec<String> {
         Vec::new()
     }
 
-    fn read<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
             let mut state = self.state();
             let shown = state.shown.take();
-            Ok(of(shown.as_ref().unwrap_or(&state.services), environment))
+            Ok(of(shown.as_ref().unwrap_or(&state.services), &scope.environment))
         })
     }
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move { self.execute(call) })
-    }
-
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
-        Box::pin(async move { Ok(self.metric(query)) })
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
@@ -314,5 +318,11 @@ impl Platform for Memory {
             let text = serde_json::to_vec(&kept).map_err(|error| refused(error.to_string()))?;
             std::fs::write(file, text).map_err(|error| refused(format!("{}: {error}", file.display())))
         })
+    }
+}
+
+impl Metrics for Memory {
+    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
+        Box::pin(async move { Ok(self.metric(query)) })
     }
 }

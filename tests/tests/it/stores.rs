@@ -47,7 +47,7 @@ fn snapshot(revision: &str) -> Snapshot {
         retained: Vec::new(),
         needs: Vec::new(),
     };
-    Snapshot { services: BTreeMap::from([(ResourceAddr::service("web"), service)]) }
+    Snapshot { services: BTreeMap::from([(ResourceAddr::service("web"), service)]), ..Snapshot::default() }
 }
 
 fn ending<'e>(outcome: &'e Outcome, state: Option<&'e Snapshot>) -> Ending<'e> {

@@ -13,7 +13,7 @@ use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
 use dax_ir::{After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy, Via, Window};
 use dax_syntax::ast::{Expr, ExprKind, Member, TypeKind};
 use indexmap::IndexMap;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// The environments of the project, in source order.
@@ -47,6 +47,7 @@ impl<'a> Evaluator<'_, 'a> {
             windows: Vec::new(),
             releases: Vec::new(),
             adopts: BTreeMap::new(),
+            sources: BTreeMap::new(),
             moved: Vec::new(),
             removed: Vec::new(),
         };
@@ -70,6 +71,7 @@ impl<'a> Evaluator<'_, 'a> {
             environment.services.insert(service.addr.clone(), service);
         }
         self.groups(&mut environment);
+        self.sources(&mut environment, &mut shared);
         self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
         environment
@@ -173,6 +175,18 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
+    /// What strategies measure with.
+    fn sources(&self, environment: &mut Environment, shared: &mut Shared) {
+        let strategies = environment.services.values().map(|service| &service.strategy.config);
+        let from = strategies.filter_map(|config| config.get("analysis")?.get("from")?.as_leaf());
+        let named: BTreeSet<Name> = from.filter_map(|from| if let Value::Ref(name) = from { Some(name.clone()) } else { None }).collect();
+        for name in named {
+            if let Ok(provider) = shared.providers.entry(name.clone()).or_insert_with(|| self.provider(&name)).clone() {
+                environment.sources.insert(name, provider);
+            }
+        }
+    }
+
     /// What the project says of services that it had.
     fn history(&self, environment: &mut Environment) {
         let names = self.context.names.module(self.context.program.root);
@@ -268,7 +282,8 @@ impl<'a> Evaluator<'_, 'a> {
             _ => Vec::new(),
         };
         let config = self.body(item.body, &ty, item.span, &locals)?;
-        Ok(Provider { kind: item.alias.name.clone(), instance: instance.clone(), config })
+        let connects = !self.context.sets_services(root, item);
+        Ok(Provider { kind: item.alias.name.clone(), instance: instance.clone(), config, connects })
     }
 
     fn body(&self, members: &'a [Member], ty: &Type<'a>, span: Span, locals: &Locals) -> Eval<Node> {

@@ -9,17 +9,20 @@ use dax_core::ResourceAddr;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::BTreeMap;
 
+/// For each service that has to wait for its wave: those of the wave before.
+pub(crate) type Waves = BTreeMap<ResourceAddr, Vec<ResourceAddr>>;
+
 /// Services in the order in which they may begin, each with those that must be done before it.
-pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, mode: Mode) -> Vec<(ResourceAddr, Vec<ResourceAddr>)> {
+pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, waves: &Waves, mode: Mode) -> Vec<(ResourceAddr, Vec<ResourceAddr>)> {
     let sorted = |backwards: bool| {
-        let graph = graph(work, backwards);
+        let graph = graph(work, waves, backwards);
         petgraph::algo::toposort(&graph, None).ok().map(|sorted| (graph, sorted))
     };
     // Going back may run into what has to be made again for it: then needs decide alone.
     let found = (mode == Mode::Rollback).then(|| sorted(true)).flatten().or_else(|| sorted(false));
     // The program's graph has no circle; a state's may, when services were removed: fall back to names.
     let (graph, sorted) = found.unwrap_or_else(|| {
-        let graph = graph(work, false);
+        let graph = graph(work, &Waves::new(), false);
         let nodes = graph.node_indices().collect();
         (graph, nodes)
     });
@@ -46,7 +49,7 @@ pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, mode: Mode) -> Vec<(Res
     all
 }
 
-fn graph(work: &BTreeMap<ResourceAddr, Work>, backwards: bool) -> DiGraph<&ResourceAddr, ()> {
+fn graph<'w>(work: &'w BTreeMap<ResourceAddr, Work>, waves: &Waves, backwards: bool) -> DiGraph<&'w ResourceAddr, ()> {
     let mut graph = DiGraph::new();
     let nodes: BTreeMap<&ResourceAddr, NodeIndex> = work.keys().map(|addr| (addr, graph.add_node(addr))).collect();
     let changes = |work: &Work| matches!(work.change.action, Action::Update | Action::Rollout);
@@ -61,6 +64,11 @@ fn graph(work: &BTreeMap<ResourceAddr, Work>, backwards: bool) -> DiGraph<&Resou
             let turned = backwards && changes(item) && changes(other);
             let (first, then) = if goes || turned { (nodes[addr], *needed) } else { (*needed, nodes[addr]) };
             graph.update_edge(first, then, ());
+        }
+    }
+    for (addr, before) in waves {
+        for other in before {
+            graph.update_edge(nodes[other], nodes[addr], ());
         }
     }
     graph

@@ -16,7 +16,8 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     let mut line = Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
     line.pieces.extend(shown.pieces);
     if let Some(live) = &leaf.live {
-        line = line.with(Tone::Warn, format!("  live is {live}, changed outside of dax"));
+        let by = leaf.changed_by.as_ref().map_or_else(|| "outside of dax".to_owned(), |by| format!("by {by}"));
+        line = line.with(Tone::Warn, format!("  live is {live}, changed {by}"));
     }
     if let Some(origin) = &leaf.origin {
         line = line.with(Tone::Dim, format!("  {origin}"));

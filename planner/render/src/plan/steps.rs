@@ -15,6 +15,10 @@ pub fn step_text(kind: &StepKind) -> String {
         StepKind::CreateRevision { revision, replicas, .. } => {
             format!("start revision {revision} with {replicas} {}", plural(usize::try_from(*replicas).unwrap_or(0), "replica"))
         }
+        StepKind::Roll { from, revision, replicas, surge, unavailable, .. } => {
+            let count = plural(usize::try_from(*replicas).unwrap_or(0), "replica");
+            format!("roll from {from} to {revision}: {replicas} {count}, {surge} more and {unavailable} fewer meanwhile")
+        }
         StepKind::DeleteRevision { revision } => format!("delete revision {revision}"),
         StepKind::Scale { revision, replicas: 0 } => format!("put revision {revision} to rest"),
         StepKind::Scale { revision, replicas } => format!("scale revision {revision} to {replicas}"),

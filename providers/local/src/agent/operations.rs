@@ -82,6 +82,7 @@ impl Agent {
                 service.supply(&revision, secrets);
                 self.scale(service, &revision, replicas).await
             }
+            Operation::Roll { .. } => Err("the agent replaces replicas as it is told, one by one".to_owned()),
             Operation::AwaitReady { revision } => {
                 drop(turn); // it changes nothing and may take long
                 await_ready(service, &revision, timeout).await

@@ -168,6 +168,7 @@ impl Service {
             traffic: inner.traffic.clone(),
             routes: inner.routes.clone(),
             url: port.map(|port| format!("http://127.0.0.1:{port}/").into()),
+            ..LiveService::default()
         }
     }
 

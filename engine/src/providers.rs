@@ -1,0 +1,105 @@
+//! Provider instances: made from their configuration, and told where to look.
+
+use crate::{Engine, EngineError, secrets};
+use dax_apply::{Providers, Snapshot};
+use dax_core::{Name, ResourceAddr, Value};
+use dax_ir::Environment;
+use dax_plan::{Plan, StepKind};
+use dax_provider_api::{Instance, Secrets};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Which provider instances are wanted, and what is looked for on them.
+#[derive(Default)]
+pub(crate) struct Wanted {
+    /// Configurations of those that are reached by one.
+    pub(crate) configs: BTreeMap<Name, Value>,
+    /// Instances.
+    pub(crate) instances: BTreeSet<Name>,
+    /// Objects by instance and name, with the settings of each, one for each place.
+    objects: Vec<(Name, Name, BTreeMap<Name, Value>)>,
+}
+
+impl Wanted {
+    /// What a state knows.
+    pub(crate) fn of_state(snapshot: &Snapshot) -> Self {
+        let mut wanted = Self { configs: snapshot.providers.clone(), ..Self::default() };
+        for (addr, applied) in &snapshot.services {
+            wanted.instances.insert(applied.provider.clone());
+            wanted.objects.push((applied.provider.clone(), applied.object(addr).into(), applied.settings.clone()));
+        }
+        wanted
+    }
+
+    /// What a program has in an environment.
+    pub(crate) fn add_program(&mut self, environment: &Environment, configs: BTreeMap<Name, Value>) {
+        self.configs.extend(configs);
+        self.instances.extend(environment.sources.keys().cloned());
+        self.instances.extend(environment.services.values().map(|service| service.provider.instance.clone()));
+    }
+
+    /// What somebody wants of services.
+    pub(crate) fn add_desired(&mut self, desired: &dax_plan::desired::Desired<'_>) {
+        for (addr, service) in &desired.services {
+            self.instances.insert(service.provider.clone());
+            let object = service.object.clone().unwrap_or_else(|| ResourceAddr::name(addr).into());
+            self.objects.push((service.provider.clone(), object, service.settings.clone()));
+        }
+    }
+
+    /// What a plan changes or was made from.
+    pub(crate) fn of_plan(plan: &Plan) -> Self {
+        let mut wanted = Self { configs: plan.providers.clone(), ..Self::default() };
+        for (provider, objects) in &plan.observed {
+            wanted.instances.insert(provider.clone());
+            let live = objects.iter().filter_map(|(object, live)| Some((object, live.as_ref()?)));
+            wanted.objects.extend(live.map(|(object, live)| (provider.clone(), object.clone(), live.settings.clone())));
+        }
+        for step in &plan.steps {
+            wanted.instances.insert(step.provider.clone());
+            match &step.kind {
+                StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
+                    wanted.objects.push((step.provider.clone(), step.object.clone(), settings.clone()));
+                }
+                StepKind::Analyse { analysis, .. } => drop(wanted.instances.insert(analysis.from.clone())),
+                _ => {}
+            }
+        }
+        wanted
+    }
+}
+
+/// How the providers of an environment are reached, where that takes a configuration.
+pub(crate) fn configs(environment: &Environment) -> BTreeMap<Name, Value> {
+    let used = environment.services.values().map(|service| &service.provider).chain(environment.sources.values());
+    used.filter(|provider| provider.connects).map(|provider| (provider.instance.clone(), provider.config.value())).collect()
+}
+
+impl Engine {
+    /// Makes the instances that are wanted.
+    pub(crate) fn providers(&self, wanted: &Wanted) -> Result<Providers, EngineError> {
+        let root = self.root.clone();
+        let secret = Arc::new(move |secret: &dax_core::SecretRef| secrets::read(&root, secret));
+        let (platforms, metrics, objects) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut providers = Providers { platforms, metrics, objects, secret };
+        for name in &wanted.instances {
+            let config = wanted.configs.get(name).cloned().unwrap_or_default();
+            let mut found = Vec::new();
+            config.secrets(&mut found);
+            let values = found.into_iter().map(|secret| Ok((secret.name.clone(), (providers.secret)(secret)?)));
+            let secrets = values.collect::<Result<_, String>>().map_err(|message| EngineError::Denied { message })?;
+            let instance = Instance { name: name.clone(), config, secrets: Secrets(secrets) };
+            let missing = || EngineError::NoProvider { instance: name.to_string() };
+            let provider = (self.platforms)(&instance)?.ok_or_else(missing)?;
+            providers.platforms.extend(provider.platform.map(|platform| (name.clone(), platform)));
+            providers.metrics.extend(provider.metrics.map(|metrics| (name.clone(), metrics)));
+        }
+        for (instance, object, settings) in &wanted.objects {
+            let place = providers.platforms.get(instance).and_then(|platform| platform.traits().place);
+            let place = place.and_then(|place| settings.get(&place)?.as_str().map(Name::new));
+            let places = providers.objects.entry(instance.clone()).or_default().entry(object.clone()).or_default();
+            places.extend(place);
+        }
+        Ok(providers)
+    }
+}

@@ -1,0 +1,247 @@
+//! One cluster's API: objects as JSON, in few calls, and never faster than agreed.
+
+use crate::error::Answer;
+use crate::kinds::Kind;
+use crate::names::{self, MANAGER};
+use dax_provider_api::ProviderError;
+use futures::{AsyncBufReadExt, Stream, TryStreamExt};
+use governor::DefaultDirectRateLimiter;
+use http::Request;
+use http_body_util::BodyExt;
+use kube::client::Body;
+use serde_json::Value as Json;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Objects of one page of a list.
+const PAGE: usize = 500;
+
+/// A connection to a cluster.
+pub(crate) struct Cluster {
+    /// What errors call it.
+    pub(crate) name: String,
+    pub(crate) client: kube::Client,
+    /// The time between two calls.
+    pub(crate) rate: DefaultDirectRateLimiter,
+    /// Calls at one time.
+    pub(crate) turns: Semaphore,
+    /// Calls that were made.
+    pub(crate) calls: std::sync::atomic::AtomicU64,
+    /// Longest wait for an answer that is no stream.
+    pub(crate) timeout: Duration,
+    /// What is watched.
+    pub(crate) views: crate::watching::Views,
+}
+
+/// How an object is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Apply {
+    /// Takes over what others own.
+    pub(crate) force: bool,
+    /// Only asks what would become of it.
+    pub(crate) dry_run: bool,
+}
+
+impl Cluster {
+    fn unreachable(&self, error: &dyn std::error::Error) -> ProviderError {
+        let mut message = format!("`{}` cannot be reached: {error}", self.name);
+        let mut source = error.source();
+        while let Some(inner) = source {
+            let text = inner.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = inner.source();
+        }
+        ProviderError::Unreachable { message }
+    }
+
+    /// Sends a request; the outer error is of the way, the inner one of the server.
+    async fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Result<Json, Answer>, ProviderError> {
+        let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
+        self.rate.until_ready().await;
+        self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let request = Request::builder().method(method).uri(path).header("content-type", kind).header("accept", "application/json");
+        let request = request.body(Body::from(body)).expect("a method, a path and a header that are well formed");
+        let answer = async {
+            let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
+            let (parts, body) = response.into_parts();
+            let bytes = body.collect().await.map_err(|error| self.unreachable(&error))?.to_bytes();
+            let body: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+            if parts.status.is_success() {
+                return Ok(Ok(body));
+            }
+            let seconds = parts.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+            Ok(Err(Answer { status: parts.status.as_u16(), retry_after: seconds.map(Duration::from_secs), body }))
+        };
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let message = format!("`{}` did not answer within {} s", self.name, self.timeout.as_secs());
+                Err(ProviderError::Unreachable { message })
+            }
+        }
+    }
+
+    /// Anything that the API has at a path, or nothing.
+    pub(crate) async fn get_path(&self, path: &str) -> Result<Option<Json>, ProviderError> {
+        match self.send("GET", path, "application/json", Vec::new()).await? {
+            Ok(found) => Ok(Some(found)),
+            Err(answer) if answer.status == 404 => Ok(None),
+            Err(answer) => Err(answer.error(&self.name, path)),
+        }
+    }
+
+    /// One object, or nothing.
+    pub(crate) async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Json>, ProviderError> {
+        self.get_path(&kind.at(namespace, name)).await
+    }
+
+    /// Whether the cluster has a kind.
+    ///
+    /// # Errors
+    /// It has not, or cannot be asked.
+    pub(crate) async fn must_know(&self, kind: Kind) -> Result<(), ProviderError> {
+        let found = self.get_path(&format!("/apis/{}", kind.version)).await?.unwrap_or_default();
+        let resources = found.get("resources").and_then(Json::as_array).into_iter().flatten();
+        if resources.into_iter().any(|one| names::text_at(one, "/kind") == kind.name) {
+            return Ok(());
+        }
+        Err(crate::error::unknown_kind(&self.name, kind.name, kind.version))
+    }
+
+    /// All objects of a kind in a namespace, page by page; none where the cluster does not have the kind.
+    pub(crate) async fn list(&self, kind: Kind, namespace: &str, selector: &str) -> Result<Vec<Json>, ProviderError> {
+        Ok(self.list_with_version(kind, namespace, selector).await?.0)
+    }
+
+    /// As [`Self::list`], with the version from which a watch goes on.
+    pub(crate) async fn list_with_version(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<(Vec<Json>, String), ProviderError> {
+        let mut all = Vec::new();
+        let mut next = String::new();
+        loop {
+            let (selector, token) = (names::encode(selector), names::encode(&next));
+            let path = format!("{}?limit={PAGE}&labelSelector={selector}&continue={token}", kind.path(namespace));
+            let mut page = match self.send("GET", &path, "application/json", Vec::new()).await? {
+                Ok(page) => page,
+                Err(answer) if answer.status == 404 => return Ok((Vec::new(), String::new())),
+                // The list is too old to be continued: it begins anew.
+                Err(answer) if answer.status == 410 && !next.is_empty() => {
+                    all.clear();
+                    next.clear();
+                    continue;
+                }
+                Err(answer) => return Err(answer.error(&self.name, &format!("list {} in `{namespace}`", kind.plural))),
+            };
+            next = names::text_at(&page, "/metadata/continue").to_owned();
+            if let Some(Json::Array(items)) = page.get_mut("items").map(Json::take) {
+                all.extend(items);
+            }
+            if next.is_empty() {
+                return Ok((all, names::text_at(&page, "/metadata/resourceVersion").to_owned()));
+            }
+        }
+    }
+
+    /// Writes the fields of an object that dax owns: those that it no longer names are let go.
+    pub(crate) async fn apply(&self, kind: Kind, namespace: &str, object: &Json, how: Apply) -> Result<Json, ProviderError> {
+        let name = names::text_at(object, "/metadata/name");
+        let what = format!("{} `{namespace}/{name}`", kind.name);
+        let (force, dry_run) = (how.force, if how.dry_run { "&dryRun=All" } else { "" });
+        let path = format!("{}?fieldManager={MANAGER}&force={force}{dry_run}", kind.at(namespace, name));
+        let body = serde_json::to_vec(object).expect("JSON serialises");
+        self.send("PATCH", &path, "application/apply-patch+yaml", body).await?.map_err(|answer| answer.error(&self.name, &what))
+    }
+
+    /// As [`Self::apply`], leaving out what others own.
+    pub(crate) async fn apply_yielding(&self, kind: Kind, namespace: &str, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
+        let name = names::text_at(object, "/metadata/name");
+        let what = format!("{} `{namespace}/{name}`", kind.name);
+        let dry_run = if dry_run { "&dryRun=All" } else { "" };
+        let path = format!("{}?fieldManager={MANAGER}&force=false{dry_run}", kind.at(namespace, name));
+        let mut wanted = object.clone();
+        // Each answer names everything that is in the way, so the second try goes through unless somebody is quicker.
+        for _ in 0..3 {
+            let body = serde_json::to_vec(&wanted).expect("JSON serialises");
+            match self.send("PATCH", &path, "application/apply-patch+yaml", body).await? {
+                Ok(written) => return Ok(written),
+                Err(answer) if answer.conflicts().is_empty() => return Err(answer.error(&self.name, &what)),
+                Err(answer) => answer.conflicts().iter().for_each(|(_, field)| crate::owned::remove(&mut wanted, field)),
+            }
+        }
+        Err(ProviderError::Busy { retry_after: None, message: format!("{what}: others keep changing it") })
+    }
+
+    /// Makes an object, unless it is there already.
+    pub(crate) async fn create(&self, kind: Kind, namespace: &str, object: &Json) -> Result<(), ProviderError> {
+        let what = format!("{} `{}`", kind.name, names::text_at(object, "/metadata/name"));
+        let body = serde_json::to_vec(object).expect("JSON serialises");
+        match self.send("POST", &format!("{}?fieldManager={MANAGER}", kind.path(namespace)), "application/json", body).await? {
+            Ok(_) => Ok(()),
+            Err(answer) if answer.status == 409 => Ok(()),
+            Err(answer) => Err(answer.error(&self.name, &what)),
+        }
+    }
+
+    /// Removes an object with what belongs to it; one that is not there is gone already.
+    pub(crate) async fn delete(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), ProviderError> {
+        let body = br#"{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background"}"#.to_vec();
+        match self.send("DELETE", &kind.at(namespace, name), "application/json", body).await? {
+            Ok(_) => Ok(()),
+            Err(answer) if answer.status == 404 => Ok(()),
+            Err(answer) => Err(answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name))),
+        }
+    }
+
+    /// Says how many replicas a Deployment has, without owning it.
+    pub(crate) async fn scale(&self, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
+        let path = format!("{}/scale?fieldManager={MANAGER}-scale", crate::kinds::DEPLOYMENT.at(namespace, name));
+        let body = format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).into_bytes();
+        let answer = self.send("PATCH", &path, "application/merge-patch+json", body).await?;
+        answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("scale of Deployment `{namespace}/{name}`")))
+    }
+
+    /// What is told of a pod, the latest last; nothing where it cannot be had.
+    pub(crate) async fn list_events(&self, namespace: &str, pod: &str) -> Vec<Json> {
+        let field = names::encode(&format!("involvedObject.name={pod}"));
+        let path = format!("{}?limit={PAGE}&fieldSelector={field}", crate::kinds::EVENT.path(namespace));
+        let found = self.get_path(&path).await.ok().flatten();
+        let items = found.and_then(|mut found| found.get_mut("items").map(Json::take));
+        if let Some(Json::Array(items)) = items { items } else { Vec::new() }
+    }
+
+    /// The last lines that a container wrote; nothing where they cannot be had.
+    pub(crate) async fn logs(&self, namespace: &str, pod: &str, container: &str, lines: usize) -> Option<String> {
+        for previous in ["true", "false"] {
+            let query = format!("container={}&tailLines={lines}&previous={previous}", names::encode(container));
+            let path = format!("{}/log?{query}", crate::kinds::POD.at(namespace, pod));
+            let request = Request::get(path).body(Vec::new()).ok()?;
+            self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if let Ok(Ok(text)) = tokio::time::timeout(self.timeout, self.client.request_text(request)).await
+                && !text.trim().is_empty()
+            {
+                return Some(text);
+            }
+        }
+        None
+    }
+
+    /// What happens to the objects of a kind from a version on; it ends when the server lets go.
+    pub(crate) async fn watch(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        version: &str,
+    ) -> Result<impl Stream<Item = Result<Json, std::io::Error>> + use<>, ProviderError> {
+        self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240", kind.path(namespace));
+        let request = Request::get(path).body(Vec::new()).expect("a path that is well formed");
+        let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();
+        Ok(lines.and_then(|line| async move { serde_json::from_str(&line).map_err(std::io::Error::other) }))
+    }
+}

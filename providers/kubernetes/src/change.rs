@@ -1,0 +1,255 @@
+//! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
+
+mod state;
+
+use crate::api::{Apply, Cluster};
+use crate::kinds::{self, Kind};
+use crate::lower::{self, Held, Of, Pace, Slot};
+use crate::read::{self, Holding, Record};
+use crate::{names, wait};
+use dax_core::{Name, RevisionId, Route, Value, WHOLE};
+use dax_provider_api::{Call, Operation, ProviderError, Secrets};
+use serde_json::Value as Json;
+use state::State;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Makes one change.
+pub(crate) async fn change(cluster: &Arc<Cluster>, call: &Call) -> Result<(), ProviderError> {
+    let mut state = State::load(cluster, call).await?;
+    match &call.operation {
+        Operation::CreateService { settings } => create_service(cluster, &mut state, settings).await,
+        Operation::DeleteService => delete_service(cluster, &state).await,
+        Operation::DeleteRevision { .. } if state.record.is_none() => Ok(()),
+        Operation::UpdateService { settings } => update_service(cluster, &mut state, settings).await,
+        other => {
+            if state.record.is_none() {
+                return Err(ProviderError::Conflict { message: format!("there is no service `{}`", call.service) });
+            }
+            revision(cluster, &mut state, other, call).await
+        }
+    }
+}
+
+async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operation, call: &Call) -> Result<(), ProviderError> {
+    let nowhere = |revision: &RevisionId| ProviderError::Conflict { message: format!("there is no revision {revision}") };
+    match operation {
+        Operation::CreateRevision { revision, spec, replicas } => {
+            let held = Held { revision, spec, replicas: *replicas };
+            let slot = state.slot_for(revision);
+            hold(cluster, state, &slot, held, None, &call.secrets).await
+        }
+        Operation::Roll { from, revision, spec, replicas, surge, unavailable } => {
+            let held = Held { revision, spec, replicas: *replicas };
+            // Whoever is to be replaced whatever it is has been made something else by somebody.
+            let found = state.holding(from).or_else(|| state.holding(revision)).or_else(|| state.serving());
+            let found = found.ok_or_else(|| nowhere(from))?;
+            // What was taken over as it was becomes one of dax's own.
+            let slot = Slot { adopted: false, ..found.slot.clone() };
+            let pace = Pace { surge: *surge, unavailable: *unavailable };
+            hold(cluster, state, &slot, held, Some(pace), &call.secrets).await?;
+            state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
+            state.reload(cluster).await?;
+            front(cluster, state).await
+        }
+        Operation::Scale { revision, replicas } => {
+            let found = state.holding(revision).ok_or_else(|| nowhere(revision))?.clone();
+            let held = Held { revision: &found.wrote, spec: &found.spec, replicas: *replicas };
+            hold(cluster, state, &found.slot, held, None, &call.secrets).await
+        }
+        Operation::DeleteRevision { revision } => {
+            let Some(found) = state.holding(revision).cloned() else { return Ok(()) };
+            let of = state.of();
+            cluster.delete(kinds::DEPLOYMENT, of.namespace(), &found.slot.name).await?;
+            cluster.delete(kinds::SERVICE, of.namespace(), &names::backend(&found.slot.name)).await?;
+            remove_supplies(cluster, &of, &found.wrote, &found.spec).await
+        }
+        Operation::AwaitReady { revision } => {
+            let found = state.holding(revision).ok_or_else(|| nowhere(revision))?;
+            wait::ready(cluster, &state.of(), &found.slot, found.generation, call.timeout).await
+        }
+        Operation::ShiftTraffic { traffic } => {
+            state.must_be_ready(traffic.keys(), "traffic")?;
+            state.settle_traffic(traffic.clone());
+            front(cluster, state).await
+        }
+        Operation::Route { routes } => {
+            state.must_be_ready(routes.iter().map(Route::revision), "requests")?;
+            state.settle_routes(routes.clone());
+            front(cluster, state).await
+        }
+        Operation::Run { .. } => Err(ProviderError::Refused { message: "commands beside a revision are not run here".to_owned() }),
+        Operation::CreateService { .. } | Operation::UpdateService { .. } | Operation::DeleteService => Ok(()),
+    }
+}
+
+/// How the objects of a service are written.
+async fn write(cluster: &Arc<Cluster>, state: &State, kind: Kind, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
+    let of = state.of();
+    let namespace = of.namespace();
+    if of.settings.yields() {
+        return cluster.apply_yielding(kind, namespace, object, dry_run).await;
+    }
+    match cluster.apply(kind, namespace, object, Apply { force: false, dry_run }).await {
+        Err(ProviderError::Conflict { message }) if of.settings.text("conflicts") != Some("fail") => {
+            // What others changed of ours is written over; what was never ours is not.
+            let found = cluster.get(kind, namespace, names::text_at(object, "/metadata/name")).await?.unwrap_or_default();
+            let ours = names::meta(&found, "labels", names::MANAGED_BY) == Some(names::MANAGER);
+            if !ours && !state.adopts {
+                return Err(ProviderError::Conflict { message });
+            }
+            cluster.apply(kind, namespace, object, Apply { force: true, dry_run }).await
+        }
+        other => other,
+    }
+}
+
+/// Puts a revision into a Deployment.
+async fn hold(
+    cluster: &Arc<Cluster>,
+    state: &mut State,
+    slot: &Slot,
+    held: Held<'_>,
+    pace: Option<Pace>,
+    secrets: &Secrets,
+) -> Result<(), ProviderError> {
+    state.save(cluster).await?;
+    let of = state.of();
+    for (kind, object) in lower::supplies(&of, held, secrets) {
+        cluster.create(kind, of.namespace(), &object).await?;
+    }
+    let object = lower::deployment(&of, slot, held, pace);
+    write(cluster, state, kinds::DEPLOYMENT, &object, false).await?;
+    if of.settings.autoscaled() {
+        let now = state.holdings.iter().find(|holding| holding.slot.name == slot.name).map_or(0, |holding| holding.live_replicas);
+        // The autoscaler decides how many; dax only how many there are at first, and that there are none at rest.
+        if now == 0 || held.replicas == 0 {
+            cluster.scale(of.namespace(), &slot.name, held.replicas).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn remove_supplies(cluster: &Arc<Cluster>, of: &Of<'_>, revision: &RevisionId, spec: &Value) -> Result<(), ProviderError> {
+    let held = Held { revision, spec, replicas: 0 };
+    let name = lower::supplies_name(of, held);
+    let mut secrets = Vec::new();
+    spec.secrets(&mut secrets);
+    if !secrets.is_empty() {
+        cluster.delete(kinds::SECRET, of.namespace(), &name).await?;
+    }
+    if lower::supplies(of, held, &Secrets::default()).iter().any(|(kind, _)| *kind == kinds::CONFIG_MAP) {
+        cluster.delete(kinds::CONFIG_MAP, of.namespace(), &name).await?;
+    }
+    Ok(())
+}
+
+/// The objects that stand in front of the pods.
+fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Kind, Json)>, ProviderError> {
+    let slots: BTreeMap<&RevisionId, &Slot> =
+        holdings.iter().flat_map(|holding| [(&holding.wrote, &holding.slot), (&holding.revision, &holding.slot)]).collect();
+    let traffic = read::traffic(record, &slots);
+    lower::front(&record.of(object), &traffic).map_err(|message| ProviderError::Refused { message })
+}
+
+/// Writes what stands in front of the pods and takes away what no longer does.
+async fn front(cluster: &Arc<Cluster>, state: &mut State) -> Result<(), ProviderError> {
+    let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
+    state.save(cluster).await?;
+    let of = state.of();
+    for (kind, object) in &wanted {
+        write(cluster, state, *kind, object, false).await?;
+    }
+    let named: BTreeSet<(Kind, &str)> = wanted.iter().map(|(kind, object)| (*kind, names::text_at(object, "/metadata/name"))).collect();
+    for (kind, object) in &state.before {
+        let name = names::text_at(object, "/metadata/name");
+        if !named.contains(&(*kind, name)) {
+            cluster.delete(*kind, of.namespace(), name).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn create_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+    state.settings(settings);
+    namespace(cluster, &state.of()).await?;
+    front(cluster, state).await
+}
+
+/// The namespace must be there, or is made where the binding says so.
+async fn namespace(cluster: &Arc<Cluster>, of: &Of<'_>) -> Result<(), ProviderError> {
+    let name = of.namespace();
+    if !of.settings.is("create_namespace") || cluster.get(kinds::NAMESPACE, "", name).await?.is_some() {
+        return Ok(());
+    }
+    let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    cluster.create(kinds::NAMESPACE, "", &object).await
+}
+
+async fn update_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+    state.settings(settings);
+    if let Some((slot, revision, found)) = state.found.take() {
+        let held = Held { revision: &revision, spec: &found.spec, replicas: found.replicas };
+        state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
+        hold(cluster, state, &slot, held, None, &Secrets::default()).await?;
+        state.reload(cluster).await?;
+    }
+    // Deployments are written again, too: their labels and limits come back, and what is taken over gets dax's mark.
+    for holding in state.holdings.clone() {
+        let held = Held { revision: &holding.wrote, spec: &holding.spec, replicas: holding.replicas };
+        if holding.wrote == holding.revision {
+            hold(cluster, state, &holding.slot, held, None, &Secrets::default()).await?;
+        }
+    }
+    front(cluster, state).await
+}
+
+async fn delete_service(cluster: &Arc<Cluster>, state: &State) -> Result<(), ProviderError> {
+    let Some(record) = &state.record else { return Ok(()) };
+    let of = record.of(&state.object);
+    for holding in &state.holdings {
+        cluster.delete(kinds::DEPLOYMENT, of.namespace(), &holding.slot.name).await?;
+        remove_supplies(cluster, &of, &holding.wrote, &holding.spec).await?;
+    }
+    for (kind, object) in &state.before {
+        cluster.delete(*kind, of.namespace(), names::text_at(object, "/metadata/name")).await?;
+    }
+    cluster.delete(kinds::CONFIG_MAP, of.namespace(), &names::record(&state.object)).await
+}
+
+/// What the server would say to a change: its own checks, those of its admission, and who owns what.
+pub(crate) async fn preview(cluster: &Arc<Cluster>, call: &Call, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+    let mut state = State::load(cluster, call).await?;
+    state.settings(settings);
+    let of = state.of();
+    if of.settings.get("route").is_some() {
+        cluster.must_know(kinds::HTTP_ROUTE).await?;
+    }
+    if cluster.get(kinds::NAMESPACE, "", of.namespace()).await?.is_none() {
+        if of.settings.is("create_namespace") {
+            return Ok(());
+        }
+        let name = of.namespace();
+        let message =
+            format!("there is no namespace `{name}`: make it with `kubectl create namespace {name}`, or say `create_namespace = true`");
+        return Err(ProviderError::Refused { message });
+    }
+    match &call.operation {
+        Operation::CreateService { .. } | Operation::UpdateService { .. } => {
+            for (kind, object) in fronts(state.record()?, &state.object, &state.holdings)? {
+                write(cluster, &state, kind, &object, true).await?;
+            }
+        }
+        Operation::CreateRevision { revision, spec, replicas } | Operation::Roll { revision, spec, replicas, .. } => {
+            let slot = match &call.operation {
+                Operation::Roll { from, .. } => state.holding(from).map(|holding| Slot { adopted: false, ..holding.slot.clone() }),
+                _ => None,
+            };
+            let slot = slot.unwrap_or_else(|| state.slot_for(revision));
+            let object = lower::deployment(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
+            write(cluster, &state, kinds::DEPLOYMENT, &object, true).await?;
+        }
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,208 @@
+//! What a call finds: the record of a service and its Deployments, and what dax remembers once it is done.
+
+use crate::api::{Apply, Cluster};
+use crate::kinds::{self, Kind};
+use crate::lower::{Of, Slot, fresh};
+use crate::names;
+use crate::read::{self, Holding, Objects, Record, holding};
+use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Value};
+use dax_provider_api::{Call, Operation, ProviderError};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// A service as a call finds and leaves it.
+pub(super) struct State {
+    pub(super) object: String,
+    environment: String,
+    service: String,
+    place: String,
+    pub(super) record: Option<Record>,
+    /// As it stands on the server.
+    saved: Option<Record>,
+    pub(super) holdings: Vec<Holding>,
+    /// What stood in front of the pods when the call came.
+    pub(super) before: Vec<(Kind, Json)>,
+    fence: dax_provider_api::Fence,
+    /// Names of Deployments that are taken, by whomever.
+    taken: Vec<String>,
+    /// Whether what somebody else made is taken over.
+    pub(super) adopts: bool,
+    /// The Deployment that is taken over, with the revision that it is.
+    pub(super) found: Option<(Slot, RevisionId, LiveRevision)>,
+}
+
+impl State {
+    /// Reads what a call is about, and lets it pass: by its fence, and if everything is as it expects.
+    pub(super) async fn load(cluster: &Cluster, call: &Call) -> Result<Self, ProviderError> {
+        let settings = match &call.operation {
+            Operation::CreateService { settings } | Operation::UpdateService { settings } => Some(settings),
+            _ => None,
+        };
+        let object = names::object(&call.service);
+        let place = match settings.and_then(|settings| settings.get("namespace")?.as_str()) {
+            Some(place) => place.to_owned(),
+            None => call.place.to_string(),
+        };
+        let mut state = Self {
+            object,
+            environment: call.environment.to_string(),
+            service: call.service.to_string(),
+            place,
+            record: None,
+            saved: None,
+            holdings: Vec::new(),
+            before: Vec::new(),
+            fence: call.fence.clone(),
+            taken: Vec::new(),
+            adopts: false,
+            found: None,
+        };
+        state.reload(cluster).await?;
+        let mut objects = None;
+        if let (Operation::UpdateService { .. }, Some(_)) = (&call.operation, &state.record) {
+            objects = Some(state.objects(cluster).await?);
+        }
+        if let Some(record) = &mut state.record {
+            call.fence.pass(&mut record.fence)?;
+        }
+        let mut live = state.saved.as_ref().map(|record| read::service(record, &state.object, &state.holdings, objects.as_ref()));
+        if let (Operation::UpdateService { .. }, None) = (&call.operation, &live) {
+            live = state.foreign(cluster).await?;
+        }
+        call.expect.check(live.as_ref())?;
+        Ok(state)
+    }
+
+    /// What somebody else made under this name, to be taken over.
+    async fn foreign(&mut self, cluster: &Cluster) -> Result<Option<LiveService>, ProviderError> {
+        let deployment = cluster.get(kinds::DEPLOYMENT, &self.place, &self.object).await?;
+        let address = cluster.get(kinds::SERVICE, &self.place, &self.object).await?;
+        let found = read::foreign(&self.place, None, deployment.as_ref(), address.as_ref());
+        self.adopts = found.is_some();
+        if let (Some(deployment), Some(live)) = (deployment, &found)
+            && let Some((revision, held)) = live.revisions.first_key_value()
+        {
+            let container = names::text_at(&deployment, "/spec/template/spec/containers/0/name").to_owned();
+            let selector = deployment.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
+            let slot = Slot { name: self.object.clone(), selector, container, adopted: true };
+            self.found = Some((slot, revision.clone(), held.clone()));
+        }
+        Ok(found)
+    }
+
+    /// Reads the record and the Deployments.
+    pub(super) async fn reload(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
+        let kept = self.record.take();
+        let found = cluster.get(kinds::CONFIG_MAP, &self.place, &names::record(&self.object)).await?;
+        self.saved = found.as_ref().and_then(Record::read);
+        if let Some(record) = &self.saved
+            && (record.environment != self.environment || record.service != self.service)
+        {
+            let message = format!("`{}/{}` belongs to {} of `{}`", self.place, self.object, record.service, record.environment);
+            return Err(ProviderError::Conflict { message });
+        }
+        self.record = kept.map(|kept| Record { version: self.version(), ..kept }).or_else(|| self.saved.clone());
+        let Some(record) = &self.record else { return Ok(()) };
+        let selector = names::selector(&self.environment, &self.object);
+        let deployments = cluster.list(kinds::DEPLOYMENT, &self.place, &selector).await?;
+        let of = record.of(&self.object);
+        self.taken = deployments.iter().map(|deployment| names::text_at(deployment, "/metadata/name").to_owned()).collect();
+        self.holdings = deployments.iter().filter_map(|deployment| holding(&of, deployment)).collect();
+        if self.before.is_empty()
+            && let Some(saved) = &self.saved
+        {
+            self.before = super::fronts(saved, &self.object, &self.holdings).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn version(&self) -> String {
+        self.saved.as_ref().map(|saved| saved.version.clone()).unwrap_or_default()
+    }
+
+    /// What stands in front of the pods.
+    async fn objects(&self, cluster: &Cluster) -> Result<Objects, ProviderError> {
+        let mut objects = Objects::new();
+        for (kind, wanted) in &self.before {
+            let name = names::text_at(wanted, "/metadata/name");
+            if let Some(found) = cluster.get(*kind, &self.place, name).await? {
+                objects.insert((*kind, name.to_owned()), found);
+            }
+        }
+        Ok(objects)
+    }
+
+    pub(super) fn record(&self) -> Result<&Record, ProviderError> {
+        self.record.as_ref().ok_or_else(|| ProviderError::Conflict { message: format!("there is no service `{}`", self.service) })
+    }
+
+    pub(super) fn of(&self) -> Of<'_> {
+        self.record.as_ref().expect("a call that needs a record has looked for it").of(&self.object)
+    }
+
+    /// The settings from now on.
+    pub(super) fn settings(&mut self, settings: &BTreeMap<Name, Value>) {
+        let version = self.version();
+        let record = self.record.get_or_insert_with(|| Record { version, fence: Some(self.fence.clone()), ..Record::default() });
+        record.environment.clone_from(&self.environment);
+        record.service.clone_from(&self.service);
+        record.settings.clone_from(settings);
+    }
+
+    pub(super) fn settle_traffic(&mut self, traffic: BTreeMap<RevisionId, u32>) {
+        if let Some(record) = &mut self.record {
+            record.traffic = traffic;
+        }
+    }
+
+    pub(super) fn settle_routes(&mut self, routes: Vec<Route>) {
+        if let Some(record) = &mut self.record {
+            record.routes = routes;
+        }
+    }
+
+    /// Writes the record unless it stands so already. Whoever was quicker wins: then this call has lost its footing.
+    pub(super) async fn save(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
+        let Some(record) = &self.record else { return Ok(()) };
+        if self.saved.as_ref() == Some(record) {
+            return Ok(());
+        }
+        let object = record.object(&self.object);
+        let written = cluster.apply(kinds::CONFIG_MAP, &self.place, &object, Apply { force: true, dry_run: false }).await?;
+        self.saved = Record::read(&written);
+        self.record.clone_from(&self.saved);
+        Ok(())
+    }
+
+    /// The Deployment that holds a revision.
+    pub(super) fn holding(&self, revision: &RevisionId) -> Option<&Holding> {
+        self.holdings.iter().find(|holding| holding.revision == *revision)
+    }
+
+    /// The Deployment that gets the requests, where it is one.
+    pub(super) fn serving(&self) -> Option<&Holding> {
+        let mut serving =
+            self.holdings.iter().filter(|holding| self.record.as_ref().is_some_and(|record| record.traffic.contains_key(&holding.wrote)));
+        serving.next().filter(|_| serving.next().is_none())
+    }
+
+    /// The Deployment for a revision: that which has it, or a new one under the first name that is free.
+    pub(super) fn slot_for(&self, revision: &RevisionId) -> Slot {
+        if let Some(found) = self.holding(revision) {
+            return found.slot.clone();
+        }
+        let names = std::iter::once(self.object.clone()).chain((2..).map(|number| format!("{}-{number}", self.object)));
+        let name = names.into_iter().find(|name| !self.taken.contains(name)).unwrap_or_default();
+        fresh(&self.of(), name)
+    }
+
+    /// Nothing is sent to where nobody answers.
+    pub(super) fn must_be_ready<'r>(&self, revisions: impl Iterator<Item = &'r RevisionId>, what: &str) -> Result<(), ProviderError> {
+        for revision in revisions {
+            if self.holding(revision).is_none_or(|holding| holding.ready < 1) {
+                return Err(ProviderError::Refused { message: format!("revision {revision} is not ready for {what}") });
+            }
+        }
+        Ok(())
+    }
+}

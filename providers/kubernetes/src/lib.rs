@@ -1,0 +1,83 @@
+//! Kubernetes: services as Deployments, their addresses as Services, Ingresses and HTTPRoutes.
+//!
+//! A revision is a Deployment with what is needed beside it. Everything is written by server-side apply under one
+//! field manager, so what others own stays theirs; a ConfigMap for each service remembers what dax was told.
+
+mod api;
+mod change;
+mod connect;
+mod error;
+mod kinds;
+mod lower;
+mod names;
+mod owned;
+mod quantity;
+mod read;
+mod settings;
+mod wait;
+mod watching;
+
+use api::Cluster;
+use dax_core::{LiveService, Name, Traits, Value};
+use dax_provider_api::{BoxFuture, Call, Instance, Platform, Provider, ProviderError, Scope};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The instance of a program; it is connected to when it is first asked something.
+///
+/// # Errors
+/// Its configuration makes no sense.
+pub fn provider(instance: &Instance, root: &Path) -> Result<Provider, ProviderError> {
+    let config = connect::Config::of(instance, root)?;
+    Ok(Provider { platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })), metrics: None })
+}
+
+/// A cluster.
+struct Kubernetes {
+    config: connect::Config,
+    cluster: tokio::sync::OnceCell<Arc<Cluster>>,
+}
+
+impl Kubernetes {
+    async fn cluster(&self) -> Result<&Arc<Cluster>, ProviderError> {
+        self.cluster.get_or_try_init(|| async { Ok(Arc::new(connect::connect(&self.config).await?)) }).await
+    }
+}
+
+impl Platform for Kubernetes {
+    fn traits(&self) -> Traits {
+        Traits {
+            header_routes: true,
+            mirror: true,
+            commands: false,
+            commands_once: false,
+            fenced: true,
+            rolls: true,
+            exclusive_ports: false,
+            immutable: vec!["namespace".into()],
+            revised: settings::REVISED.iter().map(|name| Name::new_static(name)).collect(),
+            place: Some("namespace".into()),
+        }
+    }
+
+    fn problems(&self, values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String> {
+        settings::problems(values, settings)
+    }
+
+    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+        Box::pin(async move { read::read(self.cluster().await?, scope).await })
+    }
+
+    fn preview<'a>(&'a self, call: &'a Call, settings: &'a BTreeMap<Name, Value>) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move { change::preview(self.cluster().await?, call, settings).await })
+    }
+
+    fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move { change::change(self.cluster().await?, call).await })
+    }
+
+    fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
+        Box::pin(async { Ok(()) })
+    }
+}

@@ -1,0 +1,115 @@
+//! A service in the words of Kubernetes: pure, so that what dax would write can be compared with what is there.
+
+mod front;
+mod pod;
+
+pub(crate) use front::{Traffic, front};
+pub(crate) use pod::{supplies, supplies_name};
+
+use crate::kinds::{self, Kind};
+use crate::names;
+use crate::settings::Settings;
+use dax_core::{RevisionId, Value};
+use serde_json::{Map, Value as Json, json};
+
+/// A service where it runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Of<'a> {
+    pub(crate) environment: &'a str,
+    /// As the program calls it.
+    pub(crate) service: &'a str,
+    /// As its objects are called.
+    pub(crate) object: &'a str,
+    pub(crate) settings: Settings<'a>,
+}
+
+/// A Deployment that holds a revision.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Slot {
+    /// Its name.
+    pub(crate) name: String,
+    /// The labels of its pods by which it finds them.
+    pub(crate) selector: Map<String, Json>,
+    /// The container of the service.
+    pub(crate) container: String,
+    /// Whether its pods are still those that dax found when it took over.
+    pub(crate) adopted: bool,
+}
+
+/// What a Deployment is to hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) revision: &'a RevisionId,
+    pub(crate) spec: &'a Value,
+    pub(crate) replicas: i64,
+}
+
+impl Of<'_> {
+    pub(crate) fn namespace(&self) -> &str {
+        self.settings.namespace()
+    }
+
+    /// Kind, name, labels and annotations of an object.
+    pub(crate) fn head(&self, kind: Kind, name: &str) -> Json {
+        json!({
+            "apiVersion": kind.version,
+            "kind": kind.name,
+            "metadata": {
+                "name": name,
+                "namespace": self.namespace(),
+                "labels": names::labels(self.environment, self.object),
+                "annotations": {names::SERVICE: self.service},
+            },
+        })
+    }
+}
+
+/// The slot of a Deployment that dax makes.
+pub(crate) fn fresh(of: &Of<'_>, name: String) -> Slot {
+    let mut selector = Map::new();
+    selector.insert(names::NAME.to_owned(), json!(of.object));
+    selector.insert(names::INSTANCE.to_owned(), json!(name));
+    Slot { name, selector, container: of.object.to_owned(), adopted: false }
+}
+
+/// How a Deployment replaces its pods.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) surge: i64,
+    pub(crate) unavailable: i64,
+}
+
+/// A Deployment with a revision in it.
+pub(crate) fn deployment(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pace>) -> Json {
+    let mut object = of.head(kinds::DEPLOYMENT, &slot.name);
+    let metadata = &mut object["metadata"];
+    metadata["labels"][names::INSTANCE] = json!(slot.name);
+    metadata["labels"][names::REVISION] = json!(held.revision.0.as_str());
+    if let Some(version) = held.spec.get("image").and_then(Value::as_str).and_then(names::version) {
+        metadata["labels"][names::VERSION] = json!(version);
+    }
+    metadata["annotations"][names::SPEC] = json!(serde_json::to_string(held.spec).expect("values serialise"));
+    metadata["annotations"][names::REPLICAS] = json!(held.replicas.to_string());
+    if slot.container != of.object || slot.adopted {
+        metadata["annotations"][names::CONTAINER] = json!(format!("{}{}", slot.container, if slot.adopted { "=found" } else { "" }));
+    }
+    object["spec"] = json!({"selector": {"matchLabels": slot.selector}, "template": pod::template(of, slot, held)});
+    if !of.settings.autoscaled() {
+        object["spec"]["replicas"] = json!(held.replicas);
+    }
+    if !slot.adopted {
+        object["spec"]["progressDeadlineSeconds"] = json!(ready_seconds(held.spec));
+        object["spec"]["revisionHistoryLimit"] = json!(2);
+    }
+    if let Some(pace) = pace {
+        let rolling = json!({"maxSurge": pace.surge, "maxUnavailable": pace.unavailable});
+        object["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": rolling});
+    }
+    object
+}
+
+/// How long a replica may take until it is ready, in whole seconds; Kubernetes wants more than none.
+fn ready_seconds(spec: &Value) -> u64 {
+    let within = spec.get("health").and_then(|health| health.get("ready_within")).and_then(Value::as_millis);
+    within.unwrap_or(60_000).div_ceil(1000).max(2)
+}

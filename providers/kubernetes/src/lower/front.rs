@@ -1,0 +1,201 @@
+//! What stands in front of the pods: Services, Ingresses, HTTPRoutes, and what belongs to a service as a whole.
+//!
+//! Sources: <https://gateway-api.sigs.k8s.io/reference/spec/>,
+//! <https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary>.
+
+use super::{Of, Slot};
+use crate::kinds::{self, Kind};
+use crate::{names, settings};
+use dax_core::{Route, Value, WHOLE};
+use serde_json::{Map, Value as Json, json};
+
+/// Who gets the requests.
+pub(crate) struct Traffic<'a> {
+    /// Slots with their shares in hundredths of a percent.
+    pub(crate) shares: Vec<(&'a Slot, u32)>,
+    /// Requests that go elsewhere.
+    pub(crate) routes: Vec<(&'a Slot, &'a Route)>,
+}
+
+impl<'a> Traffic<'a> {
+    /// The slot with the largest share.
+    fn main(&self) -> Option<&'a Slot> {
+        self.shares.iter().max_by_key(|(slot, share)| (*share, std::cmp::Reverse(&slot.name))).map(|(slot, _)| *slot)
+    }
+
+    fn slots(&self) -> Vec<&'a Slot> {
+        let mut all: Vec<&Slot> = self.shares.iter().map(|(slot, _)| *slot).chain(self.routes.iter().map(|(slot, _)| *slot)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all.dedup_by(|a, b| a.name == b.name);
+        all
+    }
+}
+
+/// Every object of a service as a whole, in the order in which they are written.
+pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
+    let mut all = Vec::new();
+    if of.settings.get("service_account").is_none() {
+        let mut account = of.head(kinds::SERVICE_ACCOUNT, of.object);
+        account["automountServiceAccountToken"] = json!(false);
+        all.push((kinds::SERVICE_ACCOUNT, account));
+    }
+    if of.settings.weighted() {
+        all.extend(traffic.slots().into_iter().map(|slot| (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector))));
+        // Weights change before the stable address does: in between all requests go where they went.
+        all.extend(ingresses(of, traffic)?);
+        all.extend(http_route(of, traffic).map(|route| (kinds::HTTP_ROUTE, route)));
+    } else if !traffic.routes.is_empty() {
+        return Err("requests are routed by header or copied only behind a `route` or an `ingress`: the binding has neither".to_owned());
+    }
+    if !of.settings.ports().is_empty() {
+        let mut stable = service(of, of.object, &stable_selector(of, traffic)?);
+        match of.settings.text("exposure") {
+            Some("node_port") => stable["spec"]["type"] = json!("NodePort"),
+            Some("load_balancer") => stable["spec"]["type"] = json!("LoadBalancer"),
+            _ => {}
+        }
+        all.push((kinds::SERVICE, stable));
+    }
+    all.extend(autoscaler(of, traffic).map(|scaler| (kinds::AUTOSCALER, scaler)));
+    all.extend(budget(of).map(|budget| (kinds::BUDGET, budget)));
+    Ok(all)
+}
+
+fn service(of: &Of<'_>, name: &str, selector: &Map<String, Json>) -> Json {
+    let mut object = of.head(kinds::SERVICE, name);
+    let ports = of.settings.ports();
+    let port = |(name, port): &(&str, i64)| json!({"name": name, "port": port, "targetPort": name, "protocol": "TCP"});
+    object["spec"] = json!({"ports": ports.iter().map(port).collect::<Vec<_>>(), "selector": selector});
+    object
+}
+
+/// The labels of the pods behind the stable address: of one Deployment, or what those that share the traffic have alike.
+fn stable_selector(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Map<String, Json>, String> {
+    let nobody = || Map::from_iter([(names::INSTANCE.to_owned(), json!("none"))]);
+    let Some(main) = traffic.main() else { return Ok(nobody()) };
+    if traffic.shares.len() == 1 || of.settings.weighted() {
+        return Ok(main.selector.clone());
+    }
+    let alike = |(name, value): &(&String, &Json)| traffic.shares.iter().all(|(slot, _)| slot.selector.get(name.as_str()) == Some(value));
+    let alike: Map<String, Json> = main.selector.iter().filter(alike).map(|(name, value)| (name.clone(), value.clone())).collect();
+    if alike.is_empty() {
+        return Err("what dax took over has pods with labels of its own, which no address can share: let `rolling` or `blue_green` replace it first".to_owned());
+    }
+    Ok(alike)
+}
+
+fn hosts(value: &Value) -> Vec<String> {
+    value.get("hosts").map_or(&[][..], Value::items).iter().filter_map(|host| Some(host.as_str()?.to_owned())).collect()
+}
+
+fn path(value: &Value) -> &str {
+    value.get("path").and_then(Value::as_str).unwrap_or("/")
+}
+
+fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
+    let config = of.settings.get("route")?;
+    let port = of.settings.main_port().map_or(80, |(_, port)| port);
+    let backend = |slot: &Slot, weight: u32| json!({"name": names::backend(&slot.name), "port": port, "weight": weight});
+    let mut object = of.head(kinds::HTTP_ROUTE, of.object);
+    let gateway = config.get("gateway").and_then(Value::as_str).unwrap_or_default();
+    let parent = match gateway.split_once('/') {
+        Some((namespace, name)) => json!({"name": name, "namespace": namespace}),
+        None => json!({"name": gateway}),
+    };
+    let prefix = json!({"type": "PathPrefix", "value": path(config)});
+    let mut rules = Vec::new();
+    let mut filters = Vec::new();
+    for (slot, route) in &traffic.routes {
+        match route {
+            Route::Header { name, is, .. } => {
+                let header = json!({"type": "Exact", "name": name.as_str(), "value": is.as_str()});
+                rules.push(json!({"matches": [{"path": prefix, "headers": [header]}], "backendRefs": [backend(slot, 1)]}));
+            }
+            Route::Mirror { share, .. } => {
+                let reference = json!({"name": names::backend(&slot.name), "port": port});
+                let fraction = json!({"numerator": share, "denominator": WHOLE});
+                filters.push(json!({"type": "RequestMirror", "requestMirror": {"backendRef": reference, "fraction": fraction}}));
+            }
+        }
+    }
+    let backends: Vec<Json> = traffic.shares.iter().map(|(slot, share)| backend(slot, *share)).collect();
+    let mut rule = json!({"matches": [{"path": prefix}], "backendRefs": backends});
+    if !filters.is_empty() {
+        rule["filters"] = json!(filters);
+    }
+    rules.push(rule);
+    object["spec"] = json!({"parentRefs": [parent], "rules": rules});
+    let hosts = hosts(config);
+    if !hosts.is_empty() {
+        object["spec"]["hostnames"] = json!(hosts);
+    }
+    Some(object)
+}
+
+/// The Ingress, and beside it the one that ingress-nginx reads as a canary.
+fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
+    let Some(config) = of.settings.get("ingress") else { return Ok(Vec::new()) };
+    let port = of.settings.main_port().map_or(80, |(_, port)| port);
+    let ingress = |name: &str, backend: &str| {
+        let mut object = of.head(kinds::INGRESS, name);
+        let path = json!({"path": path(config), "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": port}}}});
+        let rules: Vec<Json> = hosts(config).into_iter().map(|host| json!({"host": host, "http": {"paths": [path]}})).collect();
+        object["spec"] = json!({"rules": rules});
+        if let Some(class) = config.get("class").and_then(Value::as_str) {
+            object["spec"]["ingressClassName"] = json!(class);
+        }
+        if let Some(secret) = config.get("tls").and_then(Value::as_str) {
+            object["spec"]["tls"] = json!([{"hosts": hosts(config), "secretName": secret}]);
+        }
+        object
+    };
+    let mut all = Vec::new();
+    let other = traffic.shares.iter().find(|(slot, _)| traffic.main().is_none_or(|main| main.name != slot.name));
+    let routed = traffic.routes.first();
+    if let Some((slot, share)) = other.copied().or_else(|| routed.map(|(slot, _)| (*slot, 0))) {
+        let mut canary = ingress(&format!("{}-canary", of.object), &names::backend(&slot.name));
+        if share % 100 != 0 {
+            return Err("ingress-nginx has weights in whole percents".to_owned());
+        }
+        let annotations = &mut canary["metadata"]["annotations"];
+        let annotation = |name: &str| format!("nginx.ingress.kubernetes.io/canary{name}");
+        annotations[annotation("")] = json!("true");
+        annotations[annotation("-weight")] = json!((share / 100).to_string());
+        for (_, route) in &traffic.routes {
+            match route {
+                Route::Header { name, is, .. } => {
+                    annotations[annotation("-by-header")] = json!(name.as_str());
+                    annotations[annotation("-by-header-value")] = json!(is.as_str());
+                }
+                Route::Mirror { .. } => return Err("ingress-nginx copies no share of the requests; a `route` does".to_owned()),
+            }
+        }
+        all.push((kinds::INGRESS, canary));
+    }
+    all.push((kinds::INGRESS, ingress(of.object, of.object)));
+    Ok(all)
+}
+
+fn autoscaler(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
+    let config = of.settings.get("autoscale")?;
+    let target = traffic.main()?;
+    let mut object = of.head(kinds::AUTOSCALER, of.object);
+    let number = |name: &str| config.get(name).and_then(Value::as_int);
+    let share = config.get("cpu").and_then(Value::as_f64).unwrap_or(80.0).round().to_string();
+    let cpu = json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": share.parse::<i64>().unwrap_or(80)}});
+    object["spec"] = json!({
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target.name},
+        "minReplicas": number("min").unwrap_or(1),
+        "maxReplicas": number("max").unwrap_or(1),
+        "metrics": [{"type": "Resource", "resource": cpu}],
+    });
+    Some(object)
+}
+
+fn budget(of: &Of<'_>) -> Option<Json> {
+    let least = of.settings.get("min_available")?;
+    let mut object = of.head(kinds::BUDGET, of.object);
+    let labels = json!({names::NAME: of.object, names::ENVIRONMENT: of.environment});
+    object["spec"] = json!({"minAvailable": settings::json(least), "selector": {"matchLabels": labels}});
+    Some(object)
+}

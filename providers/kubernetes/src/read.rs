@@ -1,0 +1,248 @@
+//! What runs: lists of objects become services.
+
+mod foreign;
+mod holding;
+
+pub(crate) use foreign::service as foreign;
+pub(crate) use holding::{Holding, holding};
+
+use crate::api::Cluster;
+use crate::kinds::{self, Kind};
+use crate::lower::{self, Of, Slot, Traffic};
+use crate::names;
+use crate::owned;
+use crate::settings::Settings;
+use dax_core::{Edit, LiveRevision, LiveService, Name, RevisionId, Route, Value, WHOLE};
+use dax_provider_api::{Fence, ProviderError, Scope};
+use futures::future::try_join_all;
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What dax was told of a service, as its ConfigMap remembers it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Record {
+    pub(crate) environment: String,
+    pub(crate) service: String,
+    pub(crate) settings: BTreeMap<Name, Value>,
+    pub(crate) traffic: BTreeMap<RevisionId, u32>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) fence: Option<Fence>,
+    /// Of the ConfigMap; empty before it is made.
+    pub(crate) version: String,
+}
+
+impl Record {
+    /// Reads a ConfigMap; one that makes no sense is none.
+    pub(crate) fn read(object: &Json) -> Option<Self> {
+        let data = |name: &str| serde_json::from_str(object.get("data")?.get(name)?.as_str()?).ok();
+        let parse = |name: &str| -> Option<Json> { data(name) };
+        Some(Self {
+            environment: names::meta(object, "labels", names::ENVIRONMENT)?.to_owned(),
+            service: names::meta(object, "annotations", names::SERVICE)?.to_owned(),
+            settings: serde_json::from_value(parse("settings")?).ok()?,
+            traffic: serde_json::from_value(parse("traffic")?).ok()?,
+            routes: parse("routes").and_then(|routes| serde_json::from_value(routes).ok()).unwrap_or_default(),
+            fence: parse("fence").and_then(|fence| serde_json::from_value(fence).ok()).flatten(),
+            version: names::text_at(object, "/metadata/resourceVersion").to_owned(),
+        })
+    }
+
+    /// The ConfigMap.
+    pub(crate) fn object(&self, name: &str) -> Json {
+        let of = self.of(name);
+        let mut object = of.head(kinds::CONFIG_MAP, &names::record(name));
+        let text = |value: serde_json::Result<String>| json!(value.expect("records serialise"));
+        object["data"] = json!({
+            "settings": text(serde_json::to_string(&self.settings)),
+            "traffic": text(serde_json::to_string(&self.traffic)),
+            "routes": text(serde_json::to_string(&self.routes)),
+            "fence": text(serde_json::to_string(&self.fence)),
+        });
+        if !self.version.is_empty() {
+            object["metadata"]["resourceVersion"] = json!(self.version);
+        }
+        object
+    }
+
+    pub(crate) fn of<'a>(&'a self, object: &'a str) -> Of<'a> {
+        Of { environment: &self.environment, service: &self.service, object, settings: Settings(&self.settings) }
+    }
+}
+
+/// Who gets the requests, by slots; revisions that are held nowhere get none.
+pub(crate) fn traffic<'a>(record: &'a Record, slots: &BTreeMap<&RevisionId, &'a Slot>) -> Traffic<'a> {
+    let shares = record.traffic.iter().filter_map(|(revision, share)| Some((*slots.get(revision)?, *share)));
+    let routes = record.routes.iter().filter_map(|route| Some((*slots.get(route.revision())?, route)));
+    Traffic { shares: shares.collect(), routes: routes.collect() }
+}
+
+/// Objects by kind and name.
+pub(crate) type Objects = BTreeMap<(Kind, String), Json>;
+
+/// A service from its record, its Deployments and what stands in front of them.
+pub(crate) fn service(record: &Record, object: &str, holdings: &[Holding], objects: Option<&Objects>) -> LiveService {
+    let mut live = LiveService { settings: record.settings.clone(), routes: record.routes.clone(), ..LiveService::default() };
+    let mut derived: BTreeMap<&RevisionId, &RevisionId> = BTreeMap::new();
+    for holding in holdings {
+        derived.insert(&holding.wrote, &holding.revision);
+        let revision = LiveRevision { replicas: holding.replicas, ready: holding.ready, spec: holding.spec.clone() };
+        live.revisions.insert(holding.revision.clone(), revision);
+        live.edits.extend(holding.edits.iter().cloned());
+        live.changed_by.extend(holding.changed_by.clone());
+    }
+    // Somebody's change of the pods made another revision of the one that dax had sent the requests to.
+    let named = |revision: &RevisionId| derived.get(revision).map_or_else(|| revision.clone(), |derived| (*derived).clone());
+    live.traffic = record.traffic.iter().map(|(revision, share)| (named(revision), *share)).collect();
+    let of = record.of(object);
+    let slots: BTreeMap<&RevisionId, &Slot> = holdings.iter().map(|holding| (&holding.wrote, &holding.slot)).collect();
+    let traffic = traffic(record, &slots);
+    live.url = url(&of);
+    let Some(objects) = objects else { return live };
+    let Ok(front) = lower::front(&of, &traffic) else { return live };
+    for (kind, wrote) in front {
+        let name = names::text_at(&wrote, "/metadata/name");
+        let label = format!("{}/{name}", kind.name);
+        let Some(found) = objects.get(&(kind, name.to_owned())) else {
+            let by = Name::default();
+            live.edits.push(Edit { path: label.into(), by, wrote: Value::str("there"), found: Value::str("gone") });
+            continue;
+        };
+        for difference in owned::differences(&wrote, found) {
+            if record.of(object).settings.yields() && !difference.by.is_empty() {
+                continue;
+            }
+            let shares = (kind == kinds::HTTP_ROUTE).then(|| shares(found, holdings)).flatten();
+            match shares.filter(|shares| difference.path.starts_with("spec.rules") && *shares != live.traffic) {
+                Some(shares) => {
+                    live.traffic = shares;
+                    live.changed_by.insert("traffic".into(), Name::new(&difference.by));
+                }
+                None => live.edits.push(edit(&label, &difference)),
+            }
+        }
+    }
+    live.edits.sort();
+    live
+}
+
+pub(crate) fn edit(label: &str, difference: &owned::Difference) -> Edit {
+    Edit {
+        path: Name::new(format!("{label} {}", difference.path)),
+        by: Name::new(&difference.by),
+        wrote: value(&difference.wrote),
+        found: value(&difference.found),
+    }
+}
+
+/// JSON as a value; what is no leaf stays text.
+pub(crate) fn value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::None,
+        Json::Bool(yes) => Value::Bool(*yes),
+        Json::String(text) => Value::str(text),
+        Json::Number(number) => number.as_i64().map_or_else(|| Value::str(number.to_string()), Value::Int),
+        other => Value::str(other.to_string()),
+    }
+}
+
+/// The shares that an HTTPRoute really gives, where each of its backends is one of ours.
+fn shares(route: &Json, holdings: &[Holding]) -> Option<BTreeMap<RevisionId, u32>> {
+    let rules = route.pointer("/spec/rules")?.as_array()?;
+    let mut weights: BTreeMap<RevisionId, u64> = BTreeMap::new();
+    for backend in rules.last()?.get("backendRefs")?.as_array()? {
+        let name = backend.get("name")?.as_str()?;
+        let holding = holdings.iter().find(|holding| names::backend(&holding.slot.name) == name)?;
+        weights.insert(holding.revision.clone(), backend.get("weight").and_then(Json::as_u64).unwrap_or(1));
+    }
+    let sum: u64 = weights.values().sum();
+    let share = |weight: u64| u32::try_from(weight * u64::from(WHOLE) / sum.max(1)).unwrap_or(WHOLE);
+    Some(weights.into_iter().filter(|(_, weight)| *weight > 0).map(|(revision, weight)| (revision, share(weight))).collect())
+}
+
+fn url(of: &Of<'_>) -> Option<Name> {
+    let (_, port) = of.settings.main_port()?;
+    for (way, tls) in [("route", false), ("ingress", true)] {
+        let Some(config) = of.settings.get(way) else { continue };
+        if let Some(host) = config.get("hosts").and_then(|hosts| hosts.items().first()?.as_str()) {
+            let secure = tls && config.get("tls").is_some_and(|tls| *tls != Value::None);
+            let path = config.get("path").and_then(Value::as_str).unwrap_or("/");
+            return Some(format!("{}://{host}{path}", if secure { "https" } else { "http" }).into());
+        }
+    }
+    Some(format!("http://{}.{}.svc:{port}/", of.object, of.namespace()).into())
+}
+
+/// Kinds beside those that every service has.
+fn further(records: &BTreeMap<String, Record>) -> BTreeSet<Kind> {
+    let mut kinds = BTreeSet::new();
+    for record in records.values() {
+        let has = |name: &str| Settings(&record.settings).get(name).is_some();
+        let each =
+            [("autoscale", kinds::AUTOSCALER), ("min_available", kinds::BUDGET), ("ingress", kinds::INGRESS), ("route", kinds::HTTP_ROUTE)];
+        kinds.extend(each.iter().filter(|(name, _)| has(name)).map(|(_, kind)| *kind));
+    }
+    kinds
+}
+
+/// Every service of an environment in the places that are asked for.
+pub(crate) async fn read(cluster: &Cluster, scope: &Scope) -> Result<BTreeMap<Name, LiveService>, ProviderError> {
+    let places: BTreeSet<&Name> = scope.objects.values().flatten().collect();
+    let each = try_join_all(places.into_iter().map(|place| namespace(cluster, scope, place))).await?;
+    Ok(each.into_iter().flatten().collect())
+}
+
+async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTreeMap<Name, LiveService>, ProviderError> {
+    let ours = format!("{}={}", names::MANAGED_BY, names::MANAGER);
+    let (records, deployments, services, accounts) = futures::try_join!(
+        cluster.list(kinds::CONFIG_MAP, place, &ours),
+        cluster.list(kinds::DEPLOYMENT, place, ""),
+        cluster.list(kinds::SERVICE, place, ""),
+        cluster.list(kinds::SERVICE_ACCOUNT, place, &ours),
+    )?;
+    let mut known: BTreeMap<String, Record> = BTreeMap::new();
+    for object in &records {
+        let name = names::text_at(object, "/metadata/name").strip_suffix(".dax");
+        if let (Some(name), Some(record)) = (name, Record::read(object)) {
+            known.insert(name.to_owned(), record);
+        }
+    }
+    let ours = ours.as_str();
+    let more = try_join_all(further(&known).into_iter().map(|kind| async move {
+        let found = cluster.list(kind, place, ours).await?;
+        Ok::<_, ProviderError>(found.into_iter().map(move |object| (kind, object)))
+    }))
+    .await?;
+    let mut objects = Objects::new();
+    let named = |kind: Kind, object: Json| ((kind, names::text_at(&object, "/metadata/name").to_owned()), object);
+    objects.extend(services.into_iter().map(|object| named(kinds::SERVICE, object)));
+    objects.extend(accounts.into_iter().map(|object| named(kinds::SERVICE_ACCOUNT, object)));
+    objects.extend(more.into_iter().flatten().map(|(kind, object)| named(kind, object)));
+    let mut by_service: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
+    for deployment in &deployments {
+        if let Some(name) =
+            names::meta(deployment, "labels", names::NAME).filter(|_| names::meta(deployment, "annotations", names::SPEC).is_some())
+        {
+            by_service.entry(name).or_default().push(deployment);
+        }
+    }
+    let mut all = BTreeMap::new();
+    for (object, record) in known.iter().filter(|(_, record)| record.environment == scope.environment.as_str()) {
+        let of = record.of(object);
+        let held = by_service.get(object.as_str()).into_iter().flatten();
+        let holdings: Vec<Holding> = held.filter_map(|deployment| holding(&of, deployment)).collect();
+        all.insert(Name::new(&record.service), service(record, object, &holdings, Some(&objects)));
+    }
+    // What somebody else has under a name that is asked for.
+    for name in scope.objects.iter().filter(|(_, places)| places.contains(place)).map(|(name, _)| name) {
+        if all.contains_key(name) {
+            continue;
+        }
+        let object = names::object(name);
+        let deployment = deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == object);
+        let address = objects.get(&(kinds::SERVICE, object.clone()));
+        if let Some(found) = foreign(place, known.get(&object), deployment, address) {
+            all.insert(name.clone(), found);
+        }
+    }
+    Ok(all)
+}

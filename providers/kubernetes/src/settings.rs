@@ -1,0 +1,118 @@
+//! What a binding says: the settings of a service on Kubernetes.
+//!
+//! Their types and defaults stand in `std/kubernetes`; a test holds that the two agree.
+
+use dax_core::{Name, Value};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+/// Settings that stand in the pods, so that another value makes another revision.
+pub(crate) const REVISED: [&str; 7] = ["api_access", "files", "files_at", "ports", "pull_secrets", "security", "service_account"];
+
+/// The revised settings of a service that says nothing of them; what dax takes over counts as such.
+pub(crate) fn defaults(ports: Value) -> BTreeMap<Name, Value> {
+    BTreeMap::from([
+        ("ports".into(), ports),
+        ("api_access".into(), Value::Bool(false)),
+        ("files".into(), Value::Map(BTreeMap::new())),
+        ("files_at".into(), Value::str("/etc/service")),
+        ("pull_secrets".into(), Value::List(Vec::new())),
+        ("security".into(), Value::str("restricted")),
+        ("service_account".into(), Value::None),
+    ])
+}
+
+/// Settings by name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings<'s>(pub(crate) &'s BTreeMap<Name, Value>);
+
+impl<'s> Settings<'s> {
+    /// A setting; absent and `none` are alike.
+    pub(crate) fn get(self, name: &str) -> Option<&'s Value> {
+        self.0.get(name).filter(|value| **value != Value::None)
+    }
+
+    pub(crate) fn text(self, name: &str) -> Option<&'s str> {
+        self.get(name).and_then(Value::as_str)
+    }
+
+    pub(crate) fn namespace(self) -> &'s str {
+        self.text("namespace").unwrap_or("default")
+    }
+
+    pub(crate) fn is(self, name: &str) -> bool {
+        self.get(name) == Some(&Value::Bool(true))
+    }
+
+    /// The port that takes the traffic: `http`, or the first by name.
+    pub(crate) fn main_port(self) -> Option<(&'s str, i64)> {
+        let ports = self.ports();
+        ports.iter().find(|(name, _)| *name == "http").or_else(|| ports.first()).copied()
+    }
+
+    /// Ports by name.
+    pub(crate) fn ports(self) -> Vec<(&'s str, i64)> {
+        let ports = self.get("ports").into_iter().flat_map(Value::entries);
+        ports.filter_map(|(name, port)| Some((name.as_str(), port.as_int()?))).collect()
+    }
+
+    /// Whether the replicas are somebody else's.
+    pub(crate) fn autoscaled(self) -> bool {
+        self.get("autoscale").is_some()
+    }
+
+    /// Whether weights divide the traffic, and not numbers of replicas.
+    pub(crate) fn weighted(self) -> bool {
+        self.get("route").is_some() || self.get("ingress").is_some()
+    }
+
+    /// What becomes of fields that others own.
+    pub(crate) fn yields(self) -> bool {
+        self.text("conflicts") == Some("yield")
+    }
+}
+
+/// What keeps a service from running on Kubernetes.
+pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String> {
+    let settings = Settings(settings);
+    let mut problems = Vec::new();
+    if values.get("image").is_none_or(|image| *image == Value::None) {
+        problems.push("Kubernetes runs images: `image` says which".to_owned());
+    }
+    let at = settings.ports();
+    let mut taken: BTreeMap<i64, &str> = BTreeMap::new();
+    for (name, port) in &at {
+        if let Some(other) = taken.insert(*port, name) {
+            problems.push(format!("the ports `{other}` and `{name}` are the same number"));
+        }
+        if name.len() > 15 || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+            problems.push(format!("Kubernetes wants names of ports in at most 15 small letters, digits and dashes: `{name}` is not one"));
+        }
+    }
+    if settings.weighted() && at.is_empty() {
+        problems.push("what is reached by a route or an Ingress needs a port".to_owned());
+    }
+    if settings.get("route").is_some() && settings.get("ingress").is_some() {
+        problems.push("`route` and `ingress` are two ways to the same: choose one".to_owned());
+    }
+    if let Some(scale) = settings.get("autoscale") {
+        let number = |name: &str| scale.get(name).and_then(Value::as_int).unwrap_or(1);
+        if number("min") > number("max") {
+            problems.push("`autoscale` has a `min` above its `max`".to_owned());
+        }
+    }
+    problems
+}
+
+/// A value of the language as JSON, where Kubernetes has numbers and texts.
+pub(crate) fn json(value: &Value) -> Json {
+    match value {
+        Value::Bool(yes) => Json::from(*yes),
+        Value::Int(number) => Json::from(*number),
+        Value::Str(text) | Value::Ref(text) => Json::from(text.as_str()),
+        Value::List(items) => Json::Array(items.iter().map(json).collect()),
+        Value::Map(map) => Json::Object(map.iter().map(|(name, value)| (name.to_string(), json(value))).collect()),
+        Value::None | Value::Unset | Value::Unknown(_) | Value::Secret(_) => Json::Null,
+        other => Json::from(other.to_string()),
+    }
+}

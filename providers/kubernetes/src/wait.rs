@@ -1,0 +1,182 @@
+//! Waiting for pods without asking again and again, and saying why they do not come.
+
+use crate::api::Cluster;
+use crate::kinds;
+use crate::lower::{Of, Slot};
+use crate::names;
+use crate::watching;
+use dax_provider_api::ProviderError;
+use serde_json::Value as Json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Kept back from a call's time, for asking why it was not enough.
+const MARGIN: Duration = Duration::from_secs(3);
+/// How long pods may look stuck before they count as stuck: an image may come at the second try.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Lines of a log that a message holds.
+const LINES: usize = 5;
+
+/// Returns when all replicas of a Deployment are of what it holds now, and available; it must be at least of a generation.
+pub(crate) async fn ready(
+    cluster: &Arc<Cluster>,
+    of: &Of<'_>,
+    slot: &Slot,
+    generation: i64,
+    timeout: Duration,
+) -> Result<(), ProviderError> {
+    let deadline = Instant::now() + timeout.saturating_sub(MARGIN).max(Duration::from_secs(1));
+    let view = watching::view(cluster, of.namespace()).await?;
+    let mut stuck_since: Option<Instant> = None;
+    loop {
+        let change = view.change();
+        let deployment = view.get(kinds::DEPLOYMENT, &slot.name).unwrap_or_default();
+        let current = number(&deployment, "/metadata/generation") >= generation;
+        if current && complete(&deployment) {
+            return Ok(());
+        }
+        let told = if current { reasons(&view, slot, &deployment) } else { Told::default() };
+        if told.hopeless {
+            stuck_since.get_or_insert_with(Instant::now);
+        } else {
+            stuck_since = None;
+        }
+        if Instant::now() >= deadline || stuck_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+            if let Some(message) = view.blind() {
+                return Err(ProviderError::Unreachable { message });
+            }
+            if deployment.is_null() {
+                return Err(ProviderError::Conflict { message: format!("Deployment `{}` is gone", slot.name) });
+            }
+            return Err(ProviderError::Refused { message: message(cluster, of, slot, &deployment, told).await });
+        }
+        let until = stuck_since.map_or(deadline, |since| deadline.min(since + PATIENCE));
+        let _ = tokio::time::timeout_at(until, change).await;
+    }
+}
+
+fn number(object: &Json, pointer: &str) -> i64 {
+    object.pointer(pointer).and_then(Json::as_i64).unwrap_or(0)
+}
+
+fn observed(deployment: &Json) -> bool {
+    number(deployment, "/status/observedGeneration") >= number(deployment, "/metadata/generation")
+}
+
+fn complete(deployment: &Json) -> bool {
+    let wanted = number(deployment, "/spec/replicas");
+    let all = ["/status/updatedReplicas", "/status/replicas", "/status/availableReplicas"];
+    observed(deployment) && all.iter().all(|pointer| number(deployment, pointer) == wanted)
+}
+
+fn conditions(object: &Json) -> impl Iterator<Item = &Json> {
+    object.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten()
+}
+
+/// What keeps a pod from becoming ready.
+enum Cause {
+    /// It is known in full.
+    Said(String),
+    /// A container ends again and again: its pod, its name, its last status, how often.
+    Crashes { pod: String, container: String, code: i64, restarts: i64 },
+    /// A container runs and does not become ready.
+    Unready { pod: String, container: String },
+}
+
+/// What is told of pods that do not come.
+#[derive(Default)]
+struct Told {
+    causes: Vec<Cause>,
+    /// Whether waiting will not help.
+    hopeless: bool,
+}
+
+/// Why pods do not become ready, as far as the objects say it.
+fn reasons(view: &watching::View, slot: &Slot, deployment: &Json) -> Told {
+    let mut told = Told::default();
+    let is = |one: &&Json, kind: &str, status: &str| names::text_at(one, "/type") == kind && names::text_at(one, "/status") == status;
+    if let Some(failure) = conditions(deployment).find(|one| is(one, "ReplicaFailure", "True")) {
+        // Quotas and admission speak through it.
+        told.causes.push(Cause::Said(names::text_at(failure, "/message").to_owned()));
+        told.hopeless = true;
+    }
+    let gave_up = |one: &Json| names::text_at(one, "/reason") == "ProgressDeadlineExceeded";
+    told.hopeless |= observed(deployment) && conditions(deployment).any(gave_up);
+    let revision = names::meta(deployment, "labels", names::REVISION).unwrap_or_default();
+    for pod in view.pods(&slot.selector) {
+        let ours = slot.adopted || names::meta(&pod, "labels", names::REVISION) == Some(revision);
+        if let Some((cause, hopeless)) = Some(&pod).filter(|_| ours).and_then(pod_cause) {
+            told.causes.push(cause);
+            told.hopeless |= hopeless;
+        }
+    }
+    told
+}
+
+/// Why one pod is not ready, and whether waiting will not help.
+fn pod_cause(pod: &Json) -> Option<(Cause, bool)> {
+    let is = |kind: &str| conditions(pod).find(|one| names::text_at(one, "/type") == kind);
+    if is("Ready").is_some_and(|ready| names::text_at(ready, "/status") == "True") {
+        return None;
+    }
+    if let Some(scheduled) = is("PodScheduled").filter(|one| names::text_at(one, "/status") == "False") {
+        return Some((Cause::Said(format!("no node takes the pod: {}", names::text_at(scheduled, "/message"))), false));
+    }
+    let name = names::text_at(pod, "/metadata/name");
+    let list = |pointer: &str| pod.pointer(pointer).and_then(Json::as_array).into_iter().flatten();
+    for status in list("/status/initContainerStatuses").chain(list("/status/containerStatuses")) {
+        let (container, image) = (names::text_at(status, "/name"), names::text_at(status, "/image"));
+        let (reason, said) = (names::text_at(status, "/state/waiting/reason"), names::text_at(status, "/state/waiting/message"));
+        match reason {
+            "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
+                return Some((Cause::Said(format!("the image `{image}` cannot be pulled: {said}")), reason != "ErrImagePull"));
+            }
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                return Some((Cause::Said(format!("container `{container}` cannot be made: {said}")), true));
+            }
+            "CrashLoopBackOff" => {
+                let code = number(status, "/lastState/terminated/exitCode");
+                let restarts = number(status, "/restartCount");
+                let cause = Cause::Crashes { pod: name.to_owned(), container: container.to_owned(), code, restarts };
+                return Some((cause, true));
+            }
+            _ => {}
+        }
+        let ready = status.get("ready").and_then(Json::as_bool).unwrap_or(false);
+        if status.pointer("/state/running").is_some() && !ready {
+            return Some((Cause::Unready { pod: name.to_owned(), container: container.to_owned() }, false));
+        }
+    }
+    None
+}
+
+/// All in words, each reason once; only now logs and events are asked for.
+async fn message(cluster: &Cluster, of: &Of<'_>, slot: &Slot, deployment: &Json, told: Told) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for cause in told.causes {
+        let line = match cause {
+            Cause::Said(line) => line,
+            Cause::Crashes { .. } | Cause::Unready { .. } if lines.len() > 2 => continue,
+            Cause::Crashes { pod, container, code, restarts } => {
+                let logs = cluster.logs(of.namespace(), &pod, &container, LINES).await;
+                let logs = logs.map_or_else(String::new, |logs| format!(", its last lines:\n{}", logs.trim_end()));
+                format!("container `{container}` ends with status {code} again and again ({restarts} times){logs}")
+            }
+            Cause::Unready { pod, container } => {
+                let events = cluster.list_events(of.namespace(), &pod).await;
+                let probe = events.iter().rev().find(|event| names::text_at(event, "/reason") == "Unhealthy");
+                let probe =
+                    probe.map_or_else(|| "it runs and is not ready".to_owned(), |event| names::text_at(event, "/message").to_owned());
+                format!("container `{container}`: {probe}")
+            }
+        };
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    let (available, wanted) = (number(deployment, "/status/availableReplicas"), number(deployment, "/spec/replicas"));
+    let (updated, all) = (number(deployment, "/status/updatedReplicas"), number(deployment, "/status/replicas"));
+    let head = format!("Deployment `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", slot.name);
+    if lines.is_empty() { format!("{head}; nothing says why") } else { format!("{head}: {}", lines.join("; ")) }
+}
