@@ -1,5 +1,8 @@
 //! Real servers for the tests: started on loopback, stopped by their own process, named when they cannot be had.
 
+pub mod kubernetes;
+pub mod prometheus;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

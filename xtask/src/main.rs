@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  peers     install the servers that some tests want\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  bench     speed and memory of the release build\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
+const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  peers     install the servers that some tests want, or those that are named\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  bench     speed and memory of the release build\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -21,7 +21,7 @@ fn main() -> Result<()> {
         Some("tidy") => tidy::run(&root()),
         Some("demo") => demo::run(&root()),
         Some("simulate") => simulate(),
-        Some("peers") => peers::run(),
+        Some("peers") => peers::run(&root(), &args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root(), &args.collect::<Vec<_>>()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         _ => bail!("{USAGE}"),
@@ -38,7 +38,7 @@ fn root() -> PathBuf {
 fn test(args: &[String]) -> Result<()> {
     run(cargo(&["build", "--package", "dax-cli"]))?;
     run(cargo(&["test", "--workspace"]).args(args).env("INSTA_UPDATE", "no"))?;
-    let missing = peers::missing();
+    let missing = peers::missing(&root());
     if !missing.is_empty() {
         println!("NOT TESTED against {}: `cargo xtask peers` installs what is missing", missing.join(", "));
     }

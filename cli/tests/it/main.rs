@@ -4,6 +4,7 @@ mod basics;
 mod conformance;
 mod crash;
 mod failures;
+mod kubernetes;
 mod language;
 mod operate;
 mod project;

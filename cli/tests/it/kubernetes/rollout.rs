@@ -1,0 +1,154 @@
+//! What a user of kubectl finds after an apply.
+
+use super::{apply, owned, plan, project, web};
+use dax_tests::peers::kubernetes::cluster;
+
+#[test]
+fn a_service_is_rolled_out_with_its_labels_owned_by_dax_and_a_second_plan_is_empty() {
+    let Some(cluster) = cluster() else { return };
+    let project = project(cluster, &web("rollout", "", ""));
+    apply(&project, 0, &[]);
+    let status = cluster.kubectl(&["-n", "rollout", "rollout", "status", "deployment/web", "--timeout=1s"]);
+    assert!(status.contains("successfully rolled out"), "{status}");
+    let found = cluster.json(&["-n", "rollout", "get", "deployment", "web", "--show-managed-fields"]);
+    let labels = &found["metadata"]["labels"];
+    assert_eq!(labels["app.kubernetes.io/name"], "web");
+    assert_eq!(labels["app.kubernetes.io/managed-by"], "dax");
+    assert_eq!(labels["app.kubernetes.io/version"], "1");
+    let managers = found["metadata"]["managedFields"].as_array().expect("managers");
+    assert!(managers.iter().any(|one| one["manager"] == "dax" && one["operation"] == "Apply"), "{managers:?}");
+    let endpoints = cluster.json(&["-n", "rollout", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
+    assert!(plan(&project, &[]).contains("nothing to do"));
+    // The Deployment itself replaces its pods: kubectl knows both revisions.
+    apply(&project, 0, &["-p", "tag=2"]);
+    assert_eq!(cluster.kubectl(&["-n", "rollout", "rollout", "history", "deployment/web"]).matches("<none>").count(), 2);
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    project.expect(0, &["rollback", "-e", "dev", "--auto-approve"]);
+    assert_eq!(
+        cluster.json(&["-n", "rollout", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"][0]["image"],
+        "ghcr.io/acme/web:1"
+    );
+    project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
+    let left = cluster.kubectl(&[
+        "-n",
+        "rollout",
+        "get",
+        "deployments,services,serviceaccounts,configmaps",
+        "-l",
+        "app.kubernetes.io/managed-by=dax",
+        "-o",
+        "name",
+    ]);
+    assert_eq!(left, "");
+}
+
+#[test]
+fn pods_pass_the_restricted_profile() {
+    let Some(cluster) = cluster() else { return };
+    cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: strict, labels: {pod-security.kubernetes.io/enforce: restricted}}\n");
+    let strict = project(cluster, &web("strict", "", ""));
+    apply(&strict, 0, &[]);
+    assert_eq!(cluster.json(&["-n", "strict", "get", "pods"])["items"].as_array().map(Vec::len), Some(3));
+    // What does not pass is said by the admission, and is taken back.
+    let loose = project(
+        cluster,
+        &web("strict", "security = \"baseline\"", "").replace("service web", "service loose").replace("bind web", "bind loose"),
+    );
+    let said = apply(&loose, 5, &[]);
+    assert!(said.contains("violates PodSecurity \"restricted:latest\""), "{said}");
+}
+
+/// The failures of the issue: each is told in words, and live equals what was there before.
+fn taken_back(namespace: &str, tag: &str, binding: &str, words: &str) {
+    let Some(cluster) = cluster() else { return };
+    let project = project(cluster, &web(namespace, binding, ""));
+    apply(&project, 0, &[]);
+    let before = owned(cluster, namespace, "web");
+    let tag = format!("tag={tag}");
+    let said = apply(&project, 5, &["-p", &tag]);
+    assert!(said.contains(words), "{said}");
+    assert!(said.contains("what ran before runs again"), "{said}");
+    assert_eq!(strategyless(owned(cluster, namespace, "web")), strategyless(before));
+    assert!(plan(&project, &[]).contains("nothing to do"));
+}
+
+/// How pods are replaced is said anew with each replacement.
+fn strategyless(mut found: serde_json::Value) -> serde_json::Value {
+    found["spec"]["strategy"].take();
+    found
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_named_and_taken_back() {
+    taken_back("pull", "nopull", "", "the image `ghcr.io/acme/web:nopull` cannot be pulled");
+}
+
+#[test]
+fn a_container_that_crashes_is_told_with_its_last_lines_and_taken_back() {
+    taken_back("crash", "crash", "", "fatal: cannot reach the database");
+}
+
+#[test]
+fn a_failing_readiness_probe_is_told_and_taken_back() {
+    taken_back("probe", "never", "", "Readiness probe failed: HTTP probe failed with statuscode: 503");
+}
+
+#[test]
+fn an_exceeded_quota_is_told_and_taken_back() {
+    let Some(cluster) = cluster() else { return };
+    cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: quota}\n---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: few, namespace: quota}\nspec: {hard: {pods: \"3\"}}\n");
+    taken_back("quota", "2", "", "exceeded quota: few");
+}
+
+#[test]
+fn what_admission_refuses_is_said_before_anything_is_changed() {
+    let Some(cluster) = cluster() else { return };
+    cluster.apply(
+        "
+apiVersion: v1
+kind: Namespace
+metadata: {name: admission, labels: {guarded: 'yes'}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: no-latest}
+spec:
+  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}]}
+  validations: [{expression: '!object.spec.template.spec.containers[0].image.endsWith(\":latest\")', message: 'images need a version'}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: no-latest}
+spec: {policyName: no-latest, validationActions: [Deny], matchResources: {namespaceSelector: {matchLabels: {guarded: 'yes'}}}}
+",
+    );
+    let project = project(cluster, &web("admission", "", ""));
+    apply(&project, 0, &[]);
+    // A policy takes a moment until the API server knows it.
+    let said = || project.dax(&["plan", "-e", "dev", "-p", "tag=latest"]).err.replace("\n  │ ", " ");
+    crate::project::wait_until("the policy speaks", || said().contains("DAX7003") && said().contains("images need a version"));
+    assert!(plan(&project, &[]).contains("nothing to do"));
+}
+
+#[test]
+fn secrets_reach_the_secret_and_nothing_else() {
+    let Some(cluster) = cluster() else { return };
+    let body = web("secret", "", "").replace("LOG_LEVEL: \"info\"", "TOKEN: token");
+    let project = project(cluster, &format!("\nsecret token: string from file(\"token\")\n{body}"));
+    std::fs::write(project.path("token"), "hunter2-hunter2\n").expect("a file");
+    apply(&project, 0, &[]);
+    let secret = cluster.json(&["-n", "secret", "get", "secrets"]);
+    assert_eq!(secret["items"][0]["data"]["TOKEN"], "aHVudGVyMi1odW50ZXIy");
+    let pod = cluster.json(&["-n", "secret", "get", "pods"]);
+    let reference = &pod["items"][0]["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
+    assert_eq!(reference["name"], secret["items"][0]["metadata"]["name"]);
+    let others = cluster.kubectl(&["-n", "secret", "get", "all,configmaps,serviceaccounts,events", "-o", "json", "--show-managed-fields"]);
+    assert!(!others.contains("hunter2") && !others.contains("aHVudGVyMi1odW50ZXIy"));
+    for (path, bytes) in crate::project::all_bytes(&project.path(".dax")) {
+        assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
+    }
+    // Another value is another revision, with a Secret of its own.
+    std::fs::write(project.path("token"), "hunter3-hunter3\n").expect("a file");
+    assert!(apply(&project, 0, &[]).contains("roll from"));
+}

@@ -1,0 +1,278 @@
+//! Real control planes: etcd, API server, controllers, scheduler, and kwok's nodes, all on loopback.
+//!
+//! They are started once for all tests of a program and end with it, whatever becomes of it.
+
+use super::{free_port, missing};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How long a control plane may take to start.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The token of the user who may do everything.
+const ADMIN: &str = "admin-token";
+
+/// A control plane.
+pub struct Cluster {
+    folder: PathBuf,
+    programs: PathBuf,
+    port: u16,
+    etcd: u16,
+    api: Mutex<Option<Child>>,
+    others: Mutex<Vec<Child>>,
+    /// The context of its kubeconfig.
+    pub context: &'static str,
+}
+
+/// Programs start on a thread that never ends: they are killed with the thread that started them.
+fn spawn(mut command: Command) -> Child {
+    type Wish = (Command, Sender<Child>);
+    static STARTER: OnceLock<Mutex<Sender<Wish>>> = OnceLock::new();
+    let starter = STARTER.get_or_init(|| {
+        let (sender, wanted) = channel::<Wish>();
+        std::thread::spawn(move || {
+            for (mut command, answer) in wanted {
+                let _ = answer.send(command.spawn().expect("a program starts"));
+            }
+        });
+        Mutex::new(sender)
+    });
+    command.stdin(Stdio::null());
+    let (answer, child) = channel();
+    starter.lock().expect("nobody fails with this lock").send((command, answer)).expect("the starter never ends");
+    child.recv().expect("a child")
+}
+
+/// The folder of what `cargo xtask peers` built, by the version that a `go.mod` names.
+pub fn built(folder: &str, module: &str) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(crate::root().join("tests/peers").join(folder).join("go.mod")).ok()?;
+    let named = |line: &str| line.trim().trim_start_matches("require ").strip_prefix(module)?.split_whitespace().next().map(str::to_owned);
+    let version = text.lines().find_map(named)?;
+    let path = PathBuf::from(std::env::var("HOME").ok()?).join(".cache/dax/peers").join(format!("{folder}-{version}"));
+    path.is_dir().then_some(path)
+}
+
+/// The control plane that all tests of a program share.
+pub fn cluster() -> Option<&'static Cluster> {
+    static ONE: OnceLock<Option<Cluster>> = OnceLock::new();
+    ONE.get_or_init(|| start("one")).as_ref()
+}
+
+/// Another one beside it, for one test at a time: some of them stop it for a while.
+pub fn second() -> Option<Alone> {
+    static TWO: OnceLock<Option<Cluster>> = OnceLock::new();
+    static TURN: Mutex<()> = Mutex::new(());
+    let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Some(Alone { cluster: TWO.get_or_init(|| start("two")).as_ref()?, _turn: turn })
+}
+
+/// A cluster that nobody else uses meanwhile.
+pub struct Alone {
+    cluster: &'static Cluster,
+    _turn: std::sync::MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Alone {
+    type Target = Cluster;
+
+    fn deref(&self) -> &Cluster {
+        self.cluster
+    }
+}
+
+fn start(context: &'static str) -> Option<Cluster> {
+    let programs = built("kubernetes", "k8s.io/kubernetes").filter(|programs| programs.join("kwok").is_file());
+    let Some(programs) = programs else {
+        missing("Kubernetes");
+        return None;
+    };
+    let folder = folder(context);
+    let (etcd, port) = (free_port(), free_port());
+    let key = folder.join("sa.key");
+    let made = Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
+    assert!(made.expect("openssl").success(), "openssl makes a key");
+    let public = Command::new("openssl")
+        .args(["rsa", "-pubout", "-in"])
+        .arg(&key)
+        .arg("-out")
+        .arg(folder.join("sa.pub"))
+        .stderr(Stdio::null())
+        .status();
+    assert!(public.expect("openssl").success(), "openssl gives the public half");
+    std::fs::write(folder.join("tokens.csv"), format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n")).expect("a file");
+    std::fs::write(folder.join("pod.log"), "2026-01-01T00:00:00.000000000Z stdout F listening on 8080\n2026-01-01T00:00:01.000000000Z stderr F fatal: cannot reach the database\n").expect("a file");
+    let cluster = Cluster { folder, programs, port, etcd, api: Mutex::default(), others: Mutex::default(), context };
+    cluster.store();
+    cluster.start_api();
+    cluster.wait_ready();
+    std::fs::write(cluster.kubeconfig(), cluster.kubeconfig_of("admin", ADMIN)).expect("a file");
+    cluster.controllers();
+    Some(cluster)
+}
+
+/// A folder for this program's cluster; those of programs that have ended are removed.
+fn folder(context: &str) -> PathBuf {
+    let base = std::env::temp_dir().join("dax-peers");
+    for entry in std::fs::read_dir(&base).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let gone = name.split('-').next().is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        if gone {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = base.join(format!("{}-{context}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+impl Cluster {
+    /// The kubeconfig of the user who may do everything.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// A kubeconfig with one user, whose token this is.
+    pub fn kubeconfig_of(&self, user: &str, token: &str) -> String {
+        let (context, port) = (self.context, self.port);
+        let authority = self.folder.join("certs/apiserver.crt");
+        format!(
+            "apiVersion: v1\nkind: Config\nclusters: [{{name: {context}, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: '{}'}}}}]\nusers: [{{name: {user}, user: {{token: {token}}}}}]\ncontexts: [{{name: {context}, context: {{cluster: {context}, user: {user}}}}}]\ncurrent-context: {context}\n",
+            authority.display()
+        )
+    }
+
+    /// Where what is built lies.
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    fn run(&self, name: &str, args: &[String]) -> Child {
+        let log = std::fs::File::create(self.folder.join(format!("{name}.log"))).expect("a log");
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(self.programs.join(name)).args(args).current_dir(&self.folder);
+        command.stdout(log.try_clone().expect("a log")).stderr(log);
+        spawn(command)
+    }
+
+    fn keep(&self, name: &str, args: &[String]) {
+        let child = self.run(name, args);
+        self.others.lock().expect("nobody fails with this lock").push(child);
+    }
+
+    fn store(&self) {
+        let (client, peer) = (format!("http://127.0.0.1:{}", self.etcd), format!("http://127.0.0.1:{}", free_port()));
+        let args = [
+            "--data-dir=etcd".to_owned(),
+            format!("--listen-client-urls={client}"),
+            format!("--advertise-client-urls={client}"),
+            format!("--listen-peer-urls={peer}"),
+            format!("--initial-advertise-peer-urls={peer}"),
+            format!("--initial-cluster=default={peer}"),
+            "--unsafe-no-fsync".to_owned(),
+            "--log-level=error".to_owned(),
+        ];
+        self.keep("etcd", &args);
+    }
+
+    /// Starts the API server.
+    pub fn start_api(&self) {
+        let args = [
+            format!("--etcd-servers=http://127.0.0.1:{}", self.etcd),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", self.port),
+            "--cert-dir=certs".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            "--service-account-key-file=sa.pub".to_owned(),
+            "--service-account-signing-key-file=sa.key".to_owned(),
+            "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
+            "--authorization-mode=RBAC".to_owned(),
+            "--token-auth-file=tokens.csv".to_owned(),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            "--endpoint-reconciler-type=none".to_owned(),
+        ];
+        *self.api.lock().expect("nobody fails with this lock") = Some(self.run("kube-apiserver", &args));
+    }
+
+    /// Kills the API server; what it stored stays.
+    pub fn kill_api(&self) {
+        if let Some(mut child) = self.api.lock().expect("nobody fails with this lock").take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Returns when the API server answers.
+    pub fn wait_ready(&self) {
+        std::fs::write(self.kubeconfig(), self.kubeconfig_of("admin", ADMIN)).expect("a file");
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            if self.kubectl_output(&["get", "--raw", "/readyz"]).status.success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let log = std::fs::read_to_string(self.folder.join("kube-apiserver.log")).unwrap_or_default();
+        panic!("the API server did not start: {}", log.lines().rev().take(5).collect::<Vec<_>>().join("\n"));
+    }
+
+    fn controllers(&self) {
+        let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
+        let common = |port: u16| {
+            [kubeconfig.clone(), "--leader-elect=false".to_owned(), "--bind-address=127.0.0.1".to_owned(), format!("--secure-port={port}")]
+        };
+        let more = ["--service-account-private-key-file=sa.key", "--root-ca-file=certs/apiserver.crt", "--node-monitor-grace-period=1h"];
+        self.keep("kube-controller-manager", &[common(free_port()).to_vec(), more.map(str::to_owned).to_vec()].concat());
+        self.keep("kube-scheduler", &common(free_port()));
+        let stages = std::fs::read_to_string(crate::root().join("tests/peers/kubernetes/nodes.yaml")).expect("the behaviour of the nodes");
+        let stages = stages.replace("DAX_LOG_FILE", &self.folder.join("pod.log").display().to_string());
+        std::fs::write(self.folder.join("nodes.yaml"), stages).expect("a file");
+        let port = free_port();
+        let args = [
+            kubeconfig,
+            "--manage-all-nodes".to_owned(),
+            "--config=nodes.yaml".to_owned(),
+            format!("--server-address=127.0.0.1:{port}"),
+            "--node-ip=127.0.0.1".to_owned(),
+            format!("--node-port={port}"),
+            "--node-lease-duration-seconds=0".to_owned(),
+            "--cidr=10.128.0.0/16".to_owned(),
+        ];
+        self.keep("kwok", &args);
+        self.apply("apiVersion: v1\nkind: Node\nmetadata: {name: node-0, labels: {kubernetes.io/hostname: node-0}}\n");
+    }
+
+    fn kubectl_output(&self, args: &[&str]) -> std::process::Output {
+        let mut command = Command::new(self.programs.join("kubectl"));
+        command.args(args).env("KUBECONFIG", self.kubeconfig()).stdin(Stdio::null());
+        command.output().expect("kubectl runs")
+    }
+
+    /// What kubectl prints; it must do what it is told.
+    pub fn kubectl(&self, args: &[&str]) -> String {
+        let output = self.kubectl_output(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kubectl {}: {said}", args.join(" "));
+        String::from_utf8(output.stdout).expect("kubectl prints text")
+    }
+
+    /// What kubectl has of one thing as JSON.
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.kubectl(&[args, &["-o", "json"]].concat())).expect("JSON")
+    }
+
+    /// Applies a manifest as the user of kubectl does.
+    pub fn apply(&self, manifest: &str) {
+        let path = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(path.path(), manifest).expect("a file");
+        self.kubectl(&["apply", "-f", &path.path().display().to_string()]);
+    }
+
+    /// Makes the type HTTPRoute known.
+    pub fn gateway_api(&self) {
+        let path = self.programs.join("gateway.networking.k8s.io_httproutes.yaml");
+        self.kubectl(&["apply", "--server-side", "-f", &path.display().to_string()]);
+        self.kubectl(&["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s"]);
+    }
+}
