@@ -232,6 +232,7 @@ pub(crate) fn carry_out(
     match &finished.outcome {
         Outcome::Succeeded => {
             out.note(&format!("done: `{environment}` is as planned (run {})", finished.run));
+            out.calls(&finished.calls);
             for (addr, url) in &finished.urls {
                 out.note(&format!("  {}  {url}", addr.name()));
             }

@@ -39,6 +39,13 @@ impl Printer {
         }
     }
 
+    /// How often providers were called, where that is counted.
+    pub(crate) fn calls(&mut self, calls: &std::collections::BTreeMap<dax_engine::Name, u64>) {
+        for (provider, calls) in calls {
+            self.note(&format!("{calls} calls to `{provider}`"));
+        }
+    }
+
     /// A line about a failure: said however quiet the command is to be.
     pub(crate) fn alarm(&mut self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{text}");

@@ -7,7 +7,7 @@ use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError
 use dax_core::{Name, ResourceAddr};
 use dax_plan::model::Idempotency;
 use dax_plan::{Plan, StepId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -60,6 +60,8 @@ pub struct Finished {
     pub outcome: Outcome,
     /// Where the services that it changed are reached, as their platforms say.
     pub urls: Vec<(ResourceAddr, Name)>,
+    /// Calls to providers that it took, where they are counted.
+    pub calls: BTreeMap<Name, u64>,
 }
 
 /// Where wishes to stop come from; a front end may send one at any time.
@@ -268,6 +270,7 @@ impl Engine {
         let leaves = plan.result.values().any(Option::is_some);
         // Not to know where something is reached makes no run a failed one.
         let urls = if outcome == Outcome::Succeeded && leaves { self.urls(&plan, &providers).unwrap_or_default() } else { Vec::new() };
+        let calls = crate::providers::calls(&providers);
         // The last word to the platforms: one that runs nothing any more may end.
         self.runtime.block_on(async {
             for platform in providers.platforms.values() {
@@ -275,7 +278,7 @@ impl Engine {
             }
             Ok::<_, EngineError>(())
         })?;
-        Ok(Finished { run, plan, outcome, urls })
+        Ok(Finished { run, plan, outcome, urls, calls })
     }
 
     fn urls(&self, plan: &Plan, providers: &Providers) -> Result<Vec<(ResourceAddr, Name)>, EngineError> {

@@ -19,6 +19,8 @@ pub struct Judged {
     pub findings: Vec<Diagnostic>,
     /// What stands in its way now.
     pub standing: Standing,
+    /// Calls to providers that it took, where they are counted.
+    pub calls: BTreeMap<Name, u64>,
     /// The environment that it was made for.
     pub(crate) environment: Option<Environment>,
 }

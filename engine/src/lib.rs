@@ -33,7 +33,7 @@ pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
 pub use dax_apply::store::{Pin, Record, Report, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
-pub use dax_core::{Diagnostic, Severity, Sources, Span, diagnostic};
+pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
@@ -52,7 +52,6 @@ pub use state::{OpenPlace, StateSource};
 
 pub use vendor::Vendored;
 
-use dax_core::Name;
 use dax_provider_api::{Instance, Provider, ProviderError};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -80,6 +80,7 @@ impl Engine {
             // Most programs use none: only what somebody waits for is given, and only then is all computed again.
             if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
+                judged.calls = providers::calls(&world.providers);
                 judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
                 return Ok(judged);
             }
@@ -92,6 +93,7 @@ impl Engine {
                 unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
             if wanted.is_empty() && more.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
+                judged.calls = providers::calls(&world.providers);
                 judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
                 return Ok(judged);
             }
@@ -149,7 +151,14 @@ impl Engine {
             return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
         }
         let findings = checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
-        Ok(Judged { plan, sources: checked.loaded.sources, findings, standing: Standing::default(), environment: Some(found) })
+        Ok(Judged {
+            plan,
+            sources: checked.loaded.sources,
+            findings,
+            standing: Standing::default(),
+            calls: BTreeMap::new(),
+            environment: Some(found),
+        })
     }
 
     /// The state of an environment and what runs of it.

@@ -75,6 +75,12 @@ pub(crate) fn configs(environment: &Environment) -> BTreeMap<Name, Value> {
     used.filter(|provider| provider.connects).map(|provider| (provider.instance.clone(), provider.config.value())).collect()
 }
 
+/// Calls so far of the providers that count them.
+pub(crate) fn calls(providers: &Providers) -> BTreeMap<Name, u64> {
+    let all = providers.platforms.iter().map(|(name, platform)| (name.clone(), platform.calls()));
+    all.filter(|(_, calls)| *calls > 0).collect()
+}
+
 impl Engine {
     /// Makes the instances that are wanted.
     pub(crate) fn providers(&self, wanted: &Wanted) -> Result<Providers, EngineError> {

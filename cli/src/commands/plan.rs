@@ -13,6 +13,7 @@ pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result
     if args.simulate {
         simulate::show(plan, args.seed, out);
     }
+    out.calls(&judged.calls);
     out.diagnostics(&judged.sources, &judged.findings);
     let denied = diagnostic::has_errors(&judged.findings);
     if denied {

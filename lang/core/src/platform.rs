@@ -130,6 +130,8 @@ pub struct Traits {
     pub fenced: bool,
     /// It replaces the replicas of a revision by those of another by itself, a few at a time.
     pub rolls: bool,
+    /// Changes that it takes at one time; any number where it is zero.
+    pub at_once: usize,
     /// Ports belong to the machine, so that two services cannot have the same at one time.
     pub exclusive_ports: bool,
     /// Settings that cannot be changed once the service is made.

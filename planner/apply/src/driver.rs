@@ -13,11 +13,11 @@ use dax_core::{Name, RevisionId, Value};
 use dax_plan::analysis::{Measured, Metric, Verdict, failing};
 use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId, StepKind};
-use dax_provider_api::Query;
+use dax_provider_api::{Operation, Query};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// How often a lease is renewed.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -89,6 +89,8 @@ pub struct Driver<'d> {
 /// What goes on beside the machine.
 struct Flow {
     specs: Arc<Specs>,
+    /// How many changes a provider takes at one time, and how many may be waited for.
+    turns: BTreeMap<(Name, bool), Arc<Semaphore>>,
     sender: mpsc::UnboundedSender<Event>,
     awaiting: BTreeSet<StepId>,
     measured: BTreeMap<StepId, Measured>,
@@ -96,6 +98,15 @@ struct Flow {
     approved: Vec<(StepId, Vec<Name>)>,
     /// The digest of the plan, once somebody's approval is looked for.
     digest: Option<String>,
+}
+
+/// Waits at one time for each change at one time.
+const WAITS: usize = 4;
+
+fn turns(providers: &Providers) -> BTreeMap<(Name, bool), Arc<Semaphore>> {
+    let limited = providers.platforms.iter().map(|(name, platform)| (name, platform.traits().at_once)).filter(|(_, most)| *most > 0);
+    let both = limited.flat_map(|(name, most)| [((name.clone(), false), most), ((name.clone(), true), most * WAITS)]);
+    both.map(|(key, most)| (key, Arc::new(Semaphore::new(most)))).collect()
 }
 
 /// Who agreed to go on, as the journal has it.
@@ -117,6 +128,7 @@ impl Driver<'_> {
         let verified = journal.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
         let mut flow = Flow {
             specs: Arc::new(Specs::of(&self.plan)),
+            turns: turns(&self.providers),
             sender,
             awaiting: BTreeSet::new(),
             measured: BTreeMap::new(),
@@ -273,7 +285,15 @@ impl Driver<'_> {
                 return;
             }
         }
+        // Whoever only waits holds no change up; but his time runs from when it is his turn, so that a slow platform is
+        // not given up because many wait for it.
+        let waits = matches!(call.operation, Operation::AwaitReady { .. });
+        let turns = flow.turns.get(&(planned.provider.clone(), waits)).cloned();
         tokio::spawn(async move {
+            let _turn = match &turns {
+                Some(turns) => turns.acquire().await.ok(),
+                None => None,
+            };
             let event = match tokio::time::timeout(call.timeout, platform.change(&call)).await {
                 Ok(Ok(())) => Event::Succeeded(step),
                 Ok(Err(error)) => Event::Failed(step, Failure::from(&error)),

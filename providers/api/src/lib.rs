@@ -277,6 +277,11 @@ pub trait Platform: Send + Sync {
     /// Makes one change. A second call with the same operation does nothing.
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>>;
 
+    /// Calls that were made so far, where calls are worth counting.
+    fn calls(&self) -> u64 {
+        0
+    }
+
     /// Lets go of what is no longer needed once nothing runs here.
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>>;
 }

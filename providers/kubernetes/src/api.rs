@@ -10,6 +10,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,10 @@ pub(crate) struct Cluster {
     pub(crate) calls: std::sync::atomic::AtomicU64,
     /// Longest wait for an answer that is no stream.
     pub(crate) timeout: Duration,
+    /// Namespaces that are there.
+    pub(crate) namespaces: tokio::sync::Mutex<BTreeSet<String>>,
+    /// Generations of Deployments as they were written last, by namespace and name.
+    pub(crate) generations: std::sync::Mutex<BTreeMap<(String, String), i64>>,
     /// What is watched.
     pub(crate) views: crate::watching::Views,
 }

@@ -1,5 +1,6 @@
 //! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
 
+mod run;
 mod state;
 
 use crate::api::{Apply, Cluster};
@@ -16,6 +17,11 @@ use std::sync::Arc;
 
 /// Makes one change.
 pub(crate) async fn change(cluster: &Arc<Cluster>, call: &Call) -> Result<(), ProviderError> {
+    if let Operation::AwaitReady { revision } = &call.operation
+        && let Some(answer) = wait::known(cluster, call, revision).await
+    {
+        return answer;
+    }
     let mut state = State::load(cluster, call).await?;
     match &call.operation {
         Operation::CreateService { settings } => create_service(cluster, &mut state, settings).await,
@@ -37,6 +43,7 @@ async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operati
         Operation::CreateRevision { revision, spec, replicas } => {
             let held = Held { revision, spec, replicas: *replicas };
             let slot = state.slot_for(revision);
+            alone(&state.of(), state, &slot)?;
             hold(cluster, state, &slot, held, None, &call.secrets).await
         }
         Operation::Roll { from, revision, spec, replicas, surge, unavailable } => {
@@ -48,9 +55,10 @@ async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operati
             let slot = Slot { adopted: false, ..found.slot.clone() };
             let pace = Pace { surge: *surge, unavailable: *unavailable };
             hold(cluster, state, &slot, held, Some(pace), &call.secrets).await?;
+            unstick(cluster, &state.of(), from).await?;
             state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
             state.reload(cluster).await?;
-            front(cluster, state).await
+            front(cluster, state, false).await
         }
         Operation::Scale { revision, replicas } => {
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?.clone();
@@ -60,9 +68,11 @@ async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operati
         Operation::DeleteRevision { revision } => {
             let Some(found) = state.holding(revision).cloned() else { return Ok(()) };
             let of = state.of();
-            cluster.delete(kinds::DEPLOYMENT, of.namespace(), &found.slot.name).await?;
+            cluster.delete(of.settings.workload(), of.namespace(), &found.slot.name).await?;
             cluster.delete(kinds::SERVICE, of.namespace(), &names::backend(&found.slot.name)).await?;
-            remove_supplies(cluster, &of, &found.wrote, &found.spec).await
+            remove_supplies(cluster, &of, &found.wrote, &found.spec).await?;
+            state.forget_slot(&found.slot.name);
+            state.save(cluster).await
         }
         Operation::AwaitReady { revision } => {
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?;
@@ -71,16 +81,45 @@ async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operati
         Operation::ShiftTraffic { traffic } => {
             state.must_be_ready(traffic.keys(), "traffic")?;
             state.settle_traffic(traffic.clone());
-            front(cluster, state).await
+            front(cluster, state, false).await
         }
         Operation::Route { routes } => {
             state.must_be_ready(routes.iter().map(Route::revision), "requests")?;
             state.settle_routes(routes.clone());
-            front(cluster, state).await
+            front(cluster, state, false).await
         }
-        Operation::Run { .. } => Err(ProviderError::Refused { message: "commands beside a revision are not run here".to_owned() }),
+        Operation::Run { revision, spec, command } => {
+            state.save(cluster).await?;
+            let held = Held { revision, spec, replicas: 0 };
+            run::command(cluster, &state.of(), held, command, call).await
+        }
         Operation::CreateService { .. } | Operation::UpdateService { .. } | Operation::DeleteService => Ok(()),
     }
+}
+
+/// Takes away the pods of a revision that gives way before it was ever ready: a StatefulSet waits for them otherwise.
+/// Source: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>.
+async fn unstick(cluster: &Arc<Cluster>, of: &Of<'_>, revision: &RevisionId) -> Result<(), ProviderError> {
+    if of.settings.workload() != kinds::STATEFUL_SET {
+        return Ok(());
+    }
+    let selector = format!("{}={},{}={revision}", names::NAME, of.object, names::REVISION);
+    for pod in cluster.list(kinds::POD, of.namespace(), &selector).await? {
+        if !wait::condition(&pod, "Ready", "True") {
+            cluster.delete(kinds::POD, of.namespace(), names::text_at(&pod, "/metadata/name")).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Two revisions side by side take two Deployments; other kinds hold one revision at a time.
+fn alone(of: &Of<'_>, state: &State, slot: &Slot) -> Result<(), ProviderError> {
+    let kind = of.settings.workload();
+    if kind == kinds::DEPLOYMENT || state.holdings.iter().all(|holding| holding.slot.name == slot.name) {
+        return Ok(());
+    }
+    let message = format!("a {} holds one revision at a time: let `rolling` or `immediate` replace it", kind.name);
+    Err(ProviderError::Refused { message })
 }
 
 /// How the objects of a service are written.
@@ -113,13 +152,15 @@ async fn hold(
     pace: Option<Pace>,
     secrets: &Secrets,
 ) -> Result<(), ProviderError> {
+    state.note_slot(&slot.name);
     state.save(cluster).await?;
     let of = state.of();
     for (kind, object) in lower::supplies(&of, held, secrets) {
         cluster.create(kind, of.namespace(), &object).await?;
     }
-    let object = lower::deployment(&of, slot, held, pace);
-    write(cluster, state, kinds::DEPLOYMENT, &object, false).await?;
+    let object = lower::workload(&of, slot, held, pace);
+    let written = write(cluster, state, of.settings.workload(), &object, false).await?;
+    wait::remember(cluster, &of, &slot.name, &written);
     if of.settings.autoscaled() {
         let now = state.holdings.iter().find(|holding| holding.slot.name == slot.name).map_or(0, |holding| holding.live_replicas);
         // The autoscaler decides how many; dax only how many there are at first, and that there are none at rest.
@@ -152,12 +193,12 @@ fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Ki
     lower::front(&record.of(object), &traffic).map_err(|message| ProviderError::Refused { message })
 }
 
-/// Writes what stands in front of the pods and takes away what no longer does.
-async fn front(cluster: &Arc<Cluster>, state: &mut State) -> Result<(), ProviderError> {
+/// Writes what stands in front of the pods, all of it or what changes, and takes away what no longer does.
+async fn front(cluster: &Arc<Cluster>, state: &mut State, anew: bool) -> Result<(), ProviderError> {
     let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
     state.save(cluster).await?;
     let of = state.of();
-    for (kind, object) in &wanted {
+    for (kind, object) in wanted.iter().filter(|wanted| anew || !state.before.contains(wanted)) {
         write(cluster, state, *kind, object, false).await?;
     }
     let named: BTreeSet<(Kind, &str)> = wanted.iter().map(|(kind, object)| (*kind, names::text_at(object, "/metadata/name"))).collect();
@@ -173,17 +214,22 @@ async fn front(cluster: &Arc<Cluster>, state: &mut State) -> Result<(), Provider
 async fn create_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
     state.settings(settings);
     namespace(cluster, &state.of()).await?;
-    front(cluster, state).await
+    front(cluster, state, true).await
 }
 
 /// The namespace must be there, or is made where the binding says so.
 async fn namespace(cluster: &Arc<Cluster>, of: &Of<'_>) -> Result<(), ProviderError> {
     let name = of.namespace();
-    if !of.settings.is("create_namespace") || cluster.get(kinds::NAMESPACE, "", name).await?.is_some() {
+    let mut known = cluster.namespaces.lock().await;
+    if !of.settings.is("create_namespace") || known.contains(name) {
         return Ok(());
     }
-    let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-    cluster.create(kinds::NAMESPACE, "", &object).await
+    if cluster.get(kinds::NAMESPACE, "", name).await?.is_none() {
+        let object = serde_json::json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        cluster.create(kinds::NAMESPACE, "", &object).await?;
+    }
+    known.insert(name.to_owned());
+    Ok(())
 }
 
 async fn update_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
@@ -201,14 +247,14 @@ async fn update_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BT
             hold(cluster, state, &holding.slot, held, None, &Secrets::default()).await?;
         }
     }
-    front(cluster, state).await
+    front(cluster, state, true).await
 }
 
 async fn delete_service(cluster: &Arc<Cluster>, state: &State) -> Result<(), ProviderError> {
     let Some(record) = &state.record else { return Ok(()) };
     let of = record.of(&state.object);
     for holding in &state.holdings {
-        cluster.delete(kinds::DEPLOYMENT, of.namespace(), &holding.slot.name).await?;
+        cluster.delete(of.settings.workload(), of.namespace(), &holding.slot.name).await?;
         remove_supplies(cluster, &of, &holding.wrote, &holding.spec).await?;
     }
     for (kind, object) in &state.before {
@@ -246,8 +292,9 @@ pub(crate) async fn preview(cluster: &Arc<Cluster>, call: &Call, settings: &BTre
                 _ => None,
             };
             let slot = slot.unwrap_or_else(|| state.slot_for(revision));
-            let object = lower::deployment(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
-            write(cluster, &state, kinds::DEPLOYMENT, &object, true).await?;
+            alone(&of, &state, &slot)?;
+            let object = lower::workload(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
+            write(cluster, &state, of.settings.workload(), &object, true).await?;
         }
         _ => {}
     }

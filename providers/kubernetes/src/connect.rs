@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 /// Calls a second where the configuration does not say.
 const RATE: u32 = 200;
 /// Calls at one time.
-const TURNS: usize = 16;
+pub(crate) const TURNS: usize = 16;
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a connection.
@@ -104,7 +104,10 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
         name: config.name.to_string(),
         client,
         rate: RateLimiter::direct(Quota::per_second(config.rate)),
-        turns: Semaphore::new(TURNS),
+        // What waits beside the changes asks, too.
+        turns: Semaphore::new(2 * TURNS),
+        namespaces: tokio::sync::Mutex::default(),
+        generations: std::sync::Mutex::default(),
         calls: std::sync::atomic::AtomicU64::new(0),
         timeout: TIMEOUT,
         views: crate::watching::Views::default(),

@@ -50,12 +50,13 @@ impl Platform for Kubernetes {
         Traits {
             header_routes: true,
             mirror: true,
-            commands: false,
-            commands_once: false,
+            commands: true,
+            commands_once: true,
             fenced: true,
             rolls: true,
+            at_once: connect::TURNS,
             exclusive_ports: false,
-            immutable: vec!["namespace".into()],
+            immutable: vec!["namespace".into(), "volumes".into(), "workload".into()],
             revised: settings::REVISED.iter().map(|name| Name::new_static(name)).collect(),
             place: Some("namespace".into()),
         }
@@ -75,6 +76,10 @@ impl Platform for Kubernetes {
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move { change::change(self.cluster().await?, call).await })
+    }
+
+    fn calls(&self) -> u64 {
+        self.cluster.get().map_or(0, |cluster| cluster.calls.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {

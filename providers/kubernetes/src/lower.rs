@@ -4,7 +4,7 @@ mod front;
 mod pod;
 
 pub(crate) use front::{Traffic, front};
-pub(crate) use pod::{supplies, supplies_name};
+pub(crate) use pod::{job, supplies, supplies_name};
 
 use crate::kinds::{self, Kind};
 use crate::names;
@@ -79,9 +79,15 @@ pub(crate) struct Pace {
     pub(crate) unavailable: i64,
 }
 
-/// A Deployment with a revision in it.
-pub(crate) fn deployment(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pace>) -> Json {
-    let mut object = of.head(kinds::DEPLOYMENT, &slot.name);
+/// Where the pods of a kind stand in its objects.
+pub(crate) const fn template_at(kind: Kind) -> &'static str {
+    if matches!(kind.name.as_bytes(), b"CronJob") { "spec.jobTemplate.spec.template" } else { "spec.template" }
+}
+
+/// An object that holds a revision: a Deployment, a StatefulSet or a CronJob.
+pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pace>) -> Json {
+    let kind = of.settings.workload();
+    let mut object = of.head(kind, &slot.name);
     let metadata = &mut object["metadata"];
     metadata["labels"][names::INSTANCE] = json!(slot.name);
     metadata["labels"][names::REVISION] = json!(held.revision.0.as_str());
@@ -93,19 +99,46 @@ pub(crate) fn deployment(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<
     if slot.container != of.object || slot.adopted {
         metadata["annotations"][names::CONTAINER] = json!(format!("{}{}", slot.container, if slot.adopted { "=found" } else { "" }));
     }
-    object["spec"] = json!({"selector": {"matchLabels": slot.selector}, "template": pod::template(of, slot, held)});
+    let mut template = pod::template(of, slot, held);
+    if kind == kinds::CRON_JOB {
+        template["spec"]["restartPolicy"] = json!("OnFailure");
+        let schedule = of.settings.text("schedule").unwrap_or_default();
+        object["spec"] = json!({"schedule": schedule, "suspend": held.replicas == 0, "jobTemplate": {"spec": {"template": template}}});
+        return object;
+    }
+    object["spec"] = json!({"selector": {"matchLabels": slot.selector}, "template": template});
     if !of.settings.autoscaled() {
         object["spec"]["replicas"] = json!(held.replicas);
     }
     if !slot.adopted {
-        object["spec"]["progressDeadlineSeconds"] = json!(ready_seconds(held.spec));
         object["spec"]["revisionHistoryLimit"] = json!(2);
+    }
+    if kind == kinds::STATEFUL_SET {
+        object["spec"]["serviceName"] = json!(of.object);
+        let claims: Vec<Json> = of.settings.get("volumes").into_iter().flat_map(Value::entries).map(claim).collect();
+        if !claims.is_empty() {
+            object["spec"]["volumeClaimTemplates"] = json!(claims);
+        }
+        return object;
+    }
+    if !slot.adopted {
+        object["spec"]["progressDeadlineSeconds"] = json!(ready_seconds(held.spec));
     }
     if let Some(pace) = pace {
         let rolling = json!({"maxSurge": pace.surge, "maxUnavailable": pace.unavailable});
         object["spec"]["strategy"] = json!({"type": "RollingUpdate", "rollingUpdate": rolling});
     }
     object
+}
+
+/// A volume that each replica has for itself.
+fn claim((name, volume): (&dax_core::Name, &Value)) -> Json {
+    let size = volume.get("size").and_then(crate::quantity::write).unwrap_or_default();
+    let mut spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}});
+    if let Some(class) = volume.get("class").and_then(Value::as_str) {
+        spec["storageClassName"] = json!(class);
+    }
+    json!({"metadata": {"name": name.as_str()}, "spec": spec})
 }
 
 /// How long a replica may take until it is ready, in whole seconds; Kubernetes wants more than none.

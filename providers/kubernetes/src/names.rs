@@ -51,11 +51,6 @@ pub(crate) fn labels(environment: &str, object: &str) -> Map<String, Json> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
 }
 
-/// The selector of everything of a service.
-pub(crate) fn selector(environment: &str, object: &str) -> String {
-    format!("{MANAGED_BY}={MANAGER},{ENVIRONMENT}={environment},{NAME}={object}")
-}
-
 /// The tag of an image as the value of a label: at most 63 letters, digits, dots, dashes and underscores.
 pub(crate) fn version(image: &str) -> Option<String> {
     let last = image.rsplit('/').next()?;

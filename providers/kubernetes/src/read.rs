@@ -4,7 +4,7 @@ mod foreign;
 mod holding;
 
 pub(crate) use foreign::service as foreign;
-pub(crate) use holding::{Holding, holding};
+pub(crate) use holding::{Holding, holding, slot_of};
 
 use crate::api::Cluster;
 use crate::kinds::{self, Kind};
@@ -27,6 +27,8 @@ pub(crate) struct Record {
     pub(crate) traffic: BTreeMap<RevisionId, u32>,
     pub(crate) routes: Vec<Route>,
     pub(crate) fence: Option<Fence>,
+    /// Deployments beside the one that is called as the service.
+    pub(crate) slots: BTreeSet<String>,
     /// Of the ConfigMap; empty before it is made.
     pub(crate) version: String,
 }
@@ -43,6 +45,7 @@ impl Record {
             traffic: serde_json::from_value(parse("traffic")?).ok()?,
             routes: parse("routes").and_then(|routes| serde_json::from_value(routes).ok()).unwrap_or_default(),
             fence: parse("fence").and_then(|fence| serde_json::from_value(fence).ok()).flatten(),
+            slots: parse("slots").and_then(|slots| serde_json::from_value(slots).ok()).unwrap_or_default(),
             version: names::text_at(object, "/metadata/resourceVersion").to_owned(),
         })
     }
@@ -57,6 +60,7 @@ impl Record {
             "traffic": text(serde_json::to_string(&self.traffic)),
             "routes": text(serde_json::to_string(&self.routes)),
             "fence": text(serde_json::to_string(&self.fence)),
+            "slots": text(serde_json::to_string(&self.slots)),
         });
         if !self.version.is_empty() {
             object["metadata"]["resourceVersion"] = json!(self.version);
@@ -179,6 +183,7 @@ fn further(records: &BTreeMap<String, Record>) -> BTreeSet<Kind> {
         let has = |name: &str| Settings(&record.settings).get(name).is_some();
         let each =
             [("autoscale", kinds::AUTOSCALER), ("min_available", kinds::BUDGET), ("ingress", kinds::INGRESS), ("route", kinds::HTTP_ROUTE)];
+        kinds.extend(Some(Settings(&record.settings).workload()).filter(|kind| *kind != kinds::DEPLOYMENT));
         kinds.extend(each.iter().filter(|(name, _)| has(name)).map(|(_, kind)| *kind));
     }
     kinds
@@ -218,7 +223,8 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
     objects.extend(accounts.into_iter().map(|object| named(kinds::SERVICE_ACCOUNT, object)));
     objects.extend(more.into_iter().flatten().map(|(kind, object)| named(kind, object)));
     let mut by_service: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
-    for deployment in &deployments {
+    let workloads = objects.iter().filter(|((kind, _), _)| [kinds::STATEFUL_SET, kinds::CRON_JOB].contains(kind)).map(|(_, object)| object);
+    for deployment in deployments.iter().chain(workloads) {
         if let Some(name) =
             names::meta(deployment, "labels", names::NAME).filter(|_| names::meta(deployment, "annotations", names::SPEC).is_some())
         {

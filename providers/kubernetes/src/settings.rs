@@ -2,6 +2,7 @@
 //!
 //! Their types and defaults stand in `std/kubernetes`; a test holds that the two agree.
 
+use crate::kinds::{self, Kind};
 use dax_core::{Name, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -56,6 +57,15 @@ impl<'s> Settings<'s> {
         ports.filter_map(|(name, port)| Some((name.as_str(), port.as_int()?))).collect()
     }
 
+    /// The kind of the objects that hold the pods.
+    pub(crate) fn workload(self) -> Kind {
+        match self.text("workload") {
+            Some("stateful_set") => kinds::STATEFUL_SET,
+            Some("cron_job") => kinds::CRON_JOB,
+            _ => kinds::DEPLOYMENT,
+        }
+    }
+
     /// Whether the replicas are somebody else's.
     pub(crate) fn autoscaled(self) -> bool {
         self.get("autoscale").is_some()
@@ -94,6 +104,19 @@ pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<
     }
     if settings.get("route").is_some() && settings.get("ingress").is_some() {
         problems.push("`route` and `ingress` are two ways to the same: choose one".to_owned());
+    }
+    let workload = settings.text("workload").unwrap_or("deployment");
+    match (workload, settings.get("schedule")) {
+        ("cron_job", None) => problems.push("a `cron_job` needs a `schedule`".to_owned()),
+        ("cron_job", Some(_)) if !at.is_empty() => problems.push("a `cron_job` answers no requests: take its `ports` away".to_owned()),
+        (_, Some(_)) if workload != "cron_job" => problems.push("`schedule` is for `workload = \"cron_job\"`".to_owned()),
+        _ => {}
+    }
+    if workload != "stateful_set" && settings.get("volumes").is_some_and(|volumes| volumes.entries().next().is_some()) {
+        problems.push("`volumes` are for `workload = \"stateful_set\"`, whose replicas keep them".to_owned());
+    }
+    if workload != "deployment" && settings.autoscaled() {
+        problems.push("`autoscale` is for `workload = \"deployment\"`".to_owned());
     }
     if let Some(scale) = settings.get("autoscale") {
         let number = |name: &str| scale.get(name).and_then(Value::as_int).unwrap_or(1);

@@ -1,11 +1,13 @@
 //! Waiting for pods without asking again and again, and saying why they do not come.
 
 use crate::api::Cluster;
-use crate::kinds;
+use crate::kinds::{self, Kind};
 use crate::lower::{Of, Slot};
 use crate::names;
+use crate::settings::Settings;
 use crate::watching;
-use dax_provider_api::ProviderError;
+use dax_core::{RevisionId, Value};
+use dax_provider_api::{Call, ProviderError};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,32 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// Lines of a log that a message holds.
 const LINES: usize = 5;
 
+/// Keeps in mind what generation a Deployment has after a write, so that nothing older is taken for it.
+pub(crate) fn remember(cluster: &Cluster, of: &Of<'_>, name: &str, written: &Json) {
+    let key = (of.namespace().to_owned(), watching::key(of.settings.workload(), name));
+    let mut generations = cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    generations.insert(key, number(written, "/metadata/generation"));
+}
+
+/// Waits for a revision that this process wrote itself, without asking where it is; nothing where it did not.
+pub(crate) async fn known(cluster: &Arc<Cluster>, call: &Call, revision: &RevisionId) -> Option<Result<(), ProviderError>> {
+    let object = names::object(&call.service);
+    let view = match watching::view(cluster, &call.place).await {
+        Ok(view) => view,
+        Err(error) => return Some(Err(error)),
+    };
+    let deployment = view.find(&[(names::NAME, &object), (names::ENVIRONMENT, &call.environment), (names::REVISION, &revision.0)])?;
+    let (kind, name) = (kind_of(&deployment), names::text_at(&deployment, "/metadata/name").to_owned());
+    let key = (call.place.to_string(), watching::key(kind, &name));
+    let generation = *cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key)?;
+    let workload = if kind == kinds::STATEFUL_SET { "stateful_set" } else { "deployment" };
+    let settings = [("namespace".into(), Value::Str(call.place.clone())), ("workload".into(), Value::str(workload))];
+    let settings = std::collections::BTreeMap::from(settings);
+    let of = Of { environment: &call.environment, service: &call.service, object: &object, settings: Settings(&settings) };
+    let slot = crate::read::slot_of(&of, &deployment);
+    Some(ready(cluster, &of, &slot, generation, call.timeout).await)
+}
+
 /// Returns when all replicas of a Deployment are of what it holds now, and available; it must be at least of a generation.
 pub(crate) async fn ready(
     cluster: &Arc<Cluster>,
@@ -27,11 +55,17 @@ pub(crate) async fn ready(
     timeout: Duration,
 ) -> Result<(), ProviderError> {
     let deadline = Instant::now() + timeout.saturating_sub(MARGIN).max(Duration::from_secs(1));
+    let kind = of.settings.workload();
+    if kind == kinds::CRON_JOB {
+        return Ok(()); // it runs when its time comes
+    }
     let view = watching::view(cluster, of.namespace()).await?;
+    let bell = view.bell(of.object);
     let mut stuck_since: Option<Instant> = None;
     loop {
-        let change = view.change();
-        let deployment = view.get(kinds::DEPLOYMENT, &slot.name).unwrap_or_default();
+        // What changes from here on is heard, even before it is waited for.
+        let change = bell.notified();
+        let deployment = view.workload(kind, &slot.name).unwrap_or_default();
         let current = number(&deployment, "/metadata/generation") >= generation;
         if current && complete(&deployment) {
             return Ok(());
@@ -47,13 +81,18 @@ pub(crate) async fn ready(
                 return Err(ProviderError::Unreachable { message });
             }
             if deployment.is_null() {
-                return Err(ProviderError::Conflict { message: format!("Deployment `{}` is gone", slot.name) });
+                return Err(ProviderError::Conflict { message: format!("{} `{}` is gone", kind.name, slot.name) });
             }
             return Err(ProviderError::Refused { message: message(cluster, of, slot, &deployment, told).await });
         }
         let until = stuck_since.map_or(deadline, |since| deadline.min(since + PATIENCE));
         let _ = tokio::time::timeout_at(until, change).await;
     }
+}
+
+/// The kind of an object that holds pods, as it is seen: StatefulSets name the Service of their pods.
+fn kind_of(object: &Json) -> Kind {
+    if object.pointer("/spec/serviceName").is_some() { kinds::STATEFUL_SET } else { kinds::DEPLOYMENT }
 }
 
 fn number(object: &Json, pointer: &str) -> i64 {
@@ -72,6 +111,15 @@ fn complete(deployment: &Json) -> bool {
 
 fn conditions(object: &Json) -> impl Iterator<Item = &Json> {
     object.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten()
+}
+
+fn is(condition: &Json, kind: &str, status: &str) -> bool {
+    names::text_at(condition, "/type") == kind && names::text_at(condition, "/status") == status
+}
+
+/// Whether an object has a condition.
+pub(crate) fn condition(object: &Json, kind: &str, status: &str) -> bool {
+    conditions(object).any(|one| is(one, kind, status))
 }
 
 /// What keeps a pod from becoming ready.
@@ -95,7 +143,6 @@ struct Told {
 /// Why pods do not become ready, as far as the objects say it.
 fn reasons(view: &watching::View, slot: &Slot, deployment: &Json) -> Told {
     let mut told = Told::default();
-    let is = |one: &&Json, kind: &str, status: &str| names::text_at(one, "/type") == kind && names::text_at(one, "/status") == status;
     if let Some(failure) = conditions(deployment).find(|one| is(one, "ReplicaFailure", "True")) {
         // Quotas and admission speak through it.
         told.causes.push(Cause::Said(names::text_at(failure, "/message").to_owned()));
@@ -177,6 +224,7 @@ async fn message(cluster: &Cluster, of: &Of<'_>, slot: &Slot, deployment: &Json,
     }
     let (available, wanted) = (number(deployment, "/status/availableReplicas"), number(deployment, "/spec/replicas"));
     let (updated, all) = (number(deployment, "/status/updatedReplicas"), number(deployment, "/status/replicas"));
-    let head = format!("Deployment `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", slot.name);
+    let head =
+        format!("{} `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", of.settings.workload().name, slot.name);
     if lines.is_empty() { format!("{head}; nothing says why") } else { format!("{head}: {}", lines.join("; ")) }
 }

@@ -1,6 +1,6 @@
 //! One view of a namespace for all that wait there: listed once, then kept up by watches.
 //!
-//! However many services wait, there are two watches a namespace, and none when nobody waits.
+//! However many services wait, there are three watches a namespace, and none when nobody waits.
 
 use crate::api::Cluster;
 use crate::kinds::{self, Kind};
@@ -16,14 +16,33 @@ use tokio::sync::Notify;
 /// Time between two tries to see a namespace that cannot be seen.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Objects by namespace and name.
-type Seen = BTreeMap<Kind, BTreeMap<String, Json>>;
+/// Deployments and StatefulSets by kind and name, and pods by the service that their labels name and their own name.
+#[derive(Default)]
+struct Seen {
+    workloads: BTreeMap<String, Json>,
+    pods: BTreeMap<String, BTreeMap<String, Json>>,
+}
+
+/// What an object that holds pods is called here.
+pub(crate) fn key(kind: Kind, name: &str) -> String {
+    format!("{}/{name}", kind.name)
+}
+
+fn name_of(kind: Kind, object: &Json) -> String {
+    let name = names::text_at(object, "/metadata/name");
+    if kind == kinds::POD { name.to_owned() } else { key(kind, name) }
+}
+
+/// The service that an object belongs to, as its labels say; empty where they do not.
+fn service_of(object: &Json) -> &str {
+    names::meta(object, "labels", names::NAME).unwrap_or_default()
+}
 
 /// What is seen of a namespace.
 pub(crate) struct View {
     seen: Mutex<Seen>,
-    /// Rung after each change, for everybody who waits.
-    bell: Notify,
+    /// Rung when something of a service changes, for those who wait for it.
+    bells: Mutex<BTreeMap<String, Arc<Notify>>>,
     /// Why nothing is seen, if nothing is.
     blind: Mutex<Option<String>>,
     tasks: Mutex<Vec<tokio::task::JoinHandle<()>>>,
@@ -44,21 +63,38 @@ impl View {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The object as it was last seen.
-    pub(crate) fn get(&self, kind: Kind, name: &str) -> Option<Json> {
-        self.seen().get(&kind)?.get(name).cloned()
+    /// What holds pods, as it was last seen.
+    pub(crate) fn workload(&self, kind: Kind, name: &str) -> Option<Json> {
+        self.seen().workloads.get(&key(kind, name)).cloned()
+    }
+
+    /// What holds pods and has all of these labels.
+    pub(crate) fn find(&self, labels: &[(&str, &str)]) -> Option<Json> {
+        let seen = self.seen();
+        let fits = |object: &&Json| labels.iter().all(|(name, value)| names::meta(object, "labels", name) == Some(value));
+        seen.workloads.values().find(fits).cloned()
     }
 
     /// Pods whose labels say all of these.
     pub(crate) fn pods(&self, selector: &serde_json::Map<String, Json>) -> Vec<Json> {
         let seen = self.seen();
         let fits = |pod: &&Json| selector.iter().all(|(name, value)| names::meta(pod, "labels", name) == value.as_str());
-        seen.get(&kinds::POD).into_iter().flat_map(BTreeMap::values).filter(fits).cloned().collect()
+        let service = selector.get(names::NAME).and_then(Json::as_str).unwrap_or_default();
+        seen.pods.get(service).into_iter().flat_map(BTreeMap::values).filter(fits).cloned().collect()
     }
 
-    /// The next change; it is waited for from the moment of this call.
-    pub(crate) fn change(&self) -> tokio::sync::futures::Notified<'_> {
-        self.bell.notified()
+    /// What rings when something of a service changes.
+    pub(crate) fn bell(&self, service: &str) -> Arc<Notify> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells.entry(service.to_owned()).or_default().clone()
+    }
+
+    fn ring(&self, service: Option<&str>) {
+        let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        match service {
+            Some(service) => bells.get(service).into_iter().for_each(|bell| bell.notify_waiters()),
+            None => bells.values().for_each(|bell| bell.notify_waiters()),
+        }
     }
 
     /// Why the view is not kept up, if it is not.
@@ -68,14 +104,36 @@ impl View {
 
     fn put(&self, kind: Kind, event: &Json) {
         let Some(object) = event.get("object") else { return };
-        let name = names::text_at(object, "/metadata/name").to_owned();
-        let mut seen = self.seen();
-        let of_kind = seen.entry(kind).or_default();
-        match names::text_at(event, "/type") {
-            "ADDED" | "MODIFIED" => drop(of_kind.insert(name, object.clone())),
-            "DELETED" => drop(of_kind.remove(&name)),
-            _ => {}
+        let (name, service) = (name_of(kind, object), service_of(object));
+        {
+            let mut seen = self.seen();
+            let of_kind = if kind == kinds::POD { seen.pods.entry(service.to_owned()).or_default() } else { &mut seen.workloads };
+            match names::text_at(event, "/type") {
+                "ADDED" | "MODIFIED" => drop(of_kind.insert(name, object.clone())),
+                "DELETED" => drop(of_kind.remove(&name)),
+                _ => {}
+            }
         }
+        self.ring(Some(service));
+    }
+
+    /// Everything anew.
+    fn fill(&self, kind: Kind, items: Vec<Json>) {
+        {
+            let mut seen = self.seen();
+            if kind == kinds::POD {
+                seen.pods.clear()
+            } else {
+                seen.workloads.retain(|name, _| !name.starts_with(&key(kind, "")))
+            }
+            for object in items {
+                let name = name_of(kind, &object);
+                let of_kind =
+                    if kind == kinds::POD { seen.pods.entry(service_of(&object).to_owned()).or_default() } else { &mut seen.workloads };
+                of_kind.insert(name, object);
+            }
+        }
+        self.ring(None);
     }
 }
 
@@ -85,8 +143,8 @@ pub(crate) async fn view(cluster: &Arc<Cluster>, namespace: &str) -> Result<Arc<
     if let Some(view) = views.get(namespace).and_then(Weak::upgrade) {
         return Ok(view);
     }
-    let view = Arc::new(View { seen: Mutex::default(), bell: Notify::new(), blind: Mutex::default(), tasks: Mutex::default() });
-    for kind in [kinds::DEPLOYMENT, kinds::POD] {
+    let view = Arc::new(View { seen: Mutex::default(), bells: Mutex::default(), blind: Mutex::default(), tasks: Mutex::default() });
+    for kind in [kinds::DEPLOYMENT, kinds::STATEFUL_SET, kinds::POD] {
         let version = list(cluster, &view, kind, namespace).await?;
         let (cluster, seen, namespace) = (cluster.clone(), Arc::downgrade(&view), namespace.to_owned());
         let task = tokio::spawn(async move { follow(&cluster, &seen, kind, &namespace, version).await });
@@ -99,9 +157,7 @@ pub(crate) async fn view(cluster: &Arc<Cluster>, namespace: &str) -> Result<Arc<
 /// Lists everything anew; gives the version from which a watch goes on.
 async fn list(cluster: &Cluster, view: &View, kind: Kind, namespace: &str) -> Result<String, ProviderError> {
     let (items, version) = cluster.list_with_version(kind, namespace, "").await?;
-    let named = items.into_iter().map(|object| (names::text_at(&object, "/metadata/name").to_owned(), object));
-    view.seen().insert(kind, named.collect());
-    view.bell.notify_waiters();
+    view.fill(kind, items);
     Ok(version)
 }
 
@@ -121,7 +177,6 @@ async fn follow(cluster: &Cluster, seen: &Weak<View>, kind: Kind, namespace: &st
                         break None;
                     }
                     view.put(kind, &event);
-                    view.bell.notify_waiters();
                 }
             }
             Err(error) => Some(error.to_string()),

@@ -152,3 +152,64 @@ fn secrets_reach_the_secret_and_nothing_else() {
     std::fs::write(project.path("token"), "hunter3-hunter3\n").expect("a file");
     assert!(apply(&project, 0, &[]).contains("roll from"));
 }
+
+#[test]
+fn hooks_and_migrations_are_jobs_and_a_failing_one_is_told_with_its_last_lines() {
+    let Some(cluster) = cluster() else { return };
+    let strategy = "\nstrategy careful: canary {\n  migrate [\"./db\", \"up\"] undo [\"./db\", \"down\"]\n  step 25% hold 1s\n  hook after [\"./smoke\"]\n}\n";
+    let project = project(cluster, &format!("{strategy}{}", web("jobs", "", "rollout web with careful")));
+    apply(&project, 0, &[]);
+    apply(&project, 0, &["-p", "tag=2"]);
+    let jobs = cluster.json(&["-n", "jobs", "get", "jobs"]);
+    let commands: Vec<String> = jobs["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|job| job["spec"]["template"]["spec"]["containers"][0]["command"].to_string())
+        .collect();
+    // The first apply runs both, too.
+    assert_eq!(commands.iter().filter(|command| **command == "[\"./db\",\"up\"]").count(), 2, "{commands:?}");
+    assert_eq!(commands.iter().filter(|command| **command == "[\"./smoke\"]").count(), 2, "{commands:?}");
+    // Their pods are not behind the address of the service.
+    let endpoints = cluster.json(&["-n", "jobs", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
+    let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
+    project.write(&text.replace("migrate [\"./db\", \"up\"] undo [\"./db\", \"down\"]", "hook before [\"./check\"]"));
+    let said = apply(&project, 5, &["-p", "tag=broken"]);
+    assert!(said.contains("failed: Job has reached the specified backoff limit") && said.contains("cannot reach the database"), "{said}");
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+}
+
+#[test]
+fn a_stateful_set_rolls_in_place_and_refuses_a_canary() {
+    let Some(cluster) = cluster() else { return };
+    let project = project(cluster, &web("stateful", "workload = \"stateful_set\"", "rollout web with rolling"));
+    apply(&project, 0, &[]);
+    apply(&project, 0, &["-p", "tag=2"]);
+    let found = cluster.json(&["-n", "stateful", "get", "statefulset", "web"]);
+    assert_eq!(found["status"]["updatedReplicas"], 3);
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    let said = apply(&project, 5, &["-p", "tag=nopull"]);
+    assert!(said.contains("StatefulSet `web`") && said.contains("cannot be pulled"), "{said}");
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
+    project.write(&text.replace("with rolling", "with canary"));
+    let said = project.expect(1, &["plan", "-e", "dev", "-p", "tag=3"]).err;
+    assert!(said.contains("a StatefulSet holds one revision at a time"), "{said}");
+}
+
+#[test]
+fn a_cron_job_takes_over_its_next_revision_at_once() {
+    let Some(cluster) = cluster() else { return };
+    let body = web("cron", "workload = \"cron_job\"\n    schedule = \"*/5 * * * *\"", "");
+    let body =
+        body.replace("  ports    = { http: 8080 }\n", "").replace("  health http \"/health\" { every = 1s, ready_within = 5s }\n", "");
+    let project = project(cluster, &body.replace("replicas = 3", "replicas = 1"));
+    apply(&project, 0, &[]);
+    apply(&project, 0, &["-p", "tag=2"]);
+    let found = cluster.json(&["-n", "cron", "get", "cronjob", "web"]);
+    assert_eq!(found["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
+    assert_eq!(found["spec"]["schedule"], "*/5 * * * *");
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
+}

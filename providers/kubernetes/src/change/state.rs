@@ -103,8 +103,9 @@ impl State {
         }
         self.record = kept.map(|kept| Record { version: self.version(), ..kept }).or_else(|| self.saved.clone());
         let Some(record) = &self.record else { return Ok(()) };
-        let selector = names::selector(&self.environment, &self.object);
-        let deployments = cluster.list(kinds::DEPLOYMENT, &self.place, &selector).await?;
+        let names: Vec<String> = std::iter::once(self.object.clone()).chain(record.slots.iter().cloned()).collect();
+        let found = names.iter().map(|name| cluster.get(record.of(&self.object).settings.workload(), &self.place, name));
+        let deployments: Vec<Json> = futures::future::try_join_all(found).await?.into_iter().flatten().collect();
         let of = record.of(&self.object);
         self.taken = deployments.iter().map(|deployment| names::text_at(deployment, "/metadata/name").to_owned()).collect();
         self.holdings = deployments.iter().filter_map(|deployment| holding(&of, deployment)).collect();
@@ -172,6 +173,20 @@ impl State {
         self.saved = Record::read(&written);
         self.record.clone_from(&self.saved);
         Ok(())
+    }
+
+    /// Remembers a Deployment that is not called as the service, before it is made.
+    pub(super) fn note_slot(&mut self, name: &str) {
+        if let Some(record) = self.record.as_mut().filter(|_| name != self.object) {
+            record.slots.insert(name.to_owned());
+        }
+    }
+
+    /// A Deployment is gone.
+    pub(super) fn forget_slot(&mut self, name: &str) {
+        if let Some(record) = &mut self.record {
+            record.slots.remove(name);
+        }
     }
 
     /// The Deployment that holds a revision.

@@ -33,9 +33,16 @@ pub(super) fn template(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
         spec["securityContext"] = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
         container["securityContext"] = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
     }
+    let volumes = of.settings.get("volumes").into_iter().flat_map(Value::entries);
+    let mut mounts: Vec<Json> = volumes
+        .map(|(name, volume)| json!({"name": name.as_str(), "mountPath": settings::json(volume.get("mount").unwrap_or(&Value::None))}))
+        .collect();
     if on("files").is_some_and(|files| files.entries().next().is_some()) {
         spec["volumes"] = json!([{"name": "files", "configMap": {"name": supplies_name(of, held)}}]);
-        container["volumeMounts"] = json!([{"name": "files", "mountPath": text("files_at").unwrap_or("/etc/service"), "readOnly": true}]);
+        mounts.push(json!({"name": "files", "mountPath": text("files_at").unwrap_or("/etc/service"), "readOnly": true}));
+    }
+    if !mounts.is_empty() {
+        container["volumeMounts"] = json!(mounts);
     }
     spec["containers"] = json!([container]);
     let mut template = json!({"metadata": {"labels": labels}, "spec": spec});
@@ -157,6 +164,28 @@ fn probe(health: &Value, port: i64) -> Json {
         probe["httpGet"] = json!({"path": path, "port": port});
     }
     probe
+}
+
+/// A Job that runs a command with the fields of a revision, once.
+pub(crate) fn job(of: &Of<'_>, name: &str, held: Held<'_>, command: &[Name]) -> Json {
+    let mut slot = super::fresh(of, name.to_owned());
+    // Its pods must not be taken for those that answer requests.
+    slot.selector.clear();
+    let mut template = template(of, &slot, held);
+    if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
+        labels.insert(names::NAME.to_owned(), json!(name));
+        labels.remove(names::REVISION);
+    }
+    template["spec"]["restartPolicy"] = json!("Never");
+    let container = &mut template["spec"]["containers"][0];
+    container["command"] = json!(command.iter().map(Name::as_str).collect::<Vec<_>>());
+    for field in ["readinessProbe", "ports"] {
+        container.as_object_mut().and_then(|container| container.remove(field));
+    }
+    let mut object = of.head(kinds::JOB, name);
+    // Whether it is run again is decided where everything else is.
+    object["spec"] = json!({"backoffLimit": 0, "ttlSecondsAfterFinished": 86_400, "template": template});
+    object
 }
 
 /// What a revision needs beside its Deployment: its secrets and its files; the values stand nowhere else.

@@ -47,15 +47,21 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
     let spec: Value = serde_json::from_str(note(names::SPEC)?).ok()?;
     let wanted: i64 = note(names::REPLICAS).and_then(|text| text.parse().ok()).unwrap_or(0);
     let slot = slot_of(of, deployment);
-    let live = deployment.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(0);
+    let kind = of.settings.workload();
+    let suspended = deployment.pointer("/spec/suspend") == Some(&Json::Bool(true));
+    let live = match kind {
+        kinds::CRON_JOB if suspended => 0,
+        kinds::CRON_JOB => wanted,
+        _ => deployment.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(0),
+    };
     let held = Held { revision: &wrote, spec: &spec, replicas: wanted };
-    let lowered = lower::deployment(of, &slot, held, None);
+    let lowered = lower::workload(of, &slot, held, None);
     let mut found = Holding {
         revision: wrote.clone(),
         spec: spec.clone(),
         replicas: if of.settings.autoscaled() && live > 0 { wanted } else { live },
         live_replicas: live,
-        ready: ready(deployment),
+        ready: if kind == kinds::CRON_JOB { live } else { ready(deployment).min(live) },
         generation: deployment.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0),
         edits: Vec::new(),
         changed_by: BTreeMap::new(),
@@ -67,13 +73,13 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
             continue;
         }
         let by = Name::new(&difference.by);
-        if difference.path == "spec.replicas" {
+        if difference.path == "spec.replicas" || difference.path == "spec.suspend" {
             found.changed_by.insert("replicas".into(), by);
-        } else if let Some(path) = difference.path.strip_prefix("spec.template.") {
+        } else if let Some(path) = difference.path.strip_prefix(lower::template_at(kind)).and_then(|path| path.strip_prefix('.')) {
             let path = changed(&mut found.spec, path, &difference, &found.slot.container);
             found.changed_by.insert(path, by);
         } else {
-            found.edits.push(read::edit(&format!("{}/{}", kinds::DEPLOYMENT.name, found.slot.name), &difference));
+            found.edits.push(read::edit(&format!("{}/{}", kind.name, found.slot.name), &difference));
         }
     }
     if found.spec != spec {
