@@ -84,6 +84,9 @@ pub(crate) enum Command {
     Doc(DocArgs),
     /// Write the types of a JSON Schema, an OpenAPI description or a Kubernetes CRD.
     ImportSchema(ImportSchemaArgs),
+    /// Write what other tools describe as a program of dax.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Bring the packages that the project requires, and lock them.
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
@@ -241,6 +244,31 @@ pub(crate) struct ImportSchemaArgs {
     /// Write these types and what they need; all by default.
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger: files, folders, or what `kubectl get … -o yaml` gives.
+    Kubernetes(ImportKubernetesArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct ImportKubernetesArgs {
+    /// Files and folders of YAML or JSON; `-` for standard input.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to write the program; to standard output by default.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The environment that binds what is found.
+    #[arg(short, long, value_name = "ENV", default_value = "production")]
+    pub(crate) environment: String,
+    /// The context of the kubeconfig that reaches the cluster.
+    #[arg(long, default_value = "production")]
+    pub(crate) context: String,
+    /// Take over what runs, without a restart.
+    #[arg(long)]
+    pub(crate) adopt: bool,
 }
 
 #[derive(Args)]

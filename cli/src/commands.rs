@@ -20,6 +20,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod import_schema;
 pub(crate) mod init;
 pub(crate) mod lint;

@@ -52,6 +52,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::Init(args) => commands::init::run(&args, folder, out),
         Command::Explain(args) => commands::explain::run(&args, out),
         Command::Fmt(args) => commands::fmt::run(&args, folder, out),
+        Command::Import(command) => commands::import::run(&command, out),
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         other => {
@@ -89,6 +90,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 | Command::Explain(_)
                 | Command::Fmt(_)
                 | Command::Affected(_)
+                | Command::Import(_)
                 | Command::ImportSchema(_) => Ok(Exit::Usage),
             }
         }

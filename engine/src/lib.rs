@@ -190,6 +190,8 @@ impl Engine {
     }
 }
 
+pub use dax_import::{Imported, Request as ImportRequest, import as import_kubernetes};
+
 /// A schema of others as types.
 ///
 /// # Errors

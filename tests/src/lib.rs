@@ -121,6 +121,20 @@ pub fn plan(
 /// What the platforms of the tests can do: those in memory everything, the others what this machine can.
 pub fn traits(instance: &Name) -> Traits {
     let memory = instance.starts_with("memory.");
+    if instance.starts_with("kubernetes.") {
+        return Traits {
+            header_routes: true,
+            mirror: true,
+            commands: true,
+            commands_once: true,
+            fenced: true,
+            rolls: true,
+            immutable: vec!["namespace".into()],
+            revised: vec!["ports".into()],
+            place: Some("namespace".into()),
+            ..Traits::default()
+        };
+    }
     Traits {
         header_routes: true,
         mirror: memory,

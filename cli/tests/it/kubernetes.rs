@@ -3,6 +3,7 @@
 mod canary;
 mod clusters;
 mod errors;
+mod importing;
 mod ownership;
 mod rollout;
 mod trouble;

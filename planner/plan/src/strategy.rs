@@ -373,6 +373,11 @@ impl Sequence {
         let inverse = vec![back, StepKind::AwaitReady { revision: active.clone() }];
         self.push(there, pre, post, InverseClass::Compensating, inverse);
         self.await_ready(&incoming.id);
+        // Each batch may take as long as one replica.
+        let batches = (incoming.replicas + surge + unavailable - 1) / (surge + unavailable).max(1);
+        if let Some(last) = self.drafts.last_mut() {
+            last.timeout_ms = GRACE_MS + (last.timeout_ms - GRACE_MS) * u64::try_from(batches).unwrap_or(1).max(1);
+        }
     }
 
     fn canary(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {

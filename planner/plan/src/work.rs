@@ -350,8 +350,19 @@ fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService
         return Vec::new();
     };
     let names = service.settings.keys().chain(before.keys().filter(|name| !service.settings.contains_key(*name)));
+    // What was never said and is nothing is no change.
+    let nothing = |value: Option<&Value>| match value {
+        None | Some(Value::None) => true,
+        Some(Value::List(items)) => items.is_empty(),
+        Some(Value::Map(map)) => map.is_empty(),
+        Some(_) => false,
+    };
+    let changes = |name: &Name| {
+        let (was, is) = (before.get(name), service.settings.get(name));
+        was != is && !(nothing(was) && nothing(is))
+    };
     names
-        .filter(|name| *name != "ports" && before.get(*name) != service.settings.get(*name))
+        .filter(|name| *name != "ports" && changes(name))
         .map(|name| plain_change(&format!("{}.{name}", service.provider), before.get(name).cloned(), service.settings.get(name).cloned()))
         .collect()
 }

@@ -164,7 +164,8 @@ fn shares(route: &Json, holdings: &[Holding]) -> Option<BTreeMap<RevisionId, u32
 }
 
 fn url(of: &Of<'_>) -> Option<Name> {
-    let (_, port) = of.settings.main_port()?;
+    let (name, port) = of.settings.main_port()?;
+    let port = of.settings.exposed(name, port);
     for (way, tls) in [("route", false), ("ingress", true)] {
         let Some(config) = of.settings.get(way) else { continue };
         if let Some(host) = config.get("hosts").and_then(|hosts| hosts.items().first()?.as_str()) {

@@ -51,6 +51,11 @@ impl<'s> Settings<'s> {
         ports.iter().find(|(name, _)| *name == "http").or_else(|| ports.first()).copied()
     }
 
+    /// The Service's own number for a port.
+    pub(crate) fn exposed(self, name: &str, port: i64) -> i64 {
+        self.get("expose").and_then(|expose| expose.get(name)?.as_int()).unwrap_or(port)
+    }
+
     /// Ports by name.
     pub(crate) fn ports(self) -> Vec<(&'s str, i64)> {
         let ports = self.get("ports").into_iter().flat_map(Value::entries);

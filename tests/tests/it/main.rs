@@ -3,6 +3,7 @@
 mod analysis;
 mod check;
 mod format;
+mod import;
 mod kill;
 mod pages;
 mod plan;

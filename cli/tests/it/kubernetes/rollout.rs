@@ -213,3 +213,33 @@ fn a_cron_job_takes_over_its_next_revision_at_once() {
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
 }
+
+#[test]
+fn the_example_is_deployed_as_its_text_says() {
+    let Some(cluster) = cluster() else { return };
+    cluster.gateway_api();
+    let folder = dax_tests::root().join("examples/kubernetes");
+    let project = crate::project::Project::new("");
+    for file in ["dax.mod", "main.dax"] {
+        std::fs::copy(folder.join(file), project.path(file)).expect("a file of the example");
+    }
+    let run = |args: &[&str]| {
+        let context = format!("context={}", cluster.context);
+        let mut command = project.command(&[args, &["-p", &context]].concat());
+        let said = crate::project::said(&command.env("KUBECONFIG", cluster.kubeconfig()).output().expect("dax runs"));
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        said
+    };
+    for environment in ["staging", "production"] {
+        run(&["apply", "-e", environment, "--auto-approve"]);
+        assert!(run(&["plan", "-e", environment]).out.contains("nothing to do"));
+    }
+    let status = cluster.kubectl(&["-n", "shop", "rollout", "status", "deployment/web", "--timeout=1s"]);
+    assert!(status.contains("successfully rolled out"), "{status}");
+    assert_eq!(cluster.json(&["-n", "shop", "get", "pdb", "web"])["spec"]["minAvailable"], 2);
+    run(&["apply", "-e", "staging", "--auto-approve", "-p", "version=1.1"]);
+    assert_eq!(
+        cluster.json(&["-n", "shop-staging", "get", "deployment", "orders"])["metadata"]["labels"]["app.kubernetes.io/version"],
+        "1.1"
+    );
+}

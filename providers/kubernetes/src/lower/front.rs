@@ -40,7 +40,8 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
         all.push((kinds::SERVICE_ACCOUNT, account));
     }
     if of.settings.weighted() {
-        all.extend(traffic.slots().into_iter().map(|slot| (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector))));
+        let backend = |slot: &Slot| (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector, slot.adopted));
+        all.extend(traffic.slots().into_iter().map(backend));
         // Weights change before the stable address does: in between all requests go where they went.
         all.extend(ingresses(of, traffic)?);
         all.extend(http_route(of, traffic).map(|route| (kinds::HTTP_ROUTE, route)));
@@ -48,7 +49,8 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
         return Err("requests are routed by header or copied only behind a `route` or an `ingress`: the binding has neither".to_owned());
     }
     if !of.settings.ports().is_empty() {
-        let mut stable = service(of, of.object, &stable_selector(of, traffic)?);
+        let found = traffic.shares.iter().any(|(slot, _)| slot.adopted);
+        let mut stable = service(of, of.object, &stable_selector(of, traffic)?, found);
         match of.settings.text("exposure") {
             Some("node_port") => stable["spec"]["type"] = json!("NodePort"),
             Some("load_balancer") => stable["spec"]["type"] = json!("LoadBalancer"),
@@ -61,10 +63,14 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
     Ok(all)
 }
 
-fn service(of: &Of<'_>, name: &str, selector: &Map<String, Json>) -> Json {
+/// A Service. Ports of pods are named, so that each revision may have its own numbers; pods that dax found may lack the names.
+fn service(of: &Of<'_>, name: &str, selector: &Map<String, Json>, numbers: bool) -> Json {
     let mut object = of.head(kinds::SERVICE, name);
     let ports = of.settings.ports();
-    let port = |(name, port): &(&str, i64)| json!({"name": name, "port": port, "targetPort": name, "protocol": "TCP"});
+    let port = |(name, port): &(&str, i64)| {
+        let target = if numbers { json!(port) } else { json!(name) };
+        json!({"name": name, "port": of.settings.exposed(name, *port), "targetPort": target, "protocol": "TCP"})
+    };
     object["spec"] = json!({"ports": ports.iter().map(port).collect::<Vec<_>>(), "selector": selector});
     object
 }
@@ -94,7 +100,7 @@ fn path(value: &Value) -> &str {
 
 fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
     let config = of.settings.get("route")?;
-    let port = of.settings.main_port().map_or(80, |(_, port)| port);
+    let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
     let backend = |slot: &Slot, weight: u32| json!({"name": names::backend(&slot.name), "port": port, "weight": weight});
     let mut object = of.head(kinds::HTTP_ROUTE, of.object);
     let gateway = config.get("gateway").and_then(Value::as_str).unwrap_or_default();
@@ -135,7 +141,7 @@ fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
 /// The Ingress, and beside it the one that ingress-nginx reads as a canary.
 fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
     let Some(config) = of.settings.get("ingress") else { return Ok(Vec::new()) };
-    let port = of.settings.main_port().map_or(80, |(_, port)| port);
+    let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
     let ingress = |name: &str, backend: &str| {
         let mut object = of.head(kinds::INGRESS, name);
         let path = json!({"path": path(config), "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": port}}}});

@@ -3,7 +3,7 @@
 
 use super::{Record, value};
 use crate::{names, quantity, settings};
-use dax_core::{LiveRevision, LiveService, Name, RevisionId, Unit, Value, WHOLE};
+use dax_core::{LiveRevision, LiveService, Name, Quantity, RevisionId, Unit, Value, WHOLE};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
@@ -19,6 +19,7 @@ pub(crate) fn service(place: &str, record: Option<&Record>, deployment: Option<&
     live.settings.insert("namespace".into(), Value::str(place));
     live.settings.insert("managed_by".into(), Value::str(by));
     live.settings.insert("ports".into(), ports.clone());
+    live.settings.insert("expose".into(), exposed(address, &ports));
     let Some(deployment) = deployment else { return Some(live) };
     let spec = spec(deployment, ports)?;
     let revision = RevisionId::of(&spec);
@@ -43,18 +44,69 @@ fn owner(object: &Json) -> String {
     managers.last().map_or_else(|| "somebody else".to_owned(), |(_, manager)| (*manager).to_owned())
 }
 
+fn list<'j>(object: Option<&'j Json>, pointer: &str) -> &'j [Json] {
+    object.and_then(|object| object.pointer(pointer)).and_then(Json::as_array).map_or(&[][..], Vec::as_slice)
+}
+
+/// The name of a port; one without a name takes the requests.
+fn port_name(port: &Json) -> &str {
+    port.get("name").and_then(Json::as_str).unwrap_or("http")
+}
+
+/// The numbers on which the pods listen, by the names that the Service has for them, or else the container.
 fn ports(address: Option<&Json>, deployment: Option<&Json>) -> Value {
-    let list = |object: Option<&Json>, pointer: &str| -> Vec<Json> {
-        object.and_then(|object| object.pointer(pointer)).and_then(Json::as_array).cloned().unwrap_or_default()
-    };
-    let of_service = list(address, "/spec/ports");
     let of_container = list(deployment, "/spec/template/spec/containers/0/ports");
-    let (ports, field) = if of_service.is_empty() { (of_container, "containerPort") } else { (of_service, "port") };
-    let port = |port: &Json| {
-        let name = port.get("name").and_then(Json::as_str).unwrap_or("http");
-        Some((Name::new(name), Value::Int(port.get(field)?.as_i64()?)))
+    let number = |port: &Json| {
+        let target = port.get("targetPort").or_else(|| port.get("port"))?;
+        let named = |name: &str| {
+            of_container.iter().find(|port| port.get("name").and_then(Json::as_str) == Some(name))?.get("containerPort")?.as_i64()
+        };
+        target.as_i64().or_else(|| named(target.as_str()?))
     };
-    Value::Map(ports.iter().filter_map(port).collect())
+    let of_service = list(address, "/spec/ports").iter().filter_map(|port| Some((Name::new(port_name(port)), Value::Int(number(port)?))));
+    let of_service: BTreeMap<Name, Value> = of_service.collect();
+    if !of_service.is_empty() {
+        return Value::Map(of_service);
+    }
+    let own = |port: &Json| Some((Name::new(port_name(port)), Value::Int(port.get("containerPort")?.as_i64()?)));
+    Value::Map(of_container.iter().filter_map(own).collect())
+}
+
+/// The Service's own numbers, where they are others than those of the pods.
+fn exposed(address: Option<&Json>, ports: &Value) -> Value {
+    let own = |port: &Json| {
+        let (name, number) = (port_name(port), port.get("port")?.as_i64()?);
+        (ports.get(name).and_then(Value::as_int) != Some(number)).then(|| (Name::new(name), Value::Int(number)))
+    };
+    Value::Map(list(address, "/spec/ports").iter().filter_map(own).collect())
+}
+
+/// The probe of a container as the language has it, where it asks the port that takes the requests.
+fn health(deployment: &Json, container: &Json, ports: &Value) -> Option<Value> {
+    let probe = container.get("readinessProbe")?;
+    let main = ports.get("http").or_else(|| ports.entries().next().map(|(_, port)| port))?.as_int()?;
+    let (kind, action) = match (probe.get("httpGet"), probe.get("tcpSocket")) {
+        (Some(get), _) if get.get("scheme").is_none_or(|scheme| scheme == "HTTP") => ("http", get),
+        (None, Some(socket)) => ("tcp", socket),
+        _ => return None,
+    };
+    let port = action.get("port")?;
+    let named = |name: &str| ports.get(name).and_then(Value::as_int);
+    if port.as_i64().or_else(|| named(port.as_str()?)) != Some(main) {
+        return None;
+    }
+    let number = |name: &str, default: i64| probe.get(name).and_then(Json::as_i64).unwrap_or(default);
+    let seconds = |seconds: i64| Value::Quantity(Quantity::new(Unit::Duration, (seconds * 1000).into()));
+    let path = action.get("path").and_then(Json::as_str).unwrap_or("/");
+    let within = deployment.pointer("/spec/progressDeadlineSeconds").and_then(Json::as_i64).unwrap_or(600);
+    Some(Value::Map(BTreeMap::from([
+        ("every".into(), seconds(number("periodSeconds", 10))),
+        ("fail_after".into(), Value::Int(number("failureThreshold", 3))),
+        ("kind".into(), Value::str(kind)),
+        ("path".into(), Value::str(path)),
+        ("ready_within".into(), seconds(within)),
+        ("timeout".into(), seconds(number("timeoutSeconds", 1))),
+    ])))
 }
 
 /// The fields of the first container as the language has them. What the language has no words for stays as it is.
@@ -68,8 +120,11 @@ pub(crate) fn spec(deployment: &Json, ports: Value) -> Option<Value> {
     fields.insert("env".into(), Value::Map(list("env").iter().filter_map(variable).collect()));
     let amount = |pointer: &str, unit| quantity::read(container.pointer(pointer)?.as_str()?, unit);
     fields.insert("cpu".into(), amount("/resources/requests/cpu", Unit::Cpu).unwrap_or_default());
-    fields.insert("memory".into(), amount("/resources/limits/memory", Unit::Bytes).unwrap_or_default());
-    fields.insert("health".into(), Value::None);
+    // Memory is dax's only where as much is kept as may be used.
+    let memory = amount("/resources/limits/memory", Unit::Bytes)
+        .filter(|limit| amount("/resources/requests/memory", Unit::Bytes).as_ref() == Some(limit));
+    fields.insert("memory".into(), memory.unwrap_or_default());
+    fields.insert("health".into(), health(deployment, container, &ports).unwrap_or_default());
     fields.insert("on".into(), Value::Map(settings::defaults(ports)));
     Some(Value::Map(fields))
 }

@@ -1,0 +1,2 @@
+project = "shop"
+edition = 2026

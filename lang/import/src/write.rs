@@ -1,0 +1,61 @@
+//! Texts and amounts as dax writes them.
+
+/// A text in quotes.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' | '$' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A name as a key of a map: a word where it is one.
+pub(crate) fn key(name: &str) -> String {
+    if is_word(name) { name.to_owned() } else { quoted(name) }
+}
+
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A name of Kubernetes as the name of an item: dashes become underscores, which become dashes again.
+pub(crate) fn item(name: &str) -> String {
+    let mapped: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if is_word(&mapped) { mapped } else { format!("s{mapped}") }
+}
+
+/// Processor time: `250m` is `250mcpu`, `2` is `2cpu`; nothing for finer amounts.
+pub(crate) fn cpu(text: &str) -> Option<String> {
+    match text.strip_suffix('m') {
+        Some(milli) => milli.parse::<u64>().ok().map(|milli| format!("{milli}mcpu")),
+        None => text.parse::<u64>().ok().map(|cores| format!("{cores}cpu")),
+    }
+}
+
+/// Memory and storage: `128Mi` is `128MiB`.
+pub(crate) fn bytes(text: &str) -> Option<String> {
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, suffix) = text.split_at(split);
+    let number: u64 = number.parse().ok()?;
+    let unit = match suffix {
+        "" => "B",
+        "k" => "KB",
+        "M" => "MB",
+        "G" => "GB",
+        "T" => "TB",
+        "Ki" => "KiB",
+        "Mi" => "MiB",
+        "Gi" => "GiB",
+        "Ti" => "TiB",
+        _ => return None,
+    };
+    Some(format!("{number}{unit}"))
+}
