@@ -81,7 +81,7 @@ impl Engine {
             if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
                 judged.calls = providers::calls(&world.providers);
-                judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
+                judged.standing.obstacles.extend(world.unreachable.iter().map(unreachable));
                 return Ok(judged);
             }
             let mut known = unknown::outputs(&world.snapshot.services, &world.live);
@@ -94,7 +94,7 @@ impl Engine {
             if wanted.is_empty() && more.is_empty() {
                 judged.standing = self.standing_of(&store, &judged.plan)?;
                 judged.calls = providers::calls(&world.providers);
-                judged.standing.obstacles.extend(world.unreachable.iter().map(|(name, error)| format!("`{name}`: {error}")));
+                judged.standing.obstacles.extend(world.unreachable.iter().map(unreachable));
                 return Ok(judged);
             }
             used.extend(wanted);
@@ -308,6 +308,12 @@ fn make(world: &World, environment: &str, mode: Mode, desired: &Desired<'_>, ori
         locate,
     };
     dax_plan::plan(desired, &request)
+}
+
+/// Why nothing is known of a provider, which is named once.
+fn unreachable((name, error): (&Name, &ProviderError)) -> String {
+    let message = error.to_string();
+    if message.contains(name.as_str()) { message } else { format!("`{name}`: {message}") }
 }
 
 /// What keeps services from running where they are bound to.

@@ -29,7 +29,7 @@ const fn debian(command: &'static [&'static str]) -> Install {
     Install::Command(command)
 }
 
-const PEERS: [Peer; 7] = [
+const PEERS: [Peer; 6] = [
     Peer {
         name: "PostgreSQL",
         programs: &["initdb"],
@@ -62,7 +62,6 @@ const PEERS: [Peer; 7] = [
         install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "openssl"]),
     },
     Peer { name: "Kubernetes", programs: &[], folders: &[], install: Install::Go(&go::KUBERNETES) },
-    Peer { name: "Flagger", programs: &[], folders: &[], install: Install::Go(&go::FLAGGER) },
 ];
 
 impl Peer {

@@ -2,6 +2,7 @@
 
 mod canary;
 mod clusters;
+mod connect;
 mod errors;
 mod importing;
 mod ownership;

@@ -71,7 +71,11 @@ fn verdict(plan: &Plan) -> Line {
         let count = plan.changes.iter().filter(|change| change.action == action).count();
         line = add(line, count, tone(action), word(action));
     }
-    add(line, plan.deferred.len(), Tone::Dim, "plan later")
+    line = add(line, plan.deferred.len(), Tone::Dim, "plan later");
+    if plan.unreachable.is_empty() {
+        return line;
+    }
+    line.with(Tone::Plain, if first { "" } else { ", " }).with(Tone::Warn, format!("{} out of reach", plan.unreachable.len()))
 }
 
 const ACTIONS: [Action; 8] =

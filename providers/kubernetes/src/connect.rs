@@ -55,9 +55,10 @@ impl Config {
         ProviderError::Refused { message: format!("`{}`: {message}", self.name) }
     }
 
-    async fn resolve(&self) -> Result<kube::Config, ProviderError> {
+    async fn resolve(&self) -> Result<(kube::Config, Option<String>), ProviderError> {
         if self.in_cluster {
-            return kube::Config::incluster().map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
+            let found = kube::Config::incluster().map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
+            return Ok((found?, None));
         }
         let found = match &self.kubeconfig {
             Some(path) => Kubeconfig::read_from(path),
@@ -74,7 +75,17 @@ impl Config {
             return Err(self.refused(&format!("the kubeconfig has no context `{context}`{meant} It has {known}")));
         }
         let options = KubeConfigOptions { context: self.context.clone(), cluster: None, user: None };
-        kube::Config::from_custom_kubeconfig(found, &options).await.map_err(|error| self.refused(&chain(&error)))
+        let plugin = self.plugin(&found);
+        let config = kube::Config::from_custom_kubeconfig(found, &options).await.map_err(|error| self.refused(&chain(&error)))?;
+        Ok((config, plugin))
+    }
+
+    /// The program that proves who asks, if the context has one.
+    fn plugin(&self, found: &Kubeconfig) -> Option<String> {
+        let context = found.contexts.iter().find(|context| Some(&context.name) == self.context.as_ref())?;
+        let user = context.context.as_ref()?.user.as_ref()?;
+        let user = found.auth_infos.iter().find(|info| info.name == *user)?;
+        user.auth_info.as_ref()?.exec.as_ref()?.command.clone()
     }
 }
 
@@ -94,12 +105,13 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// Connects; nothing is sent yet.
 pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
-    let mut resolved = config.resolve().await?;
+    let (mut resolved, plugin) = config.resolve().await?;
     // The applier tries again, and knows whether it may.
     resolved.default_retry = false;
     resolved.connect_timeout = Some(CONNECT_TIMEOUT);
     resolved.read_timeout = None;
-    let client = kube::Client::try_from(resolved).map_err(|error| config.refused(&chain(&error)))?;
+    let plugin = plugin.map_or_else(String::new, |plugin| format!("; the plugin of its context is `{plugin}`"));
+    let client = kube::Client::try_from(resolved).map_err(|error| config.refused(&format!("{}{plugin}", chain(&error))))?;
     Ok(Cluster {
         name: config.name.to_string(),
         client,

@@ -101,6 +101,7 @@ fn start(context: &'static str) -> Option<Cluster> {
         .stderr(Stdio::null())
         .status();
     assert!(public.expect("openssl").success(), "openssl gives the public half");
+    certificates(&folder);
     std::fs::write(folder.join("tokens.csv"), format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n")).expect("a file");
     std::fs::write(folder.join("pod.log"), "2026-01-01T00:00:00.000000000Z stdout F listening on 8080\n2026-01-01T00:00:01.000000000Z stderr F fatal: cannot reach the database\n").expect("a file");
     let cluster = Cluster { folder, programs, port, etcd, api: Mutex::default(), others: Mutex::default(), context };
@@ -110,6 +111,18 @@ fn start(context: &'static str) -> Option<Cluster> {
     std::fs::write(cluster.kubeconfig(), cluster.kubeconfig_of("admin", ADMIN)).expect("a file");
     cluster.controllers();
     Some(cluster)
+}
+
+/// An authority for the certificates of clients, and the certificate of one of them.
+fn certificates(folder: &Path) {
+    let openssl = |args: &str| {
+        let status = Command::new("openssl").args(args.split(' ')).current_dir(folder).stderr(Stdio::null()).stdout(Stdio::null()).status();
+        assert!(status.expect("openssl").success(), "openssl {args}");
+    };
+    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=clients -days 2");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -CA ca.crt -CAkey ca.key -keyout client.key -out client.crt -subj /O=system:masters/CN=certified -days 2",
+    );
 }
 
 /// A folder for this program's cluster; those of programs that have ended are removed.
@@ -135,12 +148,27 @@ impl Cluster {
 
     /// A kubeconfig with one user, whose token this is.
     pub fn kubeconfig_of(&self, user: &str, token: &str) -> String {
+        self.kubeconfig_with(user, &format!("token: {token}"), "")
+    }
+
+    /// A kubeconfig with one user, who proves who that is in some way, and something more about the cluster.
+    pub fn kubeconfig_with(&self, user: &str, proof: &str, more: &str) -> String {
         let (context, port) = (self.context, self.port);
         let authority = self.folder.join("certs/apiserver.crt");
         format!(
-            "apiVersion: v1\nkind: Config\nclusters: [{{name: {context}, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: '{}'}}}}]\nusers: [{{name: {user}, user: {{token: {token}}}}}]\ncontexts: [{{name: {context}, context: {{cluster: {context}, user: {user}}}}}]\ncurrent-context: {context}\n",
+            "apiVersion: v1\nkind: Config\nclusters: [{{name: {context}, cluster: {{server: 'https://127.0.0.1:{port}', certificate-authority: '{}'{more}}}}}]\nusers: [{{name: {user}, user: {{{proof}}}}}]\ncontexts: [{{name: {context}, context: {{cluster: {context}, user: {user}}}}}]\ncurrent-context: {context}\n",
             authority.display()
         )
+    }
+
+    /// The folder of its files: `client.crt`, `client.key`, `certs/apiserver.crt`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where its API is.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Where what is built lies.
@@ -189,6 +217,7 @@ impl Cluster {
             "--service-cluster-ip-range=10.0.0.0/16".to_owned(),
             "--authorization-mode=RBAC".to_owned(),
             "--token-auth-file=tokens.csv".to_owned(),
+            "--client-ca-file=ca.crt".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
         ];

@@ -35,15 +35,6 @@ pub(super) const KUBERNETES: Build = Build {
     versions: &["k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"],
 };
 
-/// The controller of Flagger and its types.
-pub(super) const FLAGGER: Build = Build {
-    folder: "flagger",
-    module: "github.com/fluxcd/flagger",
-    programs: &[("github.com/fluxcd/flagger/cmd/flagger", "flagger")],
-    files: &[("github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml")],
-    versions: &[],
-};
-
 impl Build {
     fn source(&self, root: &Path) -> PathBuf {
         root.join("tests/peers").join(self.folder)
