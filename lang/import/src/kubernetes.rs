@@ -1,7 +1,8 @@
 //! Manifests, or what a cluster gives back for them, as services and environments.
 
 use crate::strategy::{self, Found};
-use crate::write::{bytes, cpu, item, key, quoted};
+use crate::write::{bytes, cpu, item, key};
+use dax_syntax::quoted;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -3,7 +3,7 @@
 //! Sources: <https://argo-rollouts.readthedocs.io/en/stable/features/specification/>,
 //! <https://docs.flagger.app/usage/how-it-works>.
 
-use crate::write::quoted;
+use dax_syntax::quoted;
 use serde_json::Value as Json;
 use std::fmt::Write;
 

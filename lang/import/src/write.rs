@@ -1,21 +1,6 @@
-//! Texts and amounts as dax writes them.
+//! Names and amounts as dax writes them.
 
-/// A text in quotes.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' | '$' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_control() => out.push_str(&format!("\\u{{{:x}}}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
+use dax_syntax::quoted;
 
 /// A name as a key of a map: a word where it is one.
 pub(crate) fn key(name: &str) -> String {

@@ -1,6 +1,7 @@
 //! From schema to types, before they are written down.
 
-use crate::names::{is_ident, quoted, type_name};
+use crate::names::{is_ident, type_name};
+use dax_syntax::quoted;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 

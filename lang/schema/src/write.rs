@@ -1,7 +1,7 @@
 //! Types as text; the formatter gives it its form.
 
-use crate::names::quoted;
 use crate::types::{Field, Type, Types};
+use dax_syntax::quoted;
 use std::fmt::Write;
 
 /// Characters of a line of a doc comment.

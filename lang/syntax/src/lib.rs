@@ -6,8 +6,10 @@
 pub mod ast;
 pub mod format;
 pub mod parser;
+mod quote;
 pub mod split;
 pub mod tree;
 
 pub use format::format;
 pub use parser::parse;
+pub use quote::quoted;

@@ -10,7 +10,6 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value as Json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -18,7 +17,7 @@ use tokio::sync::Semaphore;
 const PAGE: usize = 500;
 
 /// A connection to a cluster.
-pub(crate) struct Cluster {
+pub(crate) struct Api {
     /// What errors call it.
     pub(crate) name: String,
     pub(crate) client: kube::Client,
@@ -30,12 +29,6 @@ pub(crate) struct Cluster {
     pub(crate) calls: std::sync::atomic::AtomicU64,
     /// Longest wait for an answer that is no stream.
     pub(crate) timeout: Duration,
-    /// Namespaces that are there.
-    pub(crate) namespaces: tokio::sync::Mutex<BTreeSet<String>>,
-    /// Generations of Deployments as they were written last, by namespace and name.
-    pub(crate) generations: std::sync::Mutex<BTreeMap<(String, String), i64>>,
-    /// What is watched.
-    pub(crate) views: crate::watching::Views,
 }
 
 /// How an object is applied.
@@ -47,7 +40,7 @@ pub(crate) struct Apply {
     pub(crate) dry_run: bool,
 }
 
-impl Cluster {
+impl Api {
     fn unreachable(&self, error: &dyn std::error::Error) -> ProviderError {
         let mut message = format!("`{}` cannot be reached: {error}", self.name);
         let mut source = error.source();

@@ -3,7 +3,8 @@
 mod run;
 mod state;
 
-use crate::api::{Apply, Cluster};
+use crate::api::Apply;
+use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Held, Of, Pace, Slot};
 use crate::read::{self, Holding, Record};
@@ -13,10 +14,9 @@ use dax_provider_api::{Call, Operation, ProviderError, Secrets};
 use serde_json::Value as Json;
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 /// Makes one change.
-pub(crate) async fn change(cluster: &Arc<Cluster>, call: &Call) -> Result<(), ProviderError> {
+pub(crate) async fn change(cluster: &Cluster, call: &Call) -> Result<(), ProviderError> {
     if let Operation::AwaitReady { revision } = &call.operation
         && let Some(answer) = wait::known(cluster, call, revision).await
     {
@@ -37,7 +37,7 @@ pub(crate) async fn change(cluster: &Arc<Cluster>, call: &Call) -> Result<(), Pr
     }
 }
 
-async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operation, call: &Call) -> Result<(), ProviderError> {
+async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, call: &Call) -> Result<(), ProviderError> {
     let nowhere = |revision: &RevisionId| ProviderError::Conflict { message: format!("there is no revision {revision}") };
     match operation {
         Operation::CreateRevision { revision, spec, replicas } => {
@@ -99,7 +99,7 @@ async fn revision(cluster: &Arc<Cluster>, state: &mut State, operation: &Operati
 
 /// Takes away the pods of a revision that gives way before it was ever ready: a StatefulSet waits for them otherwise.
 /// Source: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>.
-async fn unstick(cluster: &Arc<Cluster>, of: &Of<'_>, revision: &RevisionId) -> Result<(), ProviderError> {
+async fn unstick(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId) -> Result<(), ProviderError> {
     if of.settings.workload() != kinds::STATEFUL_SET {
         return Ok(());
     }
@@ -123,7 +123,7 @@ fn alone(of: &Of<'_>, state: &State, slot: &Slot) -> Result<(), ProviderError> {
 }
 
 /// How the objects of a service are written.
-async fn write(cluster: &Arc<Cluster>, state: &State, kind: Kind, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
+async fn write(cluster: &Cluster, state: &State, kind: Kind, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
     let of = state.of();
     let namespace = of.namespace();
     if of.settings.yields() {
@@ -145,7 +145,7 @@ async fn write(cluster: &Arc<Cluster>, state: &State, kind: Kind, object: &Json,
 
 /// Puts a revision into a Deployment.
 async fn hold(
-    cluster: &Arc<Cluster>,
+    cluster: &Cluster,
     state: &mut State,
     slot: &Slot,
     held: Held<'_>,
@@ -171,7 +171,7 @@ async fn hold(
     Ok(())
 }
 
-async fn remove_supplies(cluster: &Arc<Cluster>, of: &Of<'_>, revision: &RevisionId, spec: &Value) -> Result<(), ProviderError> {
+async fn remove_supplies(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId, spec: &Value) -> Result<(), ProviderError> {
     let held = Held { revision, spec, replicas: 0 };
     let name = lower::supplies_name(of, held);
     let mut secrets = Vec::new();
@@ -194,7 +194,7 @@ fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Ki
 }
 
 /// Writes what stands in front of the pods, all of it or what changes, and takes away what no longer does.
-async fn front(cluster: &Arc<Cluster>, state: &mut State, anew: bool) -> Result<(), ProviderError> {
+async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), ProviderError> {
     let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
     state.save(cluster).await?;
     let of = state.of();
@@ -211,14 +211,14 @@ async fn front(cluster: &Arc<Cluster>, state: &mut State, anew: bool) -> Result<
     Ok(())
 }
 
-async fn create_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+async fn create_service(cluster: &Cluster, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
     state.settings(settings);
     namespace(cluster, &state.of()).await?;
     front(cluster, state, true).await
 }
 
 /// The namespace must be there, or is made where the binding says so.
-async fn namespace(cluster: &Arc<Cluster>, of: &Of<'_>) -> Result<(), ProviderError> {
+async fn namespace(cluster: &Cluster, of: &Of<'_>) -> Result<(), ProviderError> {
     let name = of.namespace();
     let mut known = cluster.namespaces.lock().await;
     if !of.settings.is("create_namespace") || known.contains(name) {
@@ -232,7 +232,7 @@ async fn namespace(cluster: &Arc<Cluster>, of: &Of<'_>) -> Result<(), ProviderEr
     Ok(())
 }
 
-async fn update_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+async fn update_service(cluster: &Cluster, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
     state.settings(settings);
     if let Some((slot, revision, found)) = state.found.take() {
         let held = Held { revision: &revision, spec: &found.spec, replicas: found.replicas };
@@ -250,7 +250,7 @@ async fn update_service(cluster: &Arc<Cluster>, state: &mut State, settings: &BT
     front(cluster, state, true).await
 }
 
-async fn delete_service(cluster: &Arc<Cluster>, state: &State) -> Result<(), ProviderError> {
+async fn delete_service(cluster: &Cluster, state: &State) -> Result<(), ProviderError> {
     let Some(record) = &state.record else { return Ok(()) };
     let of = record.of(&state.object);
     for holding in &state.holdings {
@@ -264,7 +264,7 @@ async fn delete_service(cluster: &Arc<Cluster>, state: &State) -> Result<(), Pro
 }
 
 /// What the server would say to a change: its own checks, those of its admission, and who owns what.
-pub(crate) async fn preview(cluster: &Arc<Cluster>, call: &Call, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
     let mut state = State::load(cluster, call).await?;
     state.settings(settings);
     let of = state.of();

@@ -1,12 +1,14 @@
 //! How a cluster is reached: a context of a kubeconfig, or the service account of the pod that dax runs in.
 
-use crate::api::Cluster;
+use crate::api::Api;
+use crate::cluster::Cluster;
 use dax_core::{Name, Value};
 use dax_provider_api::{Instance, ProviderError};
 use governor::{Quota, RateLimiter};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -112,16 +114,15 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
     resolved.read_timeout = None;
     let plugin = plugin.map_or_else(String::new, |plugin| format!("; the plugin of its context is `{plugin}`"));
     let client = kube::Client::try_from(resolved).map_err(|error| config.refused(&format!("{}{plugin}", chain(&error))))?;
-    Ok(Cluster {
+    let api = Api {
         name: config.name.to_string(),
         client,
         rate: RateLimiter::direct(Quota::per_second(config.rate)),
         // What waits beside the changes asks, too.
         turns: Semaphore::new(2 * TURNS),
-        namespaces: tokio::sync::Mutex::default(),
-        generations: std::sync::Mutex::default(),
         calls: std::sync::atomic::AtomicU64::new(0),
         timeout: TIMEOUT,
-        views: crate::watching::Views::default(),
-    })
+    };
+    let (views, namespaces, generations) = Default::default();
+    Ok(Cluster { api: Arc::new(api), views, namespaces, generations })
 }

@@ -5,6 +5,7 @@
 
 mod api;
 mod change;
+mod cluster;
 mod connect;
 mod error;
 mod kinds;
@@ -17,7 +18,7 @@ mod settings;
 mod wait;
 mod watching;
 
-use api::Cluster;
+use cluster::Cluster;
 use dax_core::{LiveService, Name, Traits, Value};
 use dax_provider_api::{BoxFuture, Call, Instance, Platform, Provider, ProviderError, Scope};
 use std::collections::BTreeMap;
@@ -36,12 +37,12 @@ pub fn provider(instance: &Instance, root: &Path) -> Result<Provider, ProviderEr
 /// A cluster.
 struct Kubernetes {
     config: connect::Config,
-    cluster: tokio::sync::OnceCell<Arc<Cluster>>,
+    cluster: tokio::sync::OnceCell<Cluster>,
 }
 
 impl Kubernetes {
-    async fn cluster(&self) -> Result<&Arc<Cluster>, ProviderError> {
-        self.cluster.get_or_try_init(|| async { Ok(Arc::new(connect::connect(&self.config).await?)) }).await
+    async fn cluster(&self) -> Result<&Cluster, ProviderError> {
+        self.cluster.get_or_try_init(|| connect::connect(&self.config)).await
     }
 }
 

@@ -6,7 +6,7 @@ mod holding;
 pub(crate) use foreign::service as foreign;
 pub(crate) use holding::{Holding, holding, slot_of};
 
-use crate::api::Cluster;
+use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Of, Slot, Traffic};
 use crate::names;

@@ -1,6 +1,6 @@
 //! Waiting for pods without asking again and again, and saying why they do not come.
 
-use crate::api::Cluster;
+use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{Of, Slot};
 use crate::names;
@@ -9,7 +9,6 @@ use crate::watching;
 use dax_core::{RevisionId, Value};
 use dax_provider_api::{Call, ProviderError};
 use serde_json::Value as Json;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -28,9 +27,9 @@ pub(crate) fn remember(cluster: &Cluster, of: &Of<'_>, name: &str, written: &Jso
 }
 
 /// Waits for a revision that this process wrote itself, without asking where it is; nothing where it did not.
-pub(crate) async fn known(cluster: &Arc<Cluster>, call: &Call, revision: &RevisionId) -> Option<Result<(), ProviderError>> {
+pub(crate) async fn known(cluster: &Cluster, call: &Call, revision: &RevisionId) -> Option<Result<(), ProviderError>> {
     let object = names::object(&call.service);
-    let view = match watching::view(cluster, &call.place).await {
+    let view = match watching::view(&cluster.views, &cluster.api, &call.place).await {
         Ok(view) => view,
         Err(error) => return Some(Err(error)),
     };
@@ -47,19 +46,13 @@ pub(crate) async fn known(cluster: &Arc<Cluster>, call: &Call, revision: &Revisi
 }
 
 /// Returns when all replicas of a Deployment are of what it holds now, and available; it must be at least of a generation.
-pub(crate) async fn ready(
-    cluster: &Arc<Cluster>,
-    of: &Of<'_>,
-    slot: &Slot,
-    generation: i64,
-    timeout: Duration,
-) -> Result<(), ProviderError> {
+pub(crate) async fn ready(cluster: &Cluster, of: &Of<'_>, slot: &Slot, generation: i64, timeout: Duration) -> Result<(), ProviderError> {
     let deadline = Instant::now() + timeout.saturating_sub(MARGIN).max(Duration::from_secs(1));
     let kind = of.settings.workload();
     if kind == kinds::CRON_JOB {
         return Ok(()); // it runs when its time comes
     }
-    let view = watching::view(cluster, of.namespace()).await?;
+    let view = watching::view(&cluster.views, &cluster.api, of.namespace()).await?;
     let bell = view.bell(of.object);
     let mut stuck_since: Option<Instant> = None;
     loop {

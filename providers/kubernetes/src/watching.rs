@@ -2,7 +2,7 @@
 //!
 //! However many services wait, there are three watches a namespace, and none when nobody waits.
 
-use crate::api::Cluster;
+use crate::api::Api;
 use crate::kinds::{self, Kind};
 use crate::names;
 use dax_provider_api::ProviderError;
@@ -138,16 +138,16 @@ impl View {
 }
 
 /// The view of a namespace; whoever holds it keeps it up.
-pub(crate) async fn view(cluster: &Arc<Cluster>, namespace: &str) -> Result<Arc<View>, ProviderError> {
-    let mut views = cluster.views.0.lock().await;
+pub(crate) async fn view(views: &Views, api: &Arc<Api>, namespace: &str) -> Result<Arc<View>, ProviderError> {
+    let mut views = views.0.lock().await;
     if let Some(view) = views.get(namespace).and_then(Weak::upgrade) {
         return Ok(view);
     }
     let view = Arc::new(View { seen: Mutex::default(), bells: Mutex::default(), blind: Mutex::default(), tasks: Mutex::default() });
     for kind in [kinds::DEPLOYMENT, kinds::STATEFUL_SET, kinds::POD] {
-        let version = list(cluster, &view, kind, namespace).await?;
-        let (cluster, seen, namespace) = (cluster.clone(), Arc::downgrade(&view), namespace.to_owned());
-        let task = tokio::spawn(async move { follow(&cluster, &seen, kind, &namespace, version).await });
+        let version = list(api, &view, kind, namespace).await?;
+        let (api, seen, namespace) = (api.clone(), Arc::downgrade(&view), namespace.to_owned());
+        let task = tokio::spawn(async move { follow(&api, &seen, kind, &namespace, version).await });
         view.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
     views.insert(namespace.to_owned(), Arc::downgrade(&view));
@@ -155,17 +155,17 @@ pub(crate) async fn view(cluster: &Arc<Cluster>, namespace: &str) -> Result<Arc<
 }
 
 /// Lists everything anew; gives the version from which a watch goes on.
-async fn list(cluster: &Cluster, view: &View, kind: Kind, namespace: &str) -> Result<String, ProviderError> {
-    let (items, version) = cluster.list_with_version(kind, namespace, "").await?;
+async fn list(api: &Api, view: &View, kind: Kind, namespace: &str) -> Result<String, ProviderError> {
+    let (items, version) = api.list_with_version(kind, namespace, "").await?;
     view.fill(kind, items);
     Ok(version)
 }
 
 /// Keeps a kind up until nobody looks any more; a server that goes away is waited for.
-async fn follow(cluster: &Cluster, seen: &Weak<View>, kind: Kind, namespace: &str, mut version: String) {
+async fn follow(api: &Api, seen: &Weak<View>, kind: Kind, namespace: &str, mut version: String) {
     loop {
         let Some(view) = seen.upgrade() else { return };
-        let told = match cluster.watch(kind, namespace, &version).await {
+        let told = match api.watch(kind, namespace, &version).await {
             Ok(events) => {
                 drop(view);
                 pin_mut!(events);
@@ -185,7 +185,7 @@ async fn follow(cluster: &Cluster, seen: &Weak<View>, kind: Kind, namespace: &st
         loop {
             let Some(view) = seen.upgrade() else { return };
             if told.is_none() {
-                match list(cluster, &view, kind, namespace).await {
+                match list(api, &view, kind, namespace).await {
                     Ok(found) => {
                         version = found;
                         *view.blind.lock().unwrap_or_else(PoisonError::into_inner) = None;

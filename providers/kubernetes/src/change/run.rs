@@ -1,6 +1,6 @@
 //! Commands beside a revision: Jobs that are named by the call that asks for them, so that each runs once.
 
-use crate::api::Cluster;
+use crate::cluster::Cluster;
 use crate::lower::{self, Held, Of};
 use crate::{kinds, names, wait};
 use dax_core::Name;

@@ -1,6 +1,7 @@
 //! What a call finds: the record of a service and its Deployments, and what dax remembers once it is done.
 
-use crate::api::{Apply, Cluster};
+use crate::api::Apply;
+use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{Of, Slot, fresh};
 use crate::names;
