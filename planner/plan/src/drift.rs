@@ -37,6 +37,10 @@ pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState)
             say(Name::default(), Some(Value::Str(service.revision.0.clone())), None, Owner::Other);
             continue;
         };
+        if runs.active().is_none_or(|active| !runs.revisions.contains_key(active)) {
+            say("revision".into(), Some(Value::Str(service.revision.0.clone())), None, Owner::Other);
+            continue;
+        }
         let fields = crate::desired::Fields::Value(&service.values);
         for leaf in diff::leaves(fields, Some(&service.values), Some(&diff::live_values(runs)), &|_| String::new()) {
             say(leaf.path, leaf.before, leaf.live.filter(|live| *live != Value::None), leaf.owner);

@@ -96,12 +96,16 @@ pub(crate) fn service(record: &Record, object: &str, holdings: &[Holding], objec
     }
     // Somebody's change of the pods made another revision of the one that dax had sent the requests to.
     let named = |revision: &RevisionId| derived.get(revision).map_or_else(|| revision.clone(), |derived| (*derived).clone());
-    live.traffic = record.traffic.iter().map(|(revision, share)| (named(revision), *share)).collect();
+    let held = |revision: &RevisionId| derived.contains_key(revision);
+    let whole = record.traffic.keys().chain(record.routes.iter().map(Route::revision)).all(held);
+    live.traffic =
+        record.traffic.iter().filter(|(revision, _)| held(revision)).map(|(revision, share)| (named(revision), *share)).collect();
     let of = record.of(object);
     let slots: BTreeMap<&RevisionId, &Slot> = holdings.iter().map(|holding| (&holding.wrote, &holding.slot)).collect();
     let traffic = traffic(record, &slots);
     live.url = url(&of);
-    let Some(objects) = objects else { return live };
+    // Where a revision is gone that requests went to, what stands in front of it has to be written anyway.
+    let Some(objects) = objects.filter(|_| whole) else { return live };
     let Ok(front) = lower::front(&of, &traffic) else { return live };
     for (kind, wrote) in front {
         let name = names::text_at(&wrote, "/metadata/name");
@@ -247,6 +251,14 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
         let object = names::object(name);
         let deployment = deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == object);
         let address = objects.get(&(kinds::SERVICE, object.clone()));
+        // What is dax's own but for its record is made again, which changes nothing of it.
+        let own = |found: &Json| {
+            names::meta(found, "labels", names::ENVIRONMENT) == Some(scope.environment.as_str())
+                && names::meta(found, "annotations", names::SERVICE) == Some(name)
+        };
+        if !known.contains_key(&object) && deployment.or(address).is_some_and(own) {
+            continue;
+        }
         if let Some(found) = foreign(place, known.get(&object), deployment, address) {
             all.insert(name.clone(), found);
         }

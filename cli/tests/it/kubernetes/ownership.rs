@@ -132,3 +132,33 @@ environment dev {
     let endpoints = cluster.json(&["-n", "adopt", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(2));
 }
+
+#[test]
+fn what_somebody_deleted_comes_back_and_nothing_else_is_touched() {
+    let Some(cluster) = cluster() else { return };
+    let project = project(cluster, &web("deleted", "", ""));
+    apply(&project, 0, &[]);
+    // Without dax's record of it the service is made again around its pods.
+    let pods = || cluster.kubectl(&["-n", "deleted", "get", "pods", "-o", "name"]);
+    let before = pods();
+    cluster.kubectl(&["-n", "deleted", "delete", "configmap", "web.dax"]);
+    let said = apply(&project, 0, &[]);
+    assert!(!said.contains("delete the service"), "{said}");
+    assert_eq!(pods(), before);
+    assert!(plan(&project, &[]).contains("nothing to do"));
+    cluster.kubectl(&["-n", "deleted", "delete", "service", "web"]);
+    let drift = project.expect(2, &["drift", "-e", "dev"]).out;
+    assert!(drift.contains("Service/web") && drift.contains("gone"), "{drift}");
+    apply(&project, 0, &[]);
+    assert_eq!(pods(), before);
+    cluster.kubectl(&["-n", "deleted", "delete", "deployment", "web"]);
+    let drift = project.expect(2, &["drift", "-e", "dev"]).out;
+    assert!(drift.contains("revision") && drift.contains("nothing"), "{drift}");
+    apply(&project, 0, &[]);
+    assert!(plan(&project, &[]).contains("nothing to do"));
+    let endpoints = cluster.json(&["-n", "deleted", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
+    // A namespace that is gone leaves nothing to destroy.
+    cluster.kubectl(&["delete", "namespace", "deleted"]);
+    project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
+}
