@@ -175,13 +175,13 @@ impl Api {
         Err(ProviderError::Busy { retry_after: None, message: format!("{what}: others keep changing it") })
     }
 
-    /// Makes an object, unless it is there already.
-    pub(crate) async fn create(&self, kind: Kind, namespace: &str, object: &Json) -> Result<(), ProviderError> {
+    /// Makes an object and gives it back; nothing when one of that name is there already.
+    pub(crate) async fn create(&self, kind: Kind, namespace: &str, object: &Json) -> Result<Option<Json>, ProviderError> {
         let what = format!("{} `{}`", kind.name, names::text_at(object, "/metadata/name"));
         let body = serde_json::to_vec(object).expect("JSON serialises");
         match self.send("POST", &format!("{}?fieldManager={MANAGER}", kind.path(namespace)), "application/json", body).await? {
-            Ok(_) => Ok(()),
-            Err(answer) if answer.status == 409 => Ok(()),
+            Ok(made) => Ok(Some(made)),
+            Err(answer) if answer.status == 409 => Ok(None),
             Err(answer) => Err(answer.error(&self.name, &what)),
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct State {
     fence: dax_provider_api::Fence,
     /// Names of Deployments that are taken, by whomever.
     taken: Vec<String>,
+    /// Whether the call takes something away: what is another service's is not there for it.
+    removes: bool,
     /// Whether what somebody else made is taken over.
     pub(super) adopts: bool,
     /// The Deployment that is taken over, with the revision that it is.
@@ -55,6 +57,7 @@ impl State {
             before: Vec::new(),
             fence: call.fence.clone(),
             taken: Vec::new(),
+            removes: matches!(call.operation, Operation::DeleteService | Operation::DeleteRevision { .. }),
             adopts: false,
             found: None,
         };
@@ -99,8 +102,11 @@ impl State {
         if let Some(record) = &self.saved
             && (record.environment != self.environment || record.service != self.service)
         {
-            let message = format!("`{}/{}` belongs to {} of `{}`", self.place, self.object, record.service, record.environment);
-            return Err(ProviderError::Conflict { message });
+            if !self.removes {
+                let message = format!("`{}/{}` belongs to {} of `{}`", self.place, self.object, record.service, record.environment);
+                return Err(ProviderError::Conflict { message });
+            }
+            self.saved = None;
         }
         self.record = kept.map(|kept| Record { version: self.version(), ..kept }).or_else(|| self.saved.clone());
         let Some(record) = &self.record else { return Ok(()) };
@@ -170,7 +176,13 @@ impl State {
             return Ok(());
         }
         let object = record.object(&self.object);
-        let written = cluster.apply(kinds::CONFIG_MAP, &self.place, &object, Apply { force: true, dry_run: false }).await?;
+        let written = if record.version.is_empty() {
+            let somebody =
+                || ProviderError::Conflict { message: format!("somebody made `{}/{}` at the same time", self.place, self.object) };
+            cluster.create(kinds::CONFIG_MAP, &self.place, &object).await?.ok_or_else(somebody)?
+        } else {
+            cluster.apply(kinds::CONFIG_MAP, &self.place, &object, Apply { force: true, dry_run: false }).await?
+        };
         self.saved = Record::read(&written);
         self.record.clone_from(&self.saved);
         Ok(())
