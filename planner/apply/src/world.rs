@@ -56,6 +56,9 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
     let live = read(providers, &plan.environment).await?;
     for (provider, objects) in &plan.observed {
         for (object, observed) in objects {
+            if let Some(message) = revised(observed.as_ref(), find(&live, provider, object)) {
+                return Ok(Some(format!("service.{object}: {message}")));
+            }
             let (then, now) = (image::image(observed.as_ref()), image::image(find(&live, provider, object)));
             let mut both = then.clone();
             now.keys().for_each(|path| {
@@ -67,6 +70,27 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
         }
     }
     Ok(None)
+}
+
+/// The first field in which the active revision is another than it was, and who changed it.
+fn revised(then: Option<&LiveService>, now: Option<&LiveService>) -> Option<String> {
+    let (then, now) = (then?, now?);
+    let spec = |live: &LiveService| live.revisions.get(live.active()?).map(|revision| revision.spec.clone());
+    let (path, was, is) = first_leaf(&spec(then)?, &spec(now)?, "")?;
+    let by = now.changed_by.get(path.as_str()).map_or_else(String::new, |by| format!(", changed by {by}"));
+    Some(format!("`{path}` was {was} when the plan was made, now it is {is}{by}"))
+}
+
+/// The first leaf in which two values differ.
+fn first_leaf(a: &Value, b: &Value, path: &str) -> Option<(String, Value, Value)> {
+    let (Value::Map(left), Value::Map(right)) = (a, b) else {
+        return (a != b).then(|| (path.to_owned(), a.clone(), b.clone()));
+    };
+    let names: BTreeSet<&Name> = left.keys().chain(right.keys()).collect();
+    names.into_iter().find_map(|name| {
+        let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
+        first_leaf(left.get(name).unwrap_or(&Value::None), right.get(name).unwrap_or(&Value::None), &path)
+    })
 }
 
 /// What differs between the live objects and what the plan says they are at its end.

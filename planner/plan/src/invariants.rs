@@ -55,6 +55,8 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
     for step in &plan.steps {
         let observed = || plan.observed(&step.provider, &step.object).cloned().unwrap_or_default();
         let object = objects.entry((&step.provider, &step.object)).or_insert_with(observed);
+        // What serves nobody already is not this step's doing, and must not keep anybody from mending it.
+        let already: BTreeSet<RevisionId> = unready(object).cloned().collect();
         advance(object, &step.kind);
         let mut say = |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
         if step.after.iter().any(|before| *before >= step.id) {
@@ -67,11 +69,9 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
         if sum != WHOLE && !object.traffic.is_empty() {
             say(Promise::WholeTraffic(sum));
         }
-        let reached: BTreeSet<&RevisionId> = object.traffic.keys().chain(object.routes.iter().map(Route::revision)).collect();
-        for id in reached {
-            if object.revisions.get(id).is_none_or(|r| r.ready < 1) {
-                say(Promise::ReadyBeforeTraffic(id.to_string()));
-            }
+        let fresh: BTreeSet<&RevisionId> = unready(object).filter(|id| !already.contains(*id)).collect();
+        for id in fresh {
+            say(Promise::ReadyBeforeTraffic(id.to_string()));
         }
         if let Some(least) = least.get(&(&step.provider, &step.object))
             && !object.traffic.is_empty()
@@ -83,6 +83,12 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
         }
     }
     broken
+}
+
+/// Revisions that requests reach and that nobody answers for.
+fn unready(object: &LiveService) -> impl Iterator<Item = &RevisionId> {
+    let reached = object.traffic.keys().chain(object.routes.iter().map(Route::revision));
+    reached.filter(|id| object.revisions.get(*id).is_none_or(|revision| revision.ready < 1))
 }
 
 /// The fewest replicas that may be ready while a service takes traffic.

@@ -89,7 +89,7 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             front(cluster, state, false).await
         }
         Operation::Run { revision, spec, command } => {
-            state.save(cluster).await?;
+            state.guard(cluster).await?;
             let held = Held { revision, spec, replicas: 0 };
             run::command(cluster, &state.of(), held, command, call).await
         }
@@ -153,7 +153,7 @@ async fn hold(
     secrets: &Secrets,
 ) -> Result<(), ProviderError> {
     state.note_slot(&slot.name);
-    state.save(cluster).await?;
+    state.guard(cluster).await?;
     let of = state.of();
     for (kind, object) in lower::supplies(&of, held, secrets) {
         cluster.create(kind, of.namespace(), &object).await?;
@@ -196,7 +196,7 @@ fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Ki
 /// Writes what stands in front of the pods, all of it or what changes, and takes away what no longer does.
 async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), ProviderError> {
     let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
-    state.save(cluster).await?;
+    state.guard(cluster).await?;
     let of = state.of();
     for (kind, object) in wanted.iter().filter(|wanted| anew || !state.before.contains(wanted)) {
         write(cluster, state, *kind, object, false).await?;
@@ -208,7 +208,7 @@ async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), P
             cluster.delete(*kind, of.namespace(), name).await?;
         }
     }
-    Ok(())
+    state.save(cluster).await
 }
 
 async fn create_service(cluster: &Cluster, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {

@@ -117,6 +117,22 @@ fn a_plan_that_breaks_a_promise_is_found_out() {
 }
 
 #[test]
+fn a_service_that_nobody_answers_for_can_be_mended() {
+    let project = |version: &str, drain: &str| {
+        let head = format!("import local from \"std/local\"\n\nprovider local.machine {{\n  drain = {drain}\n}}\n\n");
+        let service = format!("service web {{\n  command = [\"web\", \"{version}\"]\n  ports = {{ http: 8400 }}\n}}\n\n");
+        Files::project(&format!("{head}{service}environment dev {{\n  bind web to local.machine\n}}\n"))
+    };
+    let (first, _) = plan(&load(&project("1", "1s")), &params(&[]), "dev", &Applied::new(), &Live::new());
+    let (applied, mut live) = after(&first, &Applied::new(), &Live::new());
+    let services = live.values_mut().flat_map(BTreeMap::values_mut);
+    services.flat_map(|service| service.revisions.values_mut()).for_each(|revision| revision.ready = 0);
+    let (second, problems) = plan(&load(&project("2", "2s")), &params(&[]), "dev", &applied, &live);
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(matches!(second.steps[0].kind, dax_plan::StepKind::UpdateService { .. }), "{:?}", second.steps[0].kind);
+}
+
+#[test]
 fn hostile_names_reach_no_target_as_they_are() {
     let text = "import local from \"std/local\"\nprovider local.machine { }\nservice web {\n  command = [\"x\", \"\\n```\\n</details> @team \u{202e}evil\\u\"]\n}\nenvironment dev {\n  bind web to local.machine\n}\n"
         .replace("\\u\"", "\"");

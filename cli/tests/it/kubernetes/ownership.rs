@@ -28,6 +28,15 @@ fn what_kubectl_changed_is_drift_with_its_name_and_comes_back() {
     assert!(shown.contains("live is \"ghcr.io/acme/web:hotfix\", changed by kubectl-set"), "{shown}");
     apply(&project, 0, &[]);
     assert!(plan(&project, &[]).contains("nothing to do"));
+    // A plan that was made before it is stale, and says why.
+    project.expect(0, &["plan", "-e", "dev", "-p", "tag=2", "-o", "old.plan"]);
+    cluster.kubectl(&["-n", "drift", "set", "image", "deployment/web", "web=ghcr.io/acme/web:hotfix"]);
+    let said = project.expect(4, &["apply", "old.plan", "--auto-approve"]).err;
+    assert!(
+        said.contains("`image` was \"ghcr.io/acme/web:1\" when the plan was made") && said.contains("changed by kubectl-set"),
+        "{said}"
+    );
+    apply(&project, 0, &[]);
     // Replicas that are dax's, and a field that the language has no word for.
     cluster.kubectl(&["-n", "drift", "scale", "deployment/web", "--replicas=1"]);
     cluster.kubectl(&[

@@ -70,8 +70,10 @@ impl State {
             call.fence.pass(&mut record.fence)?;
         }
         let mut live = state.saved.as_ref().map(|record| read::service(record, &state.object, &state.holdings, objects.as_ref()));
-        if let (Operation::UpdateService { .. }, None) = (&call.operation, &live) {
-            live = state.foreign(cluster).await?;
+        // Taking over may have been interrupted after the record was made and before the Deployment bore dax's mark.
+        if matches!(call.operation, Operation::UpdateService { .. }) && state.holdings.is_empty() {
+            let foreign = state.foreign(cluster).await?;
+            live = live.or(foreign);
         }
         call.expect.check(live.as_ref())?;
         Ok(state)
@@ -82,7 +84,7 @@ impl State {
         let deployment = cluster.get(kinds::DEPLOYMENT, &self.place, &self.object).await?;
         let address = cluster.get(kinds::SERVICE, &self.place, &self.object).await?;
         let found = read::foreign(&self.place, None, deployment.as_ref(), address.as_ref());
-        self.adopts = found.is_some();
+        self.adopts = found.is_some() && (self.record.is_none() || deployment.is_some());
         if let (Some(deployment), Some(live)) = (deployment, &found)
             && let Some((revision, held)) = live.revisions.first_key_value()
         {
@@ -169,9 +171,31 @@ impl State {
         }
     }
 
-    /// Writes the record unless it stands so already. Whoever was quicker wins: then this call has lost its footing.
-    pub(super) async fn save(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
+    /// Makes sure that nobody else is at work, before anything else is written: the record bears this call's fence, and
+    /// the names of the Deployments that it makes. What it says of the service stays as it was until all else is
+    /// written, so that a call that is made again does all of it again.
+    pub(super) async fn guard(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
         let Some(record) = &self.record else { return Ok(()) };
+        let guarded = match &self.saved {
+            Some(saved) => Record { fence: record.fence.clone(), slots: record.slots.clone(), ..saved.clone() },
+            None => record.clone(),
+        };
+        self.put(cluster, &guarded).await?;
+        let version = self.version();
+        self.record = self.record.take().map(|record| Record { version, ..record });
+        Ok(())
+    }
+
+    /// Writes what the service is from now on, once everything is so.
+    pub(super) async fn save(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
+        let Some(record) = self.record.clone() else { return Ok(()) };
+        self.put(cluster, &record).await?;
+        self.record.clone_from(&self.saved);
+        Ok(())
+    }
+
+    /// Writes a record unless it stands so already. Whoever was quicker wins: then this call has lost its footing.
+    async fn put(&mut self, cluster: &Cluster, record: &Record) -> Result<(), ProviderError> {
         if self.saved.as_ref() == Some(record) {
             return Ok(());
         }
@@ -184,7 +208,6 @@ impl State {
             cluster.apply(kinds::CONFIG_MAP, &self.place, &object, Apply { force: true, dry_run: false }).await?
         };
         self.saved = Record::read(&written);
-        self.record.clone_from(&self.saved);
         Ok(())
     }
 
