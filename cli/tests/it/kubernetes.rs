@@ -3,6 +3,7 @@
 mod canary;
 mod clusters;
 mod connect;
+mod cut;
 mod errors;
 mod importing;
 mod ownership;

@@ -66,12 +66,11 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             hold(cluster, state, &found.slot, held, None, &call.secrets).await
         }
         Operation::DeleteRevision { revision } => {
-            let Some(found) = state.holding(revision).cloned() else { return Ok(()) };
-            let of = state.of();
-            cluster.delete(of.settings.workload(), of.namespace(), &found.slot.name).await?;
-            cluster.delete(kinds::SERVICE, of.namespace(), &names::backend(&found.slot.name)).await?;
-            remove_supplies(cluster, &of, &found.wrote, &found.spec).await?;
-            state.forget_slot(&found.slot.name);
+            if let Some(found) = state.holding(revision).cloned() {
+                release(cluster, &state.of(), &found).await?;
+                state.taken.retain(|name| *name != found.slot.name);
+            }
+            state.forget_slots();
             state.save(cluster).await
         }
         Operation::AwaitReady { revision } => {
@@ -171,6 +170,13 @@ async fn hold(
     Ok(())
 }
 
+/// Takes away a Deployment with what belongs to it; it goes last, because it tells what that is.
+async fn release(cluster: &Cluster, of: &Of<'_>, found: &Holding) -> Result<(), ProviderError> {
+    cluster.delete(kinds::SERVICE, of.namespace(), &names::backend(&found.slot.name)).await?;
+    remove_supplies(cluster, of, &found.wrote, &found.spec).await?;
+    cluster.delete(of.settings.workload(), of.namespace(), &found.slot.name).await
+}
+
 async fn remove_supplies(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId, spec: &Value) -> Result<(), ProviderError> {
     let held = Held { revision, spec, replicas: 0 };
     let name = lower::supplies_name(of, held);
@@ -253,12 +259,11 @@ async fn update_service(cluster: &Cluster, state: &mut State, settings: &BTreeMa
 async fn delete_service(cluster: &Cluster, state: &State) -> Result<(), ProviderError> {
     let Some(record) = &state.record else { return Ok(()) };
     let of = record.of(&state.object);
-    for holding in &state.holdings {
-        cluster.delete(of.settings.workload(), of.namespace(), &holding.slot.name).await?;
-        remove_supplies(cluster, &of, &holding.wrote, &holding.spec).await?;
-    }
     for (kind, object) in &state.before {
         cluster.delete(*kind, of.namespace(), names::text_at(object, "/metadata/name")).await?;
+    }
+    for holding in &state.holdings {
+        release(cluster, &of, holding).await?;
     }
     cluster.delete(kinds::CONFIG_MAP, of.namespace(), &names::record(&state.object)).await
 }

@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) before: Vec<(Kind, Json)>,
     fence: dax_provider_api::Fence,
     /// Names of Deployments that are taken, by whomever.
-    taken: Vec<String>,
+    pub(super) taken: Vec<String>,
     /// Whether the call takes something away: what is another service's is not there for it.
     removes: bool,
     /// Whether what somebody else made is taken over.
@@ -218,10 +218,10 @@ impl State {
         }
     }
 
-    /// A Deployment is gone.
-    pub(super) fn forget_slot(&mut self, name: &str) {
+    /// Forgets Deployments that are not there.
+    pub(super) fn forget_slots(&mut self) {
         if let Some(record) = &mut self.record {
-            record.slots.remove(name);
+            record.slots.retain(|name| self.taken.contains(name));
         }
     }
 
