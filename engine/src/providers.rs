@@ -9,6 +9,9 @@ use dax_provider_api::{Instance, Secrets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Settings that are texts, by name.
+type Texts = Vec<(Name, Name)>;
+
 /// Which provider instances are wanted, and what is looked for on them.
 #[derive(Default)]
 pub(crate) struct Wanted {
@@ -16,8 +19,15 @@ pub(crate) struct Wanted {
     pub(crate) configs: BTreeMap<Name, Value>,
     /// Instances.
     pub(crate) instances: BTreeSet<Name>,
-    /// Objects by instance and name, with the settings of each, one for each place.
-    objects: Vec<(Name, Name, BTreeMap<Name, Value>)>,
+    /// Objects by instance and name, with the texts among the settings of each: one of them may say where it is.
+    objects: Vec<(Name, Name, Texts)>,
+}
+
+fn texts(settings: &BTreeMap<Name, Value>) -> Texts {
+    settings
+        .iter()
+        .filter_map(|(name, value)| if let Value::Str(text) = value { Some((name.clone(), text.clone())) } else { None })
+        .collect()
 }
 
 impl Wanted {
@@ -26,7 +36,7 @@ impl Wanted {
         let mut wanted = Self { configs: snapshot.providers.clone(), ..Self::default() };
         for (addr, applied) in &snapshot.services {
             wanted.instances.insert(applied.provider.clone());
-            wanted.objects.push((applied.provider.clone(), applied.object(addr).into(), applied.settings.clone()));
+            wanted.objects.push((applied.provider.clone(), applied.object(addr).into(), texts(&applied.settings)));
         }
         wanted
     }
@@ -43,7 +53,7 @@ impl Wanted {
         for (addr, service) in &desired.services {
             self.instances.insert(service.provider.clone());
             let object = service.object.clone().unwrap_or_else(|| ResourceAddr::name(addr).into());
-            self.objects.push((service.provider.clone(), object, service.settings.clone()));
+            self.objects.push((service.provider.clone(), object, texts(&service.settings)));
         }
     }
 
@@ -53,13 +63,13 @@ impl Wanted {
         for (provider, objects) in &plan.observed {
             wanted.instances.insert(provider.clone());
             let live = objects.iter().filter_map(|(object, live)| Some((object, live.as_ref()?)));
-            wanted.objects.extend(live.map(|(object, live)| (provider.clone(), object.clone(), live.settings.clone())));
+            wanted.objects.extend(live.map(|(object, live)| (provider.clone(), object.clone(), texts(&live.settings))));
         }
         for step in &plan.steps {
             wanted.instances.insert(step.provider.clone());
             match &step.kind {
                 StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
-                    wanted.objects.push((step.provider.clone(), step.object.clone(), settings.clone()));
+                    wanted.objects.push((step.provider.clone(), step.object.clone(), texts(settings)));
                 }
                 StepKind::Analyse { analysis, .. } => drop(wanted.instances.insert(analysis.from.clone())),
                 _ => {}
@@ -100,11 +110,13 @@ impl Engine {
             providers.platforms.extend(provider.platform.map(|platform| (name.clone(), platform)));
             providers.metrics.extend(provider.metrics.map(|metrics| (name.clone(), metrics)));
         }
-        for (instance, object, settings) in &wanted.objects {
-            let place = providers.platforms.get(instance).and_then(|platform| platform.traits().place);
-            let place = place.and_then(|place| settings.get(&place)?.as_str().map(Name::new));
+        let named = providers.platforms.iter().filter_map(|(name, platform)| Some((name.clone(), platform.traits().place?)));
+        let named: BTreeMap<Name, Name> = named.collect();
+        for (instance, object, texts) in &wanted.objects {
+            // A platform without places knows its own by their environment.
+            let Some(place) = named.get(instance) else { continue };
             let places = providers.objects.entry(instance.clone()).or_default().entry(object.clone()).or_default();
-            places.extend(place);
+            places.extend(texts.iter().find(|(name, _)| name == place).map(|(_, text)| text.clone()));
         }
         Ok(providers)
     }

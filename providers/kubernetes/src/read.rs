@@ -115,17 +115,15 @@ pub(crate) fn service(record: &Record, object: &str, holdings: &[Holding], objec
             live.edits.push(Edit { path: label.into(), by, wrote: Value::str("there"), found: Value::str("gone") });
             continue;
         };
-        for difference in owned::differences(&wrote, found) {
-            if record.of(object).settings.yields() && !difference.by.is_empty() {
-                continue;
-            }
-            let shares = (kind == kinds::HTTP_ROUTE).then(|| shares(found, holdings)).flatten();
-            match shares.filter(|shares| difference.path.starts_with("spec.rules") && *shares != live.traffic) {
-                Some(shares) => {
-                    live.traffic = shares;
-                    live.changed_by.insert("traffic".into(), Name::new(&difference.by));
-                }
-                None => live.edits.push(edit(&label, &difference)),
+        // Weights that somebody else gave are shares of the traffic, and no leaves beside it.
+        let actual = (kind == kinds::HTTP_ROUTE).then(|| shares(found, holdings)).flatten().filter(|shares| *shares != live.traffic);
+        let others = |difference: &owned::Difference| of.settings.yields() && !difference.by.is_empty();
+        for difference in owned::differences(&wrote, found).into_iter().filter(|difference| !others(difference)) {
+            if let Some(shares) = actual.as_ref().filter(|_| difference.path.starts_with("spec.rules")) {
+                live.traffic.clone_from(shares);
+                live.changed_by.insert("traffic".into(), Name::new(&difference.by));
+            } else {
+                live.edits.push(edit(&label, &difference));
             }
         }
     }
