@@ -76,13 +76,10 @@ impl Engine {
             let outputs = used.iter().filter(|(name, _)| !unsettled.contains(*name));
             let outputs: BTreeMap<Name, Value> = outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
             let params = Params { only: Some(environment.into()), outputs, ..request.params.clone() };
-            let mut judged = self.plan_with(request, &params, &mut world)?;
+            let judged = self.plan_with(request, &params, &mut world)?;
             // Most programs use none: only what somebody waits for is given, and only then is all computed again.
             if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
-                judged.standing = self.standing_of(&store, &judged.plan)?;
-                judged.calls = providers::calls(&world.providers);
-                judged.standing.obstacles.extend(world.unreachable.iter().map(unreachable));
-                return Ok(judged);
+                return self.stand(&store, judged, &world);
             }
             let mut known = unknown::outputs(&world.snapshot.services, &world.live);
             let causes = judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| &wait.cause);
@@ -92,14 +89,18 @@ impl Engine {
             let more: BTreeSet<Name> =
                 unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
             if wanted.is_empty() && more.is_empty() {
-                judged.standing = self.standing_of(&store, &judged.plan)?;
-                judged.calls = providers::calls(&world.providers);
-                judged.standing.obstacles.extend(world.unreachable.iter().map(unreachable));
-                return Ok(judged);
+                return self.stand(&store, judged, &world);
             }
             used.extend(wanted);
             unsettled.extend(more);
         }
+    }
+
+    /// A plan with what stands in its way, and what it took to make it.
+    fn stand(&self, store: &Store, judged: Judged, world: &World) -> Result<Judged, EngineError> {
+        let mut standing = self.standing_of(store, &judged.plan)?;
+        standing.obstacles.extend(world.unreachable.iter().map(unreachable));
+        Ok(Judged { standing, calls: providers::calls(&world.providers), ..judged })
     }
 
     fn plan_with(&self, request: &PlanRequest, params: &Params, world: &mut World) -> Result<Judged, EngineError> {
