@@ -199,6 +199,26 @@ pub(crate) fn show_and_apply(
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| engine.apply(request, interrupts, watch))
 }
 
+/// The text of a file; `-` is standard input.
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
+    if path.as_os_str() == "-" {
+        return Ok(std::io::read_to_string(std::io::stdin())?);
+    }
+    std::fs::read_to_string(path).map_err(|error| CliError::World(format!("{}: {error}", path.display())))
+}
+
+/// Writes what a command made to the file that is named, or to standard output.
+pub(crate) fn deliver(text: &str, output: Option<&Path>, out: &mut Printer) -> Result<Exit, CliError> {
+    match output {
+        Some(path) => {
+            std::fs::write(path, text).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+            out.note(&format!("written: {}", path.display()));
+        }
+        None => out.data(text),
+    }
+    Ok(Exit::Done)
+}
+
 /// Runs something that shows progress, and says how it ended.
 pub(crate) fn carry_out(
     out: &mut Printer,

@@ -42,12 +42,12 @@ fn questions<'p>(plan: &'p Plan, providers: &Providers) -> Vec<Question<'p>> {
         else {
             continue;
         };
-        let Some(mut call) = operations::call(plan, &specs, 0, Fence::default(), step.id, Which::Do) else { continue };
         let count = asked.entry(&step.provider).or_default();
         *count += 1;
         if *count > MOST {
             continue;
         }
+        let Some(mut call) = operations::call(plan, &specs, 0, Fence::default(), step.id, Which::Do) else { continue };
         if let Some(place) = platform.traits().place {
             call.place = applied.settings.get(&place).and_then(Value::as_str).map(Name::new).unwrap_or_default();
         }

@@ -1,10 +1,10 @@
 //! `dax import`: what other tools describe, as a program.
 
 use crate::args::{ImportCommand, ImportKubernetesArgs};
+use crate::commands::{deliver, read_text};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::{ImportRequest, import_kubernetes};
-use std::io::Read;
 use std::path::Path;
 
 pub(crate) fn run(command: &ImportCommand, out: &mut Printer) -> Result<Exit, CliError> {
@@ -23,24 +23,13 @@ fn kubernetes(args: &ImportKubernetesArgs, out: &mut Printer) -> Result<Exit, Cl
     for left in &imported.left {
         out.note(left);
     }
-    match &args.output {
-        Some(path) => {
-            std::fs::write(path, imported.text).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
-            out.note(&format!("written: {}", path.display()));
-        }
-        None => out.data(&imported.text),
-    }
-    Ok(Exit::Done)
+    deliver(&imported.text, args.output.as_deref(), out)
 }
 
 /// The texts of a file, of standard input, or of the manifests of a folder and those below it.
 fn read(path: &Path, texts: &mut Vec<String>) -> Result<(), CliError> {
     let world = |error: std::io::Error| CliError::World(format!("{}: {error}", path.display()));
-    if path.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        texts.push(text);
-    } else if path.is_dir() {
+    if path.is_dir() {
         let mut entries: Vec<_> = std::fs::read_dir(path).map_err(world)?.collect::<Result<_, _>>().map_err(world)?;
         entries.sort_by_key(std::fs::DirEntry::path);
         for entry in entries {
@@ -51,7 +40,7 @@ fn read(path: &Path, texts: &mut Vec<String>) -> Result<(), CliError> {
             }
         }
     } else {
-        texts.push(std::fs::read_to_string(path).map_err(world)?);
+        texts.push(read_text(path)?);
     }
     Ok(())
 }
