@@ -129,6 +129,7 @@ pub fn traits(instance: &Name) -> Traits {
             commands_once: true,
             fenced: true,
             rolls: true,
+            controllers: vec!["flagger".into(), "argo".into()],
             immutable: vec!["namespace".into()],
             revised: vec!["ports".into()],
             place: Some("namespace".into()),

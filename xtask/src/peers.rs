@@ -29,7 +29,7 @@ const fn debian(command: &'static [&'static str]) -> Install {
     Install::Command(command)
 }
 
-const PEERS: [Peer; 6] = [
+const PEERS: [Peer; 8] = [
     Peer {
         name: "PostgreSQL",
         programs: &["initdb"],
@@ -62,6 +62,8 @@ const PEERS: [Peer; 6] = [
         install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "openssl"]),
     },
     Peer { name: "Kubernetes", programs: &[], folders: &[], install: Install::Go(&go::KUBERNETES) },
+    Peer { name: "Flagger", programs: &[], folders: &[], install: Install::Go(&go::FLAGGER) },
+    Peer { name: "Argo-Rollouts", programs: &[], folders: &[], install: Install::Go(&go::ARGO) },
 ];
 
 impl Peer {
@@ -110,8 +112,8 @@ pub(crate) fn run(root: &Path, names: &[String]) -> Result<()> {
     }
     for peer in PEERS.iter().filter(chosen) {
         match peer.found(root) {
-            Some(path) => println!("{:<12} {}", peer.name, path.display()),
-            None => println!("{:<12} not there: what wants it is not tested", peer.name),
+            Some(path) => println!("{:<14} {}", peer.name, path.display()),
+            None => println!("{:<14} not there: what wants it is not tested", peer.name),
         }
     }
     Ok(())

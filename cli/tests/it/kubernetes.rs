@@ -5,6 +5,7 @@ mod clusters;
 mod connect;
 mod cut;
 mod errors;
+mod handed;
 mod importing;
 mod ownership;
 mod rollout;
@@ -12,6 +13,7 @@ mod trouble;
 
 use crate::project::Project;
 use dax_tests::peers::kubernetes::Cluster;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A project with one cluster and the services and environments of `body`.
 pub(crate) fn project(cluster: &Cluster, body: &str) -> Project {
@@ -62,4 +64,25 @@ pub(crate) fn owned(cluster: &Cluster, namespace: &str, name: &str) -> serde_jso
     let mut found = cluster.json(&["-n", namespace, "get", "deployment", name]);
     let spec = found["spec"].take();
     serde_json::json!({"spec": spec, "labels": found["metadata"]["labels"], "notes": found["metadata"]["annotations"]["dax.dev/spec"]})
+}
+
+/// Looks again and again while something is done.
+pub(crate) fn while_looking(mut look: impl FnMut() + Send, work: impl FnOnce()) {
+    /// Whoever watches ends with what is watched, however that ends.
+    struct Over<'o>(&'o AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                look();
+            }
+        });
+        let _over = Over(&over);
+        work();
+    });
 }

@@ -130,6 +130,8 @@ pub struct Traits {
     pub fenced: bool,
     /// It replaces the replicas of a revision by those of another by itself, a few at a time.
     pub rolls: bool,
+    /// Controllers beside it that carry out a strategy by themselves: `flagger`.
+    pub controllers: Vec<Name>,
     /// Changes that it takes at one time; any number where it is zero.
     pub at_once: usize,
     /// Ports belong to the machine, so that two services cannot have the same at one time.

@@ -133,6 +133,26 @@ fn unknown<'n>(node: &'n Node, path: &mut Vec<Cow<'n, str>>, found: &mut Vec<(Na
     }
 }
 
+/// The setting that tells a platform of a strategy which one of its controllers carries out.
+pub const HANDED_OVER: &str = "strategy";
+/// What such a controller has to know: the rest is still the plan's.
+const TOLD: [&str; 8] = ["mode", "step", "route", "mirror", "preview", "hold", "scale_down_delay", "analysis"];
+
+/// What a platform is told of a strategy that one of its controllers carries out: its kind, what it says, and how the
+/// source of its metrics is reached.
+fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option<Value> {
+    config.get("mode").and_then(Value::as_str).filter(|mode| *mode != "native")?;
+    let said = |value: &Value| *value != Value::None && !matches!(value, Value::List(items) if items.is_empty());
+    let told = config.entries().filter(|(name, value)| TOLD.contains(&name.as_str()) && said(value));
+    let mut told: BTreeMap<Name, Value> = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+    told.insert("kind".into(), Value::Str(kind.clone()));
+    let from = config.get("analysis").and_then(|analysis| analysis.get("from")?.as_str());
+    if let Some(source) = from.and_then(|from| environment.sources.get(from)) {
+        told.insert("source".into(), source.config.value());
+    }
+    Some(Value::Map(told))
+}
+
 /// What the program wants of an environment.
 pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> String) -> Desired<'g> {
     let services = environment.services.values().map(|service| {
@@ -143,6 +163,8 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
             settings.extend(config);
         }
         let strategy = &service.strategy;
+        let config = strategy.config.value();
+        settings.extend(handed_over(&strategy.kind, &config, environment).map(|handed| (HANDED_OVER.into(), handed)));
         let adopted = environment.adopts.get(&service.addr);
         let desired = DesiredService {
             fields: Fields::Node(&service.desired),
@@ -152,7 +174,7 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
             protected: service.protected,
             settings,
             needs: service.needs.iter().map(|need| need.addr.clone()).collect(),
-            strategy: (strategy.name.clone(), strategy.kind.clone(), strategy.config.value()),
+            strategy: (strategy.name.clone(), strategy.kind.clone(), config),
             strategy_span: strategy.span,
             span: Some(service.span),
         };

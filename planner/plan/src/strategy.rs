@@ -4,6 +4,7 @@
 //! and inverse is read off the object and never guessed.
 
 use crate::analysis::{self, Analysis, hundredths};
+use crate::desired::HANDED_OVER;
 use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
 use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
@@ -42,6 +43,8 @@ pub(crate) struct Strategy<'s> {
     pub(crate) span: String,
     /// The platform replaces replicas by itself.
     pub(crate) rolls: bool,
+    /// What the platform was told, where one of its controllers carries the strategy out.
+    pub(crate) handed: Option<&'s Value>,
 }
 
 /// A revision on its way in.
@@ -119,8 +122,16 @@ impl Sequence {
             pre.insert("edits".into(), edits_value(&edits));
             post.insert("edits".into(), edits_value(&[]));
         }
+        let to = |settings: &BTreeMap<Name, Value>| settings.get(HANDED_OVER).and_then(|handed| handed.get("mode").cloned());
+        let handed = to(&before) != to(settings);
         let inverse = vec![StepKind::UpdateService { settings: before }];
         self.push(StepKind::UpdateService { settings: settings.clone() }, pre, post, InverseClass::Exact, inverse);
+        // From a controller to dax or back, what serves is made anew beside what served.
+        let active = self.object.active().cloned().filter(|_| handed);
+        let within = active.map(|revision| self.timeout(&StepKind::AwaitReady { revision }));
+        if let (Some(last), Some(within)) = (self.drafts.last_mut(), within) {
+            last.timeout_ms += 2 * within;
+        }
     }
 
     pub(crate) fn delete_service(&mut self) {
@@ -301,7 +312,7 @@ impl Sequence {
 
     /// The whole way of an incoming revision by a strategy.
     pub(crate) fn roll_out(&mut self, incoming: &Incoming, strategy: &Strategy<'_>) {
-        let Strategy { kind, config, span, rolls } = strategy;
+        let Strategy { kind, config, span, rolls, handed } = strategy;
         let analysis = analysis::read(config);
         self.migrate(incoming, config);
         let active = self.object.active().filter(|id| **id != incoming.id).cloned();
@@ -310,8 +321,21 @@ impl Sequence {
             self.raise(incoming, incoming.replicas);
             self.hooks(incoming, config, "before");
             self.settle(incoming);
+            if handed.is_some() {
+                // Who carries strategies out makes itself ready once there are requests to divide.
+                self.await_ready(&incoming.id);
+            }
             return self.hooks(incoming, config, "after");
         };
+        if let Some(handed) = handed {
+            self.roll(incoming, &active, kind, config);
+            if let Some(last) = self.drafts.last_mut() {
+                let (least, most) = carried_out_ms(handed);
+                (last.expected_ms, last.timeout_ms) = (last.expected_ms + least, 2 * last.timeout_ms + most);
+            }
+            self.settle(incoming);
+            return self.hooks(incoming, config, "after");
+        }
         if *rolls && self.can_roll(incoming, kind, config, analysis.as_ref()) {
             self.roll(incoming, &active, kind, config);
             self.hooks(incoming, config, "during");
@@ -461,6 +485,18 @@ impl Sequence {
     }
 }
 
+/// How long a controller takes for a strategy at least and at most, in milliseconds: it looks once in each interval, a
+/// few times more than there are steps, and once more for each measurement that may fail.
+fn carried_out_ms(handed: &Value) -> (u64, u64) {
+    const BESIDE: u64 = 6;
+    let held = |name: &str| list(handed, name).iter().map(|one| millis(one, "hold")).sum::<u64>();
+    let all = held("step") + held("preview") + millis(handed, "hold") + millis(handed, "scale_down_delay");
+    let every = handed.get("analysis").map_or(0, |analysis| millis(analysis, "every"));
+    let longest = list(handed, "step").iter().map(|step| millis(step, "hold")).max().unwrap_or(0).max(every).max(START_MS / BESIDE);
+    let failures = handed.get("analysis").and_then(|analysis| analysis.get("failure_limit")?.as_int()).unwrap_or(0);
+    (all, all + longest * (BESIDE + u64::try_from(failures).unwrap_or(0)) + START_MS)
+}
+
 fn list<'v>(config: &'v Value, name: &str) -> &'v [Value] {
     config.get(name).map_or(&[], Value::items)
 }
@@ -550,7 +586,12 @@ pub(crate) fn problems(kind: &str, config: &Value, span: Span, provider: &str, t
 /// What a strategy asks for and a platform does not have.
 fn lacking(config: &Value, traits: &Traits) -> Option<&'static str> {
     let asks = |name: &str| !list(config, name).is_empty();
+    let mode = config.get("mode").and_then(Value::as_str).filter(|mode| *mode != "native");
     match () {
+        () if mode.is_some_and(|mode| !traits.controllers.iter().any(|one| one == mode)) => Some("a controller that carries it out"),
+        () if mode.is_some() && list(config, "hook").iter().any(|hook| hook.get("when").and_then(Value::as_str) != Some("after")) => {
+            Some("hooks on a way that a controller goes by itself")
+        }
         () if asks("route") && !traits.header_routes => Some("routes by header"),
         () if asks("mirror") && !traits.mirror => Some("copies of requests"),
         () if (asks("hook") || asks("migrate")) && !traits.commands => Some("commands on the way"),

@@ -1,13 +1,13 @@
 //! What one service needs done, whatever the others need.
 
-use crate::desired::{DesiredService, Removed};
+use crate::desired::{DesiredService, HANDED_OVER, Removed};
 use crate::model::{Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder, StepKind};
 use crate::request::Request;
 use crate::revision::{self, REVISION_FIELDS};
 use crate::strategy::{Draft, Incoming, Sequence, Strategy};
 use crate::{NOT_OURS, diff};
 use dax_core::{Diagnostic, Edit, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.
 const ROLLBACK_WITHIN_MS: u64 = 300_000;
@@ -222,7 +222,8 @@ fn former_needs(applied: Option<&AppliedService>) -> Vec<ResourceAddr> {
 }
 
 fn immediately<'s>(service: &'s DesiredService<'_>, request: &Request<'_>) -> Strategy<'s> {
-    Strategy { kind: "immediate", config: &service.strategy.2, span: (request.locate)(service.strategy_span), rolls: false }
+    let (span, handed) = ((request.locate)(service.strategy_span), service.settings.get(HANDED_OVER));
+    Strategy { kind: "immediate", config: &service.strategy.2, span, rolls: false, handed }
 }
 
 fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveService>, object: &Name) -> Work {
@@ -249,7 +250,8 @@ fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveServ
     let takes_over = from.as_ref() != Some(&incoming.id);
     if takes_over {
         let rolls = (request.traits)(&service.provider).rolls;
-        let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls };
+        let handed = service.settings.get(HANDED_OVER);
+        let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
         sequence.roll_out(&incoming, &strategy);
     } else {
         leaves.extend(live.and_then(|live| traffic_change(live, &incoming.id)));
@@ -263,7 +265,8 @@ fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveServ
         change.reason = Reason::RolledBack;
     }
     let rolls = matches!(change.action, Action::Rollout | Action::Adopt) && from.is_some() && takes_over;
-    change.strategy = rolls.then(|| (name.clone(), kind.clone()));
+    let by = service.settings.get(HANDED_OVER).and_then(|handed| handed.get("mode")?.as_str());
+    change.strategy = rolls.then(|| (name.clone(), by.map_or_else(|| kind.clone(), |by| format!("{kind} by {by}").into())));
     change.from = from.filter(|_| takes_over);
     change.to = takes_over.then(|| incoming.id.clone());
     if applied.is_none() && live.is_some() {
@@ -361,10 +364,18 @@ fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService
         let (was, is) = (before.get(name), service.settings.get(name));
         was != is && !(nothing(was) && nothing(is))
     };
-    names
-        .filter(|name| *name != "ports" && changes(name))
-        .map(|name| plain_change(&format!("{}.{name}", service.provider), before.get(name).cloned(), service.settings.get(name).cloned()))
-        .collect()
+    let plain = |path: &str, before: Option<&Value>, after: Option<&Value>| {
+        plain_change(&format!("{}.{path}", service.provider), before.cloned(), after.cloned())
+    };
+    let change = |name: &Name| match (before.get(name), service.settings.get(name)) {
+        // Of a record only what changes is shown.
+        (Some(Value::Map(was)), Some(Value::Map(is))) => {
+            let keys: BTreeSet<&Name> = was.keys().chain(is.keys()).filter(|key| was.get(*key) != is.get(*key)).collect();
+            keys.into_iter().map(|key| plain(&format!("{name}.{key}"), was.get(key), is.get(key))).collect()
+        }
+        (was, is) => vec![plain(name, was, is)],
+    };
+    names.filter(|name| *name != "ports" && changes(name)).flat_map(change).collect()
 }
 
 /// Removes revisions beyond those kept for rollback; gives those kept, newest first.

@@ -9,7 +9,7 @@ use governor::DefaultDirectRateLimiter;
 use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -188,12 +188,29 @@ impl Api {
 
     /// Removes an object with what belongs to it; one that is not there is gone already.
     pub(crate) async fn delete(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), ProviderError> {
-        let body = br#"{"kind":"DeleteOptions","apiVersion":"v1","propagationPolicy":"Background"}"#.to_vec();
+        self.remove(kind, namespace, name, "Background").await
+    }
+
+    /// Removes an object and leaves what belongs to it.
+    pub(crate) async fn delete_alone(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), ProviderError> {
+        self.remove(kind, namespace, name, "Orphan").await
+    }
+
+    async fn remove(&self, kind: Kind, namespace: &str, name: &str, rest: &str) -> Result<(), ProviderError> {
+        let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": rest}).to_string().into_bytes();
         match self.send("DELETE", &kind.at(namespace, name), "application/json", body).await? {
             Ok(_) => Ok(()),
             Err(answer) if answer.status == 404 => Ok(()),
             Err(answer) => Err(answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name))),
         }
+    }
+
+    /// Shares what a field says with whoever is to say it from now on, so that it stays when dax lets it go.
+    pub(crate) async fn hand_over(&self, kind: Kind, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
+        let path = format!("{}?fieldManager={MANAGER}-scale&force=true", kind.at(namespace, name));
+        let object = json!({"apiVersion": kind.version, "kind": kind.name, "metadata": {"name": name}, "spec": {"replicas": replicas}});
+        let answer = self.send("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes()).await?;
+        answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name)))
     }
 
     /// Says how many replicas a Deployment has, without owning it.
@@ -204,9 +221,9 @@ impl Api {
         answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("scale of Deployment `{namespace}/{name}`")))
     }
 
-    /// What is told of a pod, the latest last; nothing where it cannot be had.
-    pub(crate) async fn list_events(&self, namespace: &str, pod: &str) -> Vec<Json> {
-        let field = names::encode(&format!("involvedObject.name={pod}"));
+    /// What is told of an object, the latest last; nothing where it cannot be had.
+    pub(crate) async fn list_events(&self, namespace: &str, name: &str) -> Vec<Json> {
+        let field = names::encode(&format!("involvedObject.name={name}"));
         let path = format!("{}?limit={PAGE}&fieldSelector={field}", crate::kinds::EVENT.path(namespace));
         let found = self.get_path(&path).await.ok().flatten();
         let items = found.and_then(|mut found| found.get_mut("items").map(Json::take));
@@ -229,15 +246,17 @@ impl Api {
         None
     }
 
-    /// What happens to the objects of a kind from a version on; it ends when the server lets go.
+    /// What happens to the objects of a kind from a version on, or to the one of a name; it ends when the server lets go.
     pub(crate) async fn watch(
         &self,
         kind: Kind,
         namespace: &str,
         version: &str,
+        only: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Json, std::io::Error>> + use<>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240", kind.path(namespace));
+        let only = only.map_or_else(String::new, |name| format!("&fieldSelector={}", names::encode(&format!("metadata.name={name}"))));
+        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", kind.path(namespace));
         let request = Request::get(path).body(Vec::new()).expect("a path that is well formed");
         let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();
         Ok(lines.and_then(|line| async move { serde_json::from_str(&line).map_err(std::io::Error::other) }))

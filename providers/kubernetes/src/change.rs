@@ -1,19 +1,24 @@
 //! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
 
+mod former;
 mod run;
 mod state;
 
 use crate::api::Apply;
 use crate::cluster::Cluster;
+use crate::following;
+use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Held, Of, Pace, Slot};
 use crate::read::{self, Holding, Record};
 use crate::{names, wait};
 use dax_core::{Name, RevisionId, Route, Value, WHOLE};
 use dax_provider_api::{Call, Operation, ProviderError, Secrets};
+use former::Former;
 use serde_json::Value as Json;
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Makes one change.
 pub(crate) async fn change(cluster: &Cluster, call: &Call) -> Result<(), ProviderError> {
@@ -27,7 +32,7 @@ pub(crate) async fn change(cluster: &Cluster, call: &Call) -> Result<(), Provide
         Operation::CreateService { settings } => create_service(cluster, &mut state, settings).await,
         Operation::DeleteService => delete_service(cluster, &state).await,
         Operation::DeleteRevision { .. } if state.record.is_none() => Ok(()),
-        Operation::UpdateService { settings } => update_service(cluster, &mut state, settings).await,
+        Operation::UpdateService { settings } => update_service(cluster, &mut state, settings, call.timeout).await,
         other => {
             if state.record.is_none() {
                 return Err(ProviderError::Conflict { message: format!("there is no service `{}`", call.service) });
@@ -46,6 +51,15 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             alone(&state.of(), state, &slot)?;
             hold(cluster, state, &slot, held, None, &call.secrets).await
         }
+        Operation::Roll { from, revision, spec, replicas, .. } if state.of().settings.controller().is_some() => {
+            let held = Held { revision, spec, replicas: *replicas };
+            let slot = state.target().ok_or_else(|| nowhere(from))?.slot.clone();
+            state.note_former(from);
+            hold(cluster, state, &slot, held, None, &call.secrets).await?;
+            state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
+            state.reload(cluster).await?;
+            front(cluster, state, false).await
+        }
         Operation::Roll { from, revision, spec, replicas, surge, unavailable } => {
             let held = Held { revision, spec, replicas: *replicas };
             // Whoever is to be replaced whatever it is has been made something else by somebody.
@@ -60,10 +74,17 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             state.reload(cluster).await?;
             front(cluster, state, false).await
         }
+        // What a controller beside dax has taken out of service it has stopped, too.
+        Operation::Scale { revision, .. } if state.of().settings.controller().is_some() && state.holding(revision).is_none() => Ok(()),
         Operation::Scale { revision, replicas } => {
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?.clone();
             let held = Held { revision: &found.wrote, spec: &found.spec, replicas: *replicas };
-            hold(cluster, state, &found.slot, held, None, &call.secrets).await
+            hold(cluster, state, &found.slot, held, None, &call.secrets).await?;
+            if state.of().settings.controller() == Some(Controller::Flagger) {
+                let name = if state.record()?.traffic.is_empty() { found.slot.name } else { lower::primary(&found.slot.name) };
+                cluster.scale(state.of().namespace(), &name, *replicas).await?;
+            }
+            Ok(())
         }
         Operation::DeleteRevision { revision } => {
             if let Some(found) = state.holding(revision).cloned() {
@@ -74,6 +95,14 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             state.save(cluster).await
         }
         Operation::AwaitReady { revision } => {
+            let of = state.of();
+            match of.settings.controller() {
+                Some(controller) if controller == Controller::Argo || !state.record()?.traffic.is_empty() => {
+                    let target = state.target().filter(|target| target.wrote == *revision).ok_or_else(|| nowhere(revision))?;
+                    return following::follow(cluster, &of, controller, target, call.timeout).await;
+                }
+                _ => {}
+            }
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?;
             wait::ready(cluster, &state.of(), &found.slot, found.generation, call.timeout).await
         }
@@ -157,11 +186,25 @@ async fn hold(
     for (kind, object) in lower::supplies(&of, held, secrets) {
         cluster.create(kind, of.namespace(), &object).await?;
     }
+    let kind = of.settings.workload();
     let object = lower::workload(&of, slot, held, pace);
-    let written = write(cluster, state, of.settings.workload(), &object, false).await?;
-    wait::remember(cluster, &of, &slot.name, &written);
+    let there = state.holdings.iter().find(|holding| holding.slot.name == slot.name);
+    if of.settings.replicas_are_others() && there.is_none_or(|there| there.owns_replicas) {
+        // What dax no longer says would become one replica; so somebody else says it first.
+        let replicas = there.map_or(held.replicas, |there| there.live_replicas);
+        if there.is_none() {
+            let mut begun = object.clone();
+            begun["spec"]["replicas"] = Json::from(replicas);
+            write(cluster, state, kind, &begun, false).await?;
+        }
+        cluster.hand_over(kind, of.namespace(), &slot.name, replicas).await?;
+    }
+    let written = write(cluster, state, kind, &object, false).await?;
+    if of.settings.controller().is_none() {
+        wait::remember(cluster, &of, &slot.name, &written);
+    }
     if of.settings.autoscaled() {
-        let now = state.holdings.iter().find(|holding| holding.slot.name == slot.name).map_or(0, |holding| holding.live_replicas);
+        let now = there.map_or(0, |holding| holding.live_replicas);
         // The autoscaler decides how many; dax only how many there are at first, and that there are none at rest.
         if now == 0 || held.replicas == 0 {
             cluster.scale(of.namespace(), &slot.name, held.replicas).await?;
@@ -199,18 +242,27 @@ fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Ki
     lower::front(&record.of(object), &traffic).map_err(|message| ProviderError::Refused { message })
 }
 
-/// Writes what stands in front of the pods, all of it or what changes, and takes away what no longer does.
-async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), ProviderError> {
+/// Writes what stands in front of the pods, all of it or what changes.
+async fn put_front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<Vec<(Kind, Json)>, ProviderError> {
     let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
     state.guard(cluster).await?;
-    let of = state.of();
     for (kind, object) in wanted.iter().filter(|wanted| anew || !state.before.contains(wanted)) {
         write(cluster, state, *kind, object, false).await?;
     }
+    Ok(wanted)
+}
+
+/// Writes what stands in front of the pods, and takes away what no longer does.
+async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), ProviderError> {
+    let wanted = put_front(cluster, state, anew).await?;
+    let of = state.of();
     let named: BTreeSet<(Kind, &str)> = wanted.iter().map(|(kind, object)| (*kind, names::text_at(object, "/metadata/name"))).collect();
+    let flagger = of.settings.controller() == Some(Controller::Flagger);
     for (kind, object) in &state.before {
         let name = names::text_at(object, "/metadata/name");
-        if !named.contains(&(*kind, name)) {
+        // Flagger takes over the address and the route that are there.
+        let taken_over = flagger && name == of.object && [kinds::SERVICE, kinds::HTTP_ROUTE].contains(kind);
+        if !named.contains(&(*kind, name)) && !taken_over {
             cluster.delete(*kind, of.namespace(), name).await?;
         }
     }
@@ -238,7 +290,24 @@ async fn namespace(cluster: &Cluster, of: &Of<'_>) -> Result<(), ProviderError> 
     Ok(())
 }
 
-async fn update_service(cluster: &Cluster, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+async fn update_service(
+    cluster: &Cluster,
+    state: &mut State,
+    settings: &BTreeMap<Name, Value>,
+    timeout: Duration,
+) -> Result<(), ProviderError> {
+    let mut former = Former::of(state);
+    state.adopts |= former.made_by_flagger();
+    if former.gives_way_to_another(settings) {
+        // Two controllers that know nothing of each other do so by way of dax.
+        let between = settings.iter().filter(|(name, _)| *name != "strategy").map(|(name, value)| (name.clone(), value.clone()));
+        state.settings(&between.collect());
+        hold_all(cluster, state, &former).await?;
+        former.replace(cluster, state, timeout / 2).await?;
+        put_front(cluster, state, true).await?;
+        former.clear(cluster, state).await?;
+        former = Former::of(state);
+    }
     state.settings(settings);
     if let Some((slot, revision, found)) = state.found.take() {
         let held = Held { revision: &revision, spec: &found.spec, replicas: found.replicas };
@@ -246,19 +315,32 @@ async fn update_service(cluster: &Cluster, state: &mut State, settings: &BTreeMa
         hold(cluster, state, &slot, held, None, &Secrets::default()).await?;
         state.reload(cluster).await?;
     }
-    // Deployments are written again, too: their labels and limits come back, and what is taken over gets dax's mark.
-    for holding in state.holdings.clone() {
-        let held = Held { revision: &holding.wrote, spec: &holding.spec, replicas: holding.replicas };
+    hold_all(cluster, state, &former).await?;
+    former.replace(cluster, state, timeout).await?;
+    front(cluster, state, true).await?;
+    former.clear(cluster, state).await
+}
+
+/// Writes Deployments again: their labels and limits come back, and what is taken over gets dax's mark.
+async fn hold_all(cluster: &Cluster, state: &mut State, former: &Former) -> Result<(), ProviderError> {
+    for holding in state.told.clone() {
+        let held = Held { revision: &holding.wrote, spec: &holding.spec, replicas: former.replicas(&holding) };
         if holding.wrote == holding.revision {
             hold(cluster, state, &holding.slot, held, None, &Secrets::default()).await?;
         }
     }
-    front(cluster, state, true).await
+    Ok(())
 }
 
 async fn delete_service(cluster: &Cluster, state: &State) -> Result<(), ProviderError> {
     let Some(record) = &state.record else { return Ok(()) };
     let of = record.of(&state.object);
+    if of.settings.controller() == Some(Controller::Flagger) {
+        // What Flagger took over and did not make stays when its Canary goes.
+        for kind in [kinds::SERVICE, kinds::HTTP_ROUTE] {
+            cluster.delete(kind, of.namespace(), of.object).await?;
+        }
+    }
     for (kind, object) in &state.before {
         cluster.delete(*kind, of.namespace(), names::text_at(object, "/metadata/name")).await?;
     }
@@ -271,10 +353,16 @@ async fn delete_service(cluster: &Cluster, state: &State) -> Result<(), Provider
 /// What the server would say to a change: its own checks, those of its admission, and who owns what.
 pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
     let mut state = State::load(cluster, call).await?;
+    state.adopts |= Former::of(&state).made_by_flagger();
     state.settings(settings);
     let of = state.of();
     if of.settings.get("route").is_some() {
         cluster.must_know(kinds::HTTP_ROUTE).await?;
+    }
+    match of.settings.controller() {
+        Some(Controller::Flagger) => cluster.must_know(kinds::CANARY).await?,
+        Some(Controller::Argo) => cluster.must_know(kinds::ROLLOUT).await?,
+        None => {}
     }
     if cluster.get(kinds::NAMESPACE, "", of.namespace()).await?.is_none() {
         if of.settings.is("create_namespace") {
@@ -293,7 +381,7 @@ pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<
         }
         Operation::CreateRevision { revision, spec, replicas } | Operation::Roll { revision, spec, replicas, .. } => {
             let slot = match &call.operation {
-                Operation::Roll { from, .. } => state.holding(from).map(|holding| Slot { adopted: false, ..holding.slot.clone() }),
+                Operation::Roll { from, .. } => state.target_or(from).map(|holding| Slot { adopted: false, ..holding.slot.clone() }),
                 _ => None,
             };
             let slot = slot.unwrap_or_else(|| state.slot_for(revision));

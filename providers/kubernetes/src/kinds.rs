@@ -32,8 +32,18 @@ pub(crate) const AUTOSCALER: Kind = kind("autoscaling/v2", "HorizontalPodAutosca
 pub(crate) const BUDGET: Kind = kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets");
 pub(crate) const INGRESS: Kind = kind("networking.k8s.io/v1", "Ingress", "ingresses");
 pub(crate) const HTTP_ROUTE: Kind = kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes");
+pub(crate) const REPLICA_SET: Kind = kind("apps/v1", "ReplicaSet", "replicasets");
+pub(crate) const CANARY: Kind = kind("flagger.app/v1beta1", "Canary", "canaries");
+pub(crate) const METRIC_TEMPLATE: Kind = kind("flagger.app/v1beta1", "MetricTemplate", "metrictemplates");
+pub(crate) const ROLLOUT: Kind = kind("argoproj.io/v1alpha1", "Rollout", "rollouts");
+pub(crate) const ANALYSIS_TEMPLATE: Kind = kind("argoproj.io/v1alpha1", "AnalysisTemplate", "analysistemplates");
 
 impl Kind {
+    /// Whether objects of this kind hold the pods of a revision.
+    pub(crate) fn holds_pods(self) -> bool {
+        [DEPLOYMENT, STATEFUL_SET, CRON_JOB, ROLLOUT].contains(&self)
+    }
+
     /// The path of all objects of a namespace.
     pub(crate) fn path(self, namespace: &str) -> String {
         let api = if self.version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{}", self.version) };

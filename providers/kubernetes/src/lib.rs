@@ -8,6 +8,8 @@ mod change;
 mod cluster;
 mod connect;
 mod error;
+mod following;
+mod handed;
 mod kinds;
 mod lower;
 mod names;
@@ -55,6 +57,7 @@ impl Platform for Kubernetes {
             commands_once: true,
             fenced: true,
             rolls: true,
+            controllers: vec!["flagger".into(), "argo".into()],
             at_once: connect::TURNS,
             exclusive_ports: false,
             immutable: vec!["namespace".into(), "volumes".into(), "workload".into()],

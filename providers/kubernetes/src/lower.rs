@@ -1,8 +1,11 @@
 //! A service in the words of Kubernetes: pure, so that what dax would write can be compared with what is there.
 
+mod argo;
+mod flagger;
 mod front;
 mod pod;
 
+pub(crate) use flagger::{made as made_by_flagger, primary};
 pub(crate) use front::{Traffic, front};
 pub(crate) use pod::{job, supplies, supplies_name};
 
@@ -107,8 +110,14 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
         return object;
     }
     object["spec"] = json!({"selector": {"matchLabels": slot.selector}, "template": template});
-    if !of.settings.autoscaled() {
+    if !of.settings.replicas_are_others() {
         object["spec"]["replicas"] = json!(held.replicas);
+    }
+    if let Some(handed) = of.settings.handed().filter(|_| kind == kinds::ROLLOUT) {
+        object["spec"]["strategy"] = argo::strategy(of, handed);
+        object["spec"]["progressDeadlineSeconds"] = json!(ready_seconds(held.spec));
+        object["spec"]["progressDeadlineAbort"] = json!(true);
+        return object;
     }
     if !slot.adopted {
         object["spec"]["revisionHistoryLimit"] = json!(2);

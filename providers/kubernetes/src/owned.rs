@@ -138,6 +138,14 @@ fn owner(live: &Json, steps: &[Step<'_>]) -> String {
     owners.last().map(|(_, manager)| (*manager).to_owned()).unwrap_or_default()
 }
 
+/// Whether a leaf is dax's, by what it applied.
+pub(crate) fn by_dax(live: &Json, path: &[&str]) -> bool {
+    let steps: Vec<Step<'_>> = path.iter().map(|name| Step::Field(name)).collect();
+    let entries = live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
+    let mut ours = entries.filter(|entry| names::text_at(entry, "/manager") == MANAGER && names::text_at(entry, "/subresource").is_empty());
+    ours.any(|entry| entry.get("fieldsV1").is_some_and(|fields| owns(fields, &steps)))
+}
+
 fn owns(fields: &Json, steps: &[Step<'_>]) -> bool {
     let Some((step, rest)) = steps.split_first() else { return true };
     let Some(fields) = fields.as_object() else { return false };

@@ -2,11 +2,14 @@
 
 mod foreign;
 mod holding;
+mod serving;
 
 pub(crate) use foreign::service as foreign;
-pub(crate) use holding::{Holding, holding, slot_of};
+pub(crate) use holding::{Holding, holding, observed, slot_of};
+pub(crate) use serving::{ask as ask_serving, put as put_serving, revision_of, target};
 
 use crate::cluster::Cluster;
+use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Of, Slot, Traffic};
 use crate::names;
@@ -29,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) fence: Option<Fence>,
     /// Deployments beside the one that is called as the service.
     pub(crate) slots: BTreeSet<String>,
+    /// The revision that gives way while a controller beside dax is at work, with its fields.
+    pub(crate) former: Option<(RevisionId, Value)>,
     /// Of the ConfigMap; empty before it is made.
     pub(crate) version: String,
 }
@@ -46,6 +51,7 @@ impl Record {
             routes: parse("routes").and_then(|routes| serde_json::from_value(routes).ok()).unwrap_or_default(),
             fence: parse("fence").and_then(|fence| serde_json::from_value(fence).ok()).flatten(),
             slots: parse("slots").and_then(|slots| serde_json::from_value(slots).ok()).unwrap_or_default(),
+            former: parse("former").and_then(|former| serde_json::from_value(former).ok()).flatten(),
             version: names::text_at(object, "/metadata/resourceVersion").to_owned(),
         })
     }
@@ -62,6 +68,9 @@ impl Record {
             "fence": text(serde_json::to_string(&self.fence)),
             "slots": text(serde_json::to_string(&self.slots)),
         });
+        if let Some(former) = &self.former {
+            object["data"]["former"] = text(serde_json::to_string(former));
+        }
         if !self.version.is_empty() {
             object["metadata"]["resourceVersion"] = json!(self.version);
         }
@@ -77,7 +86,8 @@ impl Record {
 pub(crate) fn traffic<'a>(record: &'a Record, slots: &BTreeMap<&RevisionId, &'a Slot>) -> Traffic<'a> {
     let shares = record.traffic.iter().filter_map(|(revision, share)| Some((*slots.get(revision)?, *share)));
     let routes = record.routes.iter().filter_map(|route| Some((*slots.get(route.revision())?, route)));
-    Traffic { shares: shares.collect(), routes: routes.collect() }
+    let main = record.traffic.iter().max_by_key(|(_, share)| **share).map(|(revision, _)| revision);
+    Traffic { shares: shares.collect(), routes: routes.collect(), revision: main }
 }
 
 /// Objects by kind and name.
@@ -100,6 +110,10 @@ pub(crate) fn service(record: &Record, object: &str, holdings: &[Holding], objec
     let whole = record.traffic.keys().chain(record.routes.iter().map(Route::revision)).all(held);
     live.traffic =
         record.traffic.iter().filter(|(revision, _)| held(revision)).map(|(revision, share)| (named(revision), *share)).collect();
+    if holdings.iter().any(|holding| holding.share.is_some()) {
+        let shares = holdings.iter().filter_map(|holding| Some((holding.revision.clone(), holding.share.filter(|share| *share > 0)?)));
+        live.traffic = shares.collect();
+    }
     let of = record.of(object);
     let slots: BTreeMap<&RevisionId, &Slot> = holdings.iter().map(|holding| (&holding.wrote, &holding.slot)).collect();
     let traffic = traffic(record, &slots);
@@ -187,6 +201,11 @@ fn further(records: &BTreeMap<String, Record>) -> BTreeSet<Kind> {
         let each =
             [("autoscale", kinds::AUTOSCALER), ("min_available", kinds::BUDGET), ("ingress", kinds::INGRESS), ("route", kinds::HTTP_ROUTE)];
         kinds.extend(Some(Settings(&record.settings).workload()).filter(|kind| *kind != kinds::DEPLOYMENT));
+        match Settings(&record.settings).controller() {
+            Some(Controller::Flagger) => kinds.extend([kinds::CANARY, kinds::METRIC_TEMPLATE]),
+            Some(Controller::Argo) => drop(kinds.insert(kinds::ANALYSIS_TEMPLATE)),
+            None => {}
+        }
         kinds.extend(each.iter().filter(|(name, _)| has(name)).map(|(_, kind)| *kind));
     }
     kinds
@@ -225,20 +244,32 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
     objects.extend(services.into_iter().map(|object| named(kinds::SERVICE, object)));
     objects.extend(accounts.into_iter().map(|object| named(kinds::SERVICE_ACCOUNT, object)));
     objects.extend(more.into_iter().flatten().map(|(kind, object)| named(kind, object)));
-    let mut by_service: BTreeMap<&str, Vec<&Json>> = BTreeMap::new();
-    let workloads = objects.iter().filter(|((kind, _), _)| [kinds::STATEFUL_SET, kinds::CRON_JOB].contains(kind)).map(|(_, object)| object);
-    for deployment in deployments.iter().chain(workloads) {
+    let mut by_service: BTreeMap<&str, Vec<(Kind, &Json)>> = BTreeMap::new();
+    let workloads = objects.iter().filter(|((kind, _), _)| kind.holds_pods()).map(|((kind, _), object)| (*kind, object));
+    for (kind, workload) in deployments.iter().map(|deployment| (kinds::DEPLOYMENT, deployment)).chain(workloads) {
         if let Some(name) =
-            names::meta(deployment, "labels", names::NAME).filter(|_| names::meta(deployment, "annotations", names::SPEC).is_some())
+            names::meta(workload, "labels", names::NAME).filter(|_| names::meta(workload, "annotations", names::SPEC).is_some())
         {
-            by_service.entry(name).or_default().push(deployment);
+            by_service.entry(name).or_default().push((kind, workload));
         }
     }
     let mut all = BTreeMap::new();
     for (object, record) in known.iter().filter(|(_, record)| record.environment == scope.environment.as_str()) {
         let of = record.of(object);
         let held = by_service.get(object.as_str()).into_iter().flatten();
-        let holdings: Vec<Holding> = held.filter_map(|deployment| holding(&of, deployment)).collect();
+        let held: Vec<&Json> = held.filter(|(kind, _)| *kind == of.settings.workload()).map(|(_, object)| *object).collect();
+        let mut holdings: Vec<Holding> = held.iter().filter_map(|deployment| holding(&of, deployment)).collect();
+        let name = target(record, &holdings).map(|target| target.slot.name.clone()).unwrap_or_default();
+        let called = |name: String| move |object: &&&Json| names::text_at(object, "/metadata/name") == name;
+        if let (Some(controller), Some(target)) = (of.settings.controller(), held.iter().find(called(name.clone()))) {
+            let primary = || deployments.iter().collect::<Vec<_>>().iter().find(called(lower::primary(&name))).copied();
+            let canary = || objects.get(&(kinds::CANARY, object.clone()));
+            let serving = match controller {
+                Controller::Flagger => primary().zip(canary()).and_then(|(primary, canary)| serving::of_flagger(primary, canary)),
+                Controller::Argo => ask_serving(cluster, &of, target).await?,
+            };
+            serving.into_iter().for_each(|serving| put_serving(&mut holdings, serving, record));
+        }
         all.insert(Name::new(&record.service), service(record, object, &holdings, Some(&objects)));
     }
     // What somebody else has under a name that is asked for.

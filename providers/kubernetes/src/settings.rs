@@ -2,6 +2,7 @@
 //!
 //! Their types and defaults stand in `std/kubernetes`; a test holds that the two agree.
 
+use crate::handed::{self, Controller, Handed};
 use crate::kinds::{self, Kind};
 use dax_core::{Name, Value};
 use serde_json::Value as Json;
@@ -62,18 +63,34 @@ impl<'s> Settings<'s> {
         ports.filter_map(|(name, port)| Some((name.as_str(), port.as_int()?))).collect()
     }
 
+    /// What was handed over to a controller beside dax, and to which one.
+    pub(crate) fn handed(self) -> Option<Handed<'s>> {
+        Handed::of(self.get("strategy")?)
+    }
+
+    /// The controller that carries strategies out, if one does.
+    pub(crate) fn controller(self) -> Option<Controller> {
+        self.handed().map(|handed| handed.by)
+    }
+
     /// The kind of the objects that hold the pods.
     pub(crate) fn workload(self) -> Kind {
         match self.text("workload") {
+            _ if self.controller() == Some(Controller::Argo) => kinds::ROLLOUT,
             Some("stateful_set") => kinds::STATEFUL_SET,
             Some("cron_job") => kinds::CRON_JOB,
             _ => kinds::DEPLOYMENT,
         }
     }
 
-    /// Whether the replicas are somebody else's.
+    /// Whether an autoscaler says how many replicas there are.
     pub(crate) fn autoscaled(self) -> bool {
         self.get("autoscale").is_some()
+    }
+
+    /// Whether somebody else says how many replicas a Deployment has.
+    pub(crate) fn replicas_are_others(self) -> bool {
+        self.autoscaled() || self.controller() == Some(Controller::Flagger)
     }
 
     /// Whether weights divide the traffic, and not numbers of replicas.
@@ -129,6 +146,7 @@ pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<
             problems.push("`autoscale` has a `min` above its `max`".to_owned());
         }
     }
+    problems.extend(settings.handed().into_iter().flat_map(|handed| handed::problems(handed, settings)));
     problems
 }
 

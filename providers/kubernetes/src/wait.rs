@@ -4,6 +4,7 @@ use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{Of, Slot};
 use crate::names;
+use crate::read::observed;
 use crate::settings::Settings;
 use crate::watching;
 use dax_core::{RevisionId, Value};
@@ -92,11 +93,7 @@ fn number(object: &Json, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Json::as_i64).unwrap_or(0)
 }
 
-fn observed(deployment: &Json) -> bool {
-    number(deployment, "/status/observedGeneration") >= number(deployment, "/metadata/generation")
-}
-
-fn complete(deployment: &Json) -> bool {
+pub(crate) fn complete(deployment: &Json) -> bool {
     let wanted = number(deployment, "/spec/replicas");
     let all = ["/status/updatedReplicas", "/status/replicas", "/status/availableReplicas"];
     observed(deployment) && all.iter().all(|pointer| number(deployment, pointer) == wanted)

@@ -165,7 +165,7 @@ async fn list(api: &Api, view: &View, kind: Kind, namespace: &str) -> Result<Str
 async fn follow(api: &Api, seen: &Weak<View>, kind: Kind, namespace: &str, mut version: String) {
     loop {
         let Some(view) = seen.upgrade() else { return };
-        let told = match api.watch(kind, namespace, &version).await {
+        let told = match api.watch(kind, namespace, &version, None).await {
             Ok(events) => {
                 drop(view);
                 pin_mut!(events);

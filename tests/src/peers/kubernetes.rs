@@ -22,6 +22,8 @@ pub struct Cluster {
     etcd: u16,
     api: Mutex<Option<Child>>,
     others: Mutex<Vec<Child>>,
+    /// Controllers that run beside it.
+    running: Mutex<std::collections::BTreeSet<String>>,
     /// The context of its kubeconfig.
     pub context: &'static str,
 }
@@ -104,7 +106,8 @@ fn start(context: &'static str) -> Option<Cluster> {
     certificates(&folder);
     std::fs::write(folder.join("tokens.csv"), format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n")).expect("a file");
     std::fs::write(folder.join("pod.log"), "2026-01-01T00:00:00.000000000Z stdout F listening on 8080\n2026-01-01T00:00:01.000000000Z stderr F fatal: cannot reach the database\n").expect("a file");
-    let cluster = Cluster { folder, programs, port, etcd, api: Mutex::default(), others: Mutex::default(), context };
+    let cluster =
+        Cluster { folder, programs, port, etcd, api: Mutex::default(), others: Mutex::default(), running: Mutex::default(), context };
     cluster.store();
     cluster.start_api();
     cluster.wait_ready();
@@ -177,9 +180,14 @@ impl Cluster {
     }
 
     fn run(&self, name: &str, args: &[String]) -> Child {
+        self.run_at(&self.programs.join(name), args)
+    }
+
+    fn run_at(&self, program: &Path, args: &[String]) -> Child {
+        let name = program.file_name().and_then(std::ffi::OsStr::to_str).expect("a program has a name");
         let log = std::fs::File::create(self.folder.join(format!("{name}.log"))).expect("a log");
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(self.programs.join(name)).args(args).current_dir(&self.folder);
+        command.args(["--pdeathsig", "KILL"]).arg(program).args(args).current_dir(&self.folder);
         command.stdout(log.try_clone().expect("a log")).stderr(log);
         spawn(command)
     }
@@ -300,8 +308,50 @@ impl Cluster {
 
     /// Makes the type HTTPRoute known.
     pub fn gateway_api(&self) {
-        let path = self.programs.join("gateway.networking.k8s.io_httproutes.yaml");
-        self.kubectl(&["apply", "--server-side", "-f", &path.display().to_string()]);
-        self.kubectl(&["wait", "--for=condition=Established", "crd/httproutes.gateway.networking.k8s.io", "--timeout=30s"]);
+        self.know(&self.programs.join("gateway.networking.k8s.io_httproutes.yaml"));
+    }
+
+    /// Makes the types of a file known.
+    fn know(&self, path: &Path) {
+        let path = path.display().to_string();
+        self.kubectl(&["apply", "--server-side", "-f", &path]);
+        self.kubectl(&["wait", "--for=condition=Established", "-f", &path, "--timeout=30s"]);
+    }
+
+    /// Has a controller run, once: its types are known first. Nothing where it was not built.
+    fn controller(&self, name: &str, folder: &str, module: &str, program: &str, args: &[String]) -> bool {
+        let Some(built) = built(folder, module).filter(|built| built.join(program).is_file()) else {
+            missing(name);
+            return false;
+        };
+        let mut running = self.running.lock().expect("nobody fails with this lock");
+        if running.insert(program.to_owned()) {
+            let files = std::fs::read_dir(&built).expect("a folder").flatten().map(|entry| entry.path());
+            files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).for_each(|path| self.know(&path));
+            let args = [&[format!("--kubeconfig={}", self.kubeconfig().display())], args].concat();
+            let child = self.run_at(&built.join(program), &args);
+            self.others.lock().expect("nobody fails with this lock").push(child);
+        }
+        true
+    }
+
+    /// Has Flagger run.
+    pub fn flagger(&self) -> bool {
+        self.gateway_api();
+        let args = [
+            "--mesh-provider=kubernetes".to_owned(),
+            "--control-loop-interval=1s".to_owned(),
+            // It asks a Prometheus only where a Canary names its own.
+            "--log-level=info".to_owned(),
+            format!("--port={}", free_port()),
+        ];
+        self.controller("Flagger", "flagger", "github.com/fluxcd/flagger", "flagger", &args)
+    }
+
+    /// Has Argo Rollouts run.
+    pub fn argo_rollouts(&self) -> bool {
+        let ports = [format!("--metricsPort={}", free_port()), format!("--healthzPort={}", free_port())];
+        let args = [&ports[..], &["--leader-elect=false".to_owned(), "--namespace=argo-rollouts".to_owned()]].concat();
+        self.controller("Argo-Rollouts", "argo-rollouts", "github.com/argoproj/argo-rollouts", "rollouts-controller", &args)
     }
 }

@@ -35,6 +35,29 @@ pub(super) const KUBERNETES: Build = Build {
     versions: &["k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"],
 };
 
+/// The controllers to which a strategy can be handed over, with what they teach the API server.
+pub(super) const FLAGGER: Build = Build {
+    folder: "flagger",
+    module: "github.com/fluxcd/flagger",
+    programs: &[("github.com/fluxcd/flagger/cmd/flagger", "flagger")],
+    files: &[("github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml")],
+    versions: &[],
+};
+
+pub(super) const ARGO: Build = Build {
+    folder: "argo-rollouts",
+    module: "github.com/argoproj/argo-rollouts",
+    programs: &[("github.com/argoproj/argo-rollouts/cmd/rollouts-controller", "rollouts-controller")],
+    files: &[
+        ("github.com/argoproj/argo-rollouts", "manifests/crds/rollout-crd.yaml"),
+        ("github.com/argoproj/argo-rollouts", "manifests/crds/analysis-run-crd.yaml"),
+        ("github.com/argoproj/argo-rollouts", "manifests/crds/analysis-template-crd.yaml"),
+        ("github.com/argoproj/argo-rollouts", "manifests/crds/cluster-analysis-template-crd.yaml"),
+        ("github.com/argoproj/argo-rollouts", "manifests/crds/experiment-crd.yaml"),
+    ],
+    versions: &[],
+};
+
 impl Build {
     fn source(&self, root: &Path) -> PathBuf {
         root.join("tests/peers").join(self.folder)

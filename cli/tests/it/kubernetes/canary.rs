@@ -1,10 +1,8 @@
 //! Traffic divided on purpose: by the weights of an HTTPRoute, of an Ingress, or by replicas, and watched by a real Prometheus.
 
-use super::{apply, plan, project};
+use super::{apply, plan, project, while_looking};
 use dax_tests::peers::kubernetes::{Cluster, cluster};
 use dax_tests::peers::prometheus::{Prometheus, prometheus};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const SERVICE: &str = "
 service web {
@@ -57,32 +55,19 @@ fn with_prometheus(text: &str) -> String {
 
 /// The weights of an HTTPRoute as they follow on one another while something is done.
 fn weights_during(cluster: &Cluster, namespace: &str, work: impl FnOnce()) -> Vec<Vec<u64>> {
-    let (seen, over) = (Mutex::new(Vec::<Vec<u64>>::new()), AtomicBool::new(false));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !over.load(Ordering::Relaxed) {
-                let found = cluster.json(&["-n", namespace, "get", "httproute", "web"]);
-                let rules = found["spec"]["rules"].as_array().expect("rules");
-                let backends = rules.last().expect("a rule")["backendRefs"].as_array().cloned().unwrap_or_default();
-                let mut weights: Vec<u64> = backends.iter().filter_map(|one| one["weight"].as_u64()).collect();
-                weights.sort_unstable();
-                let mut seen = seen.lock().expect("nobody fails with this lock");
-                if seen.last() != Some(&weights) {
-                    seen.push(weights);
-                }
-            }
-        });
-        /// Whoever watches ends with what is watched, however that ends.
-        struct Over<'o>(&'o AtomicBool);
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
+    let mut seen = Vec::<Vec<u64>>::new();
+    let look = || {
+        let found = cluster.json(&["-n", namespace, "get", "httproute", "web"]);
+        let rules = found["spec"]["rules"].as_array().expect("rules");
+        let backends = rules.last().expect("a rule")["backendRefs"].as_array().cloned().unwrap_or_default();
+        let mut weights: Vec<u64> = backends.iter().filter_map(|one| one["weight"].as_u64()).collect();
+        weights.sort_unstable();
+        if seen.last() != Some(&weights) {
+            seen.push(weights);
         }
-        let _over = Over(&over);
-        work();
-    });
-    seen.into_inner().expect("nobody fails with this lock")
+    };
+    while_looking(look, work);
+    seen
 }
 
 #[test]

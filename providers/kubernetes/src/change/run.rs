@@ -30,16 +30,9 @@ pub(super) async fn command(cluster: &Cluster, of: &Of<'_>, held: Held<'_>, comm
             return Err(ProviderError::Refused { message: failure(cluster, of, &name, &job).await });
         }
         let version = names::text_at(&job, "/metadata/resourceVersion");
-        let events = cluster.watch(kinds::JOB, of.namespace(), version).await?;
+        let events = cluster.watch(kinds::JOB, of.namespace(), version, Some(&name)).await?;
         pin_mut!(events);
-        let ours = async {
-            while let Some(Ok(event)) = events.next().await {
-                if names::text_at(&event, "/object/metadata/name") == name {
-                    return;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LOOK, ours).await;
+        let _ = tokio::time::timeout(LOOK, events.next()).await;
     }
 }
 

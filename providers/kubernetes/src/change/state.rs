@@ -21,6 +21,8 @@ pub(super) struct State {
     /// As it stands on the server.
     saved: Option<Record>,
     pub(super) holdings: Vec<Holding>,
+    /// The same as dax wrote them, whatever a controller beside it has made of it so far.
+    pub(super) told: Vec<Holding>,
     /// What stood in front of the pods when the call came.
     pub(super) before: Vec<(Kind, Json)>,
     fence: dax_provider_api::Fence,
@@ -54,6 +56,7 @@ impl State {
             record: None,
             saved: None,
             holdings: Vec::new(),
+            told: Vec::new(),
             before: Vec::new(),
             fence: call.fence.clone(),
             taken: Vec::new(),
@@ -75,7 +78,11 @@ impl State {
             let foreign = state.foreign(cluster).await?;
             live = live.or(foreign);
         }
-        call.expect.check(live.as_ref())?;
+        call.expect.check(live.as_ref()).or_else(|conflict| {
+            // A controller beside dax may be on its way still: then what dax told it is what counts.
+            let record = state.saved.as_ref().filter(|_| state.holdings != state.told).ok_or(conflict)?;
+            call.expect.check(Some(&read::service(record, &state.object, &state.told, objects.as_ref())))
+        })?;
         Ok(state)
     }
 
@@ -117,7 +124,14 @@ impl State {
         let deployments: Vec<Json> = futures::future::try_join_all(found).await?.into_iter().flatten().collect();
         let of = record.of(&self.object);
         self.taken = deployments.iter().map(|deployment| names::text_at(deployment, "/metadata/name").to_owned()).collect();
-        self.holdings = deployments.iter().filter_map(|deployment| holding(&of, deployment)).collect();
+        self.told = deployments.iter().filter_map(|deployment| holding(&of, deployment)).collect();
+        self.holdings.clone_from(&self.told);
+        let called = |name: &str| deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == name);
+        if let Some(target) = read::target(record, &self.told).and_then(|target| called(&target.slot.name))
+            && let Some(serving) = read::ask_serving(cluster, &of, target).await?
+        {
+            read::put_serving(&mut self.holdings, serving, record);
+        }
         if self.before.is_empty()
             && let Some(saved) = &self.saved
         {
@@ -165,6 +179,24 @@ impl State {
         }
     }
 
+    /// Remembers the revision that gives way to another while a controller beside dax is at work.
+    pub(super) fn note_former(&mut self, revision: &RevisionId) {
+        let found = self.told.iter().find(|holding| holding.revision == *revision);
+        if let (Some(record), Some(found)) = (&mut self.record, found) {
+            record.former = Some((revision.clone(), found.spec.clone()));
+        }
+    }
+
+    /// What dax wrote, where a controller beside it makes of it what serves.
+    pub(super) fn target(&self) -> Option<&Holding> {
+        read::target(self.record.as_ref()?, &self.told)
+    }
+
+    /// What is to hold another revision from now on: where a controller beside dax decides, always the same.
+    pub(super) fn target_or(&self, from: &RevisionId) -> Option<&Holding> {
+        if self.of().settings.controller().is_some() { self.target() } else { self.holding(from) }
+    }
+
     pub(super) fn settle_routes(&mut self, routes: Vec<Route>) {
         if let Some(record) = &mut self.record {
             record.routes = routes;
@@ -177,7 +209,10 @@ impl State {
     pub(super) async fn guard(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
         let Some(record) = &self.record else { return Ok(()) };
         let guarded = match &self.saved {
-            Some(saved) => Record { fence: record.fence.clone(), slots: record.slots.clone(), ..saved.clone() },
+            Some(saved) => {
+                let (fence, slots, former) = (record.fence.clone(), record.slots.clone(), record.former.clone());
+                Record { fence, slots, former, ..saved.clone() }
+            }
             None => record.clone(),
         };
         self.put(cluster, &guarded).await?;
@@ -249,7 +284,8 @@ impl State {
 
     /// Nothing is sent to where nobody answers.
     pub(super) fn must_be_ready<'r>(&self, revisions: impl Iterator<Item = &'r RevisionId>, what: &str) -> Result<(), ProviderError> {
-        for revision in revisions {
+        let others = self.of().settings.controller().is_some();
+        for revision in revisions.filter(|_| !others) {
             if self.holding(revision).is_none_or(|holding| holding.ready < 1) {
                 return Err(ProviderError::Refused { message: format!("revision {revision} is not ready for {what}") });
             }

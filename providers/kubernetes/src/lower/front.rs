@@ -3,10 +3,11 @@
 //! Sources: <https://gateway-api.sigs.k8s.io/reference/spec/>,
 //! <https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary>.
 
-use super::{Of, Slot};
+use super::{Of, Slot, argo, flagger};
+use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::{names, settings};
-use dax_core::{Route, Value, WHOLE};
+use dax_core::{RevisionId, Route, Value, WHOLE};
 use serde_json::{Map, Value as Json, json};
 
 /// Who gets the requests.
@@ -15,11 +16,13 @@ pub(crate) struct Traffic<'a> {
     pub(crate) shares: Vec<(&'a Slot, u32)>,
     /// Requests that go elsewhere.
     pub(crate) routes: Vec<(&'a Slot, &'a Route)>,
+    /// The revision with the largest share.
+    pub(crate) revision: Option<&'a RevisionId>,
 }
 
 impl<'a> Traffic<'a> {
     /// The slot with the largest share.
-    fn main(&self) -> Option<&'a Slot> {
+    pub(super) fn main(&self) -> Option<&'a Slot> {
         self.shares.iter().max_by_key(|(slot, share)| (*share, std::cmp::Reverse(&slot.name))).map(|(slot, _)| *slot)
     }
 
@@ -39,6 +42,46 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
         account["automountServiceAccountToken"] = json!(false);
         all.push((kinds::SERVICE_ACCOUNT, account));
     }
+    match of.settings.controller() {
+        Some(controller) => all.extend(handed_over(of, traffic, controller)?),
+        None => all.extend(own(of, traffic)?),
+    }
+    all.extend(autoscaler(of, traffic).map(|scaler| (kinds::AUTOSCALER, scaler)));
+    all.extend(budget(of).map(|budget| (kinds::BUDGET, budget)));
+    Ok(all)
+}
+
+/// What stands in front of pods whose traffic a controller beside dax divides.
+fn handed_over(of: &Of<'_>, traffic: &Traffic<'_>, controller: Controller) -> Result<Vec<(Kind, Json)>, String> {
+    let Some(handed) = of.settings.handed() else { return Ok(Vec::new()) };
+    // The controller makes the second Ingress of its own from this one.
+    let mut all: Vec<(Kind, Json)> =
+        of.settings.get("ingress").map(|config| (kinds::INGRESS, ingress(of, config, of.object, of.object))).into_iter().collect();
+    if controller == Controller::Flagger {
+        all.extend(flagger::objects(of, traffic, handed)?);
+        return Ok(all);
+    }
+    all.extend(argo::template(of, handed)?);
+    let second = argo::second(of, handed);
+    // Where there are two Services, Argo says which pods are behind which.
+    let selected = traffic.main().filter(|_| second.is_none());
+    for name in std::iter::once(of.object.to_owned()).chain(second) {
+        let mut address = service(of, &name, &Map::new(), false);
+        match selected {
+            Some(slot) => address["spec"]["selector"] = json!(slot.selector),
+            None => drop(address["spec"].as_object_mut().and_then(|spec| spec.remove("selector"))),
+        }
+        if name == of.object {
+            expose(of, &mut address);
+        }
+        all.push((kinds::SERVICE, address));
+    }
+    Ok(all)
+}
+
+/// What stands in front of pods whose traffic dax divides.
+fn own(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
+    let mut all = Vec::new();
     if of.settings.weighted() {
         let backend = |slot: &Slot| (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector, slot.adopted));
         all.extend(traffic.slots().into_iter().map(backend));
@@ -51,16 +94,19 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
     if !of.settings.ports().is_empty() {
         let found = traffic.shares.iter().any(|(slot, _)| slot.adopted);
         let mut stable = service(of, of.object, &stable_selector(of, traffic)?, found);
-        match of.settings.text("exposure") {
-            Some("node_port") => stable["spec"]["type"] = json!("NodePort"),
-            Some("load_balancer") => stable["spec"]["type"] = json!("LoadBalancer"),
-            _ => {}
-        }
+        expose(of, &mut stable);
         all.push((kinds::SERVICE, stable));
     }
-    all.extend(autoscaler(of, traffic).map(|scaler| (kinds::AUTOSCALER, scaler)));
-    all.extend(budget(of).map(|budget| (kinds::BUDGET, budget)));
     Ok(all)
+}
+
+/// Says who reaches a Service.
+fn expose(of: &Of<'_>, service: &mut Json) {
+    match of.settings.text("exposure") {
+        Some("node_port") => service["spec"]["type"] = json!("NodePort"),
+        Some("load_balancer") => service["spec"]["type"] = json!("LoadBalancer"),
+        _ => {}
+    }
 }
 
 /// A Service. Ports of pods are named, so that each revision may have its own numbers; pods that dax found may lack the names.
@@ -90,12 +136,21 @@ fn stable_selector(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Map<String, Jso
     Ok(alike)
 }
 
-fn hosts(value: &Value) -> Vec<String> {
+pub(super) fn hosts(value: &Value) -> Vec<String> {
     value.get("hosts").map_or(&[][..], Value::items).iter().filter_map(|host| Some(host.as_str()?.to_owned())).collect()
 }
 
-fn path(value: &Value) -> &str {
+pub(super) fn path(value: &Value) -> &str {
     value.get("path").and_then(Value::as_str).unwrap_or("/")
+}
+
+/// The Gateway of a route, as an object refers to it.
+pub(super) fn parent(route: &Value) -> Json {
+    let gateway = route.get("gateway").and_then(Value::as_str).unwrap_or_default();
+    match gateway.split_once('/') {
+        Some((namespace, name)) => json!({"name": name, "namespace": namespace}),
+        None => json!({"name": gateway}),
+    }
 }
 
 fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
@@ -103,11 +158,7 @@ fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
     let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
     let backend = |slot: &Slot, weight: u32| json!({"name": names::backend(&slot.name), "port": port, "weight": weight});
     let mut object = of.head(kinds::HTTP_ROUTE, of.object);
-    let gateway = config.get("gateway").and_then(Value::as_str).unwrap_or_default();
-    let parent = match gateway.split_once('/') {
-        Some((namespace, name)) => json!({"name": name, "namespace": namespace}),
-        None => json!({"name": gateway}),
-    };
+    let parent = parent(config);
     let prefix = json!({"type": "PathPrefix", "value": path(config)});
     let mut rules = Vec::new();
     let mut filters = Vec::new();
@@ -141,25 +192,11 @@ fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
 /// The Ingress, and beside it the one that ingress-nginx reads as a canary.
 fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
     let Some(config) = of.settings.get("ingress") else { return Ok(Vec::new()) };
-    let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
-    let ingress = |name: &str, backend: &str| {
-        let mut object = of.head(kinds::INGRESS, name);
-        let path = json!({"path": path(config), "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": port}}}});
-        let rules: Vec<Json> = hosts(config).into_iter().map(|host| json!({"host": host, "http": {"paths": [path]}})).collect();
-        object["spec"] = json!({"rules": rules});
-        if let Some(class) = config.get("class").and_then(Value::as_str) {
-            object["spec"]["ingressClassName"] = json!(class);
-        }
-        if let Some(secret) = config.get("tls").and_then(Value::as_str) {
-            object["spec"]["tls"] = json!([{"hosts": hosts(config), "secretName": secret}]);
-        }
-        object
-    };
     let mut all = Vec::new();
     let other = traffic.shares.iter().find(|(slot, _)| traffic.main().is_none_or(|main| main.name != slot.name));
     let routed = traffic.routes.first();
     if let Some((slot, share)) = other.copied().or_else(|| routed.map(|(slot, _)| (*slot, 0))) {
-        let mut canary = ingress(&format!("{}-canary", of.object), &names::backend(&slot.name));
+        let mut canary = ingress(of, config, &format!("{}-canary", of.object), &names::backend(&slot.name));
         if share % 100 != 0 {
             return Err("ingress-nginx has weights in whole percents".to_owned());
         }
@@ -178,8 +215,23 @@ fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, St
         }
         all.push((kinds::INGRESS, canary));
     }
-    all.push((kinds::INGRESS, ingress(of.object, of.object)));
+    all.push((kinds::INGRESS, ingress(of, config, of.object, of.object)));
     Ok(all)
+}
+
+fn ingress(of: &Of<'_>, config: &Value, name: &str, backend: &str) -> Json {
+    let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
+    let mut object = of.head(kinds::INGRESS, name);
+    let path = json!({"path": path(config), "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": port}}}});
+    let rules: Vec<Json> = hosts(config).into_iter().map(|host| json!({"host": host, "http": {"paths": [path]}})).collect();
+    object["spec"] = json!({"rules": rules});
+    if let Some(class) = config.get("class").and_then(Value::as_str) {
+        object["spec"]["ingressClassName"] = json!(class);
+    }
+    if let Some(secret) = config.get("tls").and_then(Value::as_str) {
+        object["spec"]["tls"] = json!([{"hosts": hosts(config), "secretName": secret}]);
+    }
+    object
 }
 
 fn autoscaler(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
@@ -190,7 +242,7 @@ fn autoscaler(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
     let share = config.get("cpu").and_then(Value::as_f64).unwrap_or(80.0).round().to_string();
     let cpu = json!({"name": "cpu", "target": {"type": "Utilization", "averageUtilization": share.parse::<i64>().unwrap_or(80)}});
     object["spec"] = json!({
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": target.name},
+        "scaleTargetRef": {"apiVersion": of.settings.workload().version, "kind": of.settings.workload().name, "name": target.name},
         "minReplicas": number("min").unwrap_or(1),
         "maxReplicas": number("max").unwrap_or(1),
         "metrics": [{"type": "Resource", "resource": cpu}],
@@ -201,7 +253,9 @@ fn autoscaler(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
 fn budget(of: &Of<'_>) -> Option<Json> {
     let least = of.settings.get("min_available")?;
     let mut object = of.head(kinds::BUDGET, of.object);
-    let labels = json!({names::NAME: of.object, names::ENVIRONMENT: of.environment});
+    // Flagger gives the pods that serve a name of their own.
+    let alike = if of.settings.controller() == Some(Controller::Flagger) { flagger::ALIKE } else { names::NAME };
+    let labels = json!({alike: of.object, names::ENVIRONMENT: of.environment});
     object["spec"] = json!({"minAvailable": settings::json(least), "selector": {"matchLabels": labels}});
     Some(object)
 }

@@ -4,6 +4,7 @@
 //! <https://kubernetes.io/docs/concepts/security/pod-security-standards/>.
 
 use super::{Held, Of, Slot};
+use crate::handed::Controller;
 use crate::{kinds, names, quantity, settings};
 use dax_core::{Name, SecretRef, Value};
 use dax_provider_api::Secrets;
@@ -205,6 +206,10 @@ pub(crate) fn supplies(of: &Of<'_>, held: Held<'_>, secrets: &Secrets) -> Vec<(k
         let mut object = of.head(kind, &name);
         object["metadata"]["labels"][names::REVISION] = json!(held.revision.0.as_str());
         object["immutable"] = json!(true);
+        if of.settings.controller() == Some(Controller::Flagger) {
+            // They never change, and go with their revision: Flagger need not make copies of them.
+            object["metadata"]["annotations"]["flagger.app/config-tracking"] = json!("disabled");
+        }
         object
     };
     if !values.is_empty() {

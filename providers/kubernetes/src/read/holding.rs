@@ -17,15 +17,29 @@ pub(crate) struct Holding {
     pub(crate) revision: RevisionId,
     pub(crate) spec: Value,
     pub(crate) replicas: i64,
+    /// As many as dax asked for.
+    pub(crate) wanted: i64,
     /// As many as there are to be now, whoever says so.
     pub(crate) live_replicas: i64,
     pub(crate) ready: i64,
+    /// What of the traffic it has, where a controller beside dax says so.
+    pub(crate) share: Option<u32>,
+    /// Whether dax says how many replicas there are.
+    pub(crate) owns_replicas: bool,
     /// Rises with each change of what the Deployment is to be.
     pub(crate) generation: i64,
     /// What else of the Deployment somebody changed.
     pub(crate) edits: Vec<Edit>,
     /// Who changed what of the revision.
     pub(crate) changed_by: BTreeMap<Name, Name>,
+}
+
+impl Holding {
+    /// One of which nothing is known.
+    pub(super) fn bare(&self) -> Self {
+        let (edits, changed_by) = Default::default();
+        Self { edits, changed_by, share: None, owns_replicas: false, generation: 0, ..self.clone() }
+    }
 }
 
 /// The slot that a Deployment is.
@@ -59,12 +73,15 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
     let mut found = Holding {
         revision: wrote.clone(),
         spec: spec.clone(),
-        replicas: if of.settings.autoscaled() && live > 0 { wanted } else { live },
+        replicas: if of.settings.replicas_are_others() && live > 0 { wanted } else { live },
+        wanted,
         live_replicas: live,
         ready: if kind == kinds::CRON_JOB { live } else { ready(deployment).min(live) },
         generation: deployment.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0),
         edits: Vec::new(),
         changed_by: BTreeMap::new(),
+        share: None,
+        owns_replicas: owned::by_dax(deployment, &["spec", "replicas"]),
         slot,
         wrote: wrote.clone(),
     };
@@ -89,15 +106,24 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
 }
 
 /// Replicas of what is held now that are ready; those of what it held before do not count.
-fn ready(deployment: &Json) -> i64 {
+pub(super) fn ready(deployment: &Json) -> i64 {
     let status = |name: &str| deployment.get("status").and_then(|status| status.get(name)).and_then(Json::as_i64).unwrap_or(0);
-    let generation = deployment.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0);
-    if status("observedGeneration") < generation {
+    if !observed(deployment) {
         return 0;
+    }
+    if names::text_at(deployment, "/kind") == kinds::REPLICA_SET.name {
+        return status("readyReplicas");
     }
     // Pods of both kinds count as ready together; those of the old kind are what is not updated.
     let old = status("replicas") - status("updatedReplicas");
     (status("readyReplicas") - old).min(status("updatedReplicas")).max(0)
+}
+
+/// Whether whoever looks after an object has seen it as it is to be now; Argo Rollouts writes the number as text.
+pub(crate) fn observed(object: &Json) -> bool {
+    let generation = object.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0);
+    let seen = object.pointer("/status/observedGeneration");
+    seen.and_then(|seen| seen.as_i64().or_else(|| seen.as_str()?.parse().ok())).unwrap_or(0) >= generation
 }
 
 /// Puts what somebody changed into the fields of the revision; gives the path there.
