@@ -1,6 +1,7 @@
 //! The real binary on a real control plane, looked at with kubectl.
 
 mod canary;
+mod clouds;
 mod clusters;
 mod connect;
 mod cut;

@@ -292,6 +292,39 @@ pub trait Metrics: Send + Sync {
     fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
 }
 
+/// Where a server is, and how it is known to be the right one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its address.
+    pub url: String,
+    /// The certificates of those who may vouch for it, as PEM in base64; those of this machine without.
+    pub authority: Option<String>,
+}
+
+/// What proves to a server who asks.
+#[derive(Clone)]
+pub struct Bearer {
+    /// The token.
+    pub token: String,
+    /// How long it is good for from now on.
+    pub lasts: Duration,
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bearer").field("token", &"***").field("lasts", &self.lasts).finish()
+    }
+}
+
+/// A system that knows the way to a server: a cloud that runs clusters.
+pub trait Locator: Send + Sync {
+    /// Where the server is.
+    fn locate(&self) -> BoxFuture<'_, Result<Endpoint, ProviderError>>;
+
+    /// A token that is good now.
+    fn bearer(&self) -> BoxFuture<'_, Result<Bearer, ProviderError>>;
+}
+
 /// An instance of a provider as a program writes it.
 #[derive(Clone, Debug, Default)]
 pub struct Instance {

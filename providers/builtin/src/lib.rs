@@ -34,6 +34,10 @@ pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provide
         }),
         #[cfg(feature = "kubernetes")]
         "kubernetes.cluster" => dax_provider_kubernetes::provider(instance, &context.root)?,
+        #[cfg(feature = "eks")]
+        "kubernetes.eks" => dax_provider_kubernetes::located(instance, std::sync::Arc::new(dax_provider_eks::locator(instance)?)),
+        #[cfg(feature = "gke")]
+        "kubernetes.gke" => dax_provider_kubernetes::located(instance, std::sync::Arc::new(dax_provider_gke::locator(instance)?)),
         #[cfg(feature = "prometheus")]
         "prometheus.main" => dax_provider_prometheus::provider(instance)?,
         _ => return Ok(None),

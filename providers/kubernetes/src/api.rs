@@ -1,6 +1,7 @@
 //! One cluster's API: objects as JSON, in few calls, and never faster than agreed.
 
 use crate::error::Answer;
+use crate::keys::Keys;
 use crate::kinds::Kind;
 use crate::names::{self, MANAGER};
 use dax_provider_api::ProviderError;
@@ -21,6 +22,8 @@ pub(crate) struct Api {
     /// What errors call it.
     pub(crate) name: String,
     pub(crate) client: kube::Client,
+    /// What proves who asks, where the client does not know it by itself.
+    pub(crate) keys: Option<Keys>,
     /// The time between two calls.
     pub(crate) rate: DefaultDirectRateLimiter,
     /// Calls at one time.
@@ -58,8 +61,29 @@ impl Api {
     async fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Result<Json, Answer>, ProviderError> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.rate.until_ready().await;
+        let answer = self.ask(method, path, kind, body.clone()).await?;
+        // A key may have been withdrawn before its time.
+        match (&self.keys, answer) {
+            (Some(keys), Err(answer)) if answer.status == 401 => {
+                keys.forget().await;
+                self.ask(method, path, kind, body).await
+            }
+            (_, answer) => Ok(answer),
+        }
+    }
+
+    /// A request to a path; what proves who asks goes with it.
+    async fn request(&self, method: &str, path: &str) -> Result<http::request::Builder, ProviderError> {
+        let request = Request::builder().method(method).uri(path);
+        Ok(match &self.keys {
+            Some(keys) => request.header("authorization", keys.header().await?),
+            None => request,
+        })
+    }
+
+    async fn ask(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Result<Json, Answer>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let request = Request::builder().method(method).uri(path).header("content-type", kind).header("accept", "application/json");
+        let request = self.request(method, path).await?.header("content-type", kind).header("accept", "application/json");
         let request = request.body(Body::from(body)).expect("a method, a path and a header that are well formed");
         let answer = async {
             let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
@@ -235,7 +259,7 @@ impl Api {
         for previous in ["true", "false"] {
             let query = format!("container={}&tailLines={lines}&previous={previous}", names::encode(container));
             let path = format!("{}/log?{query}", crate::kinds::POD.at(namespace, pod));
-            let request = Request::get(path).body(Vec::new()).ok()?;
+            let request = self.request("GET", &path).await.ok()?.body(Vec::new()).ok()?;
             self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if let Ok(Ok(text)) = tokio::time::timeout(self.timeout, self.client.request_text(request)).await
                 && !text.trim().is_empty()
@@ -257,7 +281,7 @@ impl Api {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let only = only.map_or_else(String::new, |name| format!("&fieldSelector={}", names::encode(&format!("metadata.name={name}"))));
         let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", kind.path(namespace));
-        let request = Request::get(path).body(Vec::new()).expect("a path that is well formed");
+        let request = self.request("GET", &path).await?.body(Vec::new()).expect("a path that is well formed");
         let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();
         Ok(lines.and_then(|line| async move { serde_json::from_str(&line).map_err(std::io::Error::other) }))
     }

@@ -1,11 +1,13 @@
-//! How a cluster is reached: a context of a kubeconfig, or the service account of the pod that dax runs in.
+//! How a cluster is reached: a context of a kubeconfig, the service account of the pod that dax runs in, or what a cloud says.
 
 use crate::api::Api;
 use crate::cluster::Cluster;
+use crate::keys::Keys;
 use dax_core::{Name, Value};
-use dax_provider_api::{Instance, ProviderError};
+use dax_provider_api::{Endpoint, Instance, Locator, ProviderError};
 use governor::{Quota, RateLimiter};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::json;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,10 +26,17 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a program says of a cluster.
 pub(crate) struct Config {
     name: Name,
-    context: Option<String>,
-    kubeconfig: Option<PathBuf>,
-    in_cluster: bool,
+    way: Way,
     rate: NonZeroU32,
+}
+
+enum Way {
+    /// A context of a kubeconfig; the default file without a path.
+    Context(String, Option<PathBuf>),
+    /// The service account of the pod.
+    InCluster,
+    /// A cloud knows.
+    Located(Arc<dyn Locator>),
 }
 
 impl Config {
@@ -35,22 +44,20 @@ impl Config {
     pub(crate) fn of(instance: &Instance, root: &Path) -> Result<Self, ProviderError> {
         let text = |name: &str| instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let in_cluster = instance.config.get("in_cluster") == Some(&Value::Bool(true));
-        let context = text("context").map(str::to_owned);
-        if context.is_none() && !in_cluster {
-            let message = format!("`{}`: say which `context` of the kubeconfig, or `in_cluster = true`", instance.name);
-            return Err(ProviderError::Refused { message });
-        }
-        let rate = instance.config.get("rate").and_then(Value::as_f64).map(f64::round);
-        // A program's rate is positive and far below this.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-        let rate = rate.map_or(RATE, |rate| rate.clamp(1.0, 100_000.0) as u32);
-        Ok(Self {
-            name: instance.name.clone(),
-            context,
-            kubeconfig: text("kubeconfig").map(|path| root.join(path)),
-            in_cluster,
-            rate: NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN),
-        })
+        let way = match text("context") {
+            _ if in_cluster => Way::InCluster,
+            Some(context) => Way::Context(context.to_owned(), text("kubeconfig").map(|path| root.join(path))),
+            None => {
+                let message = format!("`{}`: say which `context` of the kubeconfig, or `in_cluster = true`", instance.name);
+                return Err(ProviderError::Refused { message });
+            }
+        };
+        Ok(Self { name: instance.name.clone(), way, rate: rate(instance) })
+    }
+
+    /// The configuration of an instance whose cluster a cloud knows.
+    pub(crate) fn located(instance: &Instance, locator: Arc<dyn Locator>) -> Self {
+        Self { name: instance.name.clone(), way: Way::Located(locator), rate: rate(instance) }
     }
 
     fn refused(&self, message: &str) -> ProviderError {
@@ -58,37 +65,63 @@ impl Config {
     }
 
     async fn resolve(&self) -> Result<(kube::Config, Option<String>), ProviderError> {
-        if self.in_cluster {
-            let found = kube::Config::incluster().map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
-            return Ok((found?, None));
-        }
-        let found = match &self.kubeconfig {
+        let (context, path) = match &self.way {
+            Way::InCluster => {
+                let found = kube::Config::incluster().map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
+                return Ok((found?, None));
+            }
+            Way::Located(locator) => return Ok((self.config_at(&locator.locate().await?).await?, None)),
+            Way::Context(context, path) => (context, path),
+        };
+        let found = match path {
             Some(path) => Kubeconfig::read_from(path),
             None => Kubeconfig::read(),
         };
         let found = found.map_err(|error| self.refused(&chain(&error)))?;
         let known: Vec<&str> = found.contexts.iter().map(|context| context.name.as_str()).collect();
-        if let Some(context) = &self.context
-            && !known.contains(&context.as_str())
-        {
+        if !known.contains(&context.as_str()) {
             let meant = dax_core::suggest::nearest(context, known.iter().copied());
             let meant = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
             return Err(self.refused(&format!("the kubeconfig has no context `{context}`{meant} It has {known}")));
         }
-        let options = KubeConfigOptions { context: self.context.clone(), cluster: None, user: None };
-        let plugin = self.plugin(&found);
+        let options = KubeConfigOptions { context: Some(context.clone()), cluster: None, user: None };
+        let plugin = plugin(&found, context);
         let config = kube::Config::from_custom_kubeconfig(found, &options).await.map_err(|error| self.refused(&chain(&error)))?;
         Ok((config, plugin))
     }
 
-    /// The program that proves who asks, if the context has one.
-    fn plugin(&self, found: &Kubeconfig) -> Option<String> {
-        let context = found.contexts.iter().find(|context| Some(&context.name) == self.context.as_ref())?;
-        let user = context.context.as_ref()?.user.as_ref()?;
-        let user = found.auth_infos.iter().find(|info| info.name == *user)?;
-        user.auth_info.as_ref()?.exec.as_ref()?.command.clone()
+    /// A configuration with the address that a cloud told.
+    async fn config_at(&self, endpoint: &Endpoint) -> Result<kube::Config, ProviderError> {
+        let mut cluster = json!({"server": endpoint.url});
+        if let Some(authority) = &endpoint.authority {
+            cluster["certificate-authority-data"] = json!(authority);
+        }
+        let told = json!({
+            "clusters": [{"name": "told", "cluster": cluster}],
+            "users": [{"name": "told", "user": {}}],
+            "contexts": [{"name": "told", "context": {"cluster": "told", "user": "told"}}],
+            "current-context": "told",
+        });
+        let told: Kubeconfig = serde_json::from_value(told).map_err(|error| self.refused(&error.to_string()))?;
+        kube::Config::from_custom_kubeconfig(told, &KubeConfigOptions::default()).await.map_err(|error| self.refused(&chain(&error)))
     }
+}
+
+fn rate(instance: &Instance) -> NonZeroU32 {
+    let rate = instance.config.get("rate").and_then(Value::as_f64).map(f64::round);
+    // A program's rate is positive and far below this.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    let rate = rate.map_or(RATE, |rate| rate.clamp(1.0, 100_000.0) as u32);
+    NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The program that proves who asks, if the context has one.
+fn plugin(found: &Kubeconfig, context: &str) -> Option<String> {
+    let context = found.contexts.iter().find(|one| one.name == context)?;
+    let user = context.context.as_ref()?.user.as_ref()?;
+    let user = found.auth_infos.iter().find(|info| info.name == *user)?;
+    user.auth_info.as_ref()?.exec.as_ref()?.command.clone()
 }
 
 /// An error with what caused it.
@@ -117,6 +150,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
     let api = Api {
         name: config.name.to_string(),
         client,
+        keys: if let Way::Located(locator) = &config.way { Some(Keys::of(locator.clone())) } else { None },
         rate: RateLimiter::direct(Quota::per_second(config.rate)),
         // What waits beside the changes asks, too.
         turns: Semaphore::new(2 * TURNS),

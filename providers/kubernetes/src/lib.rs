@@ -10,6 +10,7 @@ mod connect;
 mod error;
 mod following;
 mod handed;
+mod keys;
 mod kinds;
 mod lower;
 mod names;
@@ -22,7 +23,7 @@ mod watching;
 
 use cluster::Cluster;
 use dax_core::{LiveService, Name, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Instance, Platform, Provider, ProviderError, Scope};
+use dax_provider_api::{BoxFuture, Call, Instance, Locator, Platform, Provider, ProviderError, Scope};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,8 +33,16 @@ use std::sync::Arc;
 /// # Errors
 /// Its configuration makes no sense.
 pub fn provider(instance: &Instance, root: &Path) -> Result<Provider, ProviderError> {
-    let config = connect::Config::of(instance, root)?;
-    Ok(Provider { platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })), metrics: None })
+    Ok(connected(connect::Config::of(instance, root)?))
+}
+
+/// The instance of a program whose cluster a cloud knows the way to.
+pub fn located(instance: &Instance, locator: Arc<dyn Locator>) -> Provider {
+    connected(connect::Config::located(instance, locator))
+}
+
+fn connected(config: connect::Config) -> Provider {
+    Provider { platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })), metrics: None }
 }
 
 /// A cluster.

@@ -6,13 +6,16 @@ use super::{free_port, missing};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a control plane may take to start.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The token of the user who may do everything.
 const ADMIN: &str = "admin-token";
+
+/// Tests that are asked about tokens.
+type Known = Arc<Mutex<Vec<Box<dyn Fn(&str) -> bool + Send>>>>;
 
 /// A control plane.
 pub struct Cluster {
@@ -24,6 +27,8 @@ pub struct Cluster {
     others: Mutex<Vec<Child>>,
     /// Controllers that run beside it.
     running: Mutex<std::collections::BTreeSet<String>>,
+    /// What else proves who asks: each is asked about a token, and says who may do everything with it.
+    known: Known,
     /// The context of its kubeconfig.
     pub context: &'static str,
 }
@@ -106,14 +111,44 @@ fn start(context: &'static str) -> Option<Cluster> {
     certificates(&folder);
     std::fs::write(folder.join("tokens.csv"), format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n")).expect("a file");
     std::fs::write(folder.join("pod.log"), "2026-01-01T00:00:00.000000000Z stdout F listening on 8080\n2026-01-01T00:00:01.000000000Z stderr F fatal: cannot reach the database\n").expect("a file");
-    let cluster =
-        Cluster { folder, programs, port, etcd, api: Mutex::default(), others: Mutex::default(), running: Mutex::default(), context };
+    let known = Known::default();
+    let review = reviewer(known.clone());
+    let hook = format!(
+        "apiVersion: v1\nkind: Config\nclusters: [{{name: tests, cluster: {{server: '{}'}}}}]\nusers: [{{name: tests}}]\ncontexts: [{{name: tests, context: {{cluster: tests, user: tests}}}}]\ncurrent-context: tests\n",
+        review.url()
+    );
+    std::fs::write(folder.join("review.yaml"), hook).expect("a file");
+    let cluster = Cluster {
+        folder,
+        programs,
+        port,
+        etcd,
+        api: Mutex::default(),
+        others: Mutex::default(),
+        running: Mutex::default(),
+        known: known.clone(),
+        context,
+    };
     cluster.store();
     cluster.start_api();
     cluster.wait_ready();
     std::fs::write(cluster.kubeconfig(), cluster.kubeconfig_of("admin", ADMIN)).expect("a file");
     cluster.controllers();
     Some(cluster)
+}
+
+/// Whom the API server asks about tokens that it does not know.
+fn reviewer(known: Known) -> super::http::Server {
+    super::http::serve(move |asked| {
+        let review: serde_json::Value = serde_json::from_str(&asked.body).unwrap_or_default();
+        let token = review["spec"]["token"].as_str().unwrap_or_default();
+        let sure = known.lock().expect("nobody fails with this lock").iter().any(|known| known(token));
+        let user = serde_json::json!({"username": "reviewed", "groups": ["system:masters"]});
+        let status =
+            if sure { serde_json::json!({"authenticated": true, "user": user}) } else { serde_json::json!({"authenticated": false}) };
+        let answer = serde_json::json!({"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status});
+        (200, "application/json", answer.to_string())
+    })
 }
 
 /// An authority for the certificates of clients, and the certificate of one of them.
@@ -167,6 +202,11 @@ impl Cluster {
     /// The folder of its files: `client.crt`, `client.key`, `certs/apiserver.crt`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Has whoever bears a token that passes a test do everything, beside those who may anyway.
+    pub fn recognise(&self, test: impl Fn(&str) -> bool + Send + 'static) {
+        self.known.lock().expect("nobody fails with this lock").push(Box::new(test));
     }
 
     /// Where its API is.
@@ -228,6 +268,9 @@ impl Cluster {
             "--client-ca-file=ca.crt".to_owned(),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             "--endpoint-reconciler-type=none".to_owned(),
+            "--authentication-token-webhook-config-file=review.yaml".to_owned(),
+            "--authentication-token-webhook-version=v1".to_owned(),
+            "--authentication-token-webhook-cache-ttl=0s".to_owned(),
         ];
         *self.api.lock().expect("nobody fails with this lock") = Some(self.run("kube-apiserver", &args));
     }

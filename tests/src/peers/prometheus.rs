@@ -1,8 +1,8 @@
 //! A real Prometheus, and something for it to scrape.
 
+use super::http::serve;
 use super::{Peer, free_port, missing, program, wait};
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -52,24 +52,12 @@ pub fn prometheus() -> Option<Prometheus> {
         return None;
     };
     let text = Arc::new(Mutex::new(String::new()));
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let target = listener.local_addr().expect("an address");
     let shown = text.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let mut stream = stream;
-            let _ = stream.read(&mut [0; 4096]);
-            let body = shown.lock().expect("nobody fails with this lock").clone();
-            let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            );
-            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
-        }
-    });
+    let target = serve(move |_| (200, "text/plain; version=0.0.4", shown.lock().expect("nobody fails with this lock").clone()));
     let folder = tempfile::tempdir().expect("a folder");
     let config = format!(
-        "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\nscrape_configs: [{{job_name: test, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\nscrape_configs: [{{job_name: test, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}]\n",
+        target.port
     );
     std::fs::write(folder.path().join("prometheus.yml"), config).expect("a file");
     let port = free_port();
