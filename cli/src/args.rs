@@ -248,15 +248,18 @@ pub(crate) struct ImportSchemaArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger: files, folders, or what `kubectl get … -o yaml` gives.
+    /// Manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger: files, folders, or what runs in a namespace.
     Kubernetes(ImportKubernetesArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct ImportKubernetesArgs {
     /// Files and folders of YAML or JSON; `-` for standard input.
-    #[arg(required = true)]
+    #[arg(required_unless_present = "namespaces", conflicts_with = "namespaces")]
     pub(crate) files: Vec<PathBuf>,
+    /// Read what runs in this namespace of the cluster; may be given more than once.
+    #[arg(short, long = "namespace", value_name = "NAMESPACE")]
+    pub(crate) namespaces: Vec<String>,
     /// Where to write the program; to standard output by default.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -266,6 +269,9 @@ pub(crate) struct ImportKubernetesArgs {
     /// The context of the kubeconfig that reaches the cluster.
     #[arg(long, default_value = "production")]
     pub(crate) context: String,
+    /// The kubeconfig, when it is not the usual one; it is named in the program.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// Take over what runs, without a restart.
     #[arg(long)]
     pub(crate) adopt: bool,

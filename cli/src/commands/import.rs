@@ -17,13 +17,26 @@ fn kubernetes(args: &ImportKubernetesArgs, out: &mut Printer) -> Result<Exit, Cl
     for file in &args.files {
         read(file, &mut texts)?;
     }
-    let ImportKubernetesArgs { environment, context, adopt, .. } = args;
-    let request = ImportRequest { texts: &texts, environment, context, adopt: *adopt };
+    let ImportKubernetesArgs { environment, context, adopt, namespaces, .. } = args;
+    let kubeconfig = args.kubeconfig.as_ref().map(|path| path.display().to_string());
+    if !namespaces.is_empty() {
+        texts.push(live(context, kubeconfig.as_deref(), namespaces)?);
+    }
+    let request = ImportRequest { texts: &texts, environment, context, kubeconfig: kubeconfig.as_deref(), adopt: *adopt };
     let imported = import_kubernetes(&request).map_err(CliError::World)?;
     for left in &imported.left {
         out.note(left);
     }
     deliver(&imported.text, args.output.as_deref(), out)
+}
+
+/// What runs in namespaces of a cluster, as a list of objects.
+fn live(context: &str, kubeconfig: Option<&str>, namespaces: &[String]) -> Result<String, CliError> {
+    let world = |error: &dyn std::error::Error| CliError::World(error.to_string());
+    let root = std::env::current_dir().map_err(|error| world(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| world(&error))?;
+    let found = dax_provider_builtin::kubernetes_objects(context, kubeconfig, namespaces, &root);
+    runtime.block_on(found).map_err(|error| world(&error))
 }
 
 /// The texts of a file, of standard input, or of the manifests of a folder and those below it.

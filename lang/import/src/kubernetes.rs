@@ -1,6 +1,6 @@
 //! Manifests, or what a cluster gives back for them, as services and environments.
 
-use crate::strategy::{self, Found};
+use crate::strategy::{self, Beside, Found};
 use crate::write::{bytes, cpu, item, key};
 use dax_syntax::quoted;
 use serde_json::Value as Json;
@@ -15,6 +15,8 @@ pub struct Request<'r> {
     pub environment: &'r str,
     /// The context of the kubeconfig that the provider names.
     pub context: &'r str,
+    /// The kubeconfig, where it is not the usual one.
+    pub kubeconfig: Option<&'r str>,
     /// Whether what runs is to be taken over.
     pub adopt: bool,
 }
@@ -92,6 +94,8 @@ struct Program<'r> {
     strategies: String,
     binds: String,
     more: String,
+    /// Where the metrics are.
+    prometheus: Option<String>,
     left: Vec<String>,
 }
 
@@ -107,7 +111,15 @@ struct Workload<'w> {
 
 impl<'r> Program<'r> {
     fn of(request: &'r Request<'r>) -> Self {
-        Self { request, services: String::new(), strategies: String::new(), binds: String::new(), more: String::new(), left: Vec::new() }
+        Self {
+            request,
+            services: String::new(),
+            strategies: String::new(),
+            binds: String::new(),
+            more: String::new(),
+            prometheus: None,
+            left: Vec::new(),
+        }
     }
 
     fn namespace(&mut self, space: &str, objects: &Objects<'_>) {
@@ -192,10 +204,16 @@ impl<'r> Program<'r> {
         let canary = of("Canary").iter().find(target).copied();
         let strategy = format!("{}_rollout", work.item);
         let found = match (kind, canary) {
-            ("Rollout", _) => strategy::argo(&strategy, object),
+            ("Rollout", _) => {
+                let templates = of("AnalysisTemplate");
+                used.extend(strategy::templates(object).into_iter().map(|name| ("AnalysisTemplate", name)));
+                strategy::argo(&strategy, object, &Beside { templates, namespace: space })
+            }
             (_, Some(canary)) => {
                 used.push(("Canary", name(canary)));
-                strategy::flagger(&strategy, canary)
+                let templates = of("MetricTemplate");
+                used.extend(strategy::templates(canary).into_iter().map(|name| ("MetricTemplate", name)));
+                strategy::flagger(&strategy, canary, &Beside { templates, namespace: space })
             }
             _ => rolling(&strategy, object),
         };
@@ -250,6 +268,12 @@ impl<'r> Program<'r> {
         if let Some((name, found)) = strategy {
             let _ = writeln!(self.strategies, "{}", found.text);
             lost.extend(found.lost);
+            match (&self.prometheus, found.address) {
+                (Some(known), Some(other)) if *known != other => {
+                    lost.push(format!("its Prometheus, `{other}`: name another `prometheus.main` with a key, and ask that"));
+                }
+                (_, address) => self.prometheus = self.prometheus.take().or(address),
+            }
             rollout = format!("  rollout {} with {name}\n", work.item);
         }
         for one in &lost {
@@ -267,8 +291,16 @@ impl<'r> Program<'r> {
     fn text(&self) -> String {
         let Self { request, services, strategies, binds, more, .. } = self;
         let (context, environment) = (quoted(request.context), request.environment);
+        let kubeconfig = request.kubeconfig.map_or_else(String::new, |path| format!("\n  kubeconfig = {}", quoted(path)));
+        let (imported, provider) = match &self.prometheus {
+            Some(url) => {
+                let provider = format!("provider prometheus.main {{\n  url = {}\n}}\n\n", quoted(url));
+                ("import prometheus from \"std/prometheus\"\n", provider)
+            }
+            None => ("", String::new()),
+        };
         format!(
-            "# Written by `dax import kubernetes`.\n\nimport kubernetes from \"std/kubernetes\"\n\nprovider kubernetes.cluster {{\n  context = {context}\n}}\n\n{services}{strategies}environment {environment} {{\n{binds}{more}}}\n"
+            "# Written by `dax import kubernetes`.\n\nimport kubernetes from \"std/kubernetes\"\n{imported}\nprovider kubernetes.cluster {{\n  context = {context}{kubeconfig}\n}}\n\n{provider}{services}{strategies}environment {environment} {{\n{binds}{more}}}\n"
         )
     }
 }
@@ -437,6 +469,6 @@ fn rolling(strategy: &str, object: &Json) -> Option<Found> {
     let (surge, unavailable) = (share("maxSurge"), share("maxUnavailable"));
     Some(Found {
         text: format!("strategy {strategy}: rolling {{\n  surge = {surge}\n  unavailable = {unavailable}\n}}\n"),
-        lost: Vec::new(),
+        ..Found::default()
     })
 }

@@ -4,6 +4,7 @@
 //! it belongs to, never left out in silence.
 
 mod kubernetes;
+mod metrics;
 mod strategy;
 mod write;
 

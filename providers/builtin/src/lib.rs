@@ -1,7 +1,7 @@
 //! The providers that are built in; the only crate that names them all.
 
 use dax_provider_api::{Instance, Provider, ProviderError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[cfg(feature = "local")]
 pub use dax_provider_local as local;
@@ -42,4 +42,24 @@ pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provide
         "prometheus.main" => dax_provider_prometheus::provider(instance)?,
         _ => return Ok(None),
     }))
+}
+
+/// What runs in namespaces of the cluster of a context, as one list of objects in JSON.
+///
+/// # Errors
+/// The cluster cannot be reached, or Kubernetes is not built in.
+#[cfg_attr(not(feature = "kubernetes"), expect(clippy::unused_async, reason = "there is nothing to wait for"))]
+pub async fn kubernetes_objects(
+    context: &str,
+    kubeconfig: Option<&str>,
+    namespaces: &[String],
+    root: &Path,
+) -> Result<String, ProviderError> {
+    #[cfg(feature = "kubernetes")]
+    return dax_provider_kubernetes::objects(context, kubeconfig, namespaces, root).await;
+    #[cfg(not(feature = "kubernetes"))]
+    {
+        let _ = (context, kubeconfig, namespaces, root);
+        Err(ProviderError::Refused { message: "Kubernetes is not built in".to_owned() })
+    }
 }

@@ -45,6 +45,18 @@ fn connected(config: connect::Config) -> Provider {
     Provider { platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })), metrics: None }
 }
 
+/// What runs in namespaces of the cluster of a context, as one list of objects in JSON; secrets are left where they are.
+///
+/// # Errors
+/// The cluster cannot be reached, or a namespace is not there.
+pub async fn objects(context: &str, kubeconfig: Option<&str>, namespaces: &[String], root: &Path) -> Result<String, ProviderError> {
+    let words = [("context", Some(context)), ("kubeconfig", kubeconfig)];
+    let config = words.into_iter().filter_map(|(name, value)| Some((Name::new(name), Value::str(value?)))).collect();
+    let instance = Instance { name: context.into(), config: Value::Map(config), ..Instance::default() };
+    let cluster = connect::connect(&connect::Config::of(&instance, root)?).await?;
+    read::everything(&cluster, namespaces).await
+}
+
 /// A cluster.
 struct Kubernetes {
     config: connect::Config,

@@ -211,6 +211,42 @@ fn further(records: &BTreeMap<String, Record>) -> BTreeSet<Kind> {
     kinds
 }
 
+/// Kinds of which a program can be made, and those that it is said of that it cannot.
+const IMPORTED: [Kind; 14] = [
+    kinds::DEPLOYMENT,
+    kinds::STATEFUL_SET,
+    kinds::CRON_JOB,
+    kinds::SERVICE,
+    kinds::INGRESS,
+    kinds::HTTP_ROUTE,
+    kinds::AUTOSCALER,
+    kinds::BUDGET,
+    kinds::CONFIG_MAP,
+    kinds::JOB,
+    kinds::CANARY,
+    kinds::METRIC_TEMPLATE,
+    kinds::ROLLOUT,
+    kinds::ANALYSIS_TEMPLATE,
+];
+
+/// All objects of namespaces of which a program can be made, as one list.
+pub(crate) async fn everything(cluster: &Cluster, namespaces: &[String]) -> Result<String, ProviderError> {
+    let mut items = Vec::new();
+    for namespace in namespaces {
+        if cluster.get(kinds::NAMESPACE, "", namespace).await?.is_none() {
+            return Err(ProviderError::Refused { message: format!("`{}` has no namespace `{namespace}`", cluster.name) });
+        }
+        let lists = try_join_all(IMPORTED.iter().map(|kind| async move { Ok((*kind, cluster.list(*kind, namespace, "").await?)) })).await?;
+        for (kind, objects) in lists {
+            items.extend(objects.into_iter().map(|mut object| {
+                (object["apiVersion"], object["kind"]) = (json!(kind.version), json!(kind.name));
+                object
+            }));
+        }
+    }
+    Ok(json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string())
+}
+
 /// Every service of an environment in the places that are asked for.
 pub(crate) async fn read(cluster: &Cluster, scope: &Scope) -> Result<BTreeMap<Name, LiveService>, ProviderError> {
     let places: BTreeSet<&Name> = scope.objects.values().flatten().collect();

@@ -11,15 +11,19 @@ fn what_kubectl_made_is_imported_and_taken_over_as_it_is() {
     let manifests = dax_tests::root().join("tests/fixtures/import/deployment/in.yaml");
     cluster.kubectl(&["apply", "-f", &manifests.display().to_string()]);
     cluster.kubectl(&["-n", "imp", "rollout", "status", "deployment/my-shop", "--timeout=30s"]);
-    let live = cluster.kubectl(&["-n", "imp", "get", "deployments,services,ingresses,hpa,configmaps", "-o", "yaml"]);
     let project = Project::new("");
-    let said =
-        project.with_input(&["import", "kubernetes", "-", "--context", cluster.context, "-e", "dev", "--adopt", "-o", "main.dax"], &live);
-    assert_eq!(said.code, 0, "{}", said.err);
+    let kubeconfig = cluster.kubeconfig().display().to_string();
+    let from = ["--context", cluster.context, "--kubeconfig", &kubeconfig, "-e", "dev", "--adopt", "-o", "main.dax"];
+    let missing = project.dax(&[&["import", "kubernetes", "--namespace", "not-there"], &from[..]].concat());
+    assert!(missing.code == 1 && missing.err.contains("has no namespace `not-there`"), "{}", missing.err);
+    let said = project.expect(0, &[&["import", "kubernetes", "--namespace", "imp"], &from[..]].concat());
     assert!(said.err.contains("ConfigMap imp/settings"), "{}", said.err);
-    let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-    let kubeconfig = format!("context = \"{}\"\n  kubeconfig = \"{}\"", cluster.context, cluster.kubeconfig().display());
-    project.write(&text.replace(&format!("context = \"{}\"", cluster.context), &kubeconfig));
+    let live = std::fs::read_to_string(project.path("main.dax")).expect("a program");
+    // What kubectl gives for the same objects makes the same program.
+    let given = cluster.kubectl(&["-n", "imp", "get", "deployments,services,ingresses,hpa,configmaps", "-o", "yaml"]);
+    let said = project.with_input(&[&["import", "kubernetes", "-"], &from[..]].concat(), &given);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(std::fs::read_to_string(project.path("main.dax")).expect("a program"), live);
     let pods = || cluster.kubectl(&["-n", "imp", "get", "pods", "-o", "name"]);
     let before = pods();
     let shown = plan(&project, &[]);
