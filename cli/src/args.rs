@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Show what was done, with the rollback points.
     History(HistoryArgs),
+    /// Look whether everything that the program talks to answers, to whom, and what it has.
+    Doctor(DoctorArgs),
     /// Show where a value comes from.
     Why(WhyArgs),
     /// Draw an environment's services and what they need.
@@ -600,6 +602,9 @@ pub(crate) struct HistoryArgs {
     /// Show every record of the audit, its chain checked.
     #[arg(long)]
     pub(crate) audit: bool,
+    /// Show the course of one run: each step, each measurement, and how the traffic was divided.
+    #[arg(long, value_name = "RUN", conflicts_with = "audit")]
+    pub(crate) run: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -609,6 +614,16 @@ pub(crate) enum HistoryFormat {
     Json,
     /// The measures alone, as Prometheus reads them.
     Prometheus,
+}
+
+#[derive(Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Args)]

@@ -14,6 +14,7 @@ pub(crate) mod demo_service;
 pub(crate) mod destroy;
 pub(crate) mod diff;
 pub(crate) mod doc;
+pub(crate) mod doctor;
 pub(crate) mod drift;
 pub(crate) mod eval;
 pub(crate) mod explain;

@@ -77,6 +77,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::Rollback(args) => commands::rollback::run(&args, &engine, out),
                 Command::Destroy(args) => commands::destroy::run(&args, &engine, out),
                 Command::Status(args) => commands::status::run(&args, &engine, out),
+                Command::Doctor(args) => commands::doctor::run(&args, &engine, out),
                 Command::History(args) => commands::history::run(&args, &engine, out),
                 Command::Why(args) => commands::why::run(&args, &engine, out),
                 Command::Graph(args) => commands::graph::run(&args, &engine, out),

@@ -41,6 +41,11 @@ impl Wanted {
         wanted
     }
 
+    /// One of the instances alone.
+    pub(crate) fn only(&self, name: &Name) -> Self {
+        Self { configs: self.configs.clone(), instances: BTreeSet::from([name.clone()]), objects: Vec::new() }
+    }
+
     /// What a program has in an environment.
     pub(crate) fn add_program(&mut self, environment: &Environment, configs: BTreeMap<Name, Value>) {
         self.configs.extend(configs);

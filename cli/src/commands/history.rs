@@ -11,6 +11,9 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
     if args.audit {
         return audit(args, engine, out);
     }
+    if let Some(run) = args.run {
+        return course(args, run, engine, out);
+    }
     match args.format {
         HistoryFormat::Prometheus => out.data(&prometheus(&rates(&all))),
         HistoryFormat::Json => {
@@ -62,6 +65,24 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         point,
         run.holder.clone(),
     ]
+}
+
+/// What happened in one run.
+fn course(args: &HistoryArgs, run: u64, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+    let name = crate::commands::environment(&args.environment, engine)?;
+    let moments = engine.course(&name, run)?;
+    if args.format == HistoryFormat::Json {
+        let rows: Vec<_> = moments
+            .iter()
+            .map(|one| json!({"at": one.at_ms.map(time), "service": one.service, "what": one.what, "traffic": one.traffic}))
+            .collect();
+        out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "run": run, "moments": rows })));
+        return Ok(Exit::Done);
+    }
+    let rows: Vec<Vec<String>> =
+        moments.into_iter().map(|one| vec![one.at_ms.map_or_else(|| "-".to_owned(), time), one.service, one.what, one.traffic]).collect();
+    out.table(&["when", "service", "what", "traffic"], &rows);
+    Ok(Exit::Done)
 }
 
 /// Every record, as it is chained.

@@ -251,7 +251,7 @@ impl Driver<'_> {
             Entry::Approved { step, by } => Progress::Approved(*step, by.clone()),
             Entry::Abort { by, reason } => Progress::Aborted(by.clone(), reason.clone()),
             Entry::GoBack => Progress::GoesBack,
-            Entry::UndoIntent { step } => Progress::Undoing(*step),
+            Entry::UndoIntent { step, .. } => Progress::Undoing(*step),
             Entry::Undone { step } => Progress::Undone(*step),
             Entry::UndoForced { step, message } => Progress::Forced(*step, message.clone()),
             Entry::UndoFailed { step, message } => Progress::UndoFailed(*step, message.clone()),

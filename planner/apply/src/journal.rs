@@ -89,6 +89,9 @@ pub enum Entry {
     UndoIntent {
         /// The step.
         step: StepId,
+        /// When, in milliseconds since 1970.
+        #[serde(default)]
+        at_ms: u64,
     },
     /// A step was taken back.
     Undone {

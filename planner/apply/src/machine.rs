@@ -272,7 +272,7 @@ impl Machine {
             Event::Interrupt => self.interrupted = true,
             Event::Abort { by, reason } => self.abort(by, reason, &mut out),
         }
-        self.settle(&mut out);
+        self.settle(now_ms, &mut out);
         out
     }
 
@@ -461,7 +461,7 @@ impl Machine {
     }
 
     /// Moves from one phase to the next when nothing is under way any more.
-    fn settle(&mut self, out: &mut Vec<Command>) {
+    fn settle(&mut self, now_ms: u64, out: &mut Vec<Command>) {
         // Waiting and watching change nothing: they need not end before the run stops or goes back.
         let may_drop = self.interrupted || self.phase == Phase::Draining;
         let running = self.count.working > 0 || (self.count.waiting > 0 && !may_drop);
@@ -480,7 +480,7 @@ impl Machine {
                 // Nothing else can go on without what failed.
                 None => {
                     self.phase = Phase::Draining;
-                    return self.settle(out);
+                    return self.settle(now_ms, out);
                 }
             },
             Phase::Draining if !running => {
@@ -491,7 +491,7 @@ impl Machine {
             _ => {}
         }
         while self.phase == Phase::Back && self.undoing.is_none() {
-            self.go_back(out);
+            self.go_back(now_ms, out);
         }
     }
 

@@ -257,6 +257,17 @@ pub struct Scope {
     pub objects: BTreeMap<Name, BTreeSet<Name>>,
 }
 
+/// One thing that is known of a system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What is looked at: `Gateway API`.
+    pub name: Name,
+    /// What was found.
+    pub found: Name,
+    /// What follows from it, where something a program may ask for does not work.
+    pub lacks: Option<String>,
+}
+
 /// A system that runs services.
 pub trait Platform: Send + Sync {
     /// What it can do beyond what every platform can.
@@ -277,6 +288,11 @@ pub trait Platform: Send + Sync {
     /// Makes one change. A second call with the same operation does nothing.
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>>;
 
+    /// Whether it answers, to whom, and what it has: versions, and what can be missing.
+    fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// Calls that were made so far, where calls are worth counting.
     fn calls(&self) -> u64 {
         0
@@ -290,6 +306,11 @@ pub trait Platform: Send + Sync {
 pub trait Metrics: Send + Sync {
     /// A metric of one revision, or nothing when there is no data.
     fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
+
+    /// As [`Platform::examine`].
+    fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
 
 /// Where a server is, and how it is known to be the right one.

@@ -119,6 +119,12 @@ impl Api {
         self.get_path(&kind.at(namespace, name)).await
     }
 
+    /// What the server answers to an object that only asks.
+    pub(crate) async fn review(&self, path: &str, object: &Json) -> Result<Json, ProviderError> {
+        let answer = self.send("POST", path, "application/json", object.to_string().into_bytes()).await?;
+        answer.map_err(|answer| answer.error(&self.name, path))
+    }
+
     /// Whether the cluster has a kind.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod change;
 mod cluster;
 mod connect;
 mod error;
+mod examine;
 mod following;
 mod handed;
 mod keys;
@@ -23,7 +24,7 @@ mod watching;
 
 use cluster::Cluster;
 use dax_core::{LiveService, Name, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Instance, Locator, Platform, Provider, ProviderError, Scope};
+use dax_provider_api::{BoxFuture, Call, Fact, Instance, Locator, Platform, Provider, ProviderError, Scope};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,6 +102,10 @@ impl Platform for Kubernetes {
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(async move { change::change(self.cluster().await?, call).await })
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {
+        Box::pin(async move { examine::examine(self.cluster().await?).await })
     }
 
     fn calls(&self) -> u64 {

@@ -4,7 +4,7 @@
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/>.
 
 use dax_core::{Name, Quantity, Unit, Value};
-use dax_provider_api::{BoxFuture, Instance, Metrics, Provider, ProviderError, Query};
+use dax_provider_api::{BoxFuture, Fact, Instance, Metrics, Provider, ProviderError, Query};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -77,6 +77,23 @@ impl Server {
         ProviderError::Unreachable { message }
     }
 
+    /// What it is; what only answers like Prometheus need not say.
+    async fn version(&self) -> Result<Vec<Fact>, ProviderError> {
+        let mut request = self.client.get(format!("{}/api/v1/status/buildinfo", self.url));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let status = response.status();
+        if status.as_u16() == 401 || status.as_u16() == 403 {
+            return Err(ProviderError::Refused { message: format!("`{}` answers {status}: its `token` is not accepted", self.name) });
+        }
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let version = told.pointer("/data/version").and_then(serde_json::Value::as_str).unwrap_or("not told");
+        Ok(vec![Fact { name: "version".into(), found: version.into(), lacks: None }])
+    }
+
     async fn ask(&self, query: &Query) -> Result<Option<Value>, ProviderError> {
         let text = substitute(query);
         let mut request = self.client.get(format!("{}/api/v1/query", self.url)).query(&[("query", &text)]);
@@ -147,6 +164,10 @@ fn typed(number: Decimal, ty: &str) -> Value {
 impl Metrics for Server {
     fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
         Box::pin(self.ask(query))
+    }
+
+    fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {
+        Box::pin(self.version())
     }
 }
 

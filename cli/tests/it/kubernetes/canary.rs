@@ -96,6 +96,25 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
     });
     assert_eq!(seen, vec![vec![10_000], vec![500, 9_500], vec![10_000]]);
     assert_eq!(cluster.json(&["-n", "canary", "get", "httproute", "web"])["spec"], before);
+    // What was seen is what is recorded, with the measurement that ended it.
+    let shares = |run: &str| -> Vec<String> {
+        let course = project.expect(0, &["history", "-e", "dev", "--run", run, "--format", "json"]).out;
+        let course: serde_json::Value = serde_json::from_str(&course).expect("JSON");
+        let moments = course["moments"].as_array().cloned().unwrap_or_default();
+        assert!(moments.iter().all(|one| one["traffic"] == "" || one["at"].is_string()), "{moments:?}");
+        let traffic = moments.iter().filter_map(|one| one["traffic"].as_str()).filter(|traffic| !traffic.is_empty());
+        let share = |one: &str| one.split(' ').nth(1).unwrap_or_default().to_owned();
+        let sorted = |traffic: &str| {
+            let mut shares: Vec<String> = traffic.split(", ").map(share).collect();
+            shares.sort_by_key(|share| share.len());
+            shares.join(" ")
+        };
+        traffic.map(sorted).collect()
+    };
+    assert_eq!(shares("2"), ["5% 95%", "25% 75%", "50% 50%", "100%"]);
+    assert_eq!(shares("3"), ["5% 95%", "100%"]);
+    let course = project.expect(0, &["history", "-e", "dev", "--run", "3"]).out;
+    assert!(course.contains("fail: errors 25%") && course.contains("take back: shift traffic"), "{course}");
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     // Somebody else's weights are drift, by name.
     let patch = r#"[{"op":"replace","path":"/spec/rules/0/backendRefs/0/weight","value":1}]"#;

@@ -130,3 +130,31 @@ fn from_inside_the_service_account_of_the_pod_is_taken() {
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
     assert!(cluster.kubectl(&["-n", "inside", "get", "deployments", "--no-headers"]).contains("3/3"));
 }
+
+#[test]
+fn doctor_says_of_each_system_whether_it_answers_to_whom_and_what_it_has() {
+    let Some(cluster) = cluster() else { return };
+    cluster.gateway_api();
+    let other = "\n\nprovider kubernetes.gke {\n  project = \"p\"\n  location = \"l\"\n  cluster = \"c\"\n}\n\nenvironment away {\n  bind web to kubernetes.gke\n}\n";
+    let project = project(cluster, &format!("{}{other}", web("connect", "", "")));
+    let examine = |args: &[&str]| {
+        let mut command = project.command(&[&["doctor"], args].concat());
+        let said = said(&command.env("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/file").output().expect("dax runs"));
+        (said.code, said.out, said.err)
+    };
+    let (code, out, err) = examine(&["-e", "dev"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let version = cluster.json(&["version"])["serverVersion"]["gitVersion"].as_str().expect("a version").to_owned();
+    for wanted in [version.as_str(), "admin", "gateway.networking.k8s.io/v1", "`autoscale` needs it"] {
+        assert!(out.contains(wanted), "{wanted}: {out}");
+    }
+    // One that does not answer does not keep the others from being looked at.
+    let (code, out, err) = examine(&["--format", "json"]);
+    assert_eq!(code, 1, "{out}{err}");
+    let told: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let answers =
+        |name: &str| told["systems"].as_array().into_iter().flatten().find(|one| one["name"] == name).map(|one| one["answers"].clone());
+    assert_eq!(answers("kubernetes.cluster"), Some(true.into()));
+    assert_eq!(answers("kubernetes.gke"), Some(false.into()));
+    assert_eq!(answers("state"), Some(true.into()));
+}

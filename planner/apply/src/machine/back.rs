@@ -28,7 +28,7 @@ impl Machine {
     }
 
     /// Takes back the next step.
-    pub(super) fn go_back(&mut self, out: &mut Vec<Command>) {
+    pub(super) fn go_back(&mut self, now_ms: u64, out: &mut Vec<Command>) {
         if let Some((step, message)) = self.stuck.take() {
             return self.finish(Outcome::Stuck { step, message }, out);
         }
@@ -44,7 +44,7 @@ impl Machine {
         }
         self.set(step, Status::Undoing);
         self.attempts[step.0 as usize] = 0;
-        out.push(Command::Write(Entry::UndoIntent { step }));
+        out.push(Command::Write(Entry::UndoIntent { step, at_ms: now_ms }));
         self.undo(step, 0, out);
     }
 

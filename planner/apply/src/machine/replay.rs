@@ -38,7 +38,7 @@ impl Machine {
                 self.phase = Phase::Back;
                 self.plan_the_way_back();
             }
-            Entry::UndoIntent { step } | Entry::UndoForced { step, .. } | Entry::UndoFailed { step, .. } => {
+            Entry::UndoIntent { step, .. } | Entry::UndoForced { step, .. } | Entry::UndoFailed { step, .. } => {
                 self.set(*step, Status::Undoing)
             }
             Entry::Undone { step } => {

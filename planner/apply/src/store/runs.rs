@@ -346,6 +346,17 @@ impl Store {
         }
     }
 
+    /// The plan of a run, while it is kept.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the plan was changed by somebody else.
+    pub async fn plan_of(&self, environment: &str, run: u64) -> Result<Option<Plan>> {
+        let found = self.blobs.scan(&format!("plans/{environment}/{run:010}-")).await?;
+        let Some((key, bytes)) = found.into_iter().next() else { return Ok(None) };
+        self.check_name(&key, &bytes)?;
+        self.parse(&bytes).map(Some)
+    }
+
     /// The runs of an environment, newest first.
     ///
     /// # Errors
