@@ -125,5 +125,5 @@ fn changes_nothing(plan: &Plan, step: StepId) -> bool {
 
 fn describe(plan: &Plan, step: StepId) -> String {
     let Some(found) = plan.steps.get(step.0 as usize) else { return format!("step {step}") };
-    format!("{step:>3}/{} {}: {}", plan.steps.len(), found.service, render::step_text(&found.kind))
+    format!("{step:>3}/{} {}: {}", plan.steps.len(), found.service, render::step_text(found))
 }

@@ -54,7 +54,7 @@ fn moment(plan: &Plan, entry: &Entry) -> Option<Moment> {
         let service = plan.steps.get(step.0 as usize).map(|step| step.service.to_string()).unwrap_or_default();
         Moment { service, what, ..Moment::default() }
     };
-    let text = |step: &StepId| plan.steps.get(step.0 as usize).map(|step| step_text(&step.kind)).unwrap_or_default();
+    let text = |step: &StepId| plan.steps.get(step.0 as usize).map(step_text).unwrap_or_default();
     let people = |by: &[Name]| by.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
     Some(match entry {
         Entry::Intent { step, at_ms } => {

@@ -28,7 +28,7 @@ fn progressed(plan: &Plan, progress: &Progress) -> Value {
     let about = |event: &str, step: StepId| {
         let planned = plan.steps.get(step.0 as usize);
         let service = planned.map(|step| step.service.to_string());
-        let title = planned.map(|step| dax_render::step_text(&step.kind));
+        let title = planned.map(dax_render::step_text);
         json!({ "event": event, "step": step.0 + 1, "service": service, "title": title })
     };
     let with = |mut object: Value, name: &str, value: Value| {

@@ -104,7 +104,7 @@ fn steps(plan: &Plan) -> Vec<Value> {
             dax_plan::StepKind::RunHook { .. } => "run_hook",
             dax_plan::StepKind::Migrate { .. } => "migrate",
         };
-        let title = dax_render::step_text(&step.kind);
+        let title = dax_render::step_text(step);
         record([("kind", Value::str(kind)), ("service", Value::str(step.service.base())), ("title", Value::str(title))])
     };
     plan.steps.iter().map(step).collect()

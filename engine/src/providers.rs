@@ -4,13 +4,14 @@ use crate::{Engine, EngineError, secrets};
 use dax_apply::{Providers, Snapshot};
 use dax_core::{Name, ResourceAddr, Value};
 use dax_ir::Environment;
+use dax_plan::desired::OBJECT;
 use dax_plan::{Plan, StepKind};
 use dax_provider_api::{Instance, Secrets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Settings that are texts, by name.
-type Texts = Vec<(Name, Name)>;
+/// Settings that are texts, by name, and an object that runs nothing.
+type Texts = (Vec<(Name, Name)>, Option<Value>);
 
 /// Which provider instances are wanted, and what is looked for on them.
 #[derive(Default)]
@@ -24,10 +25,8 @@ pub(crate) struct Wanted {
 }
 
 fn texts(settings: &BTreeMap<Name, Value>) -> Texts {
-    settings
-        .iter()
-        .filter_map(|(name, value)| if let Value::Str(text) = value { Some((name.clone(), text.clone())) } else { None })
-        .collect()
+    let text = |(name, value): (&Name, &Value)| if let Value::Str(text) = value { Some((name.clone(), text.clone())) } else { None };
+    (settings.iter().filter_map(text).collect(), settings.get(OBJECT).cloned())
 }
 
 impl Wanted {
@@ -117,11 +116,12 @@ impl Engine {
         }
         let named = providers.platforms.iter().filter_map(|(name, platform)| Some((name.clone(), platform.traits().place?)));
         let named: BTreeMap<Name, Name> = named.collect();
-        for (instance, object, texts) in &wanted.objects {
+        for (instance, object, (texts, whole)) in &wanted.objects {
             // A platform without places knows its own by their environment.
             let Some(place) = named.get(instance) else { continue };
-            let places = providers.objects.entry(instance.clone()).or_default().entry(object.clone()).or_default();
-            places.extend(texts.iter().find(|(name, _)| name == place).map(|(_, text)| text.clone()));
+            let sought = providers.objects.entry(instance.clone()).or_default().entry(object.clone()).or_default();
+            sought.object = whole.clone().or_else(|| sought.object.take());
+            sought.places.extend(texts.iter().find(|(name, _)| name == place).map(|(_, text)| text.clone()));
         }
         Ok(providers)
     }

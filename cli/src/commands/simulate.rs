@@ -20,7 +20,7 @@ fn changed(run: &Rehearsal) -> String {
 fn row(plan: &Plan, run: &Rehearsal) -> Vec<String> {
     let seconds = |ms: u64| render::millis(ms.div_ceil(100) * 100);
     let (step, fails) = match run.step.and_then(|step| plan.steps.get(step.0 as usize)) {
-        Some(step) => (step.id.to_string(), format!("{}: {}", step.service, render::step_text(&step.kind))),
+        Some(step) => (step.id.to_string(), format!("{}: {}", step.service, render::step_text(step))),
         None => ("-".to_owned(), "nothing".to_owned()),
     };
     let capacity = run.capacity.as_ref();

@@ -52,6 +52,9 @@ fn url(one: &ServiceStatus) -> Option<String> {
 /// A row for each revision that runs or takes traffic.
 fn rows(one: &ServiceStatus) -> Vec<Vec<String>> {
     let name = [one.environment.to_string(), one.addr.name().to_owned()];
+    if one.live.is_some() && one.addr.kind() == "object" {
+        return vec![[name.to_vec(), vec!["-".to_owned(), "there".to_owned(), "-".to_owned(), "-".to_owned()]].concat()];
+    }
     let Some(live) = &one.live else {
         return vec![[name.to_vec(), vec![one.revision.clone(), "gone".to_owned(), "-".to_owned(), "-".to_owned()]].concat()];
     };

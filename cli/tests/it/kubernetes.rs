@@ -8,6 +8,7 @@ mod cut;
 mod errors;
 mod handed;
 mod importing;
+mod objects;
 mod ownership;
 mod rollout;
 mod trouble;

@@ -34,6 +34,11 @@ impl ResourceAddr {
         Self(smol_str::format_smolstr!("service.{name}"))
     }
 
+    /// The address of an object that runs nothing.
+    pub fn object(name: &str) -> Self {
+        Self(smol_str::format_smolstr!("object.{name}"))
+    }
+
     /// Parses `kind.name` or `kind.name[key]`, the parts of letters, digits, `_` and `-`, the name with dots.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ pub(crate) fn module(request: &Request<'_>, at: usize, module: &ModuleSource) ->
 const SECTIONS: &[(&str, &str)] = &[
     ("Parameters", "param"),
     ("Services", "service"),
+    ("Resources", "resource"),
     ("Environments", "environment"),
     ("Strategies", "strategy"),
     ("Policies", "policy"),

@@ -1,10 +1,11 @@
 //! Manifests, or what a cluster gives back for them, as services and environments.
 
+use crate::objects;
 use crate::strategy::{self, Beside, Found};
 use crate::write::{bytes, cpu, item, key};
 use dax_syntax::quoted;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// What is asked for.
@@ -81,8 +82,8 @@ pub fn import(request: &Request<'_>) -> Result<Imported, String> {
     for (space, objects) in &spaces {
         out.namespace(space, objects);
     }
-    if out.services.is_empty() {
-        return Err("there is no Deployment, StatefulSet, CronJob or Rollout in it".to_owned());
+    if out.names.is_empty() {
+        return Err("there is no object of Kubernetes in it that a program can have".to_owned());
     }
     let left = std::mem::take(&mut out.left);
     Ok(Imported { text: dax_syntax::format(&out.text()), left })
@@ -91,6 +92,9 @@ pub fn import(request: &Request<'_>) -> Result<Imported, String> {
 struct Program<'r> {
     request: &'r Request<'r>,
     services: String,
+    objects: String,
+    /// What the program calls what it has so far.
+    names: BTreeSet<String>,
     strategies: String,
     binds: String,
     more: String,
@@ -114,6 +118,8 @@ impl<'r> Program<'r> {
         Self {
             request,
             services: String::new(),
+            objects: String::new(),
+            names: BTreeSet::new(),
             strategies: String::new(),
             binds: String::new(),
             more: String::new(),
@@ -139,10 +145,35 @@ impl<'r> Program<'r> {
         for (kind, object) in objects.iter().flat_map(|(kind, all)| all.iter().map(move |object| (*kind, *object))) {
             let known = kinds.contains(&kind) || silent.contains(&kind) || used.contains(&(kind, name(object)));
             let own = (kind == "ConfigMap" && name(object) == "kube-root-ca.crt") || (kind == "Service" && name(object) == "kubernetes");
-            if !known && !own {
-                self.left.push(format!("{kind} {space}/{}: dax has no words for it, it stays as it is", name(object)));
+            // What somebody's controller made comes back by itself.
+            if known || own || !array(object, "/metadata/ownerReferences").is_empty() {
+                continue;
+            }
+            match kind {
+                "Secret" => self.left.push(format!("Secret {space}/{}: its values belong in no program, it stays as it is", name(object))),
+                _ if kind.is_empty() || text(object, "/apiVersion").is_empty() => {
+                    self.left.push(format!("a document of `{space}` that says no `apiVersion` or no `kind`"));
+                }
+                _ => self.object(space, kind, object),
             }
         }
+    }
+
+    /// An object that belongs to no service.
+    fn object(&mut self, space: &str, kind: &str, object: &Json) {
+        let mut called = item(name(object));
+        if self.names.contains(&called) {
+            called = format!("{called}_{}", kind.to_lowercase());
+        }
+        while self.names.contains(&called) {
+            called.push('_');
+        }
+        let _ = writeln!(self.objects, "{}", objects::resource(&called, object));
+        let _ = writeln!(self.binds, "  bind {called} to kubernetes.cluster {{\n    namespace = {}\n  }}", quoted(space));
+        if self.request.adopt {
+            let _ = writeln!(self.more, "  adopt {called}");
+        }
+        self.names.insert(called);
     }
 
     fn workload<'o>(&mut self, space: &str, kind: &str, object: &'o Json, objects: &Objects<'o>, used: &mut Vec<(&'o str, &'o str)>) {
@@ -279,6 +310,7 @@ impl<'r> Program<'r> {
         for one in &lost {
             let _ = writeln!(self.services, "# Not here: {one}.");
         }
+        self.names.insert(work.item.clone());
         let _ = writeln!(self.services, "## `{}` as it was imported.", name(work.object));
         let _ = writeln!(self.services, "service {} {{\n  {}\n}}\n", work.item, work.fields.join("\n  "));
         let _ = writeln!(self.binds, "  bind {} to kubernetes.cluster {{\n    {}\n  }}", work.item, work.binding.join("\n    "));
@@ -289,7 +321,7 @@ impl<'r> Program<'r> {
     }
 
     fn text(&self) -> String {
-        let Self { request, services, strategies, binds, more, .. } = self;
+        let Self { request, services, objects, strategies, binds, more, .. } = self;
         let (context, environment) = (quoted(request.context), request.environment);
         let kubeconfig = request.kubeconfig.map_or_else(String::new, |path| format!("\n  kubeconfig = {}", quoted(path)));
         let (imported, provider) = match &self.prometheus {
@@ -300,7 +332,7 @@ impl<'r> Program<'r> {
             None => ("", String::new()),
         };
         format!(
-            "# Written by `dax import kubernetes`.\n\nimport kubernetes from \"std/kubernetes\"\n{imported}\nprovider kubernetes.cluster {{\n  context = {context}{kubeconfig}\n}}\n\n{provider}{services}{strategies}environment {environment} {{\n{binds}{more}}}\n"
+            "# Written by `dax import kubernetes`.\n\nimport kubernetes from \"std/kubernetes\"\n{imported}\nprovider kubernetes.cluster {{\n  context = {context}{kubeconfig}\n}}\n\n{provider}{services}{objects}{strategies}environment {environment} {{\n{binds}{more}}}\n"
         )
     }
 }

@@ -5,6 +5,7 @@
 
 mod kubernetes;
 mod metrics;
+mod objects;
 mod strategy;
 mod write;
 

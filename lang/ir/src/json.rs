@@ -50,7 +50,7 @@ fn environment_json(environment: &Environment, sources: &Sources) -> Json {
 fn service_json(service: &Service, sources: &Sources) -> Json {
     let mut provenance = Map::new();
     collect(&service.desired, String::new(), sources, &mut provenance);
-    json!({
+    let mut json = json!({
         "span": sources.location(service.span),
         "provider": { "instance": service.provider.instance, "config": service.provider.config.value().shape() },
         "binding": service.binding.value().shape(),
@@ -60,7 +60,11 @@ fn service_json(service: &Service, sources: &Sources) -> Json {
         "needs": service.needs.iter().map(|need| json!({ "addr": need.addr, "span": sources.location(need.span) })).collect::<Vec<_>>(),
         "values": service.desired.value().shape(),
         "provenance": provenance,
-    })
+    });
+    if service.resource {
+        json["resource"] = json!(true);
+    }
+    json
 }
 
 fn collect(node: &Node, path: String, sources: &Sources, into: &mut Map<String, Json>) {

@@ -132,6 +132,8 @@ pub struct Service {
     pub addr: ResourceAddr,
     /// Where its item is written.
     pub span: Span,
+    /// Whether it is an object of its platform that runs nothing.
+    pub resource: bool,
     /// What it runs on.
     pub provider: Provider,
     /// Where on it: what the binding says.

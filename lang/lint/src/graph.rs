@@ -10,7 +10,7 @@ pub(crate) fn run(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
     unbound(input, found);
     for environment in input.graph.environments.values() {
         let last = !environment.after.is_empty();
-        for service in environment.services.values() {
+        for service in environment.services.values().filter(|service| !service.resource) {
             if last {
                 promoted(environment, service, found);
             }
@@ -27,9 +27,10 @@ fn unbound(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
     let bound: BTreeSet<Name> = input.graph.environments.keys().flat_map(|environment| input.loaded.bound_names(environment)).collect();
     for (_, item) in input.own_items().filter(|(module, _)| *module == input.loaded.program.root) {
         let ItemKind::Command(command) = &item.kind else { continue };
-        let (true, [Arg::Expr(Expr { kind: ExprKind::Name(name), span })]) = (command.word.name == "service", command.args.as_slice())
-        else {
-            continue;
+        let (name, span) = match (command.word.name.as_str(), command.args.as_slice()) {
+            ("service", [Arg::Expr(Expr { kind: ExprKind::Name(name), span })]) => (name, span),
+            ("resource", [_, Arg::Expr(Expr { kind: ExprKind::Name(name), span }), ..]) => (name, span),
+            _ => continue,
         };
         if !bound.contains(name) {
             let diagnostic = Diagnostic::new(codes::UNBOUND_SERVICE, *span, format!("no environment binds `{name}`"));

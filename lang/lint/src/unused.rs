@@ -7,7 +7,7 @@ use dax_syntax::ast::{Arg, Command, Expr, ExprKind, FnItem, ForClause, Item, Ite
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Items whose first word is a new name.
-const DECLARING: &[&str] = &["import", "service", "strategy", "environment", "secret", "param", "policy", "provider"];
+const DECLARING: &[&str] = &["import", "service", "resource", "strategy", "environment", "secret", "param", "policy", "provider"];
 
 /// What is named where.
 #[derive(Default)]

@@ -169,7 +169,8 @@ fn chosen<'a>(command: &Command, union: &Type<'a>, problems: &mut Vec<Diagnostic
 /// The type of a record's field; of a union's, the field of every alternative that has it.
 pub(crate) fn field_of<'a>(ty: &Type<'a>, name: &str) -> Option<Type<'a>> {
     match ty.core() {
-        Type::Record(record) => record.fields.get(name).map(|field| field.ty.clone()),
+        Type::Record(record) => record.fields.get(name).map(|field| field.ty.clone()).or_else(|| record.open.then_some(Type::Any)),
+        Type::Any => Some(Type::Any),
         Type::Map(element) => Some((**element).clone()),
         Type::Union(all) => all.iter().filter_map(|one| field_of(one, name)).reduce(Type::join),
         _ => None,

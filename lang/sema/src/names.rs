@@ -26,6 +26,8 @@ pub(crate) struct Block<'a> {
     pub(crate) ty: Option<&'a TypeExpr>,
     pub(crate) body: &'a [Member],
     pub(crate) span: Span,
+    /// For what is no service: the kind of object that it is, `kubernetes.object`.
+    pub(crate) resource: Option<(Ident, Ident)>,
     /// For a service: it runs elsewhere and is only named here.
     pub(crate) external: bool,
     /// For an environment: what it builds upon.
@@ -277,6 +279,16 @@ impl<'a> Adder<'_, 'a> {
             ("service", [name, external]) if command.body.is_some() && is_word(external, "external") => {
                 self.block(command, Some(name), None, |block| Symbol::Service(Block { external: true, ..block }));
             }
+            ("resource", [Arg::Expr(of), name, rest @ ..]) if command.body.is_some() && rest.len() < 2 => {
+                let ty = match rest.first() {
+                    Some(Arg::Type(ty)) => Some(ty),
+                    _ => None,
+                };
+                let Some(of) = kind_of(of).filter(|_| rest.len() == usize::from(ty.is_some())) else {
+                    return self.unknown_item(word, command.word.span);
+                };
+                self.block(command, Some(name), ty, |block| Symbol::Service(Block { resource: Some(of), ..block }));
+            }
             ("environment", [name]) if command.body.is_some() => self.block(command, Some(name), None, Symbol::Environment),
             ("environment", [name, extends, base]) if command.body.is_some() && is_word(extends, "extends") => {
                 let base = name_arg(Some(base)).map(|(name, span)| Ident { name: name.clone(), span });
@@ -326,7 +338,7 @@ impl<'a> Adder<'_, 'a> {
         let name = Ident { name: name.clone(), span };
         let head = command.word.span.to(span);
         let body = command.body.as_deref().unwrap_or(&[]);
-        self.value(&name, make(Block { name: name.clone(), ty, body, span: head, external: false, extends: None }));
+        self.value(&name, make(Block { name: name.clone(), ty, body, span: head, resource: None, external: false, extends: None }));
     }
 
     fn provider(&mut self, command: &'a Command, target: &'a Expr, rest: &'a [Arg]) {
@@ -388,6 +400,13 @@ pub fn import_path(command: &Command) -> Option<(Name, Span)> {
 }
 
 /// How an item is written.
+/// The module and the kind that `kubernetes.object` names.
+fn kind_of(expr: &Expr) -> Option<(Ident, Ident)> {
+    let ExprKind::Get(alias, kind) = &expr.kind else { return None };
+    let ExprKind::Name(name) = &alias.kind else { return None };
+    Some((Ident { name: name.clone(), span: alias.span }, Ident { name: kind.name.clone(), span: kind.span }))
+}
+
 fn form(word: &str) -> &'static str {
     match word {
         "import" => "write `import name from \"path\"`",
@@ -398,6 +417,7 @@ fn form(word: &str) -> &'static str {
         "secret" => "write `secret name: string from env(\"VARIABLE\")`",
         "provider" => "write `provider local.machine { … }`",
         "service" => "write `service name { … }`, or `service name external { … }` for one that runs elsewhere",
+        "resource" => "write `resource kubernetes.object name { … }`, with `: Type` behind the name where there is one",
         "patch" => "write `patch module.service { … }`",
         "moved" => "write `moved old_name to new_name`, or `moved name[\"key\"] to name[\"other\"]`",
         "removed" => "write `removed name { keep }` or `removed name { destroy }`",

@@ -2,7 +2,7 @@
 
 use crate::codes;
 use crate::context::Context;
-use crate::names::{ProviderItem, Secret, Symbol};
+use crate::names::{Block, ProviderItem, Secret, Symbol};
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Record, Type};
 use dax_core::{Diagnostic, Name, Value, suggest};
@@ -58,6 +58,52 @@ impl<'a> Context<'a> {
             self.report(diagnostic);
         }
         Type::Error
+    }
+
+    /// The record type that a service or a resource fills.
+    pub(crate) fn block_type(&self, module: ModuleId, block: &Block<'a>, report: bool) -> Type<'a> {
+        let Some((alias, kind)) = &block.resource else { return self.prelude_type("Service") };
+        let unknown = |code, detail: String, span, help: String| {
+            if report && !self.is_broken(module, &alias.name) {
+                self.report(Diagnostic::new(code, span, detail).help(help));
+            }
+            Type::Error
+        };
+        let Some(Symbol::Import(target)) = self.names.value(module, &alias.name) else {
+            let help = format!("add `import {0} from \"std/{0}\"`", alias.name);
+            return unknown(codes::NOT_IMPORTED, format!("`{}` is not imported", alias.name), alias.span, help);
+        };
+        // What a module calls so in small letters is a kind of object.
+        let general = self.named_type(*target, &kind.name).filter(|ty| ty.record().is_some());
+        match (general, block.ty) {
+            (None, _) => unknown(
+                codes::UNKNOWN_TYPE,
+                format!("`{}` has no resource `{}`", alias.name, kind.name),
+                kind.span,
+                "`kubernetes.object` is one".to_owned(),
+            ),
+            (Some(general), None) => general,
+            (Some(_), Some(written)) => {
+                let ty = self.resolve(module, written, report);
+                if ty.record().is_none() && !matches!(ty, Type::Error) {
+                    return unknown(
+                        codes::UNKNOWN_TYPE,
+                        "an object is a record".to_owned(),
+                        written.span,
+                        "name the type that was made of its schema".to_owned(),
+                    );
+                }
+                ty
+            }
+        }
+    }
+
+    /// The record type of a service or a resource by its address name.
+    pub(crate) fn service_type(&self, address: &str) -> Type<'a> {
+        match self.service(address) {
+            Some((module, block)) => self.block_type(module, block, false),
+            None => self.prelude_type("Service"),
+        }
     }
 
     /// What a binding to a provider may say: the type `binding` of its module.

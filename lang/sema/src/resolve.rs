@@ -146,6 +146,10 @@ impl<'a> Context<'a> {
         if let Some(var) = at.vars.get(&name.name) {
             return var.clone();
         }
+        // What a module declares is what it means, also where the language has a type of that name.
+        if let Some(own) = self.applied(at.module, &name.name, args, written.span, at) {
+            return own;
+        }
         let plain = match name.name.as_str() {
             "any" => Some(Type::Any),
             "bool" => Some(Type::Bool),
@@ -178,8 +182,7 @@ impl<'a> Context<'a> {
             }
             _ => {}
         }
-        let modules = std::iter::once(at.module).chain(self.program.prelude.iter().copied());
-        let found = modules.into_iter().find_map(|module| self.applied(module, &name.name, args, written.span, at));
+        let found = self.program.prelude.iter().copied().find_map(|module| self.applied(module, &name.name, args, written.span, at));
         found.unwrap_or_else(|| {
             if at.report {
                 self.unknown_type(at.module, name);

@@ -27,6 +27,7 @@ pub const ITEM_WORDS: &[&str] = &[
     "secret",
     "provider",
     "service",
+    "resource",
     "strategy",
     "environment",
     "patch",

@@ -2,7 +2,7 @@
 
 use dax_core::{LiveService, Name, SecretRef, Value, image};
 use dax_plan::{LiveState, Plan};
-use dax_provider_api::{Metrics, Platform, ProviderError, Scope};
+use dax_provider_api::{Metrics, Platform, ProviderError, Scope, Sought};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Providers {
     /// Sources of metrics by provider instance.
     pub metrics: BTreeMap<Name, Arc<dyn Metrics>>,
     /// What is looked for on each platform beside what bears the environment's mark.
-    pub objects: BTreeMap<Name, BTreeMap<Name, BTreeSet<Name>>>,
+    pub objects: BTreeMap<Name, BTreeMap<Name, Sought>>,
     /// Reads the value of a secret.
     pub secret: SecretReader,
 }

@@ -25,6 +25,13 @@ pub struct Desired<'g> {
     pub removed: BTreeMap<ResourceAddr, Removed>,
 }
 
+impl DesiredService<'_> {
+    /// Whether it is an object of its platform that runs nothing.
+    pub fn is_object(&self) -> bool {
+        self.settings.contains_key(OBJECT)
+    }
+}
+
 /// What becomes of a service that the program no longer has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removed {
@@ -133,6 +140,8 @@ fn unknown<'n>(node: &'n Node, path: &mut Vec<Cow<'n, str>>, found: &mut Vec<(Na
     }
 }
 
+/// The setting that holds an object which runs nothing, whole.
+pub const OBJECT: &str = "object";
 /// The setting that tells a platform of a strategy which one of its controllers carries out.
 pub const HANDED_OVER: &str = "strategy";
 /// What such a controller has to know: the rest is still the plan's.
@@ -157,7 +166,11 @@ fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option
 pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> String) -> Desired<'g> {
     let services = environment.services.values().map(|service| {
         let mut settings: BTreeMap<Name, Value> = BTreeMap::new();
-        settings.insert("ports".into(), service.desired.get("ports").map_or(Value::None, Node::value));
+        if service.resource {
+            settings.insert(OBJECT.into(), service.desired.value());
+        } else {
+            settings.insert("ports".into(), service.desired.get("ports").map_or(Value::None, Node::value));
+        }
         let config = if service.provider.connects { &service.binding } else { &service.provider.config };
         if let Value::Map(config) = config.value() {
             settings.extend(config);

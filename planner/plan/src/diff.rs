@@ -1,6 +1,6 @@
 //! Three-way difference: desired × applied × live, leaf by leaf.
 
-use crate::desired::Fields;
+use crate::desired::{Fields, OBJECT};
 use crate::model::{LeafChange, Owner};
 use crate::revision::SETTINGS;
 use dax_core::{LiveService, Name, Span, Value};
@@ -14,6 +14,9 @@ pub(crate) fn live_values(live: &LiveService) -> Value {
             map.extend(spec.iter().filter(|(name, _)| *name != SETTINGS).map(|(name, value)| (name.clone(), value.clone())));
         }
         map.insert("replicas".into(), Value::Int(active.replicas));
+    }
+    if let Some(Value::Map(object)) = live.settings.get(OBJECT) {
+        map.extend(object.clone());
     }
     map.extend(live.settings.get("ports").map(|ports| ("ports".into(), ports.clone())));
     Value::Map(map)

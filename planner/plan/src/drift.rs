@@ -1,5 +1,6 @@
 //! Drift: where what runs is not what was applied, leaf by leaf.
 
+use crate::desired::OBJECT;
 use crate::diff;
 use crate::image::{LiveState, routes_value, traffic_value};
 use crate::model::{AppliedService, Owner};
@@ -37,7 +38,8 @@ pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState)
             say(Name::default(), Some(Value::Str(service.revision.0.clone())), None, Owner::Other);
             continue;
         };
-        if runs.active().is_none_or(|active| !runs.revisions.contains_key(active)) {
+        let object = service.settings.contains_key(OBJECT);
+        if !object && runs.active().is_none_or(|active| !runs.revisions.contains_key(active)) {
             say("revision".into(), Some(Value::Str(service.revision.0.clone())), None, Owner::Other);
             continue;
         }
@@ -46,7 +48,7 @@ pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState)
             say(leaf.path, leaf.before, leaf.live.filter(|live| *live != Value::None), leaf.owner);
         }
         let names = service.settings.keys().chain(runs.settings.keys().filter(|name| !service.settings.contains_key(*name)));
-        for name in names.filter(|name| *name != "ports") {
+        for name in names.filter(|name| *name != "ports" && *name != OBJECT) {
             let (was, is) = (service.settings.get(name), runs.settings.get(name));
             if was != is {
                 say(format!("{}.{name}", service.provider).into(), was.cloned(), is.cloned(), Owner::Other);
@@ -56,7 +58,7 @@ pub fn drift(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState)
         let only = runs.traffic.keys().next().filter(|_| runs.traffic.len() == 1 && !runs.revisions.contains_key(&service.revision));
         let active = only.unwrap_or(&service.revision);
         let whole = BTreeMap::from([(active.clone(), WHOLE)]);
-        if runs.traffic != whole {
+        if runs.traffic != whole && !object {
             say("traffic".into(), Some(traffic_value(&whole)), Some(traffic_value(&runs.traffic)), Owner::Other);
         }
         if !runs.routes.is_empty() {

@@ -1,6 +1,6 @@
 //! What one service needs done, whatever the others need.
 
-use crate::desired::{DesiredService, HANDED_OVER, Removed};
+use crate::desired::{DesiredService, HANDED_OVER, OBJECT, Removed};
 use crate::model::{Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder, StepKind};
 use crate::request::Request;
 use crate::revision::{self, REVISION_FIELDS};
@@ -70,7 +70,7 @@ pub(crate) fn wanted(past: &Past<'_>, service: &DesiredService<'_>) -> Result<Op
         && service.needs == applied.needs
         && service.provider == applied.provider
         && service.protected == applied.protected
-        && runs_as_applied(applied, live)
+        && (if service.is_object() { live.edits.is_empty() && live.settings == applied.settings } else { runs_as_applied(applied, live) })
     {
         return Ok(None);
     }
@@ -129,6 +129,9 @@ fn base_change(past: &Past<'_>, service: &DesiredService<'_>, leaves: Vec<LeafCh
 }
 
 fn incoming(values: &Value, service: &DesiredService<'_>, request: &Request<'_>) -> Incoming {
+    if service.is_object() {
+        return Incoming { id: RevisionId(Name::default()), spec: Value::None, replicas: 0 };
+    }
     let spec = revision::spec(values, &service.settings, &(request.traits)(&service.provider).revised);
     Incoming { id: RevisionId::of(&spec), spec, replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1) }
 }
@@ -173,10 +176,12 @@ fn replaced(
     let mut change = base_change(past, service, leaves);
     (change.action, change.reason) = (Action::Replace, reason);
     change.from = applied.map(|applied| applied.revision.clone());
-    change.to = Some(incoming.id.clone());
+    change.to = Some(incoming.id.clone()).filter(|_| !service.is_object());
     let make = |sequence: &mut Sequence| {
         sequence.create_service(&service.settings);
-        sequence.roll_out(&incoming, &strategy);
+        if !service.is_object() {
+            sequence.roll_out(&incoming, &strategy);
+        }
     };
     let part = |provider: &Name, object: &Name, observed: Option<&LiveService>, sequence: Sequence| Part {
         provider: provider.clone(),
@@ -196,7 +201,9 @@ fn replaced(
         if !coming.exists {
             coming.create_service(&service.settings);
         }
-        coming.roll_out(&incoming, &strategy);
+        if !service.is_object() {
+            coming.roll_out(&incoming, &strategy);
+        }
         parts.push(part(&service.provider, object, live, coming));
         let gone = part(&applied.provider, &old_object, old, going);
         parts.insert(if replace.order == ReplaceOrder::DeleteFirst { 0 } else { 1 }, gone);
@@ -247,8 +254,10 @@ fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveServ
         sequence.update_service(&service.settings);
     }
     let from = sequence.object.active().cloned();
-    let takes_over = from.as_ref() != Some(&incoming.id);
-    if takes_over {
+    let takes_over = from.as_ref() != Some(&incoming.id) && !service.is_object();
+    if service.is_object() {
+        // It has no revisions: that it is there is all.
+    } else if takes_over {
         let rolls = (request.traits)(&service.provider).rolls;
         let handed = service.settings.get(HANDED_OVER);
         let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
@@ -308,7 +317,7 @@ fn action(
     let drifted = leaves.iter().any(|leaf| leaf.owner == Owner::Other || leaf.path == "traffic");
     let meant = leaves.iter().any(|leaf| leaf.owner != Owner::Other && leaf.path != "traffic");
     let revised = leaves.iter().any(|leaf| REVISION_FIELDS.contains(&leaf.path.split('.').next().unwrap_or("")));
-    let action = if takes_over || revised { Action::Rollout } else { Action::Update };
+    let action = if takes_over || (revised && !service.is_object()) { Action::Rollout } else { Action::Update };
     (action, if drifted && !meant { Reason::Drifted } else { Reason::Changed })
 }
 
@@ -375,7 +384,7 @@ fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService
         }
         (was, is) => vec![plain(name, was, is)],
     };
-    names.filter(|name| *name != "ports" && changes(name)).flat_map(change).collect()
+    names.filter(|name| *name != "ports" && *name != OBJECT && changes(name)).flat_map(change).collect()
 }
 
 /// Removes revisions beyond those kept for rollback; gives those kept, newest first.

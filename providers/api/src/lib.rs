@@ -253,8 +253,17 @@ impl ProviderError {
 pub struct Scope {
     /// The environment.
     pub environment: Name,
-    /// What is looked for beside what bears the environment's mark: names there, and the places of each.
-    pub objects: BTreeMap<Name, BTreeSet<Name>>,
+    /// What is looked for beside what bears the environment's mark, by its name there.
+    pub objects: BTreeMap<Name, Sought>,
+}
+
+/// Something that may be on a platform although dax did not make it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// Places where it may be.
+    pub places: BTreeSet<Name>,
+    /// The object itself, where it is one that runs nothing.
+    pub object: Option<Value>,
 }
 
 /// One thing that is known of a system.

@@ -11,6 +11,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -24,6 +25,8 @@ pub(crate) struct Api {
     pub(crate) client: kube::Client,
     /// What proves who asks, where the client does not know it by itself.
     pub(crate) keys: Option<Keys>,
+    /// What the cluster calls kinds that a program names.
+    pub(crate) discovered: tokio::sync::Mutex<BTreeMap<Kind, (String, bool)>>,
     /// The time between two calls.
     pub(crate) rate: DefaultDirectRateLimiter,
     /// Calls at one time.
@@ -105,6 +108,38 @@ impl Api {
         }
     }
 
+    /// The path of all objects of a kind in a namespace, or in the cluster where the kind knows no namespaces.
+    async fn path(&self, kind: Kind, namespace: &str) -> Result<String, ProviderError> {
+        let (plural, namespaced) = match kind.plural {
+            "" => self.discover(kind).await?,
+            plural => (plural.to_owned(), kind != crate::kinds::NAMESPACE),
+        };
+        let api = kind.api();
+        Ok(if namespaced { format!("{api}/namespaces/{namespace}/{plural}") } else { format!("{api}/{plural}") })
+    }
+
+    /// The path of one object.
+    async fn at(&self, kind: Kind, namespace: &str, name: &str) -> Result<String, ProviderError> {
+        Ok(format!("{}/{}", self.path(kind, namespace).await?, names::encode(name)))
+    }
+
+    /// What the cluster calls a kind in paths, and whether its objects are in namespaces.
+    pub(crate) async fn discover(&self, kind: Kind) -> Result<(String, bool), ProviderError> {
+        let mut known = self.discovered.lock().await;
+        if let Some(found) = known.get(&kind) {
+            return Ok(found.clone());
+        }
+        let found = self.get_path(&kind.api()).await?.unwrap_or_default();
+        let resources = found.get("resources").and_then(Json::as_array).into_iter().flatten();
+        let of_kind = |one: &&Json| names::text_at(one, "/kind") == kind.name && !names::text_at(one, "/name").contains('/');
+        let Some(one) = resources.into_iter().find(of_kind) else {
+            return Err(crate::error::unknown_kind(&self.name, kind.name, kind.version));
+        };
+        let told = (names::text_at(one, "/name").to_owned(), one.get("namespaced") == Some(&Json::Bool(true)));
+        known.insert(kind, told.clone());
+        Ok(told)
+    }
+
     /// Anything that the API has at a path, or nothing.
     pub(crate) async fn get_path(&self, path: &str) -> Result<Option<Json>, ProviderError> {
         match self.send("GET", path, "application/json", Vec::new()).await? {
@@ -116,7 +151,7 @@ impl Api {
 
     /// One object, or nothing.
     pub(crate) async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Json>, ProviderError> {
-        self.get_path(&kind.at(namespace, name)).await
+        self.get_path(&self.at(kind, namespace, name).await?).await
     }
 
     /// What the server answers to an object that only asks.
@@ -130,12 +165,7 @@ impl Api {
     /// # Errors
     /// It has not, or cannot be asked.
     pub(crate) async fn must_know(&self, kind: Kind) -> Result<(), ProviderError> {
-        let found = self.get_path(&format!("/apis/{}", kind.version)).await?.unwrap_or_default();
-        let resources = found.get("resources").and_then(Json::as_array).into_iter().flatten();
-        if resources.into_iter().any(|one| names::text_at(one, "/kind") == kind.name) {
-            return Ok(());
-        }
-        Err(crate::error::unknown_kind(&self.name, kind.name, kind.version))
+        self.discover(kind).await.map(|_| ())
     }
 
     /// All objects of a kind in a namespace, page by page; none where the cluster does not have the kind.
@@ -152,9 +182,15 @@ impl Api {
     ) -> Result<(Vec<Json>, String), ProviderError> {
         let mut all = Vec::new();
         let mut next = String::new();
+        let base = match self.path(kind, namespace).await {
+            Ok(base) => base,
+            // A kind that is not known has no objects.
+            Err(ProviderError::Refused { .. }) => return Ok((all, next)),
+            Err(error) => return Err(error),
+        };
         loop {
             let (selector, token) = (names::encode(selector), names::encode(&next));
-            let path = format!("{}?limit={PAGE}&labelSelector={selector}&continue={token}", kind.path(namespace));
+            let path = format!("{base}?limit={PAGE}&labelSelector={selector}&continue={token}");
             let mut page = match self.send("GET", &path, "application/json", Vec::new()).await? {
                 Ok(page) => page,
                 Err(answer) if answer.status == 404 => return Ok((Vec::new(), String::new())),
@@ -181,7 +217,7 @@ impl Api {
         let name = names::text_at(object, "/metadata/name");
         let what = format!("{} `{namespace}/{name}`", kind.name);
         let (force, dry_run) = (how.force, if how.dry_run { "&dryRun=All" } else { "" });
-        let path = format!("{}?fieldManager={MANAGER}&force={force}{dry_run}", kind.at(namespace, name));
+        let path = format!("{}?fieldManager={MANAGER}&force={force}{dry_run}", self.at(kind, namespace, name).await?);
         let body = serde_json::to_vec(object).expect("JSON serialises");
         self.send("PATCH", &path, "application/apply-patch+yaml", body).await?.map_err(|answer| answer.error(&self.name, &what))
     }
@@ -191,7 +227,7 @@ impl Api {
         let name = names::text_at(object, "/metadata/name");
         let what = format!("{} `{namespace}/{name}`", kind.name);
         let dry_run = if dry_run { "&dryRun=All" } else { "" };
-        let path = format!("{}?fieldManager={MANAGER}&force=false{dry_run}", kind.at(namespace, name));
+        let path = format!("{}?fieldManager={MANAGER}&force=false{dry_run}", self.at(kind, namespace, name).await?);
         let mut wanted = object.clone();
         // Each answer names everything that is in the way, so the second try goes through unless somebody is quicker.
         for _ in 0..3 {
@@ -209,7 +245,7 @@ impl Api {
     pub(crate) async fn create(&self, kind: Kind, namespace: &str, object: &Json) -> Result<Option<Json>, ProviderError> {
         let what = format!("{} `{}`", kind.name, names::text_at(object, "/metadata/name"));
         let body = serde_json::to_vec(object).expect("JSON serialises");
-        match self.send("POST", &format!("{}?fieldManager={MANAGER}", kind.path(namespace)), "application/json", body).await? {
+        match self.send("POST", &format!("{}?fieldManager={MANAGER}", self.path(kind, namespace).await?), "application/json", body).await? {
             Ok(made) => Ok(Some(made)),
             Err(answer) if answer.status == 409 => Ok(None),
             Err(answer) => Err(answer.error(&self.name, &what)),
@@ -227,8 +263,14 @@ impl Api {
     }
 
     async fn remove(&self, kind: Kind, namespace: &str, name: &str, rest: &str) -> Result<(), ProviderError> {
+        let path = match self.at(kind, namespace, name).await {
+            Ok(path) => path,
+            // With its kind it has gone, too.
+            Err(ProviderError::Refused { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
         let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": rest}).to_string().into_bytes();
-        match self.send("DELETE", &kind.at(namespace, name), "application/json", body).await? {
+        match self.send("DELETE", &path, "application/json", body).await? {
             Ok(_) => Ok(()),
             Err(answer) if answer.status == 404 => Ok(()),
             Err(answer) => Err(answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name))),
@@ -237,7 +279,7 @@ impl Api {
 
     /// Shares what a field says with whoever is to say it from now on, so that it stays when dax lets it go.
     pub(crate) async fn hand_over(&self, kind: Kind, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
-        let path = format!("{}?fieldManager={MANAGER}-scale&force=true", kind.at(namespace, name));
+        let path = format!("{}?fieldManager={MANAGER}-scale&force=true", self.at(kind, namespace, name).await?);
         let object = json!({"apiVersion": kind.version, "kind": kind.name, "metadata": {"name": name}, "spec": {"replicas": replicas}});
         let answer = self.send("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes()).await?;
         answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name)))
@@ -245,7 +287,7 @@ impl Api {
 
     /// Says how many replicas a Deployment has, without owning it.
     pub(crate) async fn scale(&self, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
-        let path = format!("{}/scale?fieldManager={MANAGER}-scale", crate::kinds::DEPLOYMENT.at(namespace, name));
+        let path = format!("{}/scale?fieldManager={MANAGER}-scale", self.at(crate::kinds::DEPLOYMENT, namespace, name).await?);
         let body = format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).into_bytes();
         let answer = self.send("PATCH", &path, "application/merge-patch+json", body).await?;
         answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("scale of Deployment `{namespace}/{name}`")))
@@ -254,7 +296,8 @@ impl Api {
     /// What is told of an object, the latest last; nothing where it cannot be had.
     pub(crate) async fn list_events(&self, namespace: &str, name: &str) -> Vec<Json> {
         let field = names::encode(&format!("involvedObject.name={name}"));
-        let path = format!("{}?limit={PAGE}&fieldSelector={field}", crate::kinds::EVENT.path(namespace));
+        let Ok(base) = self.path(crate::kinds::EVENT, namespace).await else { return Vec::new() };
+        let path = format!("{base}?limit={PAGE}&fieldSelector={field}");
         let found = self.get_path(&path).await.ok().flatten();
         let items = found.and_then(|mut found| found.get_mut("items").map(Json::take));
         if let Some(Json::Array(items)) = items { items } else { Vec::new() }
@@ -264,7 +307,7 @@ impl Api {
     pub(crate) async fn logs(&self, namespace: &str, pod: &str, container: &str, lines: usize) -> Option<String> {
         for previous in ["true", "false"] {
             let query = format!("container={}&tailLines={lines}&previous={previous}", names::encode(container));
-            let path = format!("{}/log?{query}", crate::kinds::POD.at(namespace, pod));
+            let path = format!("{}/log?{query}", self.at(crate::kinds::POD, namespace, pod).await.ok()?);
             let request = self.request("GET", &path).await.ok()?.body(Vec::new()).ok()?;
             self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             if let Ok(Ok(text)) = tokio::time::timeout(self.timeout, self.client.request_text(request)).await
@@ -286,7 +329,7 @@ impl Api {
     ) -> Result<impl Stream<Item = Result<Json, std::io::Error>> + use<>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let only = only.map_or_else(String::new, |name| format!("&fieldSelector={}", names::encode(&format!("metadata.name={name}"))));
-        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", kind.path(namespace));
+        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", self.path(kind, namespace).await?);
         let request = self.request("GET", &path).await?.body(Vec::new()).expect("a path that is well formed");
         let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();
         Ok(lines.and_then(|line| async move { serde_json::from_str(&line).map_err(std::io::Error::other) }))

@@ -151,6 +151,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
         name: config.name.to_string(),
         client,
         keys: if let Way::Located(locator) = &config.way { Some(Keys::of(locator.clone())) } else { None },
+        discovered: tokio::sync::Mutex::default(),
         rate: RateLimiter::direct(Quota::per_second(config.rate)),
         // What waits beside the changes asks, too.
         turns: Semaphore::new(2 * TURNS),

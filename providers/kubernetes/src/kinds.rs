@@ -1,6 +1,7 @@
 //! The kinds of objects that dax writes, and where the API has them.
 
-use crate::names;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,8 +10,22 @@ pub(crate) struct Kind {
     pub(crate) version: &'static str,
     /// Its name.
     pub(crate) name: &'static str,
-    /// Its name in paths.
+    /// Its name in paths; empty where only the cluster knows it.
     pub(crate) plural: &'static str,
+}
+
+/// Texts of kinds that programs name: each once, however often it is named.
+static NAMED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// A text that stays; there are as many as there are kinds.
+fn kept(text: &str) -> &'static str {
+    let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = named.get(text) {
+        return known;
+    }
+    let text: &'static str = Box::leak(text.into());
+    named.insert(text);
+    text
 }
 
 const fn kind(version: &'static str, name: &'static str, plural: &'static str) -> Kind {
@@ -39,19 +54,21 @@ pub(crate) const ROLLOUT: Kind = kind("argoproj.io/v1alpha1", "Rollout", "rollou
 pub(crate) const ANALYSIS_TEMPLATE: Kind = kind("argoproj.io/v1alpha1", "AnalysisTemplate", "analysistemplates");
 
 impl Kind {
+    /// A kind that a program names.
+    pub(crate) fn named(version: &str, name: &str) -> Self {
+        let known = [DEPLOYMENT, SERVICE, CONFIG_MAP, INGRESS, HTTP_ROUTE, JOB]
+            .into_iter()
+            .find(|kind| kind.version == version && kind.name == name);
+        known.unwrap_or_else(|| Self { version: kept(version), name: kept(name), plural: "" })
+    }
+
     /// Whether objects of this kind hold the pods of a revision.
     pub(crate) fn holds_pods(self) -> bool {
         [DEPLOYMENT, STATEFUL_SET, CRON_JOB, ROLLOUT].contains(&self)
     }
 
-    /// The path of all objects of a namespace.
-    pub(crate) fn path(self, namespace: &str) -> String {
-        let api = if self.version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{}", self.version) };
-        if self == NAMESPACE { format!("{api}/namespaces") } else { format!("{api}/namespaces/{namespace}/{}", self.plural) }
-    }
-
-    /// The path of one object.
-    pub(crate) fn at(self, namespace: &str, name: &str) -> String {
-        format!("{}/{}", self.path(namespace), names::encode(name))
+    /// The path of its group and version.
+    pub(crate) fn api(self) -> String {
+        if self.version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{}", self.version) }
     }
 }

@@ -3,10 +3,12 @@
 mod argo;
 mod flagger;
 mod front;
+mod object;
 mod pod;
 
 pub(crate) use flagger::{made as made_by_flagger, primary};
 pub(crate) use front::{Traffic, front};
+pub(crate) use object::{kind as object_kind, name as object_name};
 pub(crate) use pod::{job, supplies, supplies_name};
 
 use crate::kinds::{self, Kind};

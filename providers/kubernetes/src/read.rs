@@ -4,7 +4,7 @@ mod foreign;
 mod holding;
 mod serving;
 
-pub(crate) use foreign::service as foreign;
+pub(crate) use foreign::{object as foreign_object, service as foreign};
 pub(crate) use holding::{Holding, holding, observed, slot_of};
 pub(crate) use serving::{ask as ask_serving, put as put_serving, revision_of, target};
 
@@ -197,6 +197,10 @@ fn url(of: &Of<'_>) -> Option<Name> {
 fn further(records: &BTreeMap<String, Record>) -> BTreeSet<Kind> {
     let mut kinds = BTreeSet::new();
     for record in records.values() {
+        if let Some(object) = Settings(&record.settings).object() {
+            kinds.insert(lower::object_kind(object));
+            continue;
+        }
         let has = |name: &str| Settings(&record.settings).get(name).is_some();
         let each =
             [("autoscale", kinds::AUTOSCALER), ("min_available", kinds::BUDGET), ("ingress", kinds::INGRESS), ("route", kinds::HTTP_ROUTE)];
@@ -229,6 +233,15 @@ const IMPORTED: [Kind; 14] = [
     kinds::ANALYSIS_TEMPLATE,
 ];
 
+/// Further kinds that stand in many namespaces.
+const OTHERS: [(&str, &str); 5] = [
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+    ("rbac.authorization.k8s.io/v1", "Role"),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+    ("v1", "LimitRange"),
+    ("v1", "ResourceQuota"),
+];
+
 /// All objects of namespaces of which a program can be made, as one list.
 pub(crate) async fn everything(cluster: &Cluster, namespaces: &[String]) -> Result<String, ProviderError> {
     let mut items = Vec::new();
@@ -236,7 +249,9 @@ pub(crate) async fn everything(cluster: &Cluster, namespaces: &[String]) -> Resu
         if cluster.get(kinds::NAMESPACE, "", namespace).await?.is_none() {
             return Err(ProviderError::Refused { message: format!("`{}` has no namespace `{namespace}`", cluster.name) });
         }
-        let lists = try_join_all(IMPORTED.iter().map(|kind| async move { Ok((*kind, cluster.list(*kind, namespace, "").await?)) })).await?;
+        let others = OTHERS.iter().map(|(version, kind)| Kind::named(version, kind));
+        let kinds: Vec<Kind> = IMPORTED.iter().copied().chain(others).collect();
+        let lists = try_join_all(kinds.into_iter().map(|kind| async move { Ok((kind, cluster.list(kind, namespace, "").await?)) })).await?;
         for (kind, objects) in lists {
             items.extend(objects.into_iter().map(|mut object| {
                 (object["apiVersion"], object["kind"]) = (json!(kind.version), json!(kind.name));
@@ -249,7 +264,7 @@ pub(crate) async fn everything(cluster: &Cluster, namespaces: &[String]) -> Resu
 
 /// Every service of an environment in the places that are asked for.
 pub(crate) async fn read(cluster: &Cluster, scope: &Scope) -> Result<BTreeMap<Name, LiveService>, ProviderError> {
-    let places: BTreeSet<&Name> = scope.objects.values().flatten().collect();
+    let places: BTreeSet<&Name> = scope.objects.values().flat_map(|sought| &sought.places).collect();
     let each = try_join_all(places.into_iter().map(|place| namespace(cluster, scope, place))).await?;
     Ok(each.into_iter().flatten().collect())
 }
@@ -309,11 +324,19 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
         all.insert(Name::new(&record.service), service(record, object, &holdings, Some(&objects)));
     }
     // What somebody else has under a name that is asked for.
-    for name in scope.objects.iter().filter(|(_, places)| places.contains(place)).map(|(name, _)| name) {
+    for (name, sought) in scope.objects.iter().filter(|(_, sought)| sought.places.contains(place)) {
         if all.contains_key(name) {
             continue;
         }
         let object = names::object(name);
+        if let Some(wanted) = &sought.object {
+            let found = cluster.get(lower::object_kind(wanted), place, lower::object_name(wanted, &object)).await;
+            // A kind that is not known is told by whoever looks at what would be changed.
+            if let Some(found) = found.or_else(|error| if error.is_transient() { Err(error) } else { Ok(None) })? {
+                all.extend(foreign::object(place, &scope.environment, name, wanted, &found).map(|found| (name.clone(), found)));
+            }
+            continue;
+        }
         let deployment = deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == object);
         let address = objects.get(&(kinds::SERVICE, object.clone()));
         // What is dax's own but for its record is made again, which changes nothing of it.

@@ -63,6 +63,11 @@ impl<'s> Settings<'s> {
         ports.filter_map(|(name, port)| Some((name.as_str(), port.as_int()?))).collect()
     }
 
+    /// The object that it is, where it is one that runs nothing.
+    pub(crate) fn object(self) -> Option<&'s Value> {
+        self.get("object")
+    }
+
     /// What was handed over to a controller beside dax, and to which one.
     pub(crate) fn handed(self) -> Option<Handed<'s>> {
         Handed::of(self.get("strategy")?)
@@ -107,6 +112,9 @@ impl<'s> Settings<'s> {
 /// What keeps a service from running on Kubernetes.
 pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String> {
     let settings = Settings(settings);
+    if let Some(object) = settings.object() {
+        return object_problems(object, settings);
+    }
     let mut problems = Vec::new();
     if values.get("image").is_none_or(|image| *image == Value::None) {
         problems.push("Kubernetes runs images: `image` says which".to_owned());
@@ -150,11 +158,33 @@ pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<
     problems
 }
 
+/// What keeps an object from being made.
+fn object_problems(object: &Value, settings: Settings<'_>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut secrets = Vec::new();
+    object.secrets(&mut secrets);
+    if !secrets.is_empty() {
+        problems.push("an object is kept as it is, so no secret may stand in it: a service's `env` takes one".to_owned());
+    }
+    let meta = |name: &str| object.get("metadata").and_then(|meta| meta.get(name)).and_then(Value::as_str);
+    if meta("namespace").is_some_and(|namespace| namespace != settings.namespace()) {
+        problems.push(format!("the binding says the namespace, which is `{}`: take `metadata.namespace` away", settings.namespace()));
+    }
+    if settings.text("workload").is_some_and(|workload| workload != "deployment")
+        || settings.get("route").is_some()
+        || settings.get("ingress").is_some()
+    {
+        problems.push("an object is bound with `namespace`, `create_namespace` and `conflicts` only: the rest is for services".to_owned());
+    }
+    problems
+}
+
 /// A value of the language as JSON, where Kubernetes has numbers and texts.
 pub(crate) fn json(value: &Value) -> Json {
     match value {
         Value::Bool(yes) => Json::from(*yes),
         Value::Int(number) => Json::from(*number),
+        Value::Decimal(number) => serde_json::from_str(&number.normalize().to_string()).unwrap_or_default(),
         Value::Str(text) | Value::Ref(text) => Json::from(text.as_str()),
         Value::List(items) => Json::Array(items.iter().map(json).collect()),
         Value::Map(map) => Json::Object(map.iter().map(|(name, value)| (name.to_string(), json(value))).collect()),

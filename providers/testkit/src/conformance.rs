@@ -1,7 +1,7 @@
 //! What every platform must do, whatever stands behind it.
 
 use dax_core::{LiveService, Name, RevisionId, Route, Value, WHOLE};
-use dax_provider_api::{Call, Expect, Fence, Operation, Platform, ProviderError, Scope, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Operation, Platform, ProviderError, Scope, Secrets, Sought};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ impl Subject<'_> {
     }
 
     async fn live(&self) -> Result<Option<LiveService>, ProviderError> {
-        let objects = BTreeMap::from([(SERVICE.into(), self.place.iter().cloned().collect())]);
+        let objects = BTreeMap::from([(SERVICE.into(), Sought { places: self.place.iter().cloned().collect(), object: None })]);
         let scope = Scope { environment: ENVIRONMENT.into(), objects };
         Ok(self.platform.read(&scope).await?.remove(SERVICE))
     }

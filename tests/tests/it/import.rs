@@ -17,12 +17,12 @@ fn manifests_become_services_that_check() {
 }
 
 #[test]
-fn what_holds_no_service_is_an_error_and_so_is_what_is_no_yaml() {
+fn what_holds_no_object_is_an_error_and_so_is_what_is_no_yaml() {
     let import = |text: &str| {
         let request =
             dax_import::Request { texts: &[text.to_owned()], environment: "production", context: "shop", kubeconfig: None, adopt: false };
         dax_import::import(&request).expect_err("an error")
     };
-    assert!(import("kind: ConfigMap\nmetadata: {name: a}\n").contains("there is no Deployment"));
+    assert!(import("kind: ConfigMap\nmetadata: {name: a}\n").contains("there is no object of Kubernetes in it"));
     assert!(import("a: [1\n").contains("this is no YAML"));
 }

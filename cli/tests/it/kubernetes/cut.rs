@@ -2,7 +2,7 @@
 //! same call again, as the applier does, ends where an uncut run ends.
 
 use dax_core::{LiveService, Name, RevisionId, Value, WHOLE};
-use dax_provider_api::{Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets, Sought};
 use dax_tests::peers::kubernetes::{Cluster, cluster};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -155,7 +155,10 @@ async fn story(platform: &dyn Platform, place: &str) -> (LiveService, Option<Liv
     for operation in &operations {
         call(platform, place, operation).await;
     }
-    let scope = Scope { environment: "cut".into(), objects: BTreeMap::from([("web".into(), BTreeSet::from([place.into()]))]) };
+    let scope = Scope {
+        environment: "cut".into(),
+        objects: BTreeMap::from([("web".into(), Sought { places: BTreeSet::from([place.into()]), object: None })]),
+    };
     let there = platform.read(&scope).await.expect("it is read").remove("web").expect("it is there");
     call(platform, place, &Operation::DeleteService).await;
     let gone = platform.read(&scope).await.expect("it is read").remove("web");

@@ -26,11 +26,12 @@ impl<'a> Context<'a> {
                 None => self.wrong_clause(member),
                 Some(Clause::Bind { services, provider, keyed, body }) => {
                     self.check_service_names(&services);
+                    self.check_places(module, &services, provider);
                     self.check_bind(module, provider, keyed.as_ref(), body);
                 }
                 Some(Clause::Set { service, body }) => {
                     self.check_service_names(std::slice::from_ref(&service));
-                    self.check_body(body, &self.prelude_type("Service"), module);
+                    self.check_body(body, &self.service_type(&service.0), module);
                 }
                 Some(Clause::Rollout { services, strategy }) => {
                     self.check_service_names(&services);
@@ -131,7 +132,27 @@ impl<'a> Context<'a> {
             Some(_) => {}
             None => self.not_an("service", &name, patch.target.span),
         }
-        self.check_body(patch.body, &self.prelude_type("Service"), module);
+        self.check_body(patch.body, &self.service_type(&name), module);
+    }
+
+    /// An object of one system has no place in another.
+    fn check_places(&self, module: ModuleId, services: &[(Name, Span)], provider: &Expr) {
+        let Some(item) = self.provider_named(module, provider) else { return };
+        let to = self.names.value(module, &item.alias.name);
+        for (name, span) in services {
+            let Some((owner, block)) = self.service(name) else { continue };
+            let Some((alias, kind)) = &block.resource else { continue };
+            let same = match (self.names.value(owner, &alias.name), to) {
+                (Some(Symbol::Import(one)), Some(Symbol::Import(other))) => one == other,
+                _ => true,
+            };
+            if !same {
+                let detail =
+                    format!("`{name}` is a `{}.{}`, and `{}` is no provider of `{}`", alias.name, kind.name, item.alias.name, alias.name);
+                let help = format!("bind it to a provider such as `{}.cluster`", alias.name);
+                self.report(Diagnostic::new(codes::COMMAND_FORM, *span, detail).help(help));
+            }
+        }
     }
 
     /// The services that an environment binds, with those of what it builds upon, each with its place.

@@ -32,7 +32,7 @@ impl<'a> Context<'a> {
                 }
                 Symbol::Fn(function) => self.check_fn(module, function),
                 Symbol::Secret(secret) => self.check_secret(module, secret),
-                Symbol::Service(block) => self.check_body(block.body, &self.prelude_type("Service"), module),
+                Symbol::Service(block) => self.check_body(block.body, &self.block_type(module, block, true), module),
                 Symbol::Strategy(block) => {
                     let ty = block.ty.map_or(Type::Error, |ty| self.strategy_type(ty));
                     self.check_body(block.body, &ty, module);

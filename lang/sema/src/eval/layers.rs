@@ -36,12 +36,10 @@ pub(crate) struct Setup<'a> {
     pub(super) releases: Vec<(Name, Vec<Name>)>,
     pub(super) adopts: Vec<(Name, Option<&'a Expr>)>,
     pub(super) settings: Vec<&'a Member>,
-    pub(super) service: Type<'a>,
 }
 
 impl<'a> Setup<'a> {
     pub(crate) fn of(context: &Context<'a>, block: &Block<'a>) -> Self {
-        let service = context.prelude_type("Service");
         let mut setup = Self {
             binds: HashMap::new(),
             bind_order: Vec::new(),
@@ -53,7 +51,6 @@ impl<'a> Setup<'a> {
             releases: Vec::new(),
             adopts: Vec::new(),
             settings: Vec::new(),
-            service,
         };
         let chain = context.environment_chain(&block.name.name);
         for environment in &chain {
@@ -84,7 +81,7 @@ impl<'a> Setup<'a> {
                     }
                 }
                 Some(Clause::Set { service: (name, _), body }) => {
-                    if let Some(record) = self.service.record() {
+                    if let Some(record) = context.service_type(&name).record() {
                         let all = block::assignments(body, record, &mut Vec::new());
                         self.sets.entry(name).or_default().extend(all);
                     }
@@ -107,7 +104,8 @@ impl<'a> Setup<'a> {
     fn add_patches(&mut self, context: &Context<'a>) {
         let root = context.program.root;
         for patch in &context.names.module(root).patches {
-            if let (Some(name), Some(record)) = (context.service_named(root, patch.target), self.service.record()) {
+            let Some(name) = context.service_named(root, patch.target) else { continue };
+            if let Some(record) = context.service_type(&name).record() {
                 let all = block::assignments(patch.body, record, &mut Vec::new());
                 self.patches.entry(name).or_default().extend(all);
             }

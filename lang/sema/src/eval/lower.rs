@@ -35,6 +35,29 @@ struct Shared {
     providers: HashMap<Name, Eval<Provider>>,
 }
 
+/// Gives resources addresses of their own: until here all names were alike.
+fn name_resources(environment: &mut Environment) {
+    let resources: BTreeSet<ResourceAddr> =
+        environment.services.values().filter(|service| service.resource).map(|service| service.addr.clone()).collect();
+    if resources.is_empty() {
+        return;
+    }
+    let named = |addr: ResourceAddr| if resources.contains(&addr) { ResourceAddr::object(addr.name()) } else { addr };
+    let services = std::mem::take(&mut environment.services);
+    environment.services = services
+        .into_values()
+        .map(|mut service| {
+            service.addr = named(service.addr);
+            service.needs.iter_mut().for_each(|need| need.addr = named(need.addr.clone()));
+            (service.addr.clone(), service)
+        })
+        .collect();
+    environment.adopts = std::mem::take(&mut environment.adopts).into_iter().map(|(addr, from)| (named(addr), from)).collect();
+    for release in &mut environment.releases {
+        release.services = std::mem::take(&mut release.services).into_iter().map(named).collect();
+    }
+}
+
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn environment(&self, block: &Block<'a>) -> Environment {
         let mut environment = Environment {
@@ -74,6 +97,7 @@ impl<'a> Evaluator<'_, 'a> {
         self.sources(&mut environment, &mut shared);
         self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
+        name_resources(&mut environment);
         environment
     }
 
@@ -117,10 +141,14 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(key) => ResourceAddr::service(&format!("{name}[{key}]")),
             };
             let span = self.context.service(name).map_or(bind.span, |(_, block)| block.span);
-            let needs = self.needs(name, &desired);
+            let resource = self.context.service(name).is_some_and(|(_, block)| block.resource.is_some());
+            let needs = self.needs(name, if resource { None } else { Some(&desired) });
             let protected = setup.protected.contains(name);
             let (later, strategy) = (Node::leaf(Value::None, plain(span)), strategy.clone());
-            made.push((Service { addr, span, provider, binding, key, desired: later, needs, strategy, protected }, desired.clone()));
+            made.push((
+                Service { addr, span, resource, provider, binding, key, desired: later, needs, strategy, protected },
+                desired.clone(),
+            ));
         }
         Ok(())
     }

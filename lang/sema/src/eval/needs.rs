@@ -9,9 +9,9 @@ use std::collections::HashMap;
 
 impl<'a> Evaluator<'_, 'a> {
     /// Direct needs: those written in `needs` and those whose fields were read.
-    pub(super) fn needs(&self, name: &Name, desired: &Node) -> Vec<Need> {
+    pub(super) fn needs(&self, name: &Name, desired: Option<&Node>) -> Vec<Need> {
         let mut needs = Vec::new();
-        if let Some(Data::List(items)) = desired.get("needs").map(|node| &node.data) {
+        if let Some(Data::List(items)) = desired.and_then(|desired| desired.get("needs")).map(|node| &node.data) {
             for item in items {
                 if let Some(Value::Ref(addr)) = item.as_leaf()
                     && let Ok(addr) = ResourceAddr::parse(addr)

@@ -34,18 +34,19 @@ impl<'a> Evaluator<'_, 'a> {
 
     fn compute_service(&self, module: ModuleId, block: &Block<'a>, name: &Name) -> Eval<Node> {
         let setup = self.setup.ok_or(Stop)?;
-        let record = setup.service.record().ok_or(Stop)?;
+        let ty = self.context.block_type(module, block, false);
+        let record = ty.record().ok_or(Stop)?;
         let own = block::assignments(block.body, record, &mut Vec::new());
         let mut node = Node { data: Data::Map(BTreeMap::new()), origin: plain(block.span) };
         let root = self.context.program.root;
-        let place = Place { record: &setup.service, via: Via::Item, module, locals: &[] };
+        let place = Place { record: &ty, via: Via::Item, module, locals: &[] };
         let mut result = self.apply(&mut node, &own, &place);
         for (layers, via) in [(&setup.patches, Via::Patch), (&setup.sets, Via::Set)] {
             if let Some(all) = layers.get(name) {
                 result = result.and(self.apply(&mut node, all, &Place { via, module: root, ..place }));
             }
         }
-        let node = self.conform(node, &setup.service);
+        let node = self.conform(node, &ty);
         result.and(node)
     }
 

@@ -27,7 +27,7 @@ pub(super) fn service(environment: &Environment, service: &Service) -> Node {
 
 /// All services of an environment.
 pub(super) fn services(environment: &Environment) -> Node {
-    let all = environment.services.values().map(|one| service(environment, one)).collect();
+    let all = environment.services.values().filter(|one| !one.resource).map(|one| service(environment, one)).collect();
     Node { data: Data::List(all), origin: plain(environment.span) }
 }
 

@@ -97,8 +97,9 @@ impl Lower<'_> {
         };
         let diagnostic = Diagnostic::new(code, span, detail);
         self.diagnostics.push(match place {
-            Place::Item => diagnostic
-                .help("items are import, param, let, fn, type, secret, provider, service, strategy, environment, patch, policy, test"),
+            Place::Item => diagnostic.help(
+                "items are import, param, let, fn, type, secret, provider, service, resource, strategy, environment, patch, policy, test",
+            ),
             Place::Member => diagnostic,
         });
     }

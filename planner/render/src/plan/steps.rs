@@ -7,11 +7,12 @@ use dax_plan::model::{ApprovalGate, InverseClass};
 use dax_plan::{Plan, Step, StepKind};
 
 /// What a step does, in a few words.
-pub fn step_text(kind: &StepKind) -> String {
-    match kind {
-        StepKind::CreateService { .. } => "create the service".to_owned(),
-        StepKind::UpdateService { .. } => "update the service's settings".to_owned(),
-        StepKind::DeleteService => "delete the service".to_owned(),
+pub fn step_text(step: &Step) -> String {
+    let (what, settings) = if step.service.kind() == "object" { ("object", "") } else { ("service", "'s settings") };
+    match &step.kind {
+        StepKind::CreateService { .. } => format!("create the {what}"),
+        StepKind::UpdateService { .. } => format!("update the {what}{settings}"),
+        StepKind::DeleteService => format!("delete the {what}"),
         StepKind::CreateRevision { revision, replicas, .. } => {
             format!("start revision {revision} with {replicas} {}", plural(usize::try_from(*replicas).unwrap_or(0), "replica"))
         }
@@ -66,7 +67,7 @@ fn words(command: &[Name]) -> String {
 }
 
 pub(super) fn step_line(plan: &Plan, step: &Step) -> Line {
-    let mut line = Line::at(1).with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1)).with(Tone::Plain, step_text(&step.kind));
+    let mut line = Line::at(1).with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1)).with(Tone::Plain, step_text(step));
     line = match step.inverse.class {
         InverseClass::Nothing => line,
         InverseClass::Exact => line.with(Tone::Dim, "  undo: exact"),

@@ -3,7 +3,7 @@
 use crate::api::Apply;
 use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
-use crate::lower::{Of, Slot, fresh};
+use crate::lower::{self, Of, Slot, fresh};
 use crate::names;
 use crate::read::{self, Holding, Objects, Record, holding};
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Value};
@@ -75,7 +75,7 @@ impl State {
         let mut live = state.saved.as_ref().map(|record| read::service(record, &state.object, &state.holdings, objects.as_ref()));
         // Taking over may have been interrupted after the record was made and before the Deployment bore dax's mark.
         if matches!(call.operation, Operation::UpdateService { .. }) && state.holdings.is_empty() {
-            let foreign = state.foreign(cluster).await?;
+            let foreign = state.foreign(cluster, settings).await?;
             live = live.or(foreign);
         }
         call.expect.check(live.as_ref()).or_else(|conflict| {
@@ -87,7 +87,14 @@ impl State {
     }
 
     /// What somebody else made under this name, to be taken over.
-    async fn foreign(&mut self, cluster: &Cluster) -> Result<Option<LiveService>, ProviderError> {
+    async fn foreign(&mut self, cluster: &Cluster, settings: Option<&BTreeMap<Name, Value>>) -> Result<Option<LiveService>, ProviderError> {
+        if let Some(wanted) = settings.and_then(|settings| settings.get("object")) {
+            let name = lower::object_name(wanted, &self.object);
+            let found = cluster.get(lower::object_kind(wanted), &self.place, name).await?;
+            let found = found.and_then(|found| read::foreign_object(&self.place, &self.environment, &self.service, wanted, &found));
+            self.adopts = found.is_some();
+            return Ok(found);
+        }
         let deployment = cluster.get(kinds::DEPLOYMENT, &self.place, &self.object).await?;
         let address = cluster.get(kinds::SERVICE, &self.place, &self.object).await?;
         let found = read::foreign(&self.place, None, deployment.as_ref(), address.as_ref());
@@ -119,7 +126,8 @@ impl State {
         }
         self.record = kept.map(|kept| Record { version: self.version(), ..kept }).or_else(|| self.saved.clone());
         let Some(record) = &self.record else { return Ok(()) };
-        let names: Vec<String> = std::iter::once(self.object.clone()).chain(record.slots.iter().cloned()).collect();
+        let runs = record.of(&self.object).settings.object().is_none();
+        let names: Vec<String> = std::iter::once(self.object.clone()).filter(|_| runs).chain(record.slots.iter().cloned()).collect();
         let found = names.iter().map(|name| cluster.get(record.of(&self.object).settings.workload(), &self.place, name));
         let deployments: Vec<Json> = futures::future::try_join_all(found).await?.into_iter().flatten().collect();
         let of = record.of(&self.object);

@@ -36,6 +36,9 @@ impl<'a> Traffic<'a> {
 
 /// Every object of a service as a whole, in the order in which they are written.
 pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
+    if let Some(object) = of.settings.object() {
+        return Ok(vec![super::object::manifest(of, object)]);
+    }
     let mut all = Vec::new();
     if of.settings.get("service_account").is_none() {
         let mut account = of.head(kinds::SERVICE_ACCOUNT, of.object);

@@ -30,6 +30,51 @@ pub(crate) fn service(place: &str, record: Option<&Record>, deployment: Option<&
     Some(live)
 }
 
+/// An object of somebody else: what stands where the program wants something. Nothing where it is dax's own but for its record.
+pub(crate) fn object(place: &str, environment: &str, name: &str, wanted: &Value, found: &Json) -> Option<LiveService> {
+    let own = names::meta(found, "labels", names::ENVIRONMENT) == Some(environment)
+        && names::meta(found, "annotations", names::SERVICE) == Some(name);
+    if own {
+        return None;
+    }
+    let mut live = LiveService::default();
+    live.settings.insert("namespace".into(), Value::str(place));
+    live.settings.insert("managed_by".into(), Value::str(owner(found)));
+    live.settings.insert("object".into(), restricted(wanted, found));
+    Some(live)
+}
+
+/// What stands where something is wanted.
+fn restricted(wanted: &Value, found: &Json) -> Value {
+    match (wanted, found) {
+        (Value::Map(map), Json::Object(there)) => {
+            let entry = |(name, wanted): (&Name, &Value)| Some((name.clone(), restricted(wanted, there.get(name.as_str())?)));
+            Value::Map(map.iter().filter_map(entry).collect())
+        }
+        // Elements are told apart by their places; what the server adds to each is no difference.
+        (Value::List(items), Json::Array(there)) if items.len() == there.len() => {
+            Value::List(items.iter().zip(there).map(|(wanted, found)| restricted(wanted, found)).collect())
+        }
+        // What the program says nothing of is nothing to it.
+        (Value::None, _) => Value::None,
+        (_, Json::Array(_) | Json::Object(_)) => whole(found),
+        (wanted, found) => {
+            let text = settings::json(wanted);
+            let same = matches!((&text, found), (Json::String(a), Json::String(b)) if quantity::same(a, b));
+            if same || text == *found { wanted.clone() } else { value(found) }
+        }
+    }
+}
+
+/// JSON as a value, with everything in it.
+fn whole(found: &Json) -> Value {
+    match found {
+        Json::Array(items) => Value::List(items.iter().map(whole).collect()),
+        Json::Object(map) => Value::Map(map.iter().map(|(name, value)| (Name::new(name), whole(value))).collect()),
+        leaf => value(leaf),
+    }
+}
+
 /// Who looks after an object: as its label says, or who wrote it last.
 fn owner(object: &Json) -> String {
     if let Some(name) = names::meta(object, "labels", names::MANAGED_BY) {
