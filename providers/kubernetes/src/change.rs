@@ -1,5 +1,7 @@
 //! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
 
+pub(crate) use run::ended as job_ended;
+
 mod former;
 mod run;
 mod state;
@@ -188,6 +190,12 @@ async fn hold(
     }
     let kind = of.settings.workload();
     let object = lower::workload(&of, slot, held, pace);
+    if kind == kinds::JOB {
+        run::make_way(cluster, &of, &slot.name, held).await?;
+        if held.replicas == 0 {
+            return Ok(());
+        }
+    }
     let there = state.holdings.iter().find(|holding| holding.slot.name == slot.name);
     if of.settings.replicas_are_others() && there.is_none_or(|there| there.owns_replicas) {
         // What dax no longer says would become one replica; so somebody else says it first.
@@ -386,7 +394,11 @@ pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<
             };
             let slot = slot.unwrap_or_else(|| state.slot_for(revision));
             alone(&of, &state, &slot)?;
-            let object = lower::workload(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
+            let mut object = lower::workload(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
+            if of.settings.workload() == kinds::JOB {
+                // What is there is not changed, but makes way.
+                object["metadata"]["name"] = Json::from(format!("{}-{revision}", slot.name));
+            }
             write(cluster, &state, of.settings.workload(), &object, true).await?;
         }
         _ => {}

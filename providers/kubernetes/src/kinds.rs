@@ -64,7 +64,7 @@ impl Kind {
 
     /// Whether objects of this kind hold the pods of a revision.
     pub(crate) fn holds_pods(self) -> bool {
-        [DEPLOYMENT, STATEFUL_SET, CRON_JOB, ROLLOUT].contains(&self)
+        [DEPLOYMENT, STATEFUL_SET, CRON_JOB, JOB, ROLLOUT].contains(&self)
     }
 
     /// The path of its group and version.

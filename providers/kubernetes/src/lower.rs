@@ -111,6 +111,16 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
         object["spec"] = json!({"schedule": schedule, "suspend": held.replicas == 0, "jobTemplate": {"spec": {"template": template}}});
         return object;
     }
+    if kind == kinds::JOB {
+        template["spec"]["restartPolicy"] = json!("Never");
+        object["spec"] = json!({
+            "parallelism": held.replicas,
+            "completions": held.replicas,
+            "backoffLimit": of.settings.get("retries").and_then(Value::as_int).unwrap_or(0),
+            "template": template,
+        });
+        return object;
+    }
     object["spec"] = json!({"selector": {"matchLabels": slot.selector}, "template": template});
     if !of.settings.replicas_are_others() {
         object["spec"]["replicas"] = json!(held.replicas);

@@ -84,6 +84,7 @@ impl<'s> Settings<'s> {
             _ if self.controller() == Some(Controller::Argo) => kinds::ROLLOUT,
             Some("stateful_set") => kinds::STATEFUL_SET,
             Some("cron_job") => kinds::CRON_JOB,
+            Some("job") => kinds::JOB,
             _ => kinds::DEPLOYMENT,
         }
     }
@@ -138,9 +139,12 @@ pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<
     let workload = settings.text("workload").unwrap_or("deployment");
     match (workload, settings.get("schedule")) {
         ("cron_job", None) => problems.push("a `cron_job` needs a `schedule`".to_owned()),
-        ("cron_job", Some(_)) if !at.is_empty() => problems.push("a `cron_job` answers no requests: take its `ports` away".to_owned()),
+        ("cron_job" | "job", _) if !at.is_empty() => problems.push(format!("a `{workload}` answers no requests: take its `ports` away")),
         (_, Some(_)) if workload != "cron_job" => problems.push("`schedule` is for `workload = \"cron_job\"`".to_owned()),
         _ => {}
+    }
+    if workload == "job" && values.get("replicas").and_then(Value::as_int) == Some(0) {
+        problems.push("a `job` without replicas does nothing: say how many run".to_owned());
     }
     if workload != "stateful_set" && settings.get("volumes").is_some_and(|volumes| volumes.entries().next().is_some()) {
         problems.push("`volumes` are for `workload = \"stateful_set\"`, whose replicas keep them".to_owned());

@@ -53,6 +53,13 @@ pub(crate) async fn ready(cluster: &Cluster, of: &Of<'_>, slot: &Slot, generatio
     if kind == kinds::CRON_JOB {
         return Ok(()); // it runs when its time comes
     }
+    if kind == kinds::JOB {
+        let ended = crate::change::job_ended(cluster, of, &slot.name);
+        let late = |_| ProviderError::Refused {
+            message: format!("Job `{}` has not ended in time: `ready_within` of `health` says how long it may take", slot.name),
+        };
+        return tokio::time::timeout_at(deadline, ended).await.map_err(late)?;
+    }
     let view = watching::view(&cluster.views, &cluster.api, of.namespace()).await?;
     let bell = view.bell(of.object);
     let mut stuck_since: Option<Instant> = None;

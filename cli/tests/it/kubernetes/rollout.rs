@@ -215,6 +215,33 @@ fn a_cron_job_takes_over_its_next_revision_at_once() {
 }
 
 #[test]
+fn a_job_runs_once_for_each_revision_and_goes_back_when_it_fails() {
+    let Some(cluster) = cluster() else { return };
+    let body = web("job", "workload = \"job\"", "");
+    let body = body.replace("  ports    = { http: 8080 }\n", "").replace("replicas = 3", "replicas = 2");
+    let project =
+        project(cluster, &body.replace("health http \"/health\" { every = 1s, ready_within = 5s }", "health tcp { ready_within = 20s }"));
+    apply(&project, 0, &[]);
+    let job = || cluster.json(&["-n", "job", "get", "job", "web"]);
+    let first = job();
+    assert_eq!((&first["status"]["succeeded"], &first["spec"]["completions"]), (&2.into(), &2.into()), "{first}");
+    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert_eq!(job()["metadata"]["uid"], first["metadata"]["uid"]);
+    // Another revision is another Job; the same one is not run again.
+    apply(&project, 0, &["-p", "tag=2"]);
+    let second = job();
+    assert_ne!(second["metadata"]["uid"], first["metadata"]["uid"]);
+    assert_eq!(second["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    // One that fails is told, and the one before runs again.
+    let said = apply(&project, 5, &["-p", "tag=broken"]);
+    assert!(said.contains("Job `web` failed"), "{said}");
+    assert_eq!(job()["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
+}
+
+#[test]
 fn the_example_is_deployed_as_its_text_says() {
     let Some(cluster) = cluster() else { return };
     cluster.gateway_api();

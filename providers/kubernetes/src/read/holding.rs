@@ -44,6 +44,10 @@ impl Holding {
 
 /// The slot that a Deployment is.
 pub(crate) fn slot_of(of: &Of<'_>, deployment: &Json) -> Slot {
+    if of.settings.workload() == kinds::JOB {
+        // Its pods are told apart by labels that the cluster makes for each Job.
+        return lower::fresh(of, names::text_at(deployment, "/metadata/name").to_owned());
+    }
     let selector = deployment.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
     let adopted = names::meta(deployment, "annotations", names::CONTAINER);
     let (container, found) = adopted.map_or((of.object, false), |text| (text.trim_end_matches("=found"), text.ends_with("=found")));
@@ -66,6 +70,7 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
     let live = match kind {
         kinds::CRON_JOB if suspended => 0,
         kinds::CRON_JOB => wanted,
+        kinds::JOB => deployment.pointer("/spec/parallelism").and_then(Json::as_i64).unwrap_or(0),
         _ => deployment.pointer("/spec/replicas").and_then(Json::as_i64).unwrap_or(0),
     };
     let held = Held { revision: &wrote, spec: &spec, replicas: wanted };
@@ -76,7 +81,11 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
         replicas: if of.settings.replicas_are_others() && live > 0 { wanted } else { live },
         wanted,
         live_replicas: live,
-        ready: if kind == kinds::CRON_JOB { live } else { ready(deployment).min(live) },
+        ready: match kind {
+            kinds::CRON_JOB => live,
+            kinds::JOB => deployment.pointer("/status/succeeded").and_then(Json::as_i64).unwrap_or(0).min(live),
+            _ => ready(deployment).min(live),
+        },
         generation: deployment.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0),
         edits: Vec::new(),
         changed_by: BTreeMap::new(),
