@@ -1,7 +1,5 @@
 //! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
 
-pub(crate) use run::ended as job_ended;
-
 mod former;
 mod run;
 mod state;
@@ -13,7 +11,8 @@ use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Held, Of, Pace, Slot};
 use crate::read::{self, Holding, Record};
-use crate::{names, wait};
+use crate::wait::{self, Waited};
+use crate::{names, status};
 use dax_core::{Name, RevisionId, Route, Value, WHOLE};
 use dax_provider_api::{Call, Operation, ProviderError, Secrets};
 use former::Former;
@@ -80,6 +79,13 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
         Operation::Scale { revision, .. } if state.of().settings.controller().is_some() && state.holding(revision).is_none() => Ok(()),
         Operation::Scale { revision, replicas } => {
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?.clone();
+            if state.told.iter().all(|told| told.slot.name != found.slot.name) {
+                // It serves in an object of the controller's own.
+                return match state.of().settings.controller() {
+                    Some(Controller::Flagger) => cluster.scale(state.of().namespace(), &found.slot.name, *replicas).await,
+                    _ => Ok(()),
+                };
+            }
             let held = Held { revision: &found.wrote, spec: &found.spec, replicas: *replicas };
             hold(cluster, state, &found.slot, held, None, &call.secrets).await?;
             if state.of().settings.controller() == Some(Controller::Flagger) {
@@ -106,7 +112,7 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
                 _ => {}
             }
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?;
-            wait::ready(cluster, &state.of(), &found.slot, found.generation, call.timeout).await
+            wait::ready(cluster, &Waited::of(&of), &found.slot, found.generation, call.timeout).await
         }
         Operation::ShiftTraffic { traffic } => {
             state.must_be_ready(traffic.keys(), "traffic")?;
@@ -135,7 +141,7 @@ async fn unstick(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId) -> Resul
     }
     let selector = format!("{}={},{}={revision}", names::NAME, of.object, names::REVISION);
     for pod in cluster.list(kinds::POD, of.namespace(), &selector).await? {
-        if !wait::condition(&pod, "Ready", "True") {
+        if !status::condition(&pod, "Ready", "True") {
             cluster.delete(kinds::POD, of.namespace(), names::text_at(&pod, "/metadata/name")).await?;
         }
     }

@@ -4,8 +4,9 @@ use crate::cluster::Cluster;
 use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Of};
-use crate::read::{self, Holding, observed};
-use crate::{names, wait};
+use crate::names;
+use crate::read::{self, Holding};
+use crate::status::{complete, observed};
 use dax_provider_api::ProviderError;
 use futures::{StreamExt, pin_mut};
 use serde_json::Value as Json;
@@ -114,8 +115,8 @@ async fn flagger(cluster: &Cluster, of: &Of<'_>, canary: &Json, target: &Holding
     }
     let Some(target_now) = cluster.get(kinds::DEPLOYMENT, of.namespace(), &target.slot.name).await? else { return Ok(going()) };
     let primary = cluster.get(kinds::DEPLOYMENT, of.namespace(), &lower::primary(&target.slot.name)).await?;
-    let serves = |primary: &Json| read::revision_of(primary).as_ref() == Some(&target.wrote) && wait::complete(primary);
-    if !phase.is_empty() && phase != "Initializing" && primary.as_ref().is_some_and(serves) && wait::complete(&target_now) {
+    let serves = |primary: &Json| read::revision_of(primary).as_ref() == Some(&target.wrote) && complete(primary);
+    if !phase.is_empty() && phase != "Initializing" && primary.as_ref().is_some_and(serves) && complete(&target_now) {
         return Ok(Seen::Done);
     }
     // An older rollout may have failed, too: this one began when dax wrote its revision.

@@ -3,7 +3,6 @@
 //! Both see a rollout as weights that are held for a while and metrics with bounds. What else a strategy may say has no
 //! place there, and is refused before a plan is shown instead of being left out.
 
-use crate::settings::Settings;
 use dax_core::{Decimal, Name, Unit, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -93,6 +92,16 @@ impl<'s> Handed<'s> {
     /// A whole number of the analysis.
     pub(crate) fn limit(self, name: &str) -> i64 {
         self.analysis().and_then(|analysis| analysis.get(name)?.as_int()).unwrap_or(0)
+    }
+
+    /// What a list of the strategy holds.
+    pub(crate) fn list(self, name: &str) -> &'s [Value] {
+        list(self.config, name)
+    }
+
+    /// The token that the source of the metrics wants, if it wants one.
+    pub(crate) fn token(self) -> Option<&'s Value> {
+        self.config.get("source").and_then(|source| source.get("token")).filter(|token| **token != Value::None)
     }
 
     /// Where the metrics are asked for.
@@ -189,79 +198,9 @@ fn number(value: &Value) -> Option<Json> {
 /// The shortest time between two looks of Flagger, in milliseconds: it takes less for this.
 pub(crate) const FLAGGER_TICK: u64 = 10_000;
 
-/// What keeps a controller from carrying a strategy out.
-pub(crate) fn problems(handed: Handed<'_>, settings: Settings<'_>) -> Vec<String> {
-    let mut problems = Vec::new();
-    let name = handed.by.name();
-    let mut say = |is: bool, text: &str| {
-        if is {
-            problems.push(format!("{name} {text}"));
-        }
-    };
-    let steps = handed.steps();
-    let asks = |list_name: &str| !list(handed.config, list_name).is_empty();
-    let gates = list(handed.config, "step").iter().chain(list(handed.config, "preview"));
-    say(
-        gates.filter_map(|step| step.get("approve")?.as_int()).any(|count| count > 0),
-        "knows nothing of dax's approvals: take `approve` out of the steps",
-    );
-    say(asks("route") || asks("mirror"), "is told of weights only: take `route` and `mirror` out of the strategy");
-    say(
-        settings.text("workload").is_some_and(|workload| workload != "deployment"),
-        "looks after Deployments: take `workload` out of the binding",
-    );
-    say(settings.ports().is_empty(), "divides requests: the service needs a port");
-    say(!handed.blue_green() && steps.is_empty(), "needs the steps of a canary: write `step 10% hold 1m`");
-    say(steps.iter().any(|(weight, _)| !weight.is_i64()), "knows weights in whole percents");
-    if let Some(analysis) = handed.analysis() {
-        let from = analysis.get("from").and_then(Value::as_str).unwrap_or_default();
-        say(
-            !from.starts_with("prometheus."),
-            "is told of metrics of Prometheus only: measure `from` a `prometheus.main`, or let dax carry the strategy out",
-        );
-        let token = handed.config.get("source").and_then(|source| source.get("token")).filter(|token| **token != Value::None);
-        say(token.is_some(), "would have to know the `token` of Prometheus, and dax hands no secrets over");
-        say(!list(analysis, "baseline").is_empty(), "compares no revisions: take `baseline` out of the analysis");
-        if let Err(message) = handed.measures(&[]) {
-            problems.push(message);
-        }
-    }
-    match handed.by {
-        Controller::Flagger => problems.extend(flagger_problems(handed, settings)),
-        Controller::Argo if settings.get("route").is_some() => {
-            problems.push(
-                "Argo Rollouts divides requests by an `ingress` or by replicas; for a `route` it needs a plugin of which dax knows nothing"
-                    .to_owned(),
-            );
-        }
-        Controller::Argo => {}
-    }
-    problems
-}
-
-fn flagger_problems(handed: Handed<'_>, settings: Settings<'_>) -> Vec<String> {
-    let mut problems = Vec::new();
-    let steps = handed.steps();
-    let holds: Vec<u64> = steps.iter().map(|(_, hold)| *hold).collect();
-    if holds.windows(2).any(|pair| pair[0] != pair[1]) {
-        problems.push("Flagger goes on at one pace: give each step the same `hold`".to_owned());
-    }
-    if !handed.blue_green() && holds.first().is_some_and(|hold| *hold < FLAGGER_TICK) {
-        problems.push("Flagger looks at a canary every 10 s at most: `hold` each step for 10s or longer".to_owned());
-    }
-    if !handed.blue_green() && !settings.weighted() {
-        problems.push("Flagger divides requests by a `route` or an `ingress`: without one it can do `blue_green` only".to_owned());
-    }
-    if settings.text("exposure").is_some_and(|exposure| exposure != "cluster") {
-        problems.push("Flagger makes the Service itself, for the cluster: take `exposure` out of the binding".to_owned());
-    }
-    problems
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings;
     use dax_core::Quantity;
 
     fn map<const N: usize>(entries: [(&'static str, Value); N]) -> Value {
@@ -270,46 +209,6 @@ mod tests {
 
     fn amount(unit: Unit, number: i64) -> Value {
         Value::Quantity(Quantity::new(unit, number.into()))
-    }
-
-    fn step(weight: i64, hold_ms: i64) -> Value {
-        map([("weight", amount(Unit::Percent, weight)), ("hold", amount(Unit::Duration, hold_ms))])
-    }
-
-    fn said(mode: &str, strategy: Value, more: &[(&'static str, Value)]) -> Vec<String> {
-        let Value::Map(mut strategy) = strategy else { return Vec::new() };
-        strategy.insert("mode".into(), Value::str(mode));
-        let ports = map([("http", Value::Int(8080))]);
-        let own = [("ports", ports), ("strategy", Value::Map(strategy))].into_iter().chain(more.iter().cloned());
-        let settings: BTreeMap<Name, Value> = own.map(|(name, value)| (name.into(), value)).collect();
-        settings::problems(&map([("image", Value::str("web:1"))]), &settings)
-    }
-
-    #[test]
-    fn what_a_controller_cannot_do_is_said_before_it_is_asked() {
-        let compare = map([("metric", Value::str("errors")), ("op", Value::str("<")), ("value", amount(Unit::Percent, 1))]);
-        let either = map([("any", Value::List(vec![compare.clone()]))]);
-        let strategy = map([
-            ("kind", Value::str("canary")),
-            ("step", Value::List(vec![step(10, 60_000), step(50, 5_000)])),
-            ("mirror", Value::List(vec![Value::Int(1)])),
-            ("analysis", map([("from", Value::str("local.machine")), ("require", Value::List(vec![either]))])),
-        ]);
-        let both = said("flagger", strategy.clone(), &[("exposure", Value::str("node_port"))]).join("\n");
-        insta::assert_snapshot!(both, @r#"
-        Flagger is told of weights only: take `route` and `mirror` out of the strategy
-        Flagger is told of metrics of Prometheus only: measure `from` a `prometheus.main`, or let dax carry the strategy out
-        Flagger knows bounds of single metrics, joined by `and`: say it with `<` and `>`, or let dax carry the strategy out
-        Flagger goes on at one pace: give each step the same `hold`
-        Flagger divides requests by a `route` or an `ingress`: without one it can do `blue_green` only
-        Flagger makes the Service itself, for the cluster: take `exposure` out of the binding
-        "#);
-        insta::assert_snapshot!(said("argo", strategy, &[("route", map([("gateway", Value::str("infra/public"))]))]).join("\n"), @r#"
-        Argo Rollouts is told of weights only: take `route` and `mirror` out of the strategy
-        Argo Rollouts is told of metrics of Prometheus only: measure `from` a `prometheus.main`, or let dax carry the strategy out
-        Argo Rollouts knows bounds of single metrics, joined by `and`: say it with `<` and `>`, or let dax carry the strategy out
-        Argo Rollouts divides requests by an `ingress` or by replicas; for a `route` it needs a plugin of which dax knows nothing
-        "#);
     }
 
     #[test]

@@ -11,14 +11,17 @@ mod error;
 mod examine;
 mod following;
 mod handed;
+mod jobs;
 mod keys;
 mod kinds;
 mod lower;
 mod names;
 mod owned;
+mod problems;
 mod quantity;
 mod read;
 mod settings;
+mod status;
 mod wait;
 mod watching;
 
@@ -89,7 +92,7 @@ impl Platform for Kubernetes {
     }
 
     fn problems(&self, values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String> {
-        settings::problems(values, settings)
+        problems::problems(values, settings)
     }
 
     fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {

@@ -5,11 +5,13 @@ mod flagger;
 mod front;
 mod object;
 mod pod;
+mod traffic;
 
 pub(crate) use flagger::{made as made_by_flagger, primary};
-pub(crate) use front::{Traffic, front};
+pub(crate) use front::front;
 pub(crate) use object::{kind as object_kind, name as object_name};
 pub(crate) use pod::{job, supplies, supplies_name};
+pub(crate) use traffic::Traffic;
 
 use crate::kinds::{self, Kind};
 use crate::names;
@@ -70,11 +72,11 @@ impl Of<'_> {
 }
 
 /// The slot of a Deployment that dax makes.
-pub(crate) fn fresh(of: &Of<'_>, name: String) -> Slot {
+pub(crate) fn fresh(object: &str, name: String) -> Slot {
     let mut selector = Map::new();
-    selector.insert(names::NAME.to_owned(), json!(of.object));
+    selector.insert(names::NAME.to_owned(), json!(object));
     selector.insert(names::INSTANCE.to_owned(), json!(name));
-    Slot { name, selector, container: of.object.to_owned(), adopted: false }
+    Slot { name, selector, container: object.to_owned(), adopted: false }
 }
 
 /// How a Deployment replaces its pods.

@@ -5,7 +5,7 @@ mod holding;
 mod serving;
 
 pub(crate) use foreign::{object as foreign_object, service as foreign};
-pub(crate) use holding::{Holding, holding, observed, slot_of};
+pub(crate) use holding::{Holding, holding, slot_of};
 pub(crate) use serving::{ask as ask_serving, put as put_serving, revision_of, target};
 
 use crate::cluster::Cluster;

@@ -2,7 +2,7 @@
 //!
 //! Their types and defaults stand in `std/kubernetes`; a test holds that the two agree.
 
-use crate::handed::{self, Controller, Handed};
+use crate::handed::{Controller, Handed};
 use crate::kinds::{self, Kind};
 use dax_core::{Name, Value};
 use serde_json::Value as Json;
@@ -108,79 +108,6 @@ impl<'s> Settings<'s> {
     pub(crate) fn yields(self) -> bool {
         self.text("conflicts") == Some("yield")
     }
-}
-
-/// What keeps a service from running on Kubernetes.
-pub(crate) fn problems(values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String> {
-    let settings = Settings(settings);
-    if let Some(object) = settings.object() {
-        return object_problems(object, settings);
-    }
-    let mut problems = Vec::new();
-    if values.get("image").is_none_or(|image| *image == Value::None) {
-        problems.push("Kubernetes runs images: `image` says which".to_owned());
-    }
-    let at = settings.ports();
-    let mut taken: BTreeMap<i64, &str> = BTreeMap::new();
-    for (name, port) in &at {
-        if let Some(other) = taken.insert(*port, name) {
-            problems.push(format!("the ports `{other}` and `{name}` are the same number"));
-        }
-        if name.len() > 15 || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-            problems.push(format!("Kubernetes wants names of ports in at most 15 small letters, digits and dashes: `{name}` is not one"));
-        }
-    }
-    if settings.weighted() && at.is_empty() {
-        problems.push("what is reached by a route or an Ingress needs a port".to_owned());
-    }
-    if settings.get("route").is_some() && settings.get("ingress").is_some() {
-        problems.push("`route` and `ingress` are two ways to the same: choose one".to_owned());
-    }
-    let workload = settings.text("workload").unwrap_or("deployment");
-    match (workload, settings.get("schedule")) {
-        ("cron_job", None) => problems.push("a `cron_job` needs a `schedule`".to_owned()),
-        ("cron_job" | "job", _) if !at.is_empty() => problems.push(format!("a `{workload}` answers no requests: take its `ports` away")),
-        (_, Some(_)) if workload != "cron_job" => problems.push("`schedule` is for `workload = \"cron_job\"`".to_owned()),
-        _ => {}
-    }
-    if workload == "job" && values.get("replicas").and_then(Value::as_int) == Some(0) {
-        problems.push("a `job` without replicas does nothing: say how many run".to_owned());
-    }
-    if workload != "stateful_set" && settings.get("volumes").is_some_and(|volumes| volumes.entries().next().is_some()) {
-        problems.push("`volumes` are for `workload = \"stateful_set\"`, whose replicas keep them".to_owned());
-    }
-    if workload != "deployment" && settings.autoscaled() {
-        problems.push("`autoscale` is for `workload = \"deployment\"`".to_owned());
-    }
-    if let Some(scale) = settings.get("autoscale") {
-        let number = |name: &str| scale.get(name).and_then(Value::as_int).unwrap_or(1);
-        if number("min") > number("max") {
-            problems.push("`autoscale` has a `min` above its `max`".to_owned());
-        }
-    }
-    problems.extend(settings.handed().into_iter().flat_map(|handed| handed::problems(handed, settings)));
-    problems
-}
-
-/// What keeps an object from being made.
-fn object_problems(object: &Value, settings: Settings<'_>) -> Vec<String> {
-    let mut problems = Vec::new();
-    let mut secrets = Vec::new();
-    object.secrets(&mut secrets);
-    if !secrets.is_empty() {
-        problems.push("an object is kept as it is, so no secret may stand in it: a service's `env` takes one".to_owned());
-    }
-    let meta = |name: &str| object.get("metadata").and_then(|meta| meta.get(name)).and_then(Value::as_str);
-    if meta("namespace").is_some_and(|namespace| namespace != settings.namespace()) {
-        problems.push(format!("the binding says the namespace, which is `{}`: take `metadata.namespace` away", settings.namespace()));
-    }
-    if settings.text("workload").is_some_and(|workload| workload != "deployment")
-        || settings.get("route").is_some()
-        || settings.get("ingress").is_some()
-    {
-        problems.push("an object is bound with `namespace`, `create_namespace` and `conflicts` only: the rest is for services".to_owned());
-    }
-    problems
 }
 
 /// A value of the language as JSON, where Kubernetes has numbers and texts.

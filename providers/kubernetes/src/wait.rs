@@ -1,13 +1,13 @@
 //! Waiting for pods without asking again and again, and saying why they do not come.
 
 use crate::cluster::Cluster;
+use crate::jobs;
 use crate::kinds::{self, Kind};
 use crate::lower::{Of, Slot};
 use crate::names;
-use crate::read::observed;
-use crate::settings::Settings;
+use crate::status::{complete, conditions, is, number, observed};
 use crate::watching;
-use dax_core::{RevisionId, Value};
+use dax_core::RevisionId;
 use dax_provider_api::{Call, ProviderError};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -19,6 +19,22 @@ const MARGIN: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Lines of a log that a message holds.
 const LINES: usize = 5;
+
+/// What is waited for.
+pub(crate) struct Waited<'w> {
+    namespace: &'w str,
+    /// Of what holds the pods.
+    kind: Kind,
+    /// What the labels of the pods say that they belong to.
+    service: &'w str,
+}
+
+impl<'w> Waited<'w> {
+    /// A service as it is described.
+    pub(crate) fn of(of: &'w Of<'_>) -> Self {
+        Self { namespace: of.namespace(), kind: of.settings.workload(), service: of.object }
+    }
+}
 
 /// Keeps in mind what generation a Deployment has after a write, so that nothing older is taken for it.
 pub(crate) fn remember(cluster: &Cluster, of: &Of<'_>, name: &str, written: &Json) {
@@ -38,30 +54,33 @@ pub(crate) async fn known(cluster: &Cluster, call: &Call, revision: &RevisionId)
     let (kind, name) = (kind_of(&deployment), names::text_at(&deployment, "/metadata/name").to_owned());
     let key = (call.place.to_string(), watching::key(kind, &name));
     let generation = *cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key)?;
-    let workload = if kind == kinds::STATEFUL_SET { "stateful_set" } else { "deployment" };
-    let settings = [("namespace".into(), Value::Str(call.place.clone())), ("workload".into(), Value::str(workload))];
-    let settings = std::collections::BTreeMap::from(settings);
-    let of = Of { environment: &call.environment, service: &call.service, object: &object, settings: Settings(&settings) };
-    let slot = crate::read::slot_of(&of, &deployment);
-    Some(ready(cluster, &of, &slot, generation, call.timeout).await)
+    let slot = crate::read::slot_of(kind, &object, &deployment);
+    let what = Waited { namespace: &call.place, kind, service: &object };
+    Some(ready(cluster, &what, &slot, generation, call.timeout).await)
 }
 
 /// Returns when all replicas of a Deployment are of what it holds now, and available; it must be at least of a generation.
-pub(crate) async fn ready(cluster: &Cluster, of: &Of<'_>, slot: &Slot, generation: i64, timeout: Duration) -> Result<(), ProviderError> {
+pub(crate) async fn ready(
+    cluster: &Cluster,
+    what: &Waited<'_>,
+    slot: &Slot,
+    generation: i64,
+    timeout: Duration,
+) -> Result<(), ProviderError> {
     let deadline = Instant::now() + timeout.saturating_sub(MARGIN).max(Duration::from_secs(1));
-    let kind = of.settings.workload();
+    let kind = what.kind;
     if kind == kinds::CRON_JOB {
         return Ok(()); // it runs when its time comes
     }
     if kind == kinds::JOB {
-        let ended = crate::change::job_ended(cluster, of, &slot.name);
+        let ended = jobs::ended(cluster, what.namespace, &slot.name);
         let late = |_| ProviderError::Refused {
             message: format!("Job `{}` has not ended in time: `ready_within` of `health` says how long it may take", slot.name),
         };
         return tokio::time::timeout_at(deadline, ended).await.map_err(late)?;
     }
-    let view = watching::view(&cluster.views, &cluster.api, of.namespace()).await?;
-    let bell = view.bell(of.object);
+    let view = watching::view(&cluster.views, &cluster.api, what.namespace).await?;
+    let bell = view.bell(what.service);
     let mut stuck_since: Option<Instant> = None;
     loop {
         // What changes from here on is heard, even before it is waited for.
@@ -84,7 +103,7 @@ pub(crate) async fn ready(cluster: &Cluster, of: &Of<'_>, slot: &Slot, generatio
             if deployment.is_null() {
                 return Err(ProviderError::Conflict { message: format!("{} `{}` is gone", kind.name, slot.name) });
             }
-            return Err(ProviderError::Refused { message: message(cluster, of, slot, &deployment, told).await });
+            return Err(ProviderError::Refused { message: message(cluster, what, slot, &deployment, told).await });
         }
         let until = stuck_since.map_or(deadline, |since| deadline.min(since + PATIENCE));
         let _ = tokio::time::timeout_at(until, change).await;
@@ -94,29 +113,6 @@ pub(crate) async fn ready(cluster: &Cluster, of: &Of<'_>, slot: &Slot, generatio
 /// The kind of an object that holds pods, as it is seen: StatefulSets name the Service of their pods.
 fn kind_of(object: &Json) -> Kind {
     if object.pointer("/spec/serviceName").is_some() { kinds::STATEFUL_SET } else { kinds::DEPLOYMENT }
-}
-
-fn number(object: &Json, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Json::as_i64).unwrap_or(0)
-}
-
-pub(crate) fn complete(deployment: &Json) -> bool {
-    let wanted = number(deployment, "/spec/replicas");
-    let all = ["/status/updatedReplicas", "/status/replicas", "/status/availableReplicas"];
-    observed(deployment) && all.iter().all(|pointer| number(deployment, pointer) == wanted)
-}
-
-fn conditions(object: &Json) -> impl Iterator<Item = &Json> {
-    object.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten()
-}
-
-fn is(condition: &Json, kind: &str, status: &str) -> bool {
-    names::text_at(condition, "/type") == kind && names::text_at(condition, "/status") == status
-}
-
-/// Whether an object has a condition.
-pub(crate) fn condition(object: &Json, kind: &str, status: &str) -> bool {
-    conditions(object).any(|one| is(one, kind, status))
 }
 
 /// What keeps a pod from becoming ready.
@@ -196,19 +192,19 @@ fn pod_cause(pod: &Json) -> Option<(Cause, bool)> {
 }
 
 /// All in words, each reason once; only now logs and events are asked for.
-async fn message(cluster: &Cluster, of: &Of<'_>, slot: &Slot, deployment: &Json, told: Told) -> String {
+async fn message(cluster: &Cluster, what: &Waited<'_>, slot: &Slot, deployment: &Json, told: Told) -> String {
     let mut lines: Vec<String> = Vec::new();
     for cause in told.causes {
         let line = match cause {
             Cause::Said(line) => line,
             Cause::Crashes { .. } | Cause::Unready { .. } if lines.len() > 2 => continue,
             Cause::Crashes { pod, container, code, restarts } => {
-                let logs = cluster.logs(of.namespace(), &pod, &container, LINES).await;
+                let logs = cluster.logs(what.namespace, &pod, &container, LINES).await;
                 let logs = logs.map_or_else(String::new, |logs| format!(", its last lines:\n{}", logs.trim_end()));
                 format!("container `{container}` ends with status {code} again and again ({restarts} times){logs}")
             }
             Cause::Unready { pod, container } => {
-                let events = cluster.list_events(of.namespace(), &pod).await;
+                let events = cluster.list_events(what.namespace, &pod).await;
                 let probe = events.iter().rev().find(|event| names::text_at(event, "/reason") == "Unhealthy");
                 let probe =
                     probe.map_or_else(|| "it runs and is not ready".to_owned(), |event| names::text_at(event, "/message").to_owned());
@@ -221,7 +217,6 @@ async fn message(cluster: &Cluster, of: &Of<'_>, slot: &Slot, deployment: &Json,
     }
     let (available, wanted) = (number(deployment, "/status/availableReplicas"), number(deployment, "/spec/replicas"));
     let (updated, all) = (number(deployment, "/status/updatedReplicas"), number(deployment, "/status/replicas"));
-    let head =
-        format!("{} `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", of.settings.workload().name, slot.name);
+    let head = format!("{} `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", what.kind.name, slot.name);
     if lines.is_empty() { format!("{head}; nothing says why") } else { format!("{head}: {}", lines.join("; ")) }
 }

@@ -2,12 +2,13 @@
 
 use super::state::State;
 use crate::cluster::Cluster;
+use crate::following;
 use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower;
 use crate::read::Holding;
 use crate::settings::Settings;
-use crate::{following, wait};
+use crate::wait::{self, Waited};
 use dax_core::{Name, Value};
 use dax_provider_api::ProviderError;
 use std::collections::BTreeMap;
@@ -79,7 +80,7 @@ impl Former {
             }
             match of.settings.controller() {
                 Some(Controller::Argo) => following::follow(cluster, &of, Controller::Argo, holding, timeout).await?,
-                _ => wait::ready(cluster, &of, &holding.slot, holding.generation, timeout).await?,
+                _ => wait::ready(cluster, &Waited::of(&of), &holding.slot, holding.generation, timeout).await?,
             }
         }
         if self.made_by_flagger() {

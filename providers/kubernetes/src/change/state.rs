@@ -287,7 +287,7 @@ impl State {
         }
         let names = std::iter::once(self.object.clone()).chain((2..).map(|number| format!("{}-{number}", self.object)));
         let name = names.into_iter().find(|name| !self.taken.contains(name)).unwrap_or_default();
-        fresh(&self.of(), name)
+        fresh(&self.object, name)
     }
 
     /// Nothing is sent to where nobody answers.

@@ -3,15 +3,16 @@
 //! Flagger makes the rest by itself: a second Deployment for what serves, the Services, the HTTPRoute.
 //! Source: <https://docs.flagger.app/usage/how-it-works>, `pkg/apis/flagger/v1beta1` of Flagger 1.36.
 
-use super::{Of, Traffic, front};
+use super::Of;
+use super::traffic::{self, Traffic};
 use crate::handed::{self, Handed, Measure};
 use crate::kinds::{self, Kind};
 use crate::names;
 use serde_json::{Value as Json, json};
 
 /// What is made for Flagger, once there is something that requests go to.
-pub(super) fn objects(of: &Of<'_>, traffic: &Traffic<'_>, handed: Handed<'_>) -> Result<Vec<(Kind, Json)>, String> {
-    let (Some(target), Some(revision)) = (traffic.main(), traffic.revision) else { return Ok(Vec::new()) };
+pub(super) fn objects(of: &Of<'_>, shares: &Traffic<'_>, handed: Handed<'_>) -> Result<Vec<(Kind, Json)>, String> {
+    let (Some(target), Some(revision)) = (shares.main(), shares.revision) else { return Ok(Vec::new()) };
     let window = handed.window();
     let measures =
         handed.measures(&[("$service", of.service), ("$environment", of.environment), ("$revision", &revision.0), ("$window", &window)])?;
@@ -53,12 +54,12 @@ fn service(of: &Of<'_>) -> Json {
         "portDiscovery": of.settings.ports().len() > 1,
     });
     if let Some(route) = of.settings.get("route") {
-        let mut gateway = front::parent(route);
+        let mut gateway = traffic::parent(route);
         gateway["group"] = json!("gateway.networking.k8s.io");
         gateway["kind"] = json!("Gateway");
         service["gatewayRefs"] = json!([gateway]);
-        service["hosts"] = json!(front::hosts(route));
-        service["match"] = json!([{"uri": {"prefix": front::path(route)}}]);
+        service["hosts"] = json!(traffic::hosts(route));
+        service["match"] = json!([{"uri": {"prefix": traffic::path(route)}}]);
     }
     service
 }

@@ -3,36 +3,13 @@
 //! Sources: <https://gateway-api.sigs.k8s.io/reference/spec/>,
 //! <https://kubernetes.github.io/ingress-nginx/user-guide/nginx-configuration/annotations/#canary>.
 
+use super::traffic::{Traffic, hosts, parent, path};
 use super::{Of, Slot, argo, flagger};
 use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::{names, settings};
-use dax_core::{RevisionId, Route, Value, WHOLE};
+use dax_core::{Route, Value, WHOLE};
 use serde_json::{Map, Value as Json, json};
-
-/// Who gets the requests.
-pub(crate) struct Traffic<'a> {
-    /// Slots with their shares in hundredths of a percent.
-    pub(crate) shares: Vec<(&'a Slot, u32)>,
-    /// Requests that go elsewhere.
-    pub(crate) routes: Vec<(&'a Slot, &'a Route)>,
-    /// The revision with the largest share.
-    pub(crate) revision: Option<&'a RevisionId>,
-}
-
-impl<'a> Traffic<'a> {
-    /// The slot with the largest share.
-    pub(super) fn main(&self) -> Option<&'a Slot> {
-        self.shares.iter().max_by_key(|(slot, share)| (*share, std::cmp::Reverse(&slot.name))).map(|(slot, _)| *slot)
-    }
-
-    fn slots(&self) -> Vec<&'a Slot> {
-        let mut all: Vec<&Slot> = self.shares.iter().map(|(slot, _)| *slot).chain(self.routes.iter().map(|(slot, _)| *slot)).collect();
-        all.sort_by(|a, b| a.name.cmp(&b.name));
-        all.dedup_by(|a, b| a.name == b.name);
-        all
-    }
-}
 
 /// Every object of a service as a whole, in the order in which they are written.
 pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
@@ -137,23 +114,6 @@ fn stable_selector(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Map<String, Jso
         return Err("what dax took over has pods with labels of its own, which no address can share: let `rolling` or `blue_green` replace it first".to_owned());
     }
     Ok(alike)
-}
-
-pub(super) fn hosts(value: &Value) -> Vec<String> {
-    value.get("hosts").map_or(&[][..], Value::items).iter().filter_map(|host| Some(host.as_str()?.to_owned())).collect()
-}
-
-pub(super) fn path(value: &Value) -> &str {
-    value.get("path").and_then(Value::as_str).unwrap_or("/")
-}
-
-/// The Gateway of a route, as an object refers to it.
-pub(super) fn parent(route: &Value) -> Json {
-    let gateway = route.get("gateway").and_then(Value::as_str).unwrap_or_default();
-    match gateway.split_once('/') {
-        Some((namespace, name)) => json!({"name": name, "namespace": namespace}),
-        None => json!({"name": gateway}),
-    }
 }
 
 fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {

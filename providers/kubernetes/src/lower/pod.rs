@@ -169,7 +169,7 @@ fn probe(health: &Value, port: i64) -> Json {
 
 /// A Job that runs a command with the fields of a revision, once.
 pub(crate) fn job(of: &Of<'_>, name: &str, held: Held<'_>, command: &[Name]) -> Json {
-    let mut slot = super::fresh(of, name.to_owned());
+    let mut slot = super::fresh(of.object, name.to_owned());
     // Its pods must not be taken for those that answer requests.
     slot.selector.clear();
     let mut template = template(of, &slot, held);

@@ -1,8 +1,10 @@
 //! A Deployment as a revision: what it holds, what of it somebody else changed.
 
+use crate::kinds::{self, Kind};
 use crate::lower::{self, Held, Of, Slot};
 use crate::owned::{self, Difference};
-use crate::{kinds, names, quantity, read};
+use crate::status::observed;
+use crate::{names, quantity, read};
 use dax_core::{Edit, Name, RevisionId, Unit, Value};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -43,14 +45,14 @@ impl Holding {
 }
 
 /// The slot that a Deployment is.
-pub(crate) fn slot_of(of: &Of<'_>, deployment: &Json) -> Slot {
-    if of.settings.workload() == kinds::JOB {
+pub(crate) fn slot_of(kind: Kind, object: &str, deployment: &Json) -> Slot {
+    if kind == kinds::JOB {
         // Its pods are told apart by labels that the cluster makes for each Job.
-        return lower::fresh(of, names::text_at(deployment, "/metadata/name").to_owned());
+        return lower::fresh(object, names::text_at(deployment, "/metadata/name").to_owned());
     }
     let selector = deployment.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
     let adopted = names::meta(deployment, "annotations", names::CONTAINER);
-    let (container, found) = adopted.map_or((of.object, false), |text| (text.trim_end_matches("=found"), text.ends_with("=found")));
+    let (container, found) = adopted.map_or((object, false), |text| (text.trim_end_matches("=found"), text.ends_with("=found")));
     let name = names::text_at(deployment, "/metadata/name").to_owned();
     Slot { name, selector, container: container.to_owned(), adopted: found }
 }
@@ -64,7 +66,7 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
     let wrote = RevisionId(Name::new(names::meta(deployment, "labels", names::REVISION)?));
     let spec: Value = serde_json::from_str(note(names::SPEC)?).ok()?;
     let wanted: i64 = note(names::REPLICAS).and_then(|text| text.parse().ok()).unwrap_or(0);
-    let slot = slot_of(of, deployment);
+    let slot = slot_of(of.settings.workload(), of.object, deployment);
     let kind = of.settings.workload();
     let suspended = deployment.pointer("/spec/suspend") == Some(&Json::Bool(true));
     let live = match kind {
@@ -126,13 +128,6 @@ pub(super) fn ready(deployment: &Json) -> i64 {
     // Pods of both kinds count as ready together; those of the old kind are what is not updated.
     let old = status("replicas") - status("updatedReplicas");
     (status("readyReplicas") - old).min(status("updatedReplicas")).max(0)
-}
-
-/// Whether whoever looks after an object has seen it as it is to be now; Argo Rollouts writes the number as text.
-pub(crate) fn observed(object: &Json) -> bool {
-    let generation = object.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0);
-    let seen = object.pointer("/status/observedGeneration");
-    seen.and_then(|seen| seen.as_i64().or_else(|| seen.as_str()?.parse().ok())).unwrap_or(0) >= generation
 }
 
 /// Puts what somebody changed into the fields of the revision; gives the path there.

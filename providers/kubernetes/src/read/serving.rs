@@ -5,6 +5,7 @@ use super::holding::{Holding, ready};
 use crate::cluster::Cluster;
 use crate::handed::Controller;
 use crate::lower::{self, Of, Slot};
+use crate::status::number;
 use crate::{kinds, names};
 use dax_core::{RevisionId, WHOLE};
 use dax_provider_api::ProviderError;
@@ -18,10 +19,6 @@ pub(crate) struct Serving {
     ready: i64,
     /// What of the traffic goes to the revision that dax wrote, in hundredths of a percent.
     to_new: u32,
-}
-
-fn number(object: &Json, pointer: &str) -> i64 {
-    object.pointer(pointer).and_then(Json::as_i64).unwrap_or(0)
 }
 
 fn hundredths(percent: i64) -> u32 {
