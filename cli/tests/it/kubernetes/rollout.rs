@@ -263,6 +263,8 @@ fn the_example_is_deployed_as_its_text_says() {
     }
     let status = cluster.kubectl(&["-n", "shop", "rollout", "status", "deployment/web", "--timeout=1s"]);
     assert!(status.contains("successfully rolled out"), "{status}");
+    let policy = cluster.json(&["-n", "shop", "get", "networkpolicy", "orders-from-web"]);
+    assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], 8080, "{policy}");
     assert_eq!(cluster.json(&["-n", "shop", "get", "pdb", "web"])["spec"]["minAvailable"], 2);
     run(&["apply", "-e", "staging", "--auto-approve", "-p", "version=1.1"]);
     assert_eq!(
