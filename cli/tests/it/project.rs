@@ -1,7 +1,8 @@
 //! A project in a folder of its own, and what is asked of it.
 
+use dax_tests::peers::free_port;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -19,16 +20,10 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
-/// Two ports that nobody listens on.
-fn free_ports() -> [u16; 2] {
-    let held = [(); 2].map(|()| TcpListener::bind(("127.0.0.1", 0)).expect("a port"));
-    held.map(|listener| listener.local_addr().expect("an address").port())
-}
-
 impl Project {
     /// `text` with `PORT0` and `PORT1` replaced.
     pub(crate) fn new(text: &str) -> Self {
-        let project = Self { folder: tempfile::tempdir().expect("a folder"), ports: free_ports() };
+        let project = Self { folder: tempfile::tempdir().expect("a folder"), ports: [free_port(), free_port()] };
         std::fs::write(project.path("dax.mod"), "project = \"test\"\n").expect("written");
         project.write(text);
         project

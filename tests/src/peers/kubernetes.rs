@@ -358,7 +358,13 @@ impl Cluster {
     fn know(&self, path: &Path) {
         let path = path.display().to_string();
         self.kubectl(&["apply", "--server-side", "-f", &path]);
-        self.kubectl(&["wait", "--for=condition=Established", "-f", &path, "--timeout=30s"]);
+        // kubectl gives up on what has no conditions yet.
+        let wait = ["wait", "--for=condition=Established", "-f", &path, "--timeout=30s"];
+        let until = Instant::now() + PATIENCE;
+        while !self.kubectl_output(&wait).status.success() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        self.kubectl(&wait);
     }
 
     /// Has a controller run, once: its types are known first. Nothing where it was not built.
