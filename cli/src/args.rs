@@ -89,6 +89,8 @@ pub(crate) enum Command {
     /// Write what other tools describe as a program of dax.
     #[command(subcommand)]
     Import(ImportCommand),
+    /// Serve an editor by the Language Server Protocol.
+    Lsp(LspArgs),
     /// Bring the packages that the project requires, and lock them.
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
@@ -277,6 +279,16 @@ pub(crate) struct ImportKubernetesArgs {
     /// Take over what runs, without a restart.
     #[arg(long)]
     pub(crate) adopt: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct LspArgs {
+    /// Wait for one client at this address, instead of speaking over standard input and output.
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "stdio")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Speak over standard input and output, as it does anyway; editors like to say so.
+    #[arg(long)]
+    pub(crate) stdio: bool,
 }
 
 #[derive(Args)]

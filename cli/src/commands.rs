@@ -25,6 +25,7 @@ pub(crate) mod import;
 pub(crate) mod import_schema;
 pub(crate) mod init;
 pub(crate) mod lint;
+pub(crate) mod lsp;
 pub(crate) mod pause;
 pub(crate) mod pin;
 pub(crate) mod plan;

@@ -55,6 +55,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::Import(command) => commands::import::run(&command, out),
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
+        Command::Lsp(args) => commands::lsp::run(&args),
         other => {
             let engine = commands::engine(folder, arguments.state)?;
             match other {
@@ -87,6 +88,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::Build(args) => commands::build::run(&args, &engine, out),
                 Command::Agent(_)
                 | Command::DemoService(_)
+                | Command::Lsp(_)
                 | Command::Init(_)
                 | Command::Explain(_)
                 | Command::Fmt(_)

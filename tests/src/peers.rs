@@ -50,6 +50,15 @@ pub fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
     std::env::split_paths(&path).chain(named).map(|folder| folder.join(name)).find(|path| path.is_file())
 }
 
+/// Neovim, an editor with a client of its own for language servers.
+pub fn neovim() -> Option<PathBuf> {
+    let found = program("nvim", &[]);
+    if found.is_none() {
+        missing("Neovim");
+    }
+    found
+}
+
 /// Says that a peer is not there: a failure where peers are required, as on the machine that runs every change.
 #[expect(clippy::print_stderr, reason = "whoever reads the tests must see what was not tested")]
 pub fn missing(name: &str) {

@@ -29,7 +29,7 @@ const fn debian(command: &'static [&'static str]) -> Install {
     Install::Command(command)
 }
 
-const PEERS: [Peer; 8] = [
+const PEERS: [Peer; 9] = [
     Peer {
         name: "PostgreSQL",
         programs: &["initdb"],
@@ -54,6 +54,12 @@ const PEERS: [Peer; 8] = [
         programs: &["prometheus"],
         folders: &[],
         install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "prometheus"]),
+    },
+    Peer {
+        name: "Neovim",
+        programs: &["nvim"],
+        folders: &[],
+        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "neovim"]),
     },
     Peer {
         name: "OpenSSL",

@@ -6,6 +6,7 @@ mod crash;
 mod failures;
 mod kubernetes;
 mod language;
+mod lsp;
 mod operate;
 mod project;
 mod rollout;

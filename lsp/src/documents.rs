@@ -1,0 +1,135 @@
+//! Texts that a client has open: they count, whatever stands on disk.
+
+use crate::positions::{Encoding, Text};
+use dax_project::FileSystem;
+use gen_lsp_types::{TextDocumentContentChangeEvent as Event, Uri};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Result};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An open text.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) text: Text,
+    pub(crate) version: i32,
+    /// As the client writes it.
+    pub(crate) uri: Uri,
+}
+
+/// Open texts by the paths of their files.
+#[derive(Default)]
+pub(crate) struct Documents {
+    open: BTreeMap<PathBuf, Document>,
+}
+
+impl Documents {
+    pub(crate) fn open(&mut self, path: PathBuf, uri: Uri, version: i32, text: &str) {
+        self.open.insert(path, Document { text: Text::new(text), version, uri });
+    }
+
+    pub(crate) fn close(&mut self, path: &Path) {
+        self.open.remove(path);
+    }
+
+    pub(crate) fn get(&self, path: &Path) -> Option<&Document> {
+        self.open.get(path)
+    }
+
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.open.keys()
+    }
+
+    /// Changes a text as somebody typed it, one change after the other.
+    pub(crate) fn change(&mut self, path: &Path, version: i32, changes: &[Event], encoding: Encoding) {
+        let Some(document) = self.open.get_mut(path) else { return };
+        for change in changes {
+            let text = match change {
+                Event::TextDocumentContentChangeWholeDocument(whole) => whole.text.clone(),
+                Event::TextDocumentContentChangePartial(part) => {
+                    let (start, end) = (document.text.offset(part.range.start, encoding), document.text.offset(part.range.end, encoding));
+                    let mut text = document.text.text.to_string();
+                    text.replace_range(start..end.max(start), &part.text);
+                    text
+                }
+            };
+            document.text = Text::new(&text);
+        }
+        document.version = version;
+    }
+
+    /// The open texts below a folder, by their paths from there.
+    pub(crate) fn below(&self, root: &Path) -> BTreeMap<String, Arc<str>> {
+        let relative = |path: &Path| path.strip_prefix(root).ok().map(|path| path.to_string_lossy().replace('\\', "/"));
+        self.open.iter().filter_map(|(path, document)| Some((relative(path)?, document.text.text.clone()))).collect()
+    }
+}
+
+/// The folder with the `dax.mod` that a file belongs to.
+pub(crate) fn root_of(path: &Path) -> Option<PathBuf> {
+    path.ancestors().skip(1).find(|folder| folder.join("dax.mod").is_file()).map(Path::to_owned)
+}
+
+/// A project's folder, with what is open in place of what stands on disk.
+pub(crate) struct Overlay {
+    pub(crate) root: PathBuf,
+    pub(crate) open: BTreeMap<String, Arc<str>>,
+}
+
+fn absent<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl FileSystem for Overlay {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        match self.open.get(path) {
+            Some(text) => Ok(Some(text.as_bytes().to_vec())),
+            None => absent(std::fs::read(self.root.join(path))),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
+        let found = absent(std::fs::read_dir(self.root.join(folder)))?;
+        let mut names = Vec::new();
+        for entry in found.into_iter().flatten() {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push(if entry.file_type()?.is_dir() { format!("{name}/") } else { name });
+            }
+        }
+        // A text that was never saved is a file of its folder all the same.
+        let prefix = if folder.is_empty() { String::new() } else { format!("{}/", folder.trim_end_matches('/')) };
+        for path in self.open.keys() {
+            if let Some(name) = path.strip_prefix(&prefix).filter(|name| !name.contains('/') && !names.iter().any(|known| known == name)) {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(Some(names).filter(|names| !names.is_empty()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gen_lsp_types::{Position, Range, TextDocumentContentChangePartial};
+
+    #[test]
+    fn changes_are_made_in_their_order() {
+        let path = PathBuf::from("/p/main.dax");
+        let mut documents = Documents::default();
+        documents.open(path.clone(), Uri::from_file_path(&path).unwrap(), 1, "let a = 1\n");
+        let at = |character| Position { line: 0, character };
+        let part = |start, end, text: &str| {
+            let range = Range { start: at(start), end: at(end) };
+            Event::TextDocumentContentChangePartial(TextDocumentContentChangePartial { range, text: text.to_owned(), ..Default::default() })
+        };
+        documents.change(&path, 2, &[part(4, 5, "bcd"), part(7, 7, "é"), part(8, 8, "!")], Encoding::Utf16);
+        let found = documents.get(&path).unwrap();
+        assert_eq!((&*found.text.text, found.version), ("let bcdé! = 1\n", 2));
+        assert_eq!(documents.below(Path::new("/p")).keys().collect::<Vec<_>>(), ["main.dax"]);
+    }
+}

@@ -1,0 +1,41 @@
+//! The language server: one synchronous loop over messages, so that edits stay in order.
+//!
+//! What a text alone tells is answered at once; what takes the whole project is computed beside the loop, by the newest
+//! state of all open texts. A request that fails ends as an error of its own and never the server.
+
+mod capabilities;
+mod checking;
+mod documents;
+mod handlers;
+mod positions;
+#[cfg(test)]
+mod replay;
+mod server;
+mod show;
+
+pub use server::{Ended, run};
+
+use lsp_server::Connection;
+use std::io::Error;
+
+/// How a client reaches the server.
+pub enum Way {
+    /// Standard input and output.
+    Stdio,
+    /// One client that connects to an address.
+    Listen(std::net::SocketAddr),
+}
+
+/// Serves one client until it is done.
+///
+/// # Errors
+/// The way to the client broke.
+pub fn serve(way: &Way) -> Result<Ended, Error> {
+    let (connection, threads) = match way {
+        Way::Stdio => Connection::stdio(),
+        Way::Listen(address) => Connection::listen(address)?,
+    };
+    let ended = run(connection);
+    threads.join()?;
+    Ok(ended)
+}
