@@ -174,6 +174,7 @@ pub(crate) fn show_and_apply(
     engine: &Engine,
     out: &mut Printer,
 ) -> Result<Exit, CliError> {
+    engine.nothing_waits(&plan.environment)?;
     let standing = engine.standing(&plan)?;
     if !out.quiet {
         let shown = ShownArgs { format: vec![PlanFormat::Human], flavour: MarkdownFlavour::Github, budget: None };

@@ -172,6 +172,21 @@ impl Engine {
         self.release(&store, &mut lease, result)
     }
 
+    /// Makes sure that no earlier run waits for somebody; one that is being carried out by somebody else may end by itself.
+    ///
+    /// # Errors
+    /// One does, or the state cannot be read.
+    pub fn nothing_waits(&self, environment: &str) -> Result<(), EngineError> {
+        let store = self.store()?;
+        if self.runtime.block_on(store.holder(environment))?.is_some() {
+            return Ok(());
+        }
+        match self.runtime.block_on(store.unfinished(environment))? {
+            Some((run, ..)) => Err(EngineError::Unfinished { run, environment: environment.to_owned() }),
+            None => Ok(()),
+        }
+    }
+
     /// Begins a run: the plan fits to the state and to the world, nothing else is under way.
     fn begin(&self, store: &Store, lease: &mut Lease, plan: &Plan, actor: &Actor) -> Result<(u64, Providers), EngineError> {
         let environment = &plan.environment;

@@ -28,8 +28,7 @@ impl Engine {
         let store = self.store()?;
         let plan = self.runtime.block_on(store.plan_of(environment, run))?;
         let Some(plan) = plan else {
-            let message = format!("`{environment}` has no run {run}, or it is so old that only its line in `dax history` is kept");
-            return Err(EngineError::Denied { message });
+            return Err(EngineError::NoRun { environment: environment.to_owned(), run });
         };
         let journal = self.runtime.block_on(store.journal(environment, run))?;
         Ok(journal.iter().filter_map(|entry| moment(&plan, entry)).collect())

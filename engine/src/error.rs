@@ -126,6 +126,14 @@ pub enum EngineError {
         /// The environment that was asked for.
         environment: Option<String>,
     },
+    /// There is no such run, or it is no longer kept.
+    #[error("`{environment}` has no run {run} of which the course is kept; `dax history -e {environment}` lists the runs")]
+    NoRun {
+        /// The environment.
+        environment: String,
+        /// The run.
+        run: u64,
+    },
     /// There is no such rollback point.
     #[error("`{environment}` has no rollback point {what}; `dax history -e {environment}` lists them")]
     NoPoint {

@@ -114,6 +114,7 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
     assert_eq!(shares("2"), ["5% 95%", "25% 75%", "50% 50%", "100%"]);
     assert_eq!(shares("3"), ["5% 95%", "100%"]);
     let course = project.expect(0, &["history", "-e", "dev", "--run", "3"]).out;
+    assert!(project.expect(1, &["history", "-e", "dev", "--run", "9"]).err.contains("has no run 9"));
     assert!(course.contains("fail: errors 25%") && course.contains("take back: shift traffic"), "{course}");
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     // Somebody else's weights are drift, by name.
