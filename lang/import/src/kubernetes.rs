@@ -204,7 +204,11 @@ impl<'r> Program<'r> {
             work.binding.push("workload = \"cron_job\"".to_owned());
             work.binding.push(format!("schedule = {}", quoted(text(object, "/spec/schedule"))));
         } else {
-            let replicas = object.pointer("/spec/replicas").and_then(Json::as_u64).unwrap_or(1);
+            // Flagger puts a target to rest: as many as serve are those of the Deployment that it made.
+            let primary = format!("{}-primary", name(object));
+            let targeted = of("Canary").iter().any(|canary| text(canary, "/spec/targetRef/name") == name(object));
+            let serving = of("Deployment").iter().find(|deployment| targeted && name(deployment) == primary).copied().unwrap_or(object);
+            let replicas = serving.pointer("/spec/replicas").and_then(Json::as_u64).unwrap_or(1);
             work.fields.push(format!("replicas = {replicas}"));
         }
         if let Some(service) = service {
