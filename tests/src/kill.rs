@@ -258,7 +258,7 @@ fn right(case: &Case) -> Right {
             to_the_end(&mut sim);
             note(&sim);
             // It took effect, nobody heard of it, and asking again is refused; calls of other services lie between.
-            for again in at + 1..=at + 4 {
+            for again in at + 1..=at + 8 {
                 let mut sim = case.sim();
                 case.fail(&sim, at, Fault::LostAnswer);
                 case.fail(&sim, again, fault);
