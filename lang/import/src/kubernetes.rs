@@ -3,6 +3,7 @@
 use crate::objects;
 use crate::strategy::{self, Beside, Found};
 use crate::write::{bytes, cpu, item, key};
+use crate::{argo, flagger};
 use dax_syntax::quoted;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,9 @@ pub struct Imported {
     /// Objects that have no place in it, each with the reason.
     pub left: Vec<String>,
 }
+
+/// The label by which Argo Rollouts has a Service choose pods.
+const HASH: &str = "rollouts-pod-template-hash";
 
 /// Objects by kind, of one namespace.
 type Objects<'o> = BTreeMap<&'o str, Vec<&'o Json>>;
@@ -179,8 +183,11 @@ impl<'r> Program<'r> {
     fn workload<'o>(&mut self, space: &str, kind: &str, object: &'o Json, objects: &Objects<'o>, used: &mut Vec<(&'o str, &'o str)>) {
         let of = |kind: &str| objects.get(kind).map_or(&[][..], Vec::as_slice);
         let template = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-        let Some(template) = object.pointer(template) else { return };
-        let [container, rest @ ..] = array(template, "/spec/containers") else { return };
+        let template = object.pointer(template).unwrap_or(&Json::Null);
+        let [container, rest @ ..] = array(template, "/spec/containers") else {
+            self.left.push(format!("{kind} {space}/{}: it says nothing of its containers itself", name(object)));
+            return;
+        };
         let mut work = Workload { object, item: item(name(object)), fields: Vec::new(), binding: Vec::new(), lost: Vec::new() };
         work.binding.push(format!("namespace = {}", quoted(space)));
         if !rest.is_empty() {
@@ -188,12 +195,28 @@ impl<'r> Program<'r> {
         }
         let labels = template.pointer("/metadata/labels").cloned().unwrap_or_default();
         let selects = |selector: &Json| {
-            selector
-                .as_object()
-                .is_some_and(|selector| !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value)))
+            selector.as_object().is_some_and(|selector| {
+                !selector.is_empty() && selector.iter().all(|(key, value)| key == HASH || labels.get(key) == Some(value))
+            })
         };
-        let service = of("Service").iter().find(|service| selects(&service["spec"]["selector"])).copied();
-        let ports = ports(container, service, &mut work);
+        let target = |canary: &&&Json| text(canary, "/spec/targetRef/name") == name(object);
+        let canary = of("Canary").iter().find(target).copied();
+        let stable = ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"].map(|at| text(object, at));
+        let called = canary.map(flagger::service_name).or_else(|| stable.into_iter().find(|name| !name.is_empty()));
+        let mut services = of("Service").iter().copied();
+        let service = match called {
+            Some(called) => services.find(|service| name(service) == called),
+            None => services.find(|service| selects(&service["spec"]["selector"])),
+        };
+        for second in ["/spec/strategy/canary/canaryService", "/spec/strategy/blueGreen/previewService"] {
+            used.extend(
+                of("Service").iter().filter(|service| name(service) == text(object, second)).map(|service| ("Service", name(service))),
+            );
+        }
+        // Where Flagger has not made it yet, it is as Flagger will make it.
+        let to_be = canary.filter(|_| service.is_none()).map(flagger::service);
+        let reached = service.or(to_be.as_ref());
+        let ports = ports(container, reached, &mut work);
         work.container(container, &ports, object);
         work.pod(template);
         if kind == "StatefulSet" {
@@ -206,8 +229,8 @@ impl<'r> Program<'r> {
         } else {
             // Flagger puts a target to rest: as many as serve are those of the Deployment that it made.
             let primary = format!("{}-primary", name(object));
-            let targeted = of("Canary").iter().any(|canary| text(canary, "/spec/targetRef/name") == name(object));
-            let serving = of("Deployment").iter().find(|deployment| targeted && name(deployment) == primary).copied().unwrap_or(object);
+            let serving =
+                of("Deployment").iter().find(|deployment| canary.is_some() && name(deployment) == primary).copied().unwrap_or(object);
             let replicas = serving.pointer("/spec/replicas").and_then(Json::as_u64).unwrap_or(1);
             work.fields.push(format!("replicas = {replicas}"));
         }
@@ -218,11 +241,14 @@ impl<'r> Program<'r> {
                 "LoadBalancer" => work.binding.push("exposure = \"load_balancer\"".to_owned()),
                 _ => {}
             }
+        }
+        if let Some(service) = reached {
             if name(service) != name(object) {
                 work.lost.push(format!("the name of its Service, `{}`: dax calls it `{}`", name(service), name(object)));
             }
             self.ways(&mut work, service, objects, used);
         }
+        work.binding.extend(canary.and_then(flagger::route));
         for scaler in of("HorizontalPodAutoscaler").iter().filter(|scaler| text(scaler, "/spec/scaleTargetRef/name") == name(object)) {
             used.push(("HorizontalPodAutoscaler", name(scaler)));
             work.binding.push(autoscale(scaler));
@@ -235,20 +261,18 @@ impl<'r> Program<'r> {
                 number => work.binding.push(format!("min_available = {number}")),
             }
         }
-        let target = |canary: &&&Json| text(canary, "/spec/targetRef/name") == name(object);
-        let canary = of("Canary").iter().find(target).copied();
+        let way = work.binding.iter().any(|line| line.starts_with("route ") || line.starts_with("ingress "));
+        let beside = |templates| Beside { templates, namespace: space, ports: !ports.is_empty(), way };
         let strategy = format!("{}_rollout", work.item);
         let found = match (kind, canary) {
             ("Rollout", _) => {
-                let templates = of("AnalysisTemplate");
                 used.extend(strategy::templates(object).into_iter().map(|name| ("AnalysisTemplate", name)));
-                strategy::argo(&strategy, object, &Beside { templates, namespace: space })
+                argo::argo(&strategy, object, &beside(of("AnalysisTemplate")))
             }
             (_, Some(canary)) => {
                 used.push(("Canary", name(canary)));
-                let templates = of("MetricTemplate");
                 used.extend(strategy::templates(canary).into_iter().map(|name| ("MetricTemplate", name)));
-                strategy::flagger(&strategy, canary, &Beside { templates, namespace: space })
+                flagger::flagger(&strategy, canary, &beside(of("MetricTemplate")))
             }
             _ => rolling(&strategy, object),
         };
@@ -300,7 +324,13 @@ impl<'r> Program<'r> {
     fn write(&mut self, work: Workload<'_>, strategy: Option<(String, Found)>) {
         let mut lost = work.lost;
         let mut rollout = String::new();
+        let mut adopts = self.request.adopt;
         if let Some((name, found)) = strategy {
+            if let Some(why) = found.unfit {
+                let adopted = if adopts { "; so it is not taken over" } else { "" };
+                lost.push(format!("`mode`, because {why}{adopted}"));
+                adopts = false;
+            }
             let _ = writeln!(self.strategies, "{}", found.text);
             lost.extend(found.lost);
             match (&self.prometheus, found.address) {
@@ -318,7 +348,7 @@ impl<'r> Program<'r> {
         let _ = writeln!(self.services, "## `{}` as it was imported.", name(work.object));
         let _ = writeln!(self.services, "service {} {{\n  {}\n}}\n", work.item, work.fields.join("\n  "));
         let _ = writeln!(self.binds, "  bind {} to kubernetes.cluster {{\n    {}\n  }}", work.item, work.binding.join("\n    "));
-        if self.request.adopt {
+        if adopts {
             let _ = writeln!(self.more, "  adopt {}", work.item);
         }
         self.more.push_str(&rollout);

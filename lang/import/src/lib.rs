@@ -3,6 +3,8 @@
 //! What comes out is formatted, meant to be read and kept; what dax has no words for is named in a comment beside what
 //! it belongs to, never left out in silence.
 
+mod argo;
+mod flagger;
 mod kubernetes;
 mod metrics;
 mod objects;

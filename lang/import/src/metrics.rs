@@ -35,6 +35,13 @@ impl Analysis {
         format!("  analysis every {every} from prometheus.main {{\n    {}\n{more}  }}\n", self.lines.join("\n    "))
     }
 
+    /// Leaves all metrics to whoever has them: some of them have no place in a program.
+    pub(crate) fn keep_none(&mut self) {
+        let kept = self.lines.iter().filter(|line| line.starts_with("metric "));
+        self.lost.extend(kept.map(|line| format!("beside those, the {}", line.split(':').next().unwrap_or_default())));
+        (self.lines, self.address) = (Vec::new(), None);
+    }
+
     /// Whether another Prometheus is asked already: a program that is imported names one.
     fn elsewhere(&mut self, address: &str, name: &str) -> bool {
         if self.address.as_ref().is_some_and(|known| known != address) {

@@ -44,3 +44,32 @@ pub(crate) fn bytes(text: &str) -> Option<String> {
     };
     Some(format!("{number}{unit}"))
 }
+
+/// Milliseconds of a duration in Go's form, such as `1m30s`.
+pub(crate) fn millis(text: &str) -> Option<u64> {
+    let mut rest = text.trim();
+    let mut sum = 0;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let number: u64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        sum += number
+            * match &rest[..end] {
+                "ms" => 1,
+                "s" => 1000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                _ => return None,
+            };
+        rest = &rest[end..];
+    }
+    Some(sum)
+}
+
+/// Milliseconds as dax writes a duration.
+pub(crate) fn duration(ms: u64) -> String {
+    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+    let (size, unit) = units.into_iter().find(|(size, _)| ms.is_multiple_of(*size) && ms > 0).unwrap_or((1000, "s"));
+    format!("{}{unit}", ms / size)
+}

@@ -1,5 +1,6 @@
 //! Operations as writes of objects: each leads to a state, and does nothing when that state is there.
 
+mod adopting;
 mod former;
 mod run;
 mod state;
@@ -55,6 +56,8 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
         Operation::Roll { from, revision, spec, replicas, .. } if state.of().settings.controller().is_some() => {
             let held = Held { revision, spec, replicas: *replicas };
             let slot = state.target().ok_or_else(|| nowhere(from))?.slot.clone();
+            // Pods as they were found are what served before; all others are dax's own.
+            let slot = Slot { adopted: state.template(revision).is_some(), ..slot };
             state.note_former(from);
             hold(cluster, state, &slot, held, None, &call.secrets).await?;
             state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
@@ -195,7 +198,10 @@ async fn hold(
         cluster.create(kind, of.namespace(), &object).await?;
     }
     let kind = of.settings.workload();
-    let object = lower::workload(&of, slot, held, pace);
+    let mut object = lower::workload(&of, slot, held, pace);
+    if let Some(template) = state.template(held.revision).filter(|_| slot.adopted) {
+        object["spec"]["template"] = template.clone();
+    }
     if kind == kinds::JOB {
         run::make_way(cluster, &of, &slot.name, held).await?;
         if held.replicas == 0 {
@@ -203,7 +209,9 @@ async fn hold(
         }
     }
     let there = state.holdings.iter().find(|holding| holding.slot.name == slot.name);
-    if of.settings.replicas_are_others() && there.is_none_or(|there| there.owns_replicas) {
+    // What is taken over has its number of replicas from somebody else.
+    let taken_over = slot.adopted && there.is_none();
+    if of.settings.replicas_are_others() && !taken_over && there.is_none_or(|there| there.owns_replicas) {
         // What dax no longer says would become one replica; so somebody else says it first.
         let replicas = there.map_or(held.replicas, |there| there.live_replicas);
         if there.is_none() {
@@ -217,7 +225,7 @@ async fn hold(
     if of.settings.controller().is_none() {
         wait::remember(cluster, &of, &slot.name, &written);
     }
-    if of.settings.autoscaled() {
+    if of.settings.autoscaled() && !taken_over {
         let now = there.map_or(0, |holding| holding.live_replicas);
         // The autoscaler decides how many; dax only how many there are at first, and that there are none at rest.
         if now == 0 || held.replicas == 0 {
@@ -326,6 +334,7 @@ async fn update_service(
     if let Some((slot, revision, found)) = state.found.take() {
         let held = Held { revision: &revision, spec: &found.spec, replicas: found.replicas };
         state.settle_traffic(BTreeMap::from([(revision.clone(), WHOLE)]));
+        state.note_found(&revision);
         hold(cluster, state, &slot, held, None, &Secrets::default()).await?;
         state.reload(cluster).await?;
     }

@@ -5,7 +5,7 @@ use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Of};
 use crate::names;
-use crate::read::{self, Holding};
+use crate::read::Holding;
 use crate::status::{complete, observed};
 use dax_provider_api::ProviderError;
 use futures::{StreamExt, pin_mut};
@@ -115,7 +115,7 @@ async fn flagger(cluster: &Cluster, of: &Of<'_>, canary: &Json, target: &Holding
     }
     let Some(target_now) = cluster.get(kinds::DEPLOYMENT, of.namespace(), &target.slot.name).await? else { return Ok(going()) };
     let primary = cluster.get(kinds::DEPLOYMENT, of.namespace(), &lower::primary(&target.slot.name)).await?;
-    let serves = |primary: &Json| read::revision_of(primary).as_ref() == Some(&target.wrote) && complete(primary);
+    let serves = |primary: &Json| target.describes(primary) && complete(primary);
     if !phase.is_empty() && phase != "Initializing" && primary.as_ref().is_some_and(serves) && complete(&target_now) {
         return Ok(Seen::Done);
     }
@@ -143,9 +143,8 @@ fn argo(rollout: &Json, target: &Holding) -> Seen {
     }
     let stable = !text("/status/stableRS").is_empty() && text("/status/stableRS") == text("/status/currentPodHash");
     let aborted = rollout.pointer("/status/abort").and_then(Json::as_bool).unwrap_or(false);
-    let ours = read::revision_of(rollout).as_ref() == Some(&target.wrote);
     match phase {
-        "Healthy" if stable && ours => Seen::Done,
+        "Healthy" if stable && target.describes(rollout) => Seen::Done,
         "Degraded" if aborted || said.contains("ProgressDeadlineExceeded") => {
             Seen::Failed(format!("Argo Rollouts took the revision back: {said}"))
         }

@@ -129,6 +129,9 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
     }
     if let Some(handed) = of.settings.handed().filter(|_| kind == kinds::ROLLOUT) {
         object["spec"]["strategy"] = argo::strategy(of, handed);
+        if slot.adopted {
+            return object;
+        }
         object["spec"]["progressDeadlineSeconds"] = json!(ready_seconds(held.spec));
         object["spec"]["progressDeadlineAbort"] = json!(true);
         return object;
@@ -137,6 +140,9 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
         object["spec"]["revisionHistoryLimit"] = json!(2);
     }
     if kind == kinds::STATEFUL_SET {
+        if slot.adopted {
+            return object;
+        }
         object["spec"]["serviceName"] = json!(of.object);
         let claims: Vec<Json> = of.settings.get("volumes").into_iter().flat_map(Value::entries).map(claim).collect();
         if !claims.is_empty() {

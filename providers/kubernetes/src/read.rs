@@ -4,7 +4,7 @@ mod foreign;
 mod holding;
 mod serving;
 
-pub(crate) use foreign::{object as foreign_object, service as foreign};
+pub(crate) use foreign::{Theirs, object as foreign_object, service as foreign};
 pub(crate) use holding::{Holding, holding, slot_of};
 pub(crate) use serving::{ask as ask_serving, put as put_serving, revision_of, target};
 
@@ -16,7 +16,7 @@ use crate::names;
 use crate::owned;
 use crate::settings::Settings;
 use dax_core::{Edit, LiveRevision, LiveService, Name, RevisionId, Route, Value, WHOLE};
-use dax_provider_api::{Fence, ProviderError, Scope};
+use dax_provider_api::{Fence, ProviderError, Scope, Sought};
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +34,9 @@ pub(crate) struct Record {
     pub(crate) slots: BTreeSet<String>,
     /// The revision that gives way while a controller beside dax is at work, with its fields.
     pub(crate) former: Option<(RevisionId, Value)>,
+    /// The pods that a controller beside dax looked after before dax took over, as somebody else wrote them, with their
+    /// revision: written as they were, they are what serves already, and nothing is rolled out for them.
+    pub(crate) found: Option<(RevisionId, Json)>,
     /// Of the ConfigMap; empty before it is made.
     pub(crate) version: String,
 }
@@ -52,6 +55,7 @@ impl Record {
             fence: parse("fence").and_then(|fence| serde_json::from_value(fence).ok()).flatten(),
             slots: parse("slots").and_then(|slots| serde_json::from_value(slots).ok()).unwrap_or_default(),
             former: parse("former").and_then(|former| serde_json::from_value(former).ok()).flatten(),
+            found: parse("found").and_then(|found| serde_json::from_value(found).ok()).flatten(),
             version: names::text_at(object, "/metadata/resourceVersion").to_owned(),
         })
     }
@@ -70,6 +74,9 @@ impl Record {
         });
         if let Some(former) = &self.former {
             object["data"]["former"] = text(serde_json::to_string(former));
+        }
+        if let Some(found) = &self.found {
+            object["data"]["found"] = text(serde_json::to_string(found));
         }
         if !self.version.is_empty() {
             object["metadata"]["resourceVersion"] = json!(self.version);
@@ -269,6 +276,17 @@ pub(crate) async fn read(cluster: &Cluster, scope: &Scope) -> Result<BTreeMap<Na
     Ok(each.into_iter().flatten().collect())
 }
 
+/// What holds pods beside Deployments. Who may not look there takes none of it over.
+async fn others(cluster: &Cluster, place: &Name) -> Result<Vec<(Kind, Json)>, ProviderError> {
+    let lists = try_join_all(Theirs::KINDS.into_iter().filter(|kind| *kind != kinds::DEPLOYMENT).map(|kind| async move {
+        match cluster.list(kind, place, "").await {
+            Err(ProviderError::Refused { .. }) => Ok(Vec::new()),
+            found => found.map(|found| found.into_iter().map(|object| (kind, object)).collect()),
+        }
+    }));
+    Ok(lists.await?.into_iter().flatten().collect())
+}
+
 async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTreeMap<Name, LiveService>, ProviderError> {
     let ours = format!("{}={}", names::MANAGED_BY, names::MANAGER);
     let (records, deployments, services, accounts) = futures::try_join!(
@@ -316,7 +334,7 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
             let primary = || deployments.iter().collect::<Vec<_>>().iter().find(called(lower::primary(&name))).copied();
             let canary = || objects.get(&(kinds::CANARY, object.clone()));
             let serving = match controller {
-                Controller::Flagger => primary().zip(canary()).and_then(|(primary, canary)| serving::of_flagger(primary, canary)),
+                Controller::Flagger => primary().zip(canary()).map(|(primary, canary)| serving::of_flagger(primary, canary)),
                 Controller::Argo => ask_serving(cluster, &of, target).await?,
             };
             serving.into_iter().for_each(|serving| put_serving(&mut holdings, serving, record));
@@ -324,6 +342,8 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
         all.insert(Name::new(&record.service), service(record, object, &holdings, Some(&objects)));
     }
     // What somebody else has under a name that is asked for.
+    let unknown = |(name, sought): (&Name, &Sought)| sought.object.is_none() && !all.contains_key(name);
+    let others = if scope.objects.iter().any(unknown) { others(cluster, place).await? } else { Vec::new() };
     for (name, sought) in scope.objects.iter().filter(|(_, sought)| sought.places.contains(place)) {
         if all.contains_key(name) {
             continue;
@@ -337,17 +357,21 @@ async fn namespace(cluster: &Cluster, scope: &Scope, place: &Name) -> Result<BTr
             }
             continue;
         }
-        let deployment = deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == object);
+        let called = |name: &str| deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == name);
+        let other = || others.iter().find(|(_, other)| names::text_at(other, "/metadata/name") == object);
+        let workload = called(&object).map(|found| (kinds::DEPLOYMENT, found)).or_else(|| other().map(|(kind, found)| (*kind, found)));
+        let primary = called(&lower::primary(&object));
+        let theirs = workload.map(|(kind, workload)| Theirs::new(kind, workload, primary));
         let address = objects.get(&(kinds::SERVICE, object.clone()));
         // What is dax's own but for its record is made again, which changes nothing of it.
         let own = |found: &Json| {
             names::meta(found, "labels", names::ENVIRONMENT) == Some(scope.environment.as_str())
                 && names::meta(found, "annotations", names::SERVICE) == Some(name)
         };
-        if !known.contains_key(&object) && deployment.or(address).is_some_and(own) {
+        if !known.contains_key(&object) && theirs.map(|theirs| theirs.workload).or(address).is_some_and(own) {
             continue;
         }
-        if let Some(found) = foreign(place, known.get(&object), deployment, address) {
+        if let Some(found) = foreign(place, known.get(&object), theirs, address) {
             all.insert(name.clone(), found);
         }
     }

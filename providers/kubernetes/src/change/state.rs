@@ -1,11 +1,13 @@
 //! What a call finds: the record of a service and its Deployments, and what dax remembers once it is done.
 
+use super::adopting;
 use crate::api::Apply;
 use crate::cluster::Cluster;
 use crate::kinds::{self, Kind};
 use crate::lower::{self, Of, Slot, fresh};
 use crate::names;
-use crate::read::{self, Holding, Objects, Record, holding};
+use crate::read::{self, Holding, Objects, Record, Theirs, holding};
+use crate::settings::Settings;
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Value};
 use dax_provider_api::{Call, Operation, ProviderError};
 use serde_json::Value as Json;
@@ -34,6 +36,8 @@ pub(super) struct State {
     pub(super) adopts: bool,
     /// The Deployment that is taken over, with the revision that it is.
     pub(super) found: Option<(Slot, RevisionId, LiveRevision)>,
+    /// The pods of that Deployment, as they are.
+    template: Option<Json>,
 }
 
 impl State {
@@ -63,6 +67,7 @@ impl State {
             removes: matches!(call.operation, Operation::DeleteService | Operation::DeleteRevision { .. }),
             adopts: false,
             found: None,
+            template: None,
         };
         state.reload(cluster).await?;
         let mut objects = None;
@@ -95,17 +100,26 @@ impl State {
             self.adopts = found.is_some();
             return Ok(found);
         }
-        let deployment = cluster.get(kinds::DEPLOYMENT, &self.place, &self.object).await?;
+        let mut workload = None;
+        for kind in Theirs::KINDS {
+            // A kind that the cluster has not has no objects.
+            let found = match cluster.get(kind, &self.place, &self.object).await {
+                Err(ProviderError::Refused { .. }) if kind != kinds::DEPLOYMENT => None,
+                found => found?,
+            };
+            workload = workload.or(found.map(|found| (kind, found)));
+        }
+        let primary = cluster.get(kinds::DEPLOYMENT, &self.place, &lower::primary(&self.object)).await?;
         let address = cluster.get(kinds::SERVICE, &self.place, &self.object).await?;
-        let found = read::foreign(&self.place, None, deployment.as_ref(), address.as_ref());
-        self.adopts = found.is_some() && (self.record.is_none() || deployment.is_some());
-        if let (Some(deployment), Some(live)) = (deployment, &found)
+        let theirs = workload.as_ref().map(|(kind, workload)| Theirs::new(*kind, workload, primary.as_ref()));
+        let found = read::foreign(&self.place, None, theirs, address.as_ref());
+        self.adopts = found.is_some() && (self.record.is_none() || theirs.is_some());
+        if let (Some(theirs), Some(live), Some(settings)) = (theirs, &found, settings)
             && let Some((revision, held)) = live.revisions.first_key_value()
         {
-            let container = names::text_at(&deployment, "/spec/template/spec/containers/0/name").to_owned();
-            let selector = deployment.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
-            let slot = Slot { name: self.object.clone(), selector, container, adopted: true };
-            self.found = Some((slot, revision.clone(), held.clone()));
+            adopting::must_fit(&theirs, &self.object, &held.spec, Settings(settings))?;
+            self.found = Some((adopting::slot(&theirs, &self.object), revision.clone(), held.clone()));
+            self.template = theirs.workload.pointer("/spec/template").cloned();
         }
         Ok(found)
     }
@@ -195,6 +209,20 @@ impl State {
         }
     }
 
+    /// Remembers the pods that are taken over, where what is rolled out must not be rolled out again to go back to them.
+    pub(super) fn note_found(&mut self, revision: &RevisionId) {
+        let controlled = self.of().settings.controller().is_some();
+        if let (Some(record), Some(template), true) = (&mut self.record, self.template.take(), controlled) {
+            record.found = Some((revision.clone(), template));
+        }
+    }
+
+    /// The pods of a revision as somebody else wrote them before dax took over.
+    pub(super) fn template(&self, revision: &RevisionId) -> Option<&Json> {
+        let (found, template) = self.record.as_ref()?.found.as_ref()?;
+        (found == revision).then_some(template)
+    }
+
     /// What dax wrote, where a controller beside it makes of it what serves.
     pub(super) fn target(&self) -> Option<&Holding> {
         read::target(self.record.as_ref()?, &self.told)
@@ -218,8 +246,8 @@ impl State {
         let Some(record) = &self.record else { return Ok(()) };
         let guarded = match &self.saved {
             Some(saved) => {
-                let (fence, slots, former) = (record.fence.clone(), record.slots.clone(), record.former.clone());
-                Record { fence, slots, former, ..saved.clone() }
+                let (fence, slots) = (record.fence.clone(), record.slots.clone());
+                Record { fence, slots, former: record.former.clone(), found: record.found.clone(), ..saved.clone() }
             }
             None => record.clone(),
         };

@@ -2,13 +2,51 @@
 //! over where the program says so.
 
 use super::{Record, value};
+use crate::kinds::{self, Kind};
+use crate::status::number;
 use crate::{names, quantity, settings};
 use dax_core::{LiveRevision, LiveService, Name, Quantity, RevisionId, Unit, Value, WHOLE};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// The service of somebody else: a Deployment, a Service, or both.
-pub(crate) fn service(place: &str, record: Option<&Record>, deployment: Option<&Json>, address: Option<&Json>) -> Option<LiveService> {
+/// What holds the pods of somebody else under a name that a program wants.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Theirs<'j> {
+    pub(crate) kind: Kind,
+    pub(crate) workload: &'j Json,
+    /// The Deployment that Flagger made of it and that serves in its place.
+    pub(crate) primary: Option<&'j Json>,
+}
+
+impl<'j> Theirs<'j> {
+    /// Kinds that are looked for, in this order.
+    pub(crate) const KINDS: [Kind; 4] = [kinds::DEPLOYMENT, kinds::STATEFUL_SET, kinds::ROLLOUT, kinds::CRON_JOB];
+
+    /// `primary` is what is called as Flagger would call it, by whomever it was made.
+    pub(crate) fn new(kind: Kind, workload: &'j Json, primary: Option<&'j Json>) -> Self {
+        Self { kind, workload, primary: primary.filter(|primary| kind == kinds::DEPLOYMENT && canary(primary).is_some()) }
+    }
+
+    /// The Canary by which Flagger looks after it.
+    pub(crate) fn canary(&self) -> Option<&'j str> {
+        canary(self.primary?)
+    }
+
+    fn serving(&self) -> &'j Json {
+        self.primary.unwrap_or(self.workload)
+    }
+}
+
+/// The Canary that an object belongs to.
+fn canary(object: &Json) -> Option<&str> {
+    let owners = object.pointer("/metadata/ownerReferences").and_then(Json::as_array)?;
+    let owner = owners.iter().find(|owner| owner.get("kind").and_then(Json::as_str) == Some(kinds::CANARY.name))?;
+    owner.get("name")?.as_str()
+}
+
+/// The service of somebody else: what holds its pods, a Service, or both.
+pub(crate) fn service(place: &str, record: Option<&Record>, theirs: Option<Theirs<'_>>, address: Option<&Json>) -> Option<LiveService> {
+    let deployment = theirs.map(|theirs| theirs.workload);
     let any = deployment.or(address)?;
     let by = match record {
         Some(record) => format!("dax, for the environment {}", record.environment),
@@ -20,11 +58,11 @@ pub(crate) fn service(place: &str, record: Option<&Record>, deployment: Option<&
     live.settings.insert("managed_by".into(), Value::str(by));
     live.settings.insert("ports".into(), ports.clone());
     live.settings.insert("expose".into(), exposed(address, &ports));
-    let Some(deployment) = deployment else { return Some(live) };
-    let spec = spec(deployment, ports)?;
+    let Some(theirs) = theirs else { return Some(live) };
+    let spec = spec(theirs.workload, ports).unwrap_or_default();
     let revision = RevisionId::of(&spec);
-    let number = |pointer: &str| deployment.pointer(pointer).and_then(Json::as_i64).unwrap_or(0);
-    let found = LiveRevision { replicas: number("/spec/replicas"), ready: number("/status/readyReplicas"), spec };
+    let serving = theirs.serving();
+    let found = LiveRevision { replicas: number(serving, "/spec/replicas"), ready: number(serving, "/status/readyReplicas"), spec };
     live.revisions.insert(revision.clone(), found);
     live.traffic.insert(revision, WHOLE);
     Some(live)

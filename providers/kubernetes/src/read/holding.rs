@@ -37,6 +37,11 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
+    /// Whether an object's pods are of this revision; those that dax found bear no mark of it.
+    pub(crate) fn describes(&self, object: &Json) -> bool {
+        read::revision_of(object).map_or(self.slot.adopted, |revision| revision == self.wrote)
+    }
+
     /// One of which nothing is known.
     pub(super) fn bare(&self) -> Self {
         let (edits, changed_by) = Default::default();

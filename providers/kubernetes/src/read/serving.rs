@@ -14,7 +14,8 @@ use serde_json::Value as Json;
 /// The revision that serves, where it is another one than that which dax wrote or where another object has its pods.
 pub(crate) struct Serving {
     slot: Slot,
-    revision: RevisionId,
+    /// Nothing where its pods bear no mark of dax: they are as somebody else wrote them.
+    revision: Option<RevisionId>,
     replicas: i64,
     ready: i64,
     /// What of the traffic goes to the revision that dax wrote, in hundredths of a percent.
@@ -31,20 +32,20 @@ pub(crate) fn revision_of(object: &Json) -> Option<RevisionId> {
     Some(RevisionId(label.into()))
 }
 
-fn serving(name: &str, object: &Json, to_new: u32) -> Option<Serving> {
+fn serving(name: &str, object: &Json, to_new: u32) -> Serving {
     let slot = Slot { name: name.to_owned(), selector: serde_json::Map::new(), container: String::new(), adopted: false };
     let replicas = number(object, "/spec/replicas");
-    Some(Serving { slot, revision: revision_of(object)?, replicas, ready: ready(object).min(replicas), to_new })
+    Serving { slot, revision: revision_of(object), replicas, ready: ready(object).min(replicas), to_new }
 }
 
 /// What serves, by the Deployment that Flagger made and by its Canary.
-pub(crate) fn of_flagger(primary: &Json, canary: &Json) -> Option<Serving> {
+pub(crate) fn of_flagger(primary: &Json, canary: &Json) -> Serving {
     let name = names::text_at(primary, "/metadata/name");
     serving(name, primary, hundredths(number(canary, "/status/canaryWeight")))
 }
 
 /// What serves, by a Rollout that is on its way and the ReplicaSet of its stable revision.
-pub(crate) fn of_argo(rollout: &Json, stable: &Json) -> Option<Serving> {
+pub(crate) fn of_argo(rollout: &Json, stable: &Json) -> Serving {
     let weight = rollout.pointer("/status/canary/weights/canary/weight").and_then(Json::as_i64);
     let (new, all) = (number(rollout, "/status/updatedReplicas"), number(rollout, "/status/replicas").max(1));
     serving(names::text_at(stable, "/metadata/name"), stable, hundredths(weight.unwrap_or(new * 100 / all)))
@@ -71,10 +72,10 @@ pub(crate) async fn ask(cluster: &Cluster, of: &Of<'_>, workload: &Json) -> Resu
         Some(Controller::Flagger) => {
             let primary = cluster.get(kinds::DEPLOYMENT, namespace, &lower::primary(name)).await?;
             let canary = cluster.get(kinds::CANARY, namespace, of.object).await?;
-            primary.zip(canary).and_then(|(primary, canary)| of_flagger(&primary, &canary))
+            primary.zip(canary).map(|(primary, canary)| of_flagger(&primary, &canary))
         }
         Some(Controller::Argo) => match stable(workload) {
-            Some(name) => cluster.get(kinds::REPLICA_SET, namespace, &name).await?.and_then(|stable| of_argo(workload, &stable)),
+            Some(name) => cluster.get(kinds::REPLICA_SET, namespace, &name).await?.map(|stable| of_argo(workload, &stable)),
             None => None,
         },
     })
@@ -84,16 +85,18 @@ pub(crate) async fn ask(cluster: &Cluster, of: &Of<'_>, workload: &Json) -> Resu
 pub(crate) fn put(holdings: &mut Vec<Holding>, serving: Serving, record: &Record) {
     let Some(name) = target(record, holdings).map(|target| target.slot.name.clone()) else { return };
     let Some(target) = holdings.iter_mut().find(|holding| holding.slot.name == name) else { return };
-    if serving.revision == target.wrote {
+    let found = || record.found.as_ref().map(|(revision, _)| revision.clone());
+    let Some(revision) = serving.revision.or_else(found) else { return };
+    if revision == target.wrote {
         (target.replicas, target.live_replicas, target.ready) = (serving.replicas, serving.replicas, serving.ready);
         return;
     }
     target.share = Some(serving.to_new);
-    let former = record.former.as_ref().filter(|(revision, _)| *revision == serving.revision);
+    let former = record.former.as_ref().filter(|(former, _)| *former == revision);
     let other = Holding {
         slot: serving.slot,
-        wrote: serving.revision.clone(),
-        revision: serving.revision,
+        wrote: revision.clone(),
+        revision,
         spec: former.map(|(_, spec)| spec.clone()).unwrap_or_default(),
         replicas: serving.replicas,
         live_replicas: serving.replicas,
