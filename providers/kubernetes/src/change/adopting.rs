@@ -84,7 +84,7 @@ fn unsaid<'j>(rollout: &'j Json, spec: &Value) -> Vec<&'j str> {
     let [own, further @ ..] = containers else { return vec!["workloadRef"] };
     let probed = spec.get("health").is_some_and(|health| *health != Value::None);
     let fields = own.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    let mut lost: Vec<&str> = fields.filter(|name| !SAID.contains(name) && !(*name == "readinessProbe" && probed)).collect();
+    let mut lost: Vec<&str> = fields.filter(|name| !(SAID.contains(name) || *name == "readinessProbe" && probed)).collect();
     let variables = own.get("env").and_then(Json::as_array).into_iter().flatten();
     lost.extend(variables.filter(|one| one.get("valueFrom").is_some()).map(|one| names::text_at(one, "/name")));
     lost.extend(further.iter().map(|container| names::text_at(container, "/name")));
