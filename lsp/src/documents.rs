@@ -36,10 +36,6 @@ impl Documents {
         self.open.get(path)
     }
 
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.open.keys()
-    }
-
     /// Changes a text as somebody typed it, one change after the other.
     pub(crate) fn change(&mut self, path: &Path, version: i32, changes: &[Event], encoding: Encoding) {
         let Some(document) = self.open.get_mut(path) else { return };

@@ -1,17 +1,20 @@
 //! The language server: one synchronous loop over messages, so that edits stay in order.
 //!
-//! What a text alone tells is answered at once; what takes the whole project is computed beside the loop, by the newest
-//! state of all open texts. A request that fails ends as an error of its own and never the server.
+//! What is asked is answered first; what changed is checked when nothing is left to answer, and values are computed when nobody
+//! types. A request that fails ends as an error of its own and never the server.
 
 mod capabilities;
-mod checking;
+mod dispatch;
 mod documents;
 mod handlers;
+mod library;
 mod positions;
+mod progress;
 #[cfg(test)]
 mod replay;
 mod server;
 mod show;
+mod workspace;
 
 pub use server::{Ended, run};
 

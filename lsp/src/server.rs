@@ -1,20 +1,23 @@
 //! The loop: messages in, answers out, and what was found about each project as soon as it is known.
+//!
+//! There is one thread. What is asked is answered first; when nothing is left to answer, what changed is checked, and when
+//! nobody has typed for a moment, values are computed. Both are given up as soon as there is a message.
 
-use crate::checking::{self, Checked, Job};
-use crate::documents::{Documents, Overlay, root_of};
-use crate::positions::{Encoding, Text};
-use crate::{capabilities, handlers, show};
-use crossbeam_channel::{Receiver, Sender, select};
+use crate::capabilities::Abilities;
+use crate::documents::root_of;
+use crate::workspace::Workspace;
+use crate::{capabilities, dispatch, progress, show};
 use gen_lsp_types::{
-    Diagnostic, DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, InitializeParams,
-    PublishDiagnosticsParams, Uri,
+    Diagnostic, DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    InitializeParams, PublishDiagnosticsParams, WorkspaceFolders,
 };
-use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
-use serde::Serialize;
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::de::DeserializeOwned;
-use std::collections::{BTreeMap, BTreeSet};
+use serde_json::json;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +28,20 @@ pub enum Ended {
     Lost,
 }
 
-/// Codes of findings about the form of a text; all others take the whole project.
-const FORM: std::ops::Range<u16> = 1000..2000;
+/// So long nobody types before values are computed.
+const REST: Duration = Duration::from_millis(50);
 
 struct Server {
     connection: Connection,
-    encoding: Encoding,
-    documents: Documents,
-    /// What the last check of its project found in each file.
-    found: BTreeMap<PathBuf, Vec<Diagnostic>>,
+    abilities: Abilities,
+    workspace: Workspace,
+    /// Messages that came and were not looked at.
+    waiting: VecDeque<Message>,
     /// What was sent last for each file.
     sent: BTreeMap<PathBuf, Vec<Diagnostic>>,
-    /// How often each project has changed.
-    generations: BTreeMap<PathBuf, u64>,
-    jobs: Sender<Job>,
-    results: Receiver<Checked>,
+    /// Projects of which a client was told that they are worked on, and whether it was not told that this is done.
+    announced: BTreeMap<PathBuf, bool>,
+    ending: bool,
 }
 
 /// Serves one client.
@@ -47,71 +49,159 @@ pub fn run(connection: Connection) -> Ended {
     let Ok((id, params)) = connection.initialize_start() else { return Ended::Lost };
     let params: InitializeParams = serde_json::from_value(params).unwrap_or_default();
     let encoding = capabilities::encoding(&params);
+    let abilities = Abilities::of(&params);
     let answer = serde_json::to_value(capabilities::answer(encoding)).unwrap_or_default();
     if connection.initialize_finish(id, answer).is_err() {
         return Ended::Lost;
     }
-    let (jobs, results) = checking::start();
-    let (documents, found, sent, generations) = Default::default();
-    let mut server = Server { connection, encoding, documents, found, sent, generations, jobs, results };
-    if capabilities::watches(&params) {
+    let workspace = Workspace::new(encoding);
+    let (waiting, sent, announced) = Default::default();
+    let mut server = Server { connection, abilities, workspace, waiting, sent, announced, ending: false };
+    if server.abilities.watches {
         server.watch();
     }
+    server.open_folders(&params);
     server.serve()
 }
 
 impl Server {
     fn serve(&mut self) -> Ended {
         loop {
-            let (messages, results) = (self.connection.receiver.clone(), self.results.clone());
-            select! {
-                recv(messages) -> message => match message {
+            self.collect();
+            let message = match self.waiting.pop_front() {
+                Some(message) => message,
+                None if self.work() => continue,
+                None => match self.connection.receiver.recv() {
+                    Ok(message) => message,
                     Err(_) => return Ended::Lost,
-                    Ok(Message::Request(request)) => {
-                        match self.connection.handle_shutdown(&request) {
-                            Ok(true) => return Ended::Orderly,
-                            Ok(false) => self.request(request),
-                            Err(_) => return Ended::Lost,
-                        }
-                    }
-                    Ok(Message::Notification(note)) if note.method == "exit" => return Ended::Lost,
-                    Ok(Message::Notification(note)) => self.notification(note),
-                    Ok(Message::Response(_)) => {}
                 },
-                recv(results) -> result => if let Ok(checked) = result {
-                    self.checked(checked);
-                },
+            };
+            match message {
+                Message::Request(request) if request.method == "shutdown" => {
+                    self.ending = true;
+                    self.send(Response::new_ok(request.id, ()).into());
+                }
+                Message::Request(request) => self.request(request),
+                Message::Notification(note) if note.method == "exit" => {
+                    return if self.ending { Ended::Orderly } else { Ended::Lost };
+                }
+                Message::Notification(note) => self.notification(note),
+                Message::Response(_) => {}
+            }
+        }
+    }
+
+    fn send(&self, message: Message) {
+        let _ = self.connection.sender.send(message);
+    }
+
+    /// Takes in what has come, and drops what is wanted no more.
+    fn collect(&mut self) {
+        while let Ok(message) = self.connection.receiver.try_recv() {
+            let Message::Notification(note) = &message else {
+                self.waiting.push_back(message);
+                continue;
+            };
+            if note.method != "$/cancelRequest" {
+                self.waiting.push_back(message);
+                continue;
+            }
+            let Ok(id) = serde_json::from_value::<RequestId>(note.params["id"].clone()) else { continue };
+            let unwanted = |message: &Message| matches!(message, Message::Request(request) if request.id == id);
+            if let Some(at) = self.waiting.iter().position(unwanted) {
+                self.waiting.remove(at);
+                self.send(Response::new_err(id, ErrorCode::RequestCanceled as i32, "it was taken back".to_owned()).into());
+            }
+        }
+    }
+
+    /// Does the next piece of what nobody waits for; gives whether there was any.
+    fn work(&mut self) -> bool {
+        let receiver = self.connection.receiver.clone();
+        let stop = || !receiver.is_empty();
+        let roots: Vec<PathBuf> = self.workspace.projects.keys().cloned().collect();
+        for root in &roots {
+            let open = &self.workspace.projects[root];
+            if open.reload || open.project.as_ref().is_some_and(dax_ide::Project::is_unchecked) {
+                self.announce(root);
+                if self.workspace.fresh(root, &stop) {
+                    self.publish_project(root);
+                }
+                return true;
+            }
+        }
+        for root in &roots {
+            let uncomputed = |open: &mut crate::workspace::Open| open.project.as_ref().is_some_and(dax_ide::Project::is_uncomputed);
+            if !self.workspace.projects.get_mut(root).is_some_and(uncomputed) {
+                continue;
+            }
+            if let Ok(message) = receiver.recv_timeout(REST) {
+                self.waiting.push_back(message);
+                return true;
+            }
+            if let Some(project) = self.workspace.projects.get_mut(root).and_then(|open| open.project.as_mut()) {
+                let computed = catch_unwind(AssertUnwindSafe(|| project.compute(&stop)));
+                if computed.is_err() {
+                    project.give_up();
+                }
+                if computed.unwrap_or(true) {
+                    self.publish_project(root);
+                    self.done(root);
+                }
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Tells a client that a project is worked on, the first time.
+    fn announce(&mut self, root: &Path) {
+        if self.abilities.progress && !self.announced.contains_key(root) {
+            self.announced.insert(root.to_owned(), true);
+            progress::begin(&self.connection, root);
+        }
+    }
+
+    fn done(&mut self, root: &Path) {
+        if let Some(open) = self.announced.get_mut(root)
+            && std::mem::take(open)
+        {
+            progress::end(&self.connection, root);
+        }
+    }
+
+    /// Projects at the roots of what a client has open, before any text of them is.
+    fn open_folders(&mut self, params: &InitializeParams) {
+        let Some(WorkspaceFolders::WorkspaceFolderList(folders)) = &params.workspace_folders_initialize_params.workspace_folders else {
+            return;
+        };
+        for folder in folders.iter().filter_map(|folder| folder.uri.to_file_path().ok()) {
+            if folder.join("dax.mod").is_file() {
+                self.workspace.changed(&folder.join("dax.mod"));
             }
         }
     }
 
     /// Asks the client to say when files change that it has not open.
     fn watch(&self) {
-        let watchers: Vec<_> =
-            ["**/*.dax", "**/dax.mod", "**/dax.lock"].iter().map(|glob| serde_json::json!({"globPattern": glob})).collect();
-        let registration = serde_json::json!({
+        let globs = ["**/*.dax", "**/dax.mod", "**/dax.lock", "**/*.{json,yaml,yml,toml}"];
+        let watchers: Vec<_> = globs.iter().map(|glob| json!({"globPattern": glob})).collect();
+        let registration = json!({
             "id": "files",
             "method": "workspace/didChangeWatchedFiles",
             "registerOptions": {"watchers": watchers},
         });
-        let params = serde_json::json!({"registrations": [registration]});
-        let request = Request { id: "watch".to_owned().into(), method: "client/registerCapability".to_owned(), params };
-        let _ = self.connection.sender.send(request.into());
+        let params = json!({"registrations": [registration]});
+        self.send(Request { id: "watch".to_owned().into(), method: "client/registerCapability".to_owned(), params }.into());
     }
 
-    fn request(&self, request: Request) {
-        let encoding = self.encoding;
-        let find = |uri: &Uri| self.text(uri);
+    fn request(&mut self, request: Request) {
         let id = request.id.clone();
-        let answer = catch_unwind(AssertUnwindSafe(|| match request.method.as_str() {
-            "textDocument/formatting" => answered(request, |params| handlers::formatting(params, &find, encoding)),
-            "textDocument/documentSymbol" => answered(request, |params| handlers::symbols(params, &find, encoding)),
-            "textDocument/foldingRange" => answered(request, |params| handlers::folding(params, &find)),
-            "textDocument/selectionRange" => answered(request, |params| handlers::selection(params, &find, encoding)),
-            other => Response::new_err(request.id, ErrorCode::MethodNotFound as i32, format!("`{other}` is nothing that this server does")),
-        }));
+        let workspace = &mut self.workspace;
+        let abilities = &self.abilities;
+        let answer = catch_unwind(AssertUnwindSafe(|| dispatch::answer(request, workspace, abilities)));
         let failed = |_| Response::new_err(id, ErrorCode::InternalError as i32, "this is a mistake of dax: please report it".to_owned());
-        let _ = self.connection.sender.send(answer.unwrap_or_else(failed).into());
+        self.send(answer.unwrap_or_else(failed).into());
     }
 
     fn notification(&mut self, note: Notification) {
@@ -121,7 +211,7 @@ impl Server {
                     && let Ok(path) = params.text_document.uri.to_file_path()
                 {
                     let document = params.text_document;
-                    self.documents.open(path.clone(), document.uri, document.version, &document.text);
+                    self.workspace.documents.open(path.clone(), document.uri, document.version, &document.text);
                     self.changed(&path);
                 }
             }
@@ -129,7 +219,8 @@ impl Server {
                 if let Some(params) = params::<DidChangeTextDocumentParams>(note)
                     && let Ok(path) = params.text_document.text_document_identifier.uri.to_file_path()
                 {
-                    self.documents.change(&path, params.text_document.version, &params.content_changes, self.encoding);
+                    let (version, encoding) = (params.text_document.version, self.workspace.encoding);
+                    self.workspace.documents.change(&path, version, &params.content_changes, encoding);
                     self.changed(&path);
                 }
             }
@@ -137,17 +228,19 @@ impl Server {
                 if let Some(params) = params::<DidCloseTextDocumentParams>(note)
                     && let Ok(path) = params.text_document.uri.to_file_path()
                 {
-                    self.documents.close(&path);
-                    if root_of(&path).is_none() {
-                        self.found.remove(&path);
-                        self.publish(&path);
-                    }
-                    self.check(root_of(&path));
+                    self.workspace.documents.close(&path);
+                    self.changed(&path);
                 }
             }
-            "workspace/didChangeWatchedFiles" | "textDocument/didSave" => {
-                let roots: BTreeSet<PathBuf> = self.documents.paths().filter_map(|path| root_of(path)).collect();
-                roots.into_iter().for_each(|root| self.check(Some(root)));
+            "workspace/didChangeWatchedFiles" => {
+                if let Some(params) = params::<DidChangeWatchedFilesParams>(note) {
+                    let paths: Vec<PathBuf> = params.changes.iter().filter_map(|change| change.uri.to_file_path().ok()).collect();
+                    self.workspace.changed_outside(&paths);
+                }
+            }
+            // Somebody whose client watches nothing saves, and may have changed other files before.
+            "textDocument/didSave" if !self.abilities.watches => {
+                self.workspace.projects.values_mut().for_each(|open| open.reload = true);
             }
             _ => {}
         }
@@ -155,87 +248,54 @@ impl Server {
 
     /// A text is another: what its form tells is told at once, the rest once it is known.
     fn changed(&mut self, path: &Path) {
-        self.publish(path);
-        self.check(root_of(path));
+        self.workspace.changed(path);
+        let root = root_of(path);
+        let found = match &root {
+            Some(root) => self.workspace.findings_of(root, path),
+            None => None,
+        };
+        // A text without a project is looked at by itself.
+        let found = found.unwrap_or_else(|| {
+            let Some(document) = self.workspace.documents.get(path) else { return Vec::new() };
+            let faults = dax_ide::faults(&document.text.text);
+            faults.iter().map(|found| show::diagnostic(found, &document.text, self.workspace.encoding, Vec::new())).collect()
+        });
+        self.publish(path, found);
     }
 
-    fn check(&mut self, root: Option<PathBuf>) {
-        let Some(root) = root else { return };
-        let generation = self.generations.entry(root.clone()).or_default();
-        *generation += 1;
-        let open = self.documents.below(&root);
-        let _ = self.jobs.send(Job { generation: *generation, files: Overlay { root, open } });
-    }
-
-    /// What a check has found counts unless a text has changed since: then the next one is on its way.
-    fn checked(&mut self, checked: Checked) {
-        let Some(files) = checked.files.filter(|_| self.generations.get(&checked.root) == Some(&checked.generation)) else { return };
-        let texts: BTreeMap<&String, Text> = files.iter().map(|(name, (text, _))| (name, Text::new(text))).collect();
-        let mut touched: BTreeSet<PathBuf> = self.found.keys().filter(|path| path.starts_with(&checked.root)).cloned().collect();
-        for path in &touched {
-            self.found.remove(path);
+    fn publish_project(&mut self, root: &Path) {
+        if self.abilities.pulls {
+            self.send(
+                Request { id: "refresh".to_owned().into(), method: "workspace/diagnostic/refresh".to_owned(), params: json!(null) }.into(),
+            );
+            return;
         }
-        for (name, (_, findings)) in files.iter().filter(|(_, (_, findings))| !findings.is_empty()) {
-            let path = checked.root.join(name);
-            let shown = findings.iter().map(|finding| {
-                let places = finding.diagnostic.related.iter().zip(&finding.related);
-                let places = places.filter_map(|(related, name)| {
-                    let uri = self.uri(&checked.root.join(name))?;
-                    Some((uri, texts.get(name)?.range(&show::bytes(related.span), self.encoding), related.label.clone()))
-                });
-                show::diagnostic(&finding.diagnostic, &texts[name], self.encoding, places.collect())
-            });
-            let shown = shown.collect();
-            touched.insert(path.clone());
-            self.found.insert(path, shown);
+        let mut found = self.workspace.findings(root);
+        let before: Vec<PathBuf> = self.sent.keys().filter(|path| root_of(path).is_some_and(|of| of == root)).cloned().collect();
+        for path in before {
+            found.entry(path).or_default();
         }
-        touched.iter().for_each(|path| self.publish(path));
+        for (path, found) in found {
+            self.publish(&path, found);
+        }
     }
 
     /// Tells a client what is known of a file, unless it knows it.
-    fn publish(&mut self, path: &Path) {
-        let document = self.documents.get(path);
-        let mut all: Vec<Diagnostic> = self.found.get(path).cloned().unwrap_or_default();
-        if let Some(document) = document {
-            let form =
-                |diagnostic: &Diagnostic| matches!(&diagnostic.code, Some(gen_lsp_types::Code::String(code)) if code.starts_with("DAX1"));
-            all.retain(|diagnostic| !form(diagnostic));
-            let faults = dax_ide::faults(&document.text.text);
-            let faults = faults.iter().filter(|found| FORM.contains(&found.code.number));
-            all.extend(faults.map(|found| show::diagnostic(found, &document.text, self.encoding, Vec::new())));
-            all.sort_by_key(|diagnostic| diagnostic.range);
-        }
-        if self.sent.get(path).map_or(all.is_empty() && document.is_none(), |sent| *sent == all) {
+    fn publish(&mut self, path: &Path, found: Vec<Diagnostic>) {
+        if self.abilities.pulls {
             return;
         }
-        let (version, uri) = (document.map(|document| document.version), self.uri(path));
-        let Some(uri) = uri else { return };
-        self.sent.insert(path.to_owned(), all.clone());
-        let params = PublishDiagnosticsParams { uri, version, diagnostics: all };
-        let _ = self.connection.sender.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params).into());
-    }
-
-    /// The address of a file as its client writes it.
-    fn uri(&self, path: &Path) -> Option<Uri> {
-        self.documents.get(path).map(|document| document.uri.clone()).or_else(|| Uri::from_file_path(path).ok())
-    }
-
-    /// A text by its address: as it is open, or as it stands on disk.
-    fn text(&self, uri: &Uri) -> Option<Text> {
-        let path = uri.to_file_path().ok()?;
-        let open = self.documents.get(&path).map(|document| document.text.clone());
-        open.or_else(|| Some(Text::new(&std::fs::read_to_string(path).ok()?)))
+        let document = self.workspace.documents.get(path);
+        if self.sent.get(path).map_or(found.is_empty() && document.is_none(), |sent| *sent == found) {
+            return;
+        }
+        let Some(uri) = self.workspace.uri(path) else { return };
+        let params = PublishDiagnosticsParams { uri, version: document.map(|document| document.version), diagnostics: found.clone() };
+        self.sent.insert(path.to_owned(), found);
+        self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params).into());
     }
 }
 
 fn params<P: DeserializeOwned>(note: Notification) -> Option<P> {
     serde_json::from_value(note.params).ok()
-}
-
-/// The answer to a request, or that its parameters make no sense.
-fn answered<P: DeserializeOwned, R: Serialize>(request: Request, answer: impl FnOnce(&P) -> R) -> Response {
-    match serde_json::from_value(request.params) {
-        Ok(params) => Response::new_ok(request.id, answer(&params)),
-        Err(error) => Response::new_err(request.id, ErrorCode::InvalidParams as i32, error.to_string()),
-    }
 }

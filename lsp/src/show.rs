@@ -2,7 +2,7 @@
 
 use crate::positions::{Encoding, Text};
 use dax_core::{Diagnostic as Found, Span};
-use gen_lsp_types::{Code, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Message, Uri};
+use gen_lsp_types::{Code, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Message};
 
 /// The bytes of a span.
 pub(crate) fn bytes(span: Span) -> std::ops::Range<usize> {
@@ -10,15 +10,13 @@ pub(crate) fn bytes(span: Span) -> std::ops::Range<usize> {
 }
 
 /// A finding in a text; other places come with their addresses and ranges.
-pub(crate) fn diagnostic(found: &Found, text: &Text, encoding: Encoding, related: Vec<(Uri, gen_lsp_types::Range, String)>) -> Diagnostic {
+pub(crate) fn diagnostic(found: &Found, text: &Text, encoding: Encoding, related: Vec<(Location, String)>) -> Diagnostic {
     let message = match &found.help {
         Some(help) => format!("{}: {}\n{help}", found.code.summary, found.detail),
         None => format!("{}: {}", found.code.summary, found.detail),
     };
-    let related: Vec<DiagnosticRelatedInformation> = related
-        .into_iter()
-        .map(|(uri, range, message)| DiagnosticRelatedInformation { location: Location { uri, range }, message })
-        .collect();
+    let related: Vec<DiagnosticRelatedInformation> =
+        related.into_iter().map(|(location, message)| DiagnosticRelatedInformation { location, message }).collect();
     Diagnostic {
         range: text.range(&bytes(found.span), encoding),
         severity: Some(if found.is_error() { DiagnosticSeverity::Error } else { DiagnosticSeverity::Warning }),

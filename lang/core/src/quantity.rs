@@ -76,6 +76,13 @@ impl Unit {
     }
 }
 
+impl Unit {
+    /// The suffixes of the family, largest first.
+    pub fn suffixes(self) -> impl Iterator<Item = &'static str> {
+        SUFFIXES.iter().filter(move |suffix| suffix.1 == self).map(|suffix| suffix.0)
+    }
+}
+
 /// Every suffix of the language.
 pub fn suffixes() -> impl Iterator<Item = &'static str> {
     SUFFIXES.iter().map(|s| s.0)

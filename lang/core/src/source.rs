@@ -68,6 +68,20 @@ impl Sources {
         id
     }
 
+    /// Puts another text in place of a file's.
+    pub fn replace(&mut self, file: FileId, text: Arc<str>) {
+        if let Some(source) = self.files.get_mut(file.0 as usize) {
+            source.text = text;
+            source.lines = OnceLock::new();
+        }
+    }
+
+    /// The file with a name.
+    pub fn find(&self, name: &str) -> Option<FileId> {
+        let at = self.files.iter().position(|file| &*file.name == name)?;
+        u32::try_from(at).ok().map(FileId)
+    }
+
     /// The name that messages show; empty for a file of another run.
     pub fn name(&self, file: FileId) -> &str {
         self.files.get(file.0 as usize).map_or("", |f| &f.name)

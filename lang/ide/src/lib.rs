@@ -1,14 +1,28 @@
 //! What an editor asks of a text, as plain data in byte offsets; no type of any protocol occurs here.
 //!
-//! Everything here reads one text alone and evaluates nothing, so it answers while somebody types.
+//! What reads one text alone answers from the text. What takes the program is asked of a [`Project`], which types what a change
+//! reaches and computes values only when it is told to, so that both answer while somebody types.
 
+mod definitions;
 mod folding;
+mod head;
+mod hover;
+mod interface;
+mod navigate;
 mod outline;
+mod place;
+mod project;
 mod rewrite;
 mod selection;
+pub mod tokens;
+mod words;
 
+pub use definitions::{Definition, Key, Kind};
 pub use folding::{Fold, FoldKind, folds};
+pub use hover::Hover;
+pub use navigate::Occurrence;
 pub use outline::{Symbol, outline};
+pub use project::Project;
 pub use rewrite::{Rewrite, formatted};
 pub use selection::enclosing;
 

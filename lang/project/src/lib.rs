@@ -5,6 +5,7 @@
 
 mod codes;
 mod data;
+mod edit;
 mod load;
 mod manifest;
 pub mod packages;

@@ -47,6 +47,13 @@ pub(crate) struct Assignment<'a> {
     pub(crate) span: Span,
 }
 
+impl Assignment<'_> {
+    /// Whether the text does not name the field: an argument that fills the next one.
+    pub(crate) fn is_unnamed(&self) -> bool {
+        self.path.first().is_some_and(|name| name.span == self.span)
+    }
+}
+
 /// Reads members as assignments to a record; what does not fit is reported to `problems`.
 pub(crate) fn assignments<'a>(members: &'a [Member], record: &Record<'a>, problems: &mut Vec<Diagnostic>) -> Vec<Assignment<'a>> {
     let mut all = Vec::new();
@@ -191,10 +198,10 @@ pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, prob
             ExprKind::Name(name) if args.peek().is_some() && record.fields.contains_key(name) => Some(name),
             _ => None,
         };
-        let (name, value) = match (named, args.peek()) {
+        let (name, said, value) = match (named, args.peek()) {
             (Some(name), Some(Arg::Expr(value))) => {
                 args.next();
-                (name.clone(), value)
+                (name.clone(), expr.span, value)
             }
             _ => {
                 let taken = |name: &Name| all.iter().any(|a| a.path.first().is_some_and(|p| p.name == *name));
@@ -203,7 +210,7 @@ pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, prob
                     problems.push(Diagnostic::new(codes::COMMAND_FORM, expr.span, detail));
                     return all;
                 };
-                (name.clone(), expr)
+                (name.clone(), expr.span, expr)
             }
         };
         let filling = match &value.kind {
@@ -211,7 +218,7 @@ pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, prob
             _ => Filling::Expr(value),
         };
         all.push(Assignment {
-            path: vec![Ident { name, span: value.span }],
+            path: vec![Ident { name, span: said }],
             join: Join::Set,
             strength: Strength::Plain,
             filling,

@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
                     [from, Arg::Expr(name)] if is_word(from, "from") => Some(name),
                     _ => return None,
                 };
-                Some(Clause::Adopt { service: (self.addressed(service)?, service.span), from })
+                Some(Clause::Adopt { service: (self.addressed(service)?, unkeyed(service).span), from })
             }
             ("on" | "window", [_, ..]) => Some(Clause::Setting(member)),
             ("protect", [Arg::Expr(services), from, destroy]) if is_word(from, "from") && is_word(destroy, "destroy") => {
@@ -136,6 +136,14 @@ impl<'a> Context<'a> {
             ExprKind::List(None, items) => items.iter().map(|item| Some((self.service_named(root, item)?, item.span))).collect(),
             _ => Some(vec![(self.service_named(root, expr)?, expr.span)]),
         }
+    }
+}
+
+/// The name of a service without the key of an instance: `web` of `web["eu"]`.
+pub(crate) fn unkeyed(expr: &Expr) -> &Expr {
+    match &expr.kind {
+        ExprKind::Index(base, _) => base,
+        _ => expr,
     }
 }
 

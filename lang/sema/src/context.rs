@@ -1,5 +1,6 @@
 //! What both passes share: the program, its names, its types and the diagnostics so far.
 
+use crate::meanings::Meanings;
 use crate::names::{Block, Names, Symbol};
 use crate::program::{ModuleId, Program};
 use crate::ty::Type;
@@ -17,6 +18,10 @@ pub(crate) struct Context<'a> {
     pub(crate) types: RefCell<HashMap<(ModuleId, Name), Option<Type<'a>>>>,
     /// Types of `let` items; `None` while one is being inferred.
     pub(crate) let_types: RefCell<HashMap<(ModuleId, Name), Option<Type<'a>>>>,
+    /// What the checker finds out about places, for an editor; nothing is kept for anybody else.
+    pub(crate) notes: Option<RefCell<Meanings>>,
+    /// Whether what is computed is wanted no more: then services are left out in silence.
+    pub(crate) stop: Option<&'a dyn Fn() -> bool>,
     /// How the project names each module that it reaches: empty for itself, `shop.` for an import.
     prefixes: HashMap<ModuleId, Name>,
     /// Modules by that name.
@@ -30,7 +35,12 @@ impl<'a> Context<'a> {
         let prefixes = prefixes(program.root, &names);
         let by_prefix = prefixes.iter().map(|(module, prefix)| (prefix.clone(), *module)).collect();
         let (types, let_types) = (RefCell::default(), RefCell::default());
-        Self { program, names, diagnostics, types, let_types, prefixes, by_prefix }
+        Self { program, names, diagnostics, types, let_types, notes: None, stop: None, prefixes, by_prefix }
+    }
+
+    /// The same for an editor, which asks what each name means.
+    pub(crate) fn noting(program: &'a Program) -> Self {
+        Self { notes: Some(RefCell::default()), ..Self::new(program) }
     }
 
     pub(crate) fn report(&self, diagnostic: Diagnostic) {

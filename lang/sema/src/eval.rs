@@ -89,6 +89,23 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
     evaluator.trace.map(|(_, offers)| offers.into_inner()).unwrap_or_default()
 }
 
+/// One service as each environment has it.
+pub(crate) fn effective(context: &Context<'_>, params: &Params, address: &str) -> Vec<(Name, Node)> {
+    let name = Name::new(address);
+    let mut all = Vec::new();
+    for block in lower::environments(context) {
+        let setup = layers::Setup::of(context, block);
+        if !setup.binds(&name) {
+            continue;
+        }
+        let evaluator = Evaluator::new(context, params, Some(&setup));
+        if let Ok(node) = evaluator.service(&name, block.span) {
+            all.push((block.name.name.clone(), (*node).clone()));
+        }
+    }
+    all
+}
+
 /// The services that may not be destroyed in an environment.
 pub(crate) fn protected(context: &Context<'_>, environment: &str) -> Vec<Name> {
     let block = lower::environments(context).find(|block| block.name.name == environment);

@@ -11,6 +11,7 @@ pub mod codes;
 mod context;
 mod eval;
 mod limits;
+mod meanings;
 mod names;
 mod natives;
 mod operators;
@@ -22,11 +23,12 @@ pub mod walk;
 mod why;
 
 pub use eval::{Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
+pub use meanings::{Meanings, Typed, Use};
 pub use names::import_path;
 pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};
 
-use dax_core::{Diagnostic, Name};
+use dax_core::{Diagnostic, FileId, Name};
 use dax_ir::Graph;
 
 /// Types every expression and computes every environment; the graph lacks what could not be computed.
@@ -59,6 +61,69 @@ pub fn check(program: &Program, params: &Params) -> (usize, Vec<Diagnostic>) {
     let mut diagnostics = context.diagnostics.into_inner();
     dax_core::diagnostic::sort(&mut diagnostics);
     (count, diagnostics)
+}
+
+/// What a check of some files finds out, for an editor.
+#[derive(Clone, Debug, Default)]
+pub struct Examined {
+    /// What only the whole program shows, of all files: nothing of it was known before.
+    pub whole: Vec<Diagnostic>,
+    /// What is wrong with the items of the wanted files.
+    pub items: Vec<Diagnostic>,
+    /// What stands in the wanted files means.
+    pub meanings: Meanings,
+}
+
+/// Types the expressions of some files, without computing anything; nothing when it was to stop before its end.
+pub fn examine(program: &Program, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn() -> bool) -> Option<Examined> {
+    let context = context::Context::noting(program);
+    check::check_wholes(&context);
+    let whole = context.diagnostics.take();
+    if !check::check_items(&context, wanted, stop) {
+        return None;
+    }
+    let mut items = context.diagnostics.into_inner();
+    items.retain(|diagnostic| wanted(diagnostic.span.file));
+    let mut meanings = context.notes.map(std::cell::RefCell::into_inner).unwrap_or_default();
+    meanings.uses.retain(|known| wanted(known.span.file));
+    meanings.types.retain(|known| wanted(known.span.file));
+    Some(Examined { whole, items, meanings })
+}
+
+/// What only values show, where `known` is what [`examine`] has found; nothing when it was to stop before its end.
+pub fn compute<'a>(program: &'a Program, params: &Params, known: Vec<Diagnostic>, stop: &'a dyn Fn() -> bool) -> Option<Vec<Diagnostic>> {
+    let mut context = context::Context::new(program);
+    context.stop = Some(stop);
+    let before = known.len();
+    context.diagnostics.replace(known);
+    let policies = program.has_policies("check");
+    let mut kept = Vec::new();
+    eval::run_each(&context, params, &mut |environment| {
+        if policies {
+            kept.push(environment);
+        }
+    });
+    if !dax_core::diagnostic::has_errors(&context.diagnostics.borrow()) {
+        kept.iter().for_each(|environment| eval::judge(&context, params, environment, "check", None));
+    }
+    (!stop()).then(|| context.diagnostics.into_inner().split_off(before))
+}
+
+/// A service of the project as each environment has it, by its address: complete with defaults, each value with its origin.
+///
+/// Only this service is computed, with what it reads. An environment that does not bind it or cannot compute it is left out.
+pub fn effective(program: &Program, params: &Params, address: &str) -> Vec<(Name, dax_ir::Node)> {
+    eval::effective(&context::Context::new(program), params, address)
+}
+
+/// The address by which the project knows a module's service.
+pub fn service_address(program: &Program, module: ModuleId, service: &str) -> Name {
+    context::Context::new(program).address(module, service)
+}
+
+/// The address of the service that an expression of a module names: `web`, `shop.web`.
+pub fn address_of(program: &Program, module: ModuleId, expr: &dax_syntax::ast::Expr) -> Option<Name> {
+    context::Context::new(program).service_named(module, expr)
 }
 
 /// The names of the project's parameters.

@@ -162,6 +162,11 @@ impl<'a> Names<'a> {
     pub(crate) fn value(&self, module: ModuleId, name: &str) -> Option<&Symbol<'a>> {
         self.modules[module.0].values.get(name).map(|(symbol, _)| symbol)
     }
+
+    /// Where a module declares a name; nowhere when it does not.
+    pub(crate) fn declared(&self, module: ModuleId, name: &str) -> Span {
+        self.modules[module.0].values.get(name).map(|(_, span)| *span).unwrap_or_default()
+    }
 }
 
 struct Adder<'n, 'a> {

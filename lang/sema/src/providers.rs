@@ -21,6 +21,9 @@ impl<'a> Context<'a> {
         };
         let name = path.last().map_or("", |part| part.name.as_str());
         if STRATEGY_KINDS.contains(&name) {
+            if let Some(item) = self.names.module(*module).types.get(name) {
+                self.note(written.span, Some(item.name.span));
+            }
             return self.named_type(*module, name).unwrap_or(Type::Error);
         }
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, written.span, format!("`{name}` is no kind of strategy"))
@@ -43,6 +46,7 @@ impl<'a> Context<'a> {
             }
             return Type::Error;
         };
+        self.note(alias.span, Some(self.names.declared(module, &alias.name)));
         match self.named_type(*target, &provider.kind.name) {
             Some(ty) if ty.record().is_some() => return ty,
             Some(Type::Error) => return Type::Error,
@@ -73,6 +77,10 @@ impl<'a> Context<'a> {
             let help = format!("add `import {0} from \"std/{0}\"`", alias.name);
             return unknown(codes::NOT_IMPORTED, format!("`{}` is not imported", alias.name), alias.span, help);
         };
+        if report {
+            self.note(alias.span, Some(self.names.declared(module, &alias.name)));
+            self.note(kind.span, self.names.module(*target).types.get(&kind.name).map(|item| item.name.span));
+        }
         // What a module calls so in small letters is a kind of object.
         let general = self.named_type(*target, &kind.name).filter(|ty| ty.record().is_some());
         match (general, block.ty) {

@@ -146,6 +146,11 @@ impl<'a> Context<'a> {
         if let Some(var) = at.vars.get(&name.name) {
             return var.clone();
         }
+        if at.report
+            && let Some(item) = self.type_item(at.module, &name.name)
+        {
+            self.note(name.span, Some(item.name.span));
+        }
         // What a module declares is what it means, also where the language has a type of that name.
         if let Some(own) = self.applied(at.module, &name.name, args, written.span, at) {
             return own;
@@ -233,6 +238,12 @@ impl<'a> Context<'a> {
         if let [alias, name] = path {
             match self.names.value(at.module, &alias.name) {
                 Some(Symbol::Import(target)) => {
+                    if at.report
+                        && let Some(item) = self.names.module(*target).types.get(&name.name)
+                    {
+                        self.note(alias.span, Some(self.names.declared(at.module, &alias.name)));
+                        self.note(name.span, Some(item.name.span));
+                    }
                     if let Some(ty) = self.applied(*target, &name.name, args, written.span, at) {
                         return ty;
                     }

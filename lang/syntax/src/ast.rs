@@ -2,7 +2,7 @@
 //!
 //! Data only; every node carries its span. Broken parts are absent and stand in the diagnostics instead.
 
-use dax_core::{Name, Span, Value};
+use dax_core::{FileId, Name, Span, Value};
 
 /// A word with its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Ident {
 /// A parsed file.
 #[derive(Clone, Debug, Default)]
 pub struct File {
+    /// Its text.
+    pub id: FileId,
     /// Its items in order.
     pub items: Vec<Item>,
 }

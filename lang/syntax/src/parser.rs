@@ -40,7 +40,7 @@ fn parse_by(file: FileId, text: &str, short_way: fn(FileId, &str, &Chunk) -> Opt
         items.extend(lower.chunk());
     }
     dax_core::diagnostic::sort(&mut diagnostics);
-    (File { items }, diagnostics)
+    (File { id: file, items }, diagnostics)
 }
 
 /// The lowering of one chunk.

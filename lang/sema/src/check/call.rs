@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 impl<'a> Context<'a> {
     pub(super) fn name_type(&self, name: &Name, span: Span, scope: &Scope<'a>) -> Type<'a> {
-        if let Some(ty) = scope.local(name) {
-            return ty.clone();
+        if let Some(local) = scope.local(name) {
+            self.note(span, local.declared);
+            return local.ty.clone();
         }
         let Some((module, symbol)) = self.lookup(scope.module, name) else {
             self.unknown_name(name, span, scope);
             return Type::Error;
         };
+        self.note(span, Some(self.names.declared(module, name)));
         match symbol {
             Symbol::Param(param) => param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
             Symbol::Let(_) => self.let_type(module, name),
@@ -50,7 +52,7 @@ impl<'a> Context<'a> {
         let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no `{name}`"));
         let modules = std::iter::once(&scope.module).chain(&self.program.prelude);
         let known = modules.flat_map(|module| self.names.module(*module).values.keys()).map(Name::as_str);
-        let locals = scope.locals.iter().map(|(local, _)| local.as_str());
+        let locals = scope.locals.iter().map(|local| local.name.as_str());
         if let Some(meant) = suggest::nearest(name, known.chain(locals)) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
         } else if self.names.module(scope.module).types.contains_key(name) {
@@ -67,10 +69,16 @@ impl<'a> Context<'a> {
         {
             let key = format!("{alias}.{}", name.name);
             if let Some(provider) = self.names.module(scope.module).providers.get(key.as_str()) {
+                self.note_alias(scope.module, base);
+                self.note(name.span, Some(provider.kind.span));
                 let one = Type::Ref(RefKind::Provider);
                 return if provider.keyed.is_some() { Type::Map(Arc::new(one)) } else { one };
             }
             if let Some(Symbol::Import(module)) = self.names.value(scope.module, alias) {
+                self.note_alias(scope.module, base);
+                if self.names.value(*module, &name.name).is_some() {
+                    self.note(name.span, Some(self.names.declared(*module, &name.name)));
+                }
                 return self.imported_value(*module, alias, name, span);
             }
             if alias == "environment" && self.lookup(scope.module, alias).is_none() {
@@ -103,7 +111,10 @@ impl<'a> Context<'a> {
     fn member_of(&self, ty: &Type<'a>, name: &Ident) -> Type<'a> {
         match ty.core() {
             Type::Record(record) => match record.fields.get(&name.name) {
-                Some(field) => field.read(),
+                Some(field) => {
+                    self.note(name.span, Some(field.span));
+                    field.read()
+                }
                 None if record.open => Type::Any,
                 None => {
                     self.report(crate::block::unknown(name, record, codes::NO_MEMBER));
@@ -114,7 +125,10 @@ impl<'a> Context<'a> {
                 let (service, outputs) = (self.prelude_type("Service"), self.prelude_type("Outputs"));
                 let field = [&service, &outputs].into_iter().find_map(|ty| ty.record()?.fields.get(&name.name));
                 match (field, service.record()) {
-                    (Some(field), _) => field.read(),
+                    (Some(field), _) => {
+                        self.note(name.span, Some(field.span));
+                        field.read()
+                    }
                     (None, Some(service)) => {
                         self.report(crate::block::unknown(name, service, codes::NO_MEMBER));
                         Type::Error
@@ -166,7 +180,7 @@ impl<'a> Context<'a> {
     fn environment_ref(&self, name: &Ident) -> Type<'a> {
         let root = self.program.root;
         match self.names.value(root, &name.name) {
-            Some(Symbol::Environment(_)) => {}
+            Some(Symbol::Environment(block)) => self.note(name.span, Some(block.name.span)),
             _ => {
                 self.not_an("environment", &name.name, name.span);
                 return Type::Error;
@@ -260,6 +274,10 @@ impl<'a> Context<'a> {
         match self.lookup(module, name) {
             Some((module, Symbol::Fn(item))) if !local => {
                 let item: &'a FnItem = item;
+                if let ExprKind::Get(alias, _) = &function.kind {
+                    self.note_alias(scope.module, alias);
+                }
+                self.note_last(function.span, name, item.name.span);
                 self.call_fn(module, item, args, span, scope)
             }
             None if name == "plan" && scope.place == Place::Test => self.plan_call(args, span, scope),
@@ -317,7 +335,12 @@ impl<'a> Context<'a> {
                 None => (position < item.params.len()).then_some(position),
             };
             match at {
-                Some(at) if given[at].is_none() => given[at] = Some(arg),
+                Some(at) if given[at].is_none() => {
+                    if let Some(named) = named {
+                        self.note(named.span, Some(item.params[at].0.span));
+                    }
+                    given[at] = Some(arg);
+                }
                 _ => {
                     let names: Vec<&str> = item.params.iter().map(|(param, _)| param.name.as_str()).collect();
                     let diagnostic =

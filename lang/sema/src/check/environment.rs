@@ -2,7 +2,7 @@
 
 use super::Scope;
 use super::policy::word_of;
-use crate::clauses::{Clause, ENVIRONMENT_WORDS, Named};
+use crate::clauses::{Clause, ENVIRONMENT_WORDS, Named, unkeyed};
 use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, Patch, Symbol, address_text};
@@ -64,6 +64,7 @@ impl<'a> Context<'a> {
     }
 
     fn check_extends(&self, module: ModuleId, block: &Block<'a>, base: &Ident) {
+        self.note(base.span, Some(self.names.declared(module, &base.name)));
         if !matches!(self.names.value(module, &base.name), Some(Symbol::Environment(_))) {
             return self.not_an("environment", &base.name, base.span);
         }
@@ -91,8 +92,12 @@ impl<'a> Context<'a> {
         let mut scope = Scope::of(module);
         let reference = Type::Ref(RefKind::Provider);
         let item = self.provider_named(module, provider);
+        if let (Some(item), ExprKind::Get(alias, kind)) = (item, &provider.kind) {
+            self.note_alias(module, alias);
+            self.note(kind.span, Some(item.kind.span));
+        }
         match (keyed, item.map(|item| item.keyed.is_some())) {
-            (Some(key), Some(true)) => scope.locals.push((key.name.clone(), Type::String)),
+            (Some(key), Some(true)) => scope.locals.push(self.declares(key, Type::String)),
             (Some(key), Some(false)) => {
                 let diagnostic = Diagnostic::new(codes::COMMAND_FORM, key.span, "the provider has no keys");
                 self.report(diagnostic.help("declare it with `keyed name in [\"…\"]`, or leave `keyed` out"));
@@ -129,7 +134,7 @@ impl<'a> Context<'a> {
                 let diagnostic = Diagnostic::new(codes::COMMAND_FORM, patch.target.span, format!("`{name}` is declared here"));
                 self.report(diagnostic.help("change the service itself; `patch` is for services of imported modules"));
             }
-            Some(_) => {}
+            Some((_, block)) => self.note_last(patch.target.span, &name, block.name.span),
             None => self.not_an("service", &name, patch.target.span),
         }
         self.check_body(patch.body, &self.service_type(&name), module);
@@ -189,7 +194,7 @@ impl<'a> Context<'a> {
             Some(Symbol::Environment(_)) if *environment == block.name.name => {
                 self.error(codes::CIRCULAR_DEFINITION, span, format!("`{environment}` cannot come after itself"));
             }
-            Some(Symbol::Environment(_)) => {}
+            Some(Symbol::Environment(block)) => self.note(span, Some(block.name.span)),
             _ => self.not_an("environment", environment, span),
         }
         self.check_body(body, &self.prelude_type("After"), module);
@@ -214,7 +219,11 @@ impl<'a> Context<'a> {
             match (address_text(item.from), address_text(item.to)) {
                 (Some(from), Some(to)) => {
                     let base = to.split_once('[').map_or(to.as_str(), |(base, _)| base);
-                    if self.service(base).is_none() {
+                    let service = self.service(base);
+                    if let Some((_, block)) = service {
+                        self.note_last(unkeyed(item.to).span, base, block.name.span);
+                    }
+                    if service.is_none() {
                         self.not_an("service", base, item.to.span);
                     } else if let Some(name) = still_here(item.from) {
                         let diagnostic = Diagnostic::new(codes::COMMAND_FORM, item.from.span, format!("`{name}` is still declared"));
@@ -241,8 +250,9 @@ impl<'a> Context<'a> {
 
     fn check_service_names(&self, services: &[Named]) {
         for (name, span) in services {
-            if self.service(name).is_none() {
-                self.not_an("service", name, *span);
+            match self.service(name) {
+                Some((_, block)) => self.note_last(*span, name, block.name.span),
+                None => self.not_an("service", name, *span),
             }
         }
     }

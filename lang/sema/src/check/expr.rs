@@ -189,6 +189,7 @@ impl<'a> Context<'a> {
             };
             match record.fields.get(name) {
                 Some(field) => {
+                    self.note(entry.key.span, Some(field.span));
                     let ty = if field.optional { field.read() } else { field.ty.clone() };
                     let ty = match demand {
                         Some(by) => Type::Phase(by, Arc::new(ty)),
@@ -481,10 +482,10 @@ impl<'a> Context<'a> {
         let of_map = matches!(source.core(), Type::Map(_) | Type::Record(_));
         match &clause.second {
             Some(second) => {
-                scope.locals.push((clause.first.name.clone(), key));
-                scope.locals.push((second.name.clone(), value));
+                scope.locals.push(self.declares(&clause.first, key));
+                scope.locals.push(self.declares(second, value));
             }
-            None => scope.locals.push((clause.first.name.clone(), if of_map { key } else { value })),
+            None => scope.locals.push(self.declares(&clause.first, if of_map { key } else { value })),
         }
         let mut late = phase;
         match &clause.condition {

@@ -1,68 +1,75 @@
 //! Items: what each kind must look like.
 
-use super::Scope;
+use super::{Local, Scope};
 use crate::block::{self, Assignment, Filling, Join, field_of};
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
 use crate::program::ModuleId;
 use crate::ty::{Phase, Type};
-use dax_core::{Diagnostic, Name, Span, Value};
+use dax_core::{Diagnostic, FileId, Name, Span, Value};
 use dax_syntax::ast::{Expr, ExprKind, FnItem, Ident, Member, TypeExpr, TypeKind};
 use std::sync::Arc;
 
 impl<'a> Context<'a> {
-    pub(super) fn check_module(&self, module: ModuleId) {
+    /// Checks the items that stand in wanted files; gives whether it came to the end before it was to stop.
+    pub(super) fn check_module(&self, module: ModuleId, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn() -> bool) -> bool {
         let names = self.names.module(module);
-        for item in names.types.values() {
+        for item in names.types.values().filter(|item| wanted(item.name.span.file)) {
             self.named_type(module, &item.name.name);
             self.check_written(module, &item.ty, &item.type_params);
         }
-        for (symbol, _) in names.values.values() {
-            match symbol {
-                Symbol::Param(param) => {
-                    let ty = param.ty.map_or(Type::String, |ty| self.resolve(module, ty, true));
-                    param.ty.iter().for_each(|ty| self.check_written(module, ty, &[]));
-                    if let Some(default) = param.default {
-                        self.check_expr(default, &ty, &mut Scope::of(module));
-                    }
-                }
-                Symbol::Let(field) => {
-                    self.let_type(module, &field.path[0].name);
-                }
-                Symbol::Fn(function) => self.check_fn(module, function),
-                Symbol::Secret(secret) => self.check_secret(module, secret),
-                Symbol::Service(block) => self.check_body(block.body, &self.block_type(module, block, true), module),
-                Symbol::Strategy(block) => {
-                    let ty = block.ty.map_or(Type::Error, |ty| self.strategy_type(ty));
-                    self.check_body(block.body, &ty, module);
-                }
-                Symbol::Environment(block) => self.check_environment(module, block),
-                Symbol::Import(_) => {}
+        for (symbol, _) in names.values.values().filter(|(_, span)| wanted(span.file)) {
+            if stop() {
+                return false;
             }
+            self.check_symbol(module, symbol);
         }
-        for provider in names.providers.values() {
+        for provider in names.providers.values().filter(|provider| wanted(provider.span.file)) {
             let ty = self.provider_type(module, provider, true);
             let mut scope = Scope::of(module);
             if let Some((key, keys)) = &provider.keyed {
                 let text = Arc::new(Type::String);
                 let wanted = Type::Phase(Phase::Static, Arc::new(Type::List(text)));
                 self.check_expr(keys, &wanted, &mut scope);
-                scope.locals.push((key.name.clone(), Type::String));
+                scope.locals.push(self.declares(key, Type::String));
             }
             self.check_body_in(provider.body, &ty, &mut scope);
         }
-        self.check_history(module);
-        for patch in &names.patches {
+        for patch in names.patches.iter().filter(|patch| wanted(patch.target.span.file)) {
             self.check_patch(module, patch);
         }
-        for policy in &names.policies {
+        for policy in names.policies.iter().filter(|policy| wanted(policy.name.span.file)) {
             self.check_policy(module, policy);
         }
-        for test in &names.tests {
+        for test in names.tests.iter().filter(|test| wanted(test.span.file)) {
             self.check_test(module, test);
         }
-        self.check_recursion(module);
+        true
+    }
+
+    fn check_symbol(&self, module: ModuleId, symbol: &Symbol<'a>) {
+        match symbol {
+            Symbol::Param(param) => {
+                let ty = param.ty.map_or(Type::String, |ty| self.resolve(module, ty, true));
+                param.ty.iter().for_each(|ty| self.check_written(module, ty, &[]));
+                if let Some(default) = param.default {
+                    self.check_expr(default, &ty, &mut Scope::of(module));
+                }
+            }
+            Symbol::Let(field) => {
+                self.let_type(module, &field.path[0].name);
+            }
+            Symbol::Fn(function) => self.check_fn(module, function),
+            Symbol::Secret(secret) => self.check_secret(module, secret),
+            Symbol::Service(block) => self.check_body(block.body, &self.block_type(module, block, true), module),
+            Symbol::Strategy(block) => {
+                let ty = block.ty.map_or(Type::Error, |ty| self.strategy_type(ty));
+                self.check_body(block.body, &ty, module);
+            }
+            Symbol::Environment(block) => self.check_environment(module, block),
+            Symbol::Import(_) => {}
+        }
     }
 
     /// Checks the expressions inside of a written type: conditions and defaults.
@@ -84,7 +91,7 @@ impl<'a> Context<'a> {
             TypeKind::Where(base, condition) => {
                 inner(base);
                 let mut scope = Scope::of(module);
-                scope.locals.push((Name::new_static("self"), self.resolve_with(module, base, params, false)));
+                scope.locals.push(Local::given("self", self.resolve_with(module, base, params, false)));
                 self.check_expr(condition, &Type::Bool, &mut scope);
             }
         }
@@ -97,7 +104,7 @@ impl<'a> Context<'a> {
             if scope.local(&name.name).is_some() {
                 self.error(codes::DUPLICATE, name.span, format!("the parameter `{}` is declared twice", name.name));
             }
-            scope.locals.push((name.name.clone(), self.resolve_with(module, ty, params, true)));
+            scope.locals.push(self.declares(name, self.resolve_with(module, ty, params, true)));
         }
         let result = self.resolve_with(module, &function.result, params, true);
         let native = matches!(&function.body.kind, ExprKind::Name(word) if word == "native");
@@ -123,7 +130,7 @@ impl<'a> Context<'a> {
         let before = scope.locals.len();
         for metric in all.iter().filter(|a| a.path.len() == 2 && a.path[0].name == "metric") {
             let metric_ty = metric.written.map_or(Type::Error, |ty| self.resolve(scope.module, ty, false));
-            scope.locals.push((metric.path[1].name.clone(), metric_ty));
+            scope.locals.push(self.declares(&metric.path[1], metric_ty));
         }
         for assignment in all {
             self.check_assignment(assignment, ty, scope);
@@ -179,8 +186,10 @@ impl<'a> Context<'a> {
         for name in &assignment.path {
             ty = match ty.core() {
                 Type::Record(record) => match record.fields.get(&name.name) {
-                    Some(field) if field.optional => field.read(),
-                    Some(field) => field.ty.clone(),
+                    Some(field) => {
+                        self.note(name.span, Some(field.span).filter(|_| !assignment.is_unnamed()));
+                        if field.optional { field.read() } else { field.ty.clone() }
+                    }
                     None if record.open => Type::Any,
                     None => {
                         self.report(block::unknown(name, record, codes::UNKNOWN_FIELD));
@@ -217,14 +226,18 @@ impl<'a> Context<'a> {
                 let phase = self.check_expr(&field.value, &ty, &mut scope);
                 ty.at(phase)
             }
-            None => self.infer(&field.value, &mut scope),
+            None => {
+                let ty = self.infer(&field.value, &mut scope);
+                self.note_type(field.path[0].span, &ty);
+                ty
+            }
         };
         self.let_types.borrow_mut().insert(key, Some(ty.clone()));
         ty
     }
 
     /// Definitions that use themselves, `let` and `fn` alike, each circle once.
-    fn check_recursion(&self, module: ModuleId) {
+    pub(super) fn check_recursion(&self, module: ModuleId) {
         let names = self.names.module(module);
         let body = |name: &Name| -> Option<(&Expr, Vec<&Name>)> {
             match names.values.get(name) {

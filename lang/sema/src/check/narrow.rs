@@ -35,7 +35,7 @@ impl<'a> Scope<'a> {
         }
         let path = path_of(expr)?;
         let hidden =
-            |known: &Narrowed<'_>| self.locals[known.depth.min(self.locals.len())..].iter().any(|(local, _)| *local == known.path[0]);
+            |known: &Narrowed<'_>| self.locals[known.depth.min(self.locals.len())..].iter().any(|local| local.name == known.path[0]);
         self.narrowed.iter().rev().find(|known| known.path == path && !hidden(known)).map(|known| &known.ty)
     }
 }

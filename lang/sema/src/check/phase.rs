@@ -30,7 +30,7 @@ impl<'a> Context<'a> {
         let detail = format!("{what} must be known {when}, this is known {}", words(known));
         let mut diagnostic = Diagnostic::new(codes::PHASE, expr.span, detail);
         let mut chain = Vec::new();
-        let locals = scope.locals.iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let locals = scope.locals.iter().map(|local| &local.name).collect::<Vec<_>>();
         self.causes(expr, scope.module, &locals, &mut chain);
         for (span, label) in chain {
             diagnostic = diagnostic.related(span, label);

@@ -1,13 +1,13 @@
 //! Policies and tests.
 
-use super::{Place, Scope};
+use super::{Local, Place, Scope};
 use crate::clauses::{self, TEST_WORDS, TestClause};
 use crate::codes;
 use crate::context::Context;
 use crate::names::{PolicyItem, TestItem};
 use crate::program::ModuleId;
 use crate::ty::{RefKind, Type};
-use dax_core::{Diagnostic, Name, suggest};
+use dax_core::{Diagnostic, suggest};
 use dax_syntax::ast::{Expr, ExprKind, Member};
 use std::sync::Arc;
 
@@ -15,13 +15,13 @@ use std::sync::Arc;
 pub(crate) const PHASES: [&str; 3] = ["check", "plan", "apply"];
 
 /// The names that a policy sees, by the phase in which it is asked.
-pub(crate) fn policy_names<'a>(context: &Context<'a>, phase: &str) -> Vec<(Name, Type<'a>)> {
+pub(crate) fn policy_names<'a>(context: &Context<'a>, phase: &str) -> Vec<Local<'a>> {
     let list = |ty: Type<'a>| Type::List(Arc::new(ty));
-    let mut names = vec![(Name::new_static("services"), list(context.service_view())), (Name::new_static("environment"), Type::String)];
+    let mut names = vec![Local::given("services", list(context.service_view())), Local::given("environment", Type::String)];
     if phase != "check" {
-        names.push((Name::new_static("changes"), list(context.prelude_type("Change"))));
-        names.push((Name::new_static("steps"), list(context.prelude_type("StepView"))));
-        names.push((Name::new_static("now"), context.prelude_type("Instant")));
+        names.push(Local::given("changes", list(context.prelude_type("Change"))));
+        names.push(Local::given("steps", list(context.prelude_type("StepView"))));
+        names.push(Local::given("now", context.prelude_type("Instant")));
     }
     names
 }
@@ -58,7 +58,7 @@ impl<'a> Context<'a> {
                         Type::Error
                     }
                 };
-                scope.locals.push((name.name.clone(), element));
+                scope.locals.push(self.declares(name, element));
             }
             self.check_expr(rule.condition, &Type::Bool, &mut scope);
             scope.place = Place::Message;
@@ -99,11 +99,11 @@ impl<'a> Context<'a> {
                         }
                         None => self.infer(&field.value, &mut scope),
                     };
-                    scope.locals.push((field.path[0].name.clone(), ty));
+                    scope.locals.push(self.declares(&field.path[0], ty));
                 }
                 Some(TestClause::Given(name, written)) => {
                     let ty = self.resolve(module, written, true);
-                    scope.locals.push((name.name, ty));
+                    scope.locals.push(self.declares(&name, ty));
                 }
                 Some(TestClause::Assert(condition)) => {
                     self.check_expr(condition, &Type::Bool, &mut scope);

@@ -32,7 +32,10 @@ impl<'a> Context<'a> {
             return;
         }
         let metrics = match self.names.value(scope.module, &tag.name) {
-            Some(Symbol::Import(module)) => self.named_type(*module, "metrics"),
+            Some(Symbol::Import(module)) => {
+                self.note(tag.span, Some(self.names.declared(scope.module, &tag.name)));
+                self.named_type(*module, "metrics")
+            }
             _ => None,
         };
         let Some(Type::Record(metrics)) = metrics else {

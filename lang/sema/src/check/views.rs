@@ -21,13 +21,13 @@ impl<'a> Context<'a> {
     }
 
     /// What `plan(environment.name, …)` gives: the environment's services by name, and what the plan does.
-    pub(super) fn plan_type(&self, environment: &Name, span: Span) -> Type<'a> {
-        let list = |ty: Type<'a>| FieldType::plain(Type::List(Arc::new(ty)), span);
+    pub(super) fn plan_type(&self, environment: &Name) -> Type<'a> {
+        let list = |ty: Type<'a>| FieldType::plain(Type::List(Arc::new(ty)), Span::default());
         let view = self.service_view();
         let mut fields = IndexMap::new();
         for (name, _) in self.bound_services(environment) {
-            if !name.contains('.') {
-                fields.insert(name, FieldType::plain(view.clone(), span));
+            if let Some((_, block)) = self.service(&name).filter(|_| !name.contains('.')) {
+                fields.insert(name, FieldType::plain(view.clone(), block.name.span));
             }
         }
         fields.insert("services".into(), list(view));
@@ -74,7 +74,7 @@ impl<'a> Context<'a> {
                 }
             }
         }
-        if matches!(ty, Type::Ref(RefKind::Environment)) { self.plan_type(name, span) } else { Type::Error }
+        if matches!(ty, Type::Ref(RefKind::Environment)) { self.plan_type(name) } else { Type::Error }
     }
 }
 

@@ -61,6 +61,11 @@ impl<'a> Setup<'a> {
         setup
     }
 
+    /// Whether the environment has a service.
+    pub(crate) fn binds(&self, service: &Name) -> bool {
+        self.binds.contains_key(service)
+    }
+
     fn add(&mut self, context: &Context<'a>, block: &Block<'a>) {
         let mut own: Vec<Name> = Vec::new();
         for member in block.body {

@@ -19,6 +19,9 @@ impl<'a> Evaluator<'_, 'a> {
             Some(Slot::Running) => return self.circle(name, span),
             None => {}
         }
+        if self.context.stop.is_some_and(|stop| stop()) {
+            return Err(Stop);
+        }
         let (Some(_), Some((module, block))) = (self.setup, self.context.service(name)) else {
             return Err(Stop);
         };
