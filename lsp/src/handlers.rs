@@ -1,5 +1,6 @@
 //! Requests: each is a short way from the protocol to `dax-ide` and back.
 
+pub(crate) mod complete;
 pub(crate) mod hover;
 pub(crate) mod navigate;
 pub(crate) mod text;

@@ -30,8 +30,8 @@ pub(crate) struct Workspace {
 
 /// A place in a text that belongs to a checked project.
 pub(crate) struct At<'w> {
-    pub(crate) project: &'w Project,
-    pub(crate) root: &'w Path,
+    pub(crate) project: &'w mut Project,
+    pub(crate) root: PathBuf,
     pub(crate) file: FileId,
     pub(crate) offset: u32,
     pub(crate) text: Text,
@@ -102,17 +102,17 @@ impl Workspace {
     }
 
     /// The project of a file, as it is now.
-    pub(crate) fn project(&mut self, uri: &Uri) -> Option<(&Project, &Path, FileId)> {
+    pub(crate) fn project(&mut self, uri: &Uri) -> Option<(&mut Project, PathBuf, FileId)> {
         let path = uri.to_file_path().ok()?;
         let root = root_of(&path)?;
         if !self.projects.contains_key(&root) {
             self.changed(&path);
         }
         self.fresh(&root, &|| false);
-        let (root, open) = self.projects.get_key_value(&root)?;
-        let project = open.project.as_ref()?;
-        let name = path.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/");
-        Some((project, root, project.file(&name)?))
+        let project = self.projects.get_mut(&root)?.project.as_mut()?;
+        let name = path.strip_prefix(&root).ok()?.to_string_lossy().replace('\\', "/");
+        let file = project.file(&name)?;
+        Some((project, root, file))
     }
 
     /// A place in the project of its file, as it is now.

@@ -24,7 +24,9 @@ const LONGEST: usize = 120;
 impl Project {
     /// What is to be told of a byte of a file.
     pub fn hover(&self, file: FileId, at: u32) -> Option<Hover> {
-        let Some(here) = self.occurrence(file, at) else { return self.hover_word(file, at) };
+        let Some(here) = self.occurrence(file, at) else {
+            return self.hover_key(file, at).or_else(|| self.hover_word(file, at));
+        };
         let mut text = match self.definition(here.key) {
             Some(definition) => self.describe(definition),
             None => {
@@ -84,7 +86,7 @@ impl Project {
     /// The value that each environment gives the field at a byte, and where it came from.
     fn effective(&self, file: FileId, at: u32) -> String {
         let Some(field) = self.service_field(file, at) else { return String::new() };
-        let all = dax_sema::effective(&self.loaded.program, &params(), &field.address);
+        let all = dax_sema::effective(&self.loaded.program, &params(), field.module, field.service);
         let mut text = String::new();
         if field.path.is_empty() {
             let names: Vec<String> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
@@ -116,6 +118,17 @@ impl Project {
             Via::Patch => format!(" ({strength}patch, {place})"),
             Via::Set => format!(" ({strength}set, {place})"),
         }
+    }
+
+    /// A key of a map that a service has.
+    fn hover_key(&self, file: FileId, at: u32) -> Option<Hover> {
+        let values = self.effective(file, at);
+        let text = self.text(file);
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let start = text.get(..at as usize)?.trim_end_matches(word).len();
+        let end = text.len() - text.get(at as usize..)?.trim_start_matches(word).len();
+        let span = Span { file, start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
+        (!values.is_empty() && start < end).then(|| Hover { span, text: format!("{}{values}", code(&text[start..end])) })
     }
 
     /// A word of the language, or a number with its unit.

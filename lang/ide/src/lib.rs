@@ -3,6 +3,7 @@
 //! What reads one text alone answers from the text. What takes the program is asked of a [`Project`], which types what a change
 //! reaches and computes values only when it is told to, so that both answer while somebody types.
 
+mod complete;
 mod definitions;
 mod folding;
 mod head;
@@ -17,6 +18,7 @@ mod selection;
 pub mod tokens;
 mod words;
 
+pub use complete::{Completion, Proposal, ProposalKind};
 pub use definitions::{Definition, Key, Kind};
 pub use folding::{Fold, FoldKind, folds};
 pub use hover::Hover;
@@ -25,6 +27,8 @@ pub use outline::{Symbol, outline};
 pub use project::Project;
 pub use rewrite::{Rewrite, formatted};
 pub use selection::enclosing;
+
+pub use words::plain as without_gaps;
 
 use dax_core::{Diagnostic, FileId};
 

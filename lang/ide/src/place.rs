@@ -2,13 +2,15 @@
 
 use crate::project::Project;
 use dax_core::{FileId, Name, Span, Value};
+use dax_sema::{ModuleId, Naming};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, ItemKind, Member};
 
 /// A field of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ServiceField {
-    /// The service by its address.
-    pub(crate) address: Name,
+#[derive(Clone, Debug)]
+pub(crate) struct ServiceField<'p> {
+    /// The service, as the module names it.
+    pub(crate) service: Naming<'p>,
+    pub(crate) module: ModuleId,
     /// Names from the service inwards; none for the service itself.
     pub(crate) path: Vec<Name>,
     /// The environment whose value is meant, where the text speaks of one.
@@ -21,20 +23,18 @@ fn holds(span: Span, at: u32) -> bool {
 
 impl Project {
     /// The field that is named at a byte: in a service, in `set` of an environment, in `patch`.
-    pub(crate) fn service_field(&self, file: FileId, at: u32) -> Option<ServiceField> {
+    pub(crate) fn service_field(&self, file: FileId, at: u32) -> Option<ServiceField<'_>> {
         let (module, ast) = self.loaded.file(file)?;
         let item = ast.items.iter().find(|item| holds(item.span, at))?;
         let ItemKind::Command(command) = &item.kind else { return None };
         let body = command.body.as_deref().unwrap_or(&[]);
-        let program = &self.loaded.program;
         match (command.word.name.as_str(), command.args.as_slice()) {
             ("service", [Arg::Expr(Expr { kind: ExprKind::Name(name), span }), ..]) => {
                 let path = if holds(*span, at) { Vec::new() } else { path_at(body, at)? };
-                Some(ServiceField { address: dax_sema::service_address(program, module, name), path, environment: None })
+                Some(ServiceField { service: Naming::Item(name), module, path, environment: None })
             }
             ("patch", [Arg::Expr(target)]) => {
-                let address = dax_sema::address_of(program, module, target)?;
-                Some(ServiceField { address, path: path_at(body, at)?, environment: None })
+                Some(ServiceField { service: Naming::Expr(target), module, path: path_at(body, at)?, environment: None })
             }
             ("environment", [Arg::Expr(Expr { kind: ExprKind::Name(environment), .. }), ..]) => {
                 let member = body.iter().find_map(|member| match member {
@@ -42,9 +42,8 @@ impl Project {
                     _ => None,
                 })?;
                 let Some(Arg::Expr(target)) = member.args.first() else { return None };
-                let address = dax_sema::address_of(program, module, target)?;
                 let path = if holds(target.span, at) { Vec::new() } else { path_at(member.body.as_deref().unwrap_or(&[]), at)? };
-                Some(ServiceField { address, path, environment: Some(environment.clone()) })
+                Some(ServiceField { service: Naming::Expr(target), module, path, environment: Some(environment.clone()) })
             }
             _ => None,
         }

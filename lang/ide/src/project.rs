@@ -49,6 +49,8 @@ pub struct Project {
     computed: Vec<Diagnostic>,
     stale: Option<Stale>,
     uncomputed: bool,
+    /// Folders and files that could be modules or data.
+    pub(crate) folders: Vec<String>,
 }
 
 impl Project {
@@ -59,7 +61,7 @@ impl Project {
     pub fn load(files: &dyn FileSystem) -> Result<Self, ProjectError> {
         let loaded = dax_project::load(files)?;
         let (known, whole, computed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut project = Self { loaded, known, whole, computed, stale: Some(Stale::All), uncomputed: true };
+        let mut project = Self { loaded, known, whole, computed, stale: Some(Stale::All), uncomputed: true, folders: Vec::new() };
         let ids: Vec<FileId> = project.loaded.program.modules.iter().flat_map(|module| &module.files).map(|file| file.id).collect();
         ids.into_iter().for_each(|file| project.read(file));
         Ok(project)

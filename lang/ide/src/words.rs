@@ -95,7 +95,7 @@ pub(crate) const STRENGTHS: &[Word] = &[
 ];
 
 /// A form without its gaps: `bind service to provider`.
-pub(crate) fn plain(form: &str) -> String {
+pub fn plain(form: &str) -> String {
     let mut out = String::new();
     let mut rest = form;
     while let Some(at) = rest.find('$') {

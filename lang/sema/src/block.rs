@@ -5,6 +5,7 @@
 //! Both passes read members through [`assignments`], so they cannot disagree.
 
 use crate::codes;
+use crate::offers::CURSOR;
 use crate::ty::{Record, Type};
 use dax_core::{Diagnostic, Name, Span, suggest};
 use dax_syntax::ast::{Arg, AssignOp, Command, Expr, ExprKind, Field, Ident, Member, Strength, TypeExpr};
@@ -70,7 +71,7 @@ fn field_assignment<'a>(field: &'a Field, record: &Record<'a>, problems: &mut Ve
     let mut path = field.path.clone();
     if let Some(lead) = &field.lead {
         let holds = record.fields.get(&lead.name).is_some_and(|f| matches!(f.ty.core(), Type::Map(_)));
-        if !holds {
+        if !holds && lead.name != CURSOR {
             problems.push(unknown(lead, record, codes::UNKNOWN_COMMAND));
             return None;
         }
@@ -111,6 +112,9 @@ pub(crate) fn unknown(name: &Ident, record: &Record<'_>, code: dax_core::Code) -
 fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &mut Vec<Diagnostic>) -> Option<Assignment<'a>> {
     let word = &command.word;
     let Some(field) = record.fields.get(&word.name) else {
+        if word.name == CURSOR {
+            return Some(plain(word, Join::Set, Filling::Record(Vec::new()), command.span));
+        }
         problems.push(unknown(word, record, codes::UNKNOWN_COMMAND));
         return None;
     };
@@ -121,6 +125,11 @@ fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &
     let filling = match element.core() {
         Type::Record(record) => Filling::Record(arguments(command, record, problems)),
         Type::Union(_) if element.tagged().is_some() => {
+            if let Some(Arg::Expr(Expr { kind: ExprKind::Name(name), span })) = command.args.first()
+                && name == CURSOR
+            {
+                return Some(plain(word, join, Filling::Word(name, *span), command.span));
+            }
             let record = chosen(command, &element, problems)?;
             Filling::Record(arguments(command, &record, problems))
         }
@@ -140,7 +149,11 @@ fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &
             }
         },
     };
-    Some(Assignment { path: vec![word.clone()], join, strength: Strength::Plain, filling, written: None, span: command.span })
+    Some(plain(word, join, filling, command.span))
+}
+
+fn plain<'a>(word: &Ident, join: Join, filling: Filling<'a>, span: Span) -> Assignment<'a> {
+    Assignment { path: vec![word.clone()], join, strength: Strength::Plain, filling, written: None, span }
 }
 
 /// The alternative of a union of records that a command's words choose.

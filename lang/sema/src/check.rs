@@ -14,6 +14,7 @@ mod query;
 mod views;
 
 pub(crate) use policy::environments as policy_environments;
+pub use query::metric_names;
 pub(crate) use views::environment_of;
 
 use crate::context::Context;

@@ -2,6 +2,7 @@
 
 use crate::meanings::Meanings;
 use crate::names::{Block, Names, Symbol};
+use crate::offers::Offer;
 use crate::program::{ModuleId, Program};
 use crate::ty::Type;
 use dax_core::{Code, Diagnostic, Name, Span};
@@ -20,6 +21,8 @@ pub(crate) struct Context<'a> {
     pub(crate) let_types: RefCell<HashMap<(ModuleId, Name), Option<Type<'a>>>>,
     /// What the checker finds out about places, for an editor; nothing is kept for anybody else.
     pub(crate) notes: Option<RefCell<Meanings>>,
+    /// What may be written where the cursor stands, for an editor.
+    pub(crate) offers: Option<RefCell<Vec<Offer>>>,
     /// Whether what is computed is wanted no more: then services are left out in silence.
     pub(crate) stop: Option<&'a dyn Fn() -> bool>,
     /// How the project names each module that it reaches: empty for itself, `shop.` for an import.
@@ -35,7 +38,7 @@ impl<'a> Context<'a> {
         let prefixes = prefixes(program.root, &names);
         let by_prefix = prefixes.iter().map(|(module, prefix)| (prefix.clone(), *module)).collect();
         let (types, let_types) = (RefCell::default(), RefCell::default());
-        Self { program, names, diagnostics, types, let_types, notes: None, stop: None, prefixes, by_prefix }
+        Self { program, names, diagnostics, types, let_types, notes: None, offers: None, stop: None, prefixes, by_prefix }
     }
 
     /// The same for an editor, which asks what each name means.
@@ -70,6 +73,11 @@ impl<'a> Context<'a> {
             Some(prefix) => Name::new(format!("{prefix}{service}")),
             None => Name::new(format!("{}.{service}", self.program.modules[module.0].path)),
         }
+    }
+
+    /// Whether the project can name what is in a module.
+    pub(crate) fn reaches(&self, module: ModuleId) -> bool {
+        self.prefixes.contains_key(&module)
     }
 
     /// The service of an address name, with its module.

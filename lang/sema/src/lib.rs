@@ -14,6 +14,7 @@ mod limits;
 mod meanings;
 mod names;
 mod natives;
+mod offers;
 mod operators;
 mod program;
 mod providers;
@@ -22,9 +23,11 @@ mod ty;
 pub mod walk;
 mod why;
 
+pub use check::metric_names;
 pub use eval::{Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use meanings::{Meanings, Typed, Use};
 pub use names::import_path;
+pub use offers::{CURSOR, Offer, OfferKind, offers};
 pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};
 
@@ -109,21 +112,25 @@ pub fn compute<'a>(program: &'a Program, params: &Params, known: Vec<Diagnostic>
     (!stop()).then(|| context.diagnostics.into_inner().split_off(before))
 }
 
-/// A service of the project as each environment has it, by its address: complete with defaults, each value with its origin.
+/// How a text names a service.
+#[derive(Clone, Copy, Debug)]
+pub enum Naming<'e> {
+    /// By the name of its item in a module.
+    Item(&'e str),
+    /// By an expression: `web`, `shop.web`.
+    Expr(&'e dax_syntax::ast::Expr),
+}
+
+/// A service of the project as each environment has it: complete with defaults, each value with its origin.
 ///
 /// Only this service is computed, with what it reads. An environment that does not bind it or cannot compute it is left out.
-pub fn effective(program: &Program, params: &Params, address: &str) -> Vec<(Name, dax_ir::Node)> {
-    eval::effective(&context::Context::new(program), params, address)
-}
-
-/// The address by which the project knows a module's service.
-pub fn service_address(program: &Program, module: ModuleId, service: &str) -> Name {
-    context::Context::new(program).address(module, service)
-}
-
-/// The address of the service that an expression of a module names: `web`, `shop.web`.
-pub fn address_of(program: &Program, module: ModuleId, expr: &dax_syntax::ast::Expr) -> Option<Name> {
-    context::Context::new(program).service_named(module, expr)
+pub fn effective(program: &Program, params: &Params, module: ModuleId, naming: Naming<'_>) -> Vec<(Name, dax_ir::Node)> {
+    let context = context::Context::new(program);
+    let address = match naming {
+        Naming::Item(name) => Some(context.address(module, name)),
+        Naming::Expr(expr) => context.service_named(module, expr),
+    };
+    address.map_or_else(Vec::new, |address| eval::effective(&context, params, &address))
 }
 
 /// The names of the project's parameters.

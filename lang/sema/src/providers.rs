@@ -3,6 +3,7 @@
 use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, ProviderItem, Secret, Symbol};
+use crate::offers::CURSOR;
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Record, Type};
 use dax_core::{Diagnostic, Name, Value, suggest};
@@ -20,6 +21,10 @@ impl<'a> Context<'a> {
             return Type::Error;
         };
         let name = path.last().map_or("", |part| part.name.as_str());
+        if name == CURSOR {
+            self.offer_strategy_kinds();
+            return Type::Error;
+        }
         if STRATEGY_KINDS.contains(&name) {
             if let Some(item) = self.names.module(*module).types.get(name) {
                 self.note(written.span, Some(item.name.span));
@@ -38,6 +43,10 @@ impl<'a> Context<'a> {
     /// The record type of a provider's configuration.
     pub(crate) fn provider_type(&self, module: ModuleId, provider: &ProviderItem<'a>, report: bool) -> Type<'a> {
         let alias = &provider.alias;
+        if alias.name == CURSOR {
+            self.offer_platforms(module, None);
+            return Type::Error;
+        }
         let Some(Symbol::Import(target)) = self.names.value(module, &alias.name) else {
             if report && !self.is_broken(module, &alias.name) {
                 let detail = format!("`{}` is not imported", alias.name);
@@ -47,6 +56,10 @@ impl<'a> Context<'a> {
             return Type::Error;
         };
         self.note(alias.span, Some(self.names.declared(module, &alias.name)));
+        if provider.kind.name == CURSOR {
+            self.offer_platforms(module, Some(*target));
+            return Type::Error;
+        }
         match self.named_type(*target, &provider.kind.name) {
             Some(ty) if ty.record().is_some() => return ty,
             Some(Type::Error) => return Type::Error,
@@ -145,6 +158,9 @@ impl<'a> Context<'a> {
     pub(crate) fn check_secret(&self, module: ModuleId, secret: &Secret<'a>) {
         if let Some(ty) = secret.ty {
             self.resolve(module, ty, true);
+        }
+        if matches!(&secret.source.kind, ExprKind::Name(name) if name == CURSOR) {
+            return self.offer_sources(module);
         }
         if self.secret_source(module, secret, true).is_none() && !self.secret_reported(module, secret) {
             let help = "write `from env(\"VARIABLE\")`, `from file(\"path\")` or `from vault.kv(\"path\", key: \"field\")`";

@@ -3,6 +3,7 @@
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
+use crate::offers::CURSOR;
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Phase, Record, RefKind, Type, Vars};
 use dax_core::{Diagnostic, Name, Span, Unit, Value, suggest};
@@ -11,7 +12,7 @@ use indexmap::IndexMap;
 use std::sync::Arc;
 
 /// Types that no module declares.
-const BUILT_IN: &[&str] = &[
+pub(crate) const BUILT_IN: &[&str] = &[
     "any", "bool", "int", "number", "string", "none", "unset", "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref",
     "Duration", "Bytes", "Percent", "Cpu", "Rate",
 ];
@@ -146,6 +147,10 @@ impl<'a> Context<'a> {
         if let Some(var) = at.vars.get(&name.name) {
             return var.clone();
         }
+        if name.name == CURSOR {
+            self.offer_types(at.module);
+            return Type::Error;
+        }
         if at.report
             && let Some(item) = self.type_item(at.module, &name.name)
         {
@@ -238,6 +243,10 @@ impl<'a> Context<'a> {
         if let [alias, name] = path {
             match self.names.value(at.module, &alias.name) {
                 Some(Symbol::Import(target)) => {
+                    if name.name == CURSOR {
+                        self.offer_module(*target, true);
+                        return Type::Error;
+                    }
                     if at.report
                         && let Some(item) = self.names.module(*target).types.get(&name.name)
                     {

@@ -7,12 +7,8 @@ use gen_lsp_types::{DocumentHighlight, DocumentHighlightKind, Location, Referenc
 
 /// What `find` gives for a place, as locations.
 fn places(workspace: &mut Workspace, params: &TextDocumentPositionParams, find: impl Fn(&At<'_>) -> Vec<Span>) -> Option<Vec<Location>> {
-    let root = {
-        let at = workspace.at(params)?;
-        let spans = find(&at);
-        (at.root.to_owned(), spans)
-    };
-    let (root, spans) = root;
+    let at = workspace.at(params)?;
+    let (spans, root) = (find(&at), at.root);
     let project = workspace.projects.get(&root)?.project.as_ref()?;
     Some(spans.into_iter().filter_map(|span| location(project, &root, span, workspace)).collect())
 }

@@ -4,6 +4,7 @@ use super::{Place, Scope};
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
+use crate::offers::CURSOR;
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Phase, RefKind, Type, Vars, infer_vars};
 use dax_core::{Diagnostic, Name, Span, suggest};
@@ -68,6 +69,9 @@ impl<'a> Context<'a> {
             && scope.local(alias).is_none()
         {
             let key = format!("{alias}.{}", name.name);
+            if name.name == CURSOR && self.names.value(scope.module, alias).is_some_and(|symbol| matches!(symbol, Symbol::Import(_))) {
+                self.offer_providers(scope.module, alias);
+            }
             if let Some(provider) = self.names.module(scope.module).providers.get(key.as_str()) {
                 self.note_alias(scope.module, base);
                 self.note(name.span, Some(provider.kind.span));
@@ -76,6 +80,10 @@ impl<'a> Context<'a> {
             }
             if let Some(Symbol::Import(module)) = self.names.value(scope.module, alias) {
                 self.note_alias(scope.module, base);
+                if name.name == CURSOR {
+                    self.offer_module(*module, false);
+                    return Type::Error;
+                }
                 if self.names.value(*module, &name.name).is_some() {
                     self.note(name.span, Some(self.names.declared(*module, &name.name)));
                 }
@@ -86,6 +94,10 @@ impl<'a> Context<'a> {
             }
         }
         let ty = self.infer(base, scope);
+        if name.name == CURSOR {
+            self.offer_members(&ty);
+            return Type::Error;
+        }
         if ty.optional().is_some() {
             let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, name.span, format!("`{ty}` may be absent"));
             self.report(diagnostic.help(format!("write `?.{}` to get `none` then, or say what to use instead: `(… ?? …)`", name.name)));
@@ -99,6 +111,10 @@ impl<'a> Context<'a> {
         let ty = self.infer(base, scope);
         let phase = ty.phase();
         let inner = ty.optional().cloned().unwrap_or(ty);
+        if name.name == CURSOR {
+            self.offer_members(&inner);
+            return Type::Error;
+        }
         let member = self.member_of(&inner, name);
         let member = if member.optional().is_some() || matches!(member, Type::Error | Type::Any) {
             member
@@ -328,6 +344,12 @@ impl<'a> Context<'a> {
         span: Span,
         scope: &mut Scope<'a>,
     ) -> Type<'a> {
+        if args.iter().any(|(named, arg)| named.is_none() && matches!(&arg.kind, ExprKind::Name(name) if name == CURSOR)) {
+            let before = args.iter().position(|(_, arg)| matches!(&arg.kind, ExprKind::Name(name) if name == CURSOR)).unwrap_or(0);
+            let taken: Vec<&Name> = item.params.iter().take(before).map(|(param, _)| &param.name).collect();
+            let named = |name: &Name| args.iter().any(|(given, _)| given.as_ref().is_some_and(|given| given.name == *name));
+            self.offer_parameters(module, item, &|name| taken.contains(&name) || named(name));
+        }
         let mut given: Vec<Option<&'a Expr>> = vec![None; item.params.len()];
         for (position, (named, arg)) in args.iter().enumerate() {
             let at = match named {

@@ -258,6 +258,9 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn not_an(&self, word: &str, name: &str, span: Span) {
+        if self.offer_named(word, name) {
+            return;
+        }
         let root = self.program.root;
         if name.split('.').any(|part| self.is_broken(root, part)) {
             return;

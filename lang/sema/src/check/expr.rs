@@ -4,6 +4,7 @@ use super::data::literal;
 use super::{Place, Scope};
 use crate::codes;
 use crate::context::Context;
+use crate::offers::{CURSOR, OfferKind};
 use crate::operators;
 use crate::ty::{FieldType, Phase, Record, Type};
 use dax_core::{Diagnostic, Name, Span, Value, suggest};
@@ -99,6 +100,9 @@ impl<'a> Context<'a> {
             None => ty.clone(),
         };
         let mut phase = Phase::Static;
+        if self.offer_value(expr, Some(want), scope) {
+            return phase;
+        }
         match (&expr.kind, want.core()) {
             (ExprKind::Literal(Value::None), _) if want.optional().is_some() => return phase,
             (ExprKind::Map(None, entries), Type::Record(record)) => return self.check_record(entries, record, expr.span, demand, scope),
@@ -188,6 +192,11 @@ impl<'a> Context<'a> {
                 continue;
             };
             match record.fields.get(name) {
+                _ if name == CURSOR => {
+                    let given =
+                        |name: &Name| entries.iter().any(|e| matches!(&e.key.kind, ExprKind::Literal(Value::Str(key)) if key == name));
+                    self.offer_fields(&Type::Record(record.clone()), OfferKind::Entry, &given);
+                }
                 Some(field) => {
                     self.note(entry.key.span, Some(field.span));
                     let ty = if field.optional { field.read() } else { field.ty.clone() };
@@ -266,6 +275,9 @@ impl<'a> Context<'a> {
 
     /// The type of an expression by itself.
     pub(crate) fn infer(&self, expr: &'a Expr, scope: &mut Scope<'a>) -> Type<'a> {
+        if self.offer_value(expr, None, scope) {
+            return Type::Error;
+        }
         match &expr.kind {
             ExprKind::Literal(value) => literal(value),
             ExprKind::Template(parts) => {

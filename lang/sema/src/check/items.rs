@@ -5,6 +5,7 @@ use crate::block::{self, Assignment, Filling, Join, field_of};
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
+use crate::offers::{CURSOR, OfferKind};
 use crate::program::ModuleId;
 use crate::ty::{Phase, Type};
 use dax_core::{Diagnostic, FileId, Name, Span, Value};
@@ -133,6 +134,10 @@ impl<'a> Context<'a> {
             scope.locals.push(self.declares(&metric.path[1], metric_ty));
         }
         for assignment in all {
+            if assignment.path[0].name == CURSOR {
+                self.offer_fields(ty, OfferKind::Field, &|name| all.iter().any(|other| other.path[0].name == *name));
+                continue;
+            }
             self.check_assignment(assignment, ty, scope);
         }
         scope.locals.truncate(before);
@@ -156,6 +161,7 @@ impl<'a> Context<'a> {
             Filling::Expr(expr) => {
                 self.check_expr(expr, &target, scope);
             }
+            Filling::Word(word, _) if *word == CURSOR => self.offer_constants(&target, OfferKind::Keyword),
             Filling::Word(word, span) => {
                 if !Type::Literal((*word).clone()).fits(&target) {
                     self.mismatch_at(*span, &Type::Literal((*word).clone()), &target);
@@ -164,6 +170,10 @@ impl<'a> Context<'a> {
             Filling::Record(inner) => {
                 self.check_assignments(inner, &target, scope);
                 let chosen = target.record().cloned().or_else(|| alternative(inner, &target));
+                if let Some(record) = chosen.as_ref().filter(|_| inner.iter().any(is_argument_to_come)) {
+                    let given = |name: &Name| inner.iter().any(|a| a.path[0].name == *name && !is_argument_to_come(a));
+                    self.offer_fields(&Type::Record(record.clone()), OfferKind::Argument, &given);
+                }
                 if let Some(record) = chosen {
                     self.check_complete(inner, &record, assignment.span);
                 }
@@ -189,6 +199,10 @@ impl<'a> Context<'a> {
                     Some(field) => {
                         self.note(name.span, Some(field.span).filter(|_| !assignment.is_unnamed()));
                         if field.optional { field.read() } else { field.ty.clone() }
+                    }
+                    None if name.name == CURSOR => {
+                        self.offer_fields(&ty, OfferKind::Field, &|_| false);
+                        return None;
                     }
                     None if record.open => Type::Any,
                     None => {
@@ -291,6 +305,15 @@ fn mentioned<'e>(expr: &'e Expr, params: &[&Name]) -> Vec<&'e Name> {
     });
     names.retain(|name| !bound.contains(name));
     names
+}
+
+/// Whether an argument of a command is about to be written.
+fn is_argument_to_come(assignment: &Assignment<'_>) -> bool {
+    match &assignment.filling {
+        Filling::Word(word, _) => *word == CURSOR,
+        Filling::Expr(Expr { kind: ExprKind::Name(name), .. }) => name == CURSOR && assignment.is_unnamed(),
+        _ => false,
+    }
 }
 
 /// The alternative of a union that a command's words have chosen.

@@ -5,6 +5,7 @@ use crate::clauses::{self, TEST_WORDS, TestClause};
 use crate::codes;
 use crate::context::Context;
 use crate::names::{PolicyItem, TestItem};
+use crate::offers::CURSOR;
 use crate::program::ModuleId;
 use crate::ty::{RefKind, Type};
 use dax_core::{Diagnostic, suggest};
@@ -29,6 +30,9 @@ pub(crate) fn policy_names<'a>(context: &Context<'a>, phase: &str) -> Vec<Local<
 impl<'a> Context<'a> {
     pub(super) fn check_policy(&self, module: ModuleId, policy: &PolicyItem<'a>) {
         let phase = &policy.on.name;
+        if phase == CURSOR {
+            return self.offer_words(&PHASES);
+        }
         if !PHASES.contains(&phase.as_str()) {
             let mut diagnostic = Diagnostic::new(codes::MALFORMED_ITEM, policy.on.span, format!("no policy is asked on `{phase}`"));
             diagnostic = match suggest::nearest(phase, PHASES) {

@@ -4,15 +4,20 @@ use super::Scope;
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
+use crate::offers::{CURSOR, OfferKind};
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, suggest};
 use dax_syntax::ast::{BinaryOp, Expr, ExprKind, TypeExpr, UnaryOp};
+use promql_parser::parser::Expr as Query;
 
 impl<'a> Context<'a> {
     /// A tagged text that a metrics source knows, with the type that was written for it.
     pub(super) fn check_query(&self, expr: &'a Expr, written: Option<&'a TypeExpr>, scope: &Scope<'a>) {
         if matches!(expr.kind, ExprKind::Broken) {
             return;
+        }
+        if matches!(&expr.kind, ExprKind::Name(name) if name == CURSOR) {
+            return self.offer_queries(scope.module);
         }
         let ExprKind::Tagged(tag, text) = &expr.kind else {
             let detail = "a metric is a tagged text";
@@ -47,6 +52,9 @@ impl<'a> Context<'a> {
                 Diagnostic::new(codes::BAD_QUERY, tag.span, detail).help("add `import local from \"std/local\"`, or write `promql\"…\"`"),
             );
         };
+        if text == CURSOR {
+            return self.offer_fields(&Type::Record(metrics), OfferKind::Literal, &|_| false);
+        }
         let Some(field) = metrics.fields.get(text) else {
             let names = metrics.fields.keys().map(Name::as_str);
             let diagnostic = Diagnostic::new(codes::BAD_QUERY, expr.span, format!("`{}` has no metric `{text}`", tag.name));
@@ -79,6 +87,32 @@ impl<'a> Context<'a> {
             let diagnostic = Diagnostic::new(codes::BAD_CONDITION, expr.span, "a condition compares metrics with constants");
             self.report(diagnostic.help("write `require errors < 1% and p99 < 300ms`"));
         }
+    }
+}
+
+/// The names of the metrics in a query; none when it is no PromQL.
+pub fn metric_names(query: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    if let Ok(expr) = promql_parser::parser::parse(query) {
+        collect(&expr, &mut names);
+    }
+    names
+}
+
+fn collect(expr: &Query, names: &mut Vec<String>) {
+    match expr {
+        Query::VectorSelector(selector) => names.extend(selector.name.clone()),
+        Query::MatrixSelector(range) => names.extend(range.vs.name.clone()),
+        Query::Aggregate(inner) => collect(&inner.expr, names),
+        Query::Unary(inner) => collect(&inner.expr, names),
+        Query::Paren(inner) => collect(&inner.expr, names),
+        Query::Subquery(inner) => collect(&inner.expr, names),
+        Query::Binary(both) => {
+            collect(&both.lhs, names);
+            collect(&both.rhs, names);
+        }
+        Query::Call(call) => call.args.args.iter().for_each(|arg| collect(arg, names)),
+        _ => {}
     }
 }
 

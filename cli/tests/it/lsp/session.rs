@@ -1,0 +1,112 @@
+//! The language server as a process, spoken to as an editor does.
+
+use super::editor::Editor;
+use crate::project::Project;
+use serde_json::{Value as Json, json};
+use std::process::Stdio;
+
+const PROGRAM: &str = "import local from \"std/local\"\n\nprovider local.machine {\n}\n\nservice web {\n  command = [\"dax\", \"demo-service\"]\n  replicas = names\n}\n\nenvironment dev {\n  bind web to local.machine\n}\n";
+
+#[test]
+fn what_is_wrong_is_told_while_somebody_types_and_gone_when_it_is_mended() {
+    let project = Project::new("");
+    let (mut editor, capabilities) = Editor::start(&project, json!({"general": {"positionEncodings": ["utf-16", "utf-8"]}}));
+    assert_eq!(capabilities["positionEncoding"], "utf-8");
+    // A text that was never saved, and a name that no file has yet.
+    editor.open("main.dax", PROGRAM);
+    let found = editor.until("main.dax", |found| !found.is_empty());
+    assert!(found.len() == 1 && found[0].starts_with("7:13 DAX2002") && found[0].contains("names"), "{found:?}");
+    // Another file that is open brings it.
+    editor.open("more.dax", "let names = \"ä\"\n");
+    let found = editor.until("main.dax", |found| found.iter().any(|one| one.contains("DAX3001")));
+    assert_eq!(found.len(), 1, "{found:?}");
+    // Behind a character of two bytes, counted in bytes as was agreed.
+    editor.edit("more.dax", 2, [0, 12, 0, 16], "2");
+    assert_eq!(editor.until("main.dax", |found| found.is_empty()), Vec::<String>::new());
+    // What the form alone tells needs no check of the project.
+    editor.edit("main.dax", 2, [5, 0, 5, 7], "service service");
+    let found = editor.until("main.dax", |found| !found.is_empty());
+    assert!(found.iter().any(|one| one.starts_with("5:")), "{found:?}");
+    assert_eq!(editor.end(), 0);
+}
+
+#[test]
+fn a_text_is_formatted_outlined_folded_and_selected() {
+    let project = Project::new("");
+    let (mut editor, capabilities) = Editor::start(&project, json!({}));
+    assert_eq!(capabilities["positionEncoding"], "utf-16");
+    editor.open("main.dax", "let crab = \"🦀\"  \n\nservice web {\n replicas=2\n  env = {\n    A: \"1\"\n  }\n}\n");
+    let document = json!({"textDocument": {"uri": editor.uri("main.dax")}});
+    let with = |more: Json| {
+        let mut all = document.clone();
+        all.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        all
+    };
+    let edits = editor.ask("textDocument/formatting", with(json!({"options": {"tabSize": 2, "insertSpaces": true}})));
+    let lines: Vec<(u64, &str)> = edits
+        .as_array()
+        .expect("edits")
+        .iter()
+        .map(|edit| (edit["range"]["start"]["line"].as_u64().unwrap_or(99), edit["newText"].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(lines, [(0, "let crab = \"🦀\"\n"), (3, "  replicas = 2\n")], "{edits}");
+    let symbols = editor.ask("textDocument/documentSymbol", document.clone());
+    let names: Vec<&Json> = symbols.as_array().expect("symbols").iter().map(|symbol| &symbol["name"]).collect();
+    assert_eq!(names, ["crab", "web"]);
+    assert_eq!(symbols[1]["children"][0]["name"], "replicas");
+    let folds = editor.ask("textDocument/foldingRange", document.clone());
+    let folds: Vec<(u64, u64)> = folds
+        .as_array()
+        .expect("folds")
+        .iter()
+        .map(|fold| (fold["startLine"].as_u64().unwrap_or(99), fold["endLine"].as_u64().unwrap_or(99)))
+        .collect();
+    assert_eq!(folds, [(2, 6), (4, 5)]);
+    // Two units of UTF-16 for the crab: what stands in the quotes, and the text with them.
+    let selected = editor.ask("textDocument/selectionRange", with(json!({"positions": [{"line": 0, "character": 14}]})));
+    let on_the_first_line = |from: u32, to: u32| json!({"start": {"line": 0, "character": from}, "end": {"line": 0, "character": to}});
+    assert_eq!(selected[0]["range"], on_the_first_line(12, 14), "{selected}");
+    assert_eq!(selected[0]["parent"]["range"], on_the_first_line(11, 15), "{selected}");
+    // What the server does not do, and what makes no sense, are errors of their own.
+    assert_eq!(editor.respond("textDocument/moniker", document.clone())["error"]["code"], -32601);
+    assert_eq!(editor.respond("textDocument/foldingRange", json!({"textDocument": 3}))["error"]["code"], -32602);
+    assert_eq!(editor.end(), 0);
+}
+
+#[test]
+fn a_client_that_goes_away_ends_the_server() {
+    let project = Project::new("");
+    let (editor, _) = Editor::start(&project, json!({}));
+    let Editor { mut child, input, .. } = editor;
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+}
+
+/// What Neovim is to do: look at what is wrong, mend it, and have the text formatted.
+const SCRIPT: &str = r#"
+local said = function(text) io.stdout:write(text .. "\n") end
+local wait = function(fits) return vim.wait(20000, fits, 20) end
+vim.cmd("edit main.dax")
+local id = vim.lsp.start_client({ cmd = { vim.env.DAX, "lsp" }, root_dir = vim.fn.getcwd() })
+vim.lsp.buf_attach_client(0, id)
+wait(function() return #vim.diagnostic.get(0) > 0 end)
+for _, found in ipairs(vim.diagnostic.get(0)) do said(found.lnum .. ":" .. found.col .. " " .. found.code) end
+vim.api.nvim_buf_set_lines(0, 7, 8, false, { "  replicas=2" })
+said("mended " .. tostring(wait(function() return #vim.diagnostic.get(0) == 0 end)))
+if vim.lsp.buf.format then vim.lsp.buf.format({ timeout_ms = 20000 }) else vim.lsp.buf.formatting_sync(nil, 20000) end
+said(vim.api.nvim_buf_get_lines(0, 7, 8, false)[1])
+vim.cmd("qall!")
+"#;
+
+#[test]
+fn neovim_shows_what_is_wrong_and_formats() {
+    let Some(nvim) = dax_tests::peers::neovim() else { return };
+    let project = Project::new(PROGRAM);
+    std::fs::write(project.path("look.lua"), SCRIPT).expect("a script");
+    let mut command = std::process::Command::new(nvim);
+    command.args(["--headless", "--clean", "-n", "-c", "luafile look.lua"]).current_dir(project.path(""));
+    let said = command.env("DAX", env!("CARGO_BIN_EXE_dax")).stdin(Stdio::null()).output().expect("Neovim runs");
+    let said = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    assert!(lines.windows(3).any(|three| three == ["7:13 DAX2002", "mended true", "  replicas = 2"]), "{said}");
+}
