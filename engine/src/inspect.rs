@@ -31,6 +31,8 @@ pub struct HistoryEntry {
 
 /// One value that was offered for a place.
 pub struct Explanation {
+    /// What it is about: `environment.service.field`.
+    pub address: String,
     /// The value.
     pub value: Value,
     /// `file:line:column`.
@@ -91,25 +93,39 @@ impl Engine {
         Ok(all)
     }
 
-    /// Why `environment.service.field` is what it is: every value offered, the one that counts last.
+    /// Why `environment.service.field` is what it is: every value offered, the one that counts last. Of `environment.service`
+    /// the value that counts for each field.
     ///
     /// # Errors
     /// The program has errors, or the address leads nowhere.
     pub fn why(&self, address: &str, params: &Params) -> Result<Vec<Explanation>, EngineError> {
         let checked = self.check(params)?.sound()?;
         let no_address = |message: String| EngineError::NoAddress { address: address.to_owned(), message };
-        let mut parts = address.splitn(3, '.');
-        let (Some(environment), Some(service), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(no_address("an address is `environment.service.field`".to_owned()));
+        let Some((environment, rest)) = address.split_once('.') else {
+            return Err(no_address("an address is `environment.service.field`, or `environment.service`".to_owned()));
         };
         let Some(found) = checked.graph.environments.get(environment) else {
             let known: Vec<&str> = checked.graph.environments.keys().map(Name::as_str).collect();
             return Err(no_address(format!("there is no environment `{environment}`; there are {}", known.join(", "))));
         };
-        let Some(service_found) = found.services.get(&ResourceAddr::service(service)) else {
+        // A service of an imported module has a dot in its name.
+        let behind =
+            |addr: &ResourceAddr| rest.strip_prefix(addr.name()).filter(|rest| rest.is_empty() || rest.starts_with('.')).map(str::len);
+        let named = found.services.iter().filter_map(|(addr, service)| Some((behind(addr)?, addr, service))).min_by_key(|found| found.0);
+        let Some((length, addr, service_found)) = named else {
             let known: Vec<&str> = found.services.keys().map(ResourceAddr::name).collect();
+            let service = rest.split('.').next().unwrap_or(rest);
             return Err(no_address(format!("`{environment}` has no service `{service}`; it has {}", known.join(", "))));
         };
+        let service = addr.name();
+        let path = rest[rest.len() - length..].trim_start_matches('.');
+        if path.is_empty() {
+            let dax_ir::Data::Map(fields) = &service_found.desired.data else { return Ok(Vec::new()) };
+            let one = |(name, node): (&Name, &dax_ir::Node)| {
+                explain(&checked, format!("{address}.{name}"), node.value(), node.origin, Vec::new(), true)
+            };
+            return Ok(fields.iter().map(one).collect());
+        }
         let Some(node) = service_found.desired.at(path) else {
             let known: Vec<String> = service_found.desired.value().entries().map(|(name, _)| name.to_string()).collect();
             return Err(no_address(format!("`{service}` has no `{path}`; it has {}", known.join(", "))));
@@ -120,18 +136,25 @@ impl Engine {
             .into_iter()
             .map(|offer| {
                 let wins = offer.origin.span == node.origin.span;
-                explain(&checked, offer.value, offer.origin, offer.names, wins)
+                explain(&checked, address.to_owned(), offer.value, offer.origin, offer.names, wins)
             })
             .collect();
         if !all.iter().any(|one| one.wins) {
-            all.push(explain(&checked, node.value(), node.origin, Vec::new(), true));
+            all.push(explain(&checked, address.to_owned(), node.value(), node.origin, Vec::new(), true));
         }
         all.sort_by_key(|one| one.wins);
         Ok(all)
     }
 }
 
-fn explain(checked: &Checked, value: Value, origin: dax_ir::Origin, names: Vec<(Name, dax_core::Span)>, wins: bool) -> Explanation {
+fn explain(
+    checked: &Checked,
+    address: String,
+    value: Value,
+    origin: dax_ir::Origin,
+    names: Vec<(Name, dax_core::Span)>,
+    wins: bool,
+) -> Explanation {
     let sources = &checked.loaded.sources;
     let layer = match (origin.layer, origin.via) {
         (Layer::Type, _) => "the type's default",
@@ -147,6 +170,7 @@ fn explain(checked: &Checked, value: Value, origin: dax_ir::Origin, names: Vec<(
         (Layer::Override, _) => "override, by the item",
     };
     Explanation {
+        address,
         value,
         location: sources.location(origin.span),
         text: sources.slice(origin.span).to_owned(),

@@ -20,6 +20,8 @@ pub(crate) struct Abilities {
     pub(crate) progress: bool,
     /// It asks for findings itself, and can be told when to ask again.
     pub(crate) pulls: bool,
+    /// It opens a file when it is asked to.
+    pub(crate) shows: bool,
     /// It fills gaps of what is inserted.
     pub(crate) snippets: bool,
 }
@@ -33,6 +35,7 @@ impl Abilities {
             watches: can("/workspace/didChangeWatchedFiles/dynamicRegistration"),
             progress: can("/window/workDoneProgress"),
             pulls: can("/workspace/diagnostics/refreshSupport") && all.pointer("/textDocument/diagnostic").is_some(),
+            shows: can("/window/showDocument/support"),
             snippets: can("/textDocument/completion/completionItem/snippetSupport"),
         }
     }

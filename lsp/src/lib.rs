@@ -4,6 +4,7 @@
 //! types. A request that fails ends as an error of its own and never the server.
 
 mod capabilities;
+mod commands;
 mod dispatch;
 mod documents;
 mod handlers;

@@ -6,7 +6,7 @@
 use crate::capabilities::Abilities;
 use crate::documents::root_of;
 use crate::workspace::Workspace;
-use crate::{capabilities, dispatch, progress, show};
+use crate::{capabilities, commands, dispatch, progress};
 use gen_lsp_types::{
     Diagnostic, DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
     InitializeParams, PublishDiagnosticsParams, WorkspaceFolders,
@@ -80,6 +80,9 @@ impl Server {
                 Message::Request(request) if request.method == "shutdown" => {
                     self.ending = true;
                     self.send(Response::new_ok(request.id, ()).into());
+                }
+                Message::Request(request) if request.method == "workspace/executeCommand" => {
+                    commands::execute(request, &mut self.workspace, &self.connection, self.abilities.shows);
                 }
                 Message::Request(request) => self.request(request),
                 Message::Notification(note) if note.method == "exit" => {
@@ -255,11 +258,7 @@ impl Server {
             None => None,
         };
         // A text without a project is looked at by itself.
-        let found = found.unwrap_or_else(|| {
-            let Some(document) = self.workspace.documents.get(path) else { return Vec::new() };
-            let faults = dax_ide::faults(&document.text.text);
-            faults.iter().map(|found| show::diagnostic(found, &document.text, self.workspace.encoding, Vec::new())).collect()
-        });
+        let found = found.unwrap_or_else(|| self.workspace.faults(path));
         self.publish(path, found);
     }
 

@@ -150,6 +150,13 @@ impl Workspace {
         Some(self.shown(project, root, file, &found))
     }
 
+    /// What the form of an open text alone tells.
+    pub(crate) fn faults(&self, path: &Path) -> Vec<Diagnostic> {
+        let Some(document) = self.documents.get(path) else { return Vec::new() };
+        let faults = dax_ide::faults(&document.text.text);
+        faults.iter().map(|found| show::diagnostic(found, &document.text, self.encoding, Vec::new())).collect()
+    }
+
     fn shown(&self, project: &Project, root: &Path, file: FileId, found: &[&dax_core::Diagnostic]) -> Vec<Diagnostic> {
         let text = Text::new(project.text(file));
         let shown = found.iter().map(|found| {

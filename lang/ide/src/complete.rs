@@ -8,7 +8,7 @@ mod texts;
 
 use crate::project::Project;
 use crate::words::{self, Word};
-use context::Context;
+pub(crate) use context::Context;
 use dax_core::{FileId, Span, Unit};
 use dax_sema::{CURSOR, Offer, OfferKind};
 use dax_syntax::ast::ItemKind;

@@ -11,6 +11,7 @@ pub(crate) fn until_default(text: &str) -> &str {
             '"' => in_text = !in_text,
             _ if in_text => {}
             '{' | '[' | '(' | '<' => depth += 1,
+            '>' if text[..at].ends_with('-') => {}
             '}' | ']' | ')' | '>' => depth -= 1,
             '=' if depth == 0 && !text[at..].starts_with("==") && !text[..at].ends_with(['=', '!', '<', '>']) => return &text[..at],
             '\n' if depth <= 0 => return &text[..at],

@@ -40,7 +40,7 @@ impl Project {
 
     /// A declaration as it is shown: its first line, its type, its comment.
     pub(crate) fn describe(&self, definition: &Definition) -> String {
-        let mut text = code(&self.signature(definition));
+        let mut text = code(&self.headline(definition));
         if let Some(ty) = self.type_text(definition.span.file, definition.key)
             && let Some(when) = phase(&ty)
         {
@@ -58,7 +58,7 @@ impl Project {
     }
 
     /// The first line of a declaration, with the type where nobody wrote it.
-    pub(crate) fn signature(&self, definition: &Definition) -> String {
+    pub(crate) fn headline(&self, definition: &Definition) -> String {
         let whole = self.loaded.sources.slice(definition.whole);
         match definition.kind {
             Kind::Type => shortened(whole, 12),
@@ -86,7 +86,8 @@ impl Project {
     /// The value that each environment gives the field at a byte, and where it came from.
     fn effective(&self, file: FileId, at: u32) -> String {
         let Some(field) = self.service_field(file, at) else { return String::new() };
-        let all = dax_sema::effective(&self.loaded.program, &params(), field.module, field.service);
+        let all = dax_sema::effective(&self.loaded.program, &params(), field.module, &[field.service]);
+        let all = all.into_iter().flatten().collect::<Vec<_>>();
         let mut text = String::new();
         if field.path.is_empty() {
             let names: Vec<String> = all.iter().map(|(name, _)| format!("`{name}`")).collect();

@@ -11,32 +11,31 @@ pub struct Rewrite {
     pub text: String,
 }
 
-/// What formatting changes; nothing where a text is formatted. Each run of lines that differ is one edit.
+/// What formatting changes; nothing where a text is formatted. Lines that have a counterpart are edits of their own.
 pub fn formatted(text: &str) -> Vec<Rewrite> {
     let new = dax_syntax::format(text);
     let diff = similar::TextDiff::from_lines(text, new.as_str());
-    let (mut all, mut at): (Vec<Rewrite>, usize) = (Vec::new(), 0);
-    let mut open = false;
-    for change in diff.iter_all_changes() {
-        let value = change.value();
-        match change.tag() {
-            similar::ChangeTag::Equal => {
-                at += value.len();
-                open = false;
-                continue;
+    let lines = |text: &str| -> Vec<usize> {
+        std::iter::once(0)
+            .chain(text.split_inclusive('\n').scan(0, |at, line| {
+                *at += line.len();
+                Some(*at)
+            }))
+            .collect()
+    };
+    let (before, after) = (lines(text), lines(&new));
+    let mut all = Vec::new();
+    let mut push = |old: std::ops::Range<usize>, fresh: std::ops::Range<usize>| {
+        all.push(Rewrite { range: before[old.start]..before[old.end], text: new[after[fresh.start]..after[fresh.end]].to_owned() });
+    };
+    for op in diff.ops() {
+        let (old, fresh) = (op.old_range(), op.new_range());
+        match op.tag() {
+            similar::DiffTag::Equal => {}
+            similar::DiffTag::Replace if old.len() == fresh.len() => {
+                old.zip(fresh).for_each(|(old, fresh)| push(old..old + 1, fresh..fresh + 1));
             }
-            _ if !open => {
-                all.push(Rewrite { range: at..at, text: String::new() });
-                open = true;
-            }
-            _ => {}
-        }
-        let Some(last) = all.last_mut() else { continue };
-        if change.tag() == similar::ChangeTag::Delete {
-            at += value.len();
-            last.range.end = at;
-        } else {
-            last.text.push_str(value);
+            _ => push(old, fresh),
         }
     }
     all

@@ -89,18 +89,18 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
     evaluator.trace.map(|(_, offers)| offers.into_inner()).unwrap_or_default()
 }
 
-/// One service as each environment has it.
-pub(crate) fn effective(context: &Context<'_>, params: &Params, address: &str) -> Vec<(Name, Node)> {
-    let name = Name::new(address);
-    let mut all = Vec::new();
+/// Services as each environment has them.
+pub(crate) fn effective(context: &Context<'_>, params: &Params, addresses: &[Name]) -> Vec<Vec<(Name, Node)>> {
+    let mut all: Vec<Vec<(Name, Node)>> = vec![Vec::new(); addresses.len()];
     for block in lower::environments(context) {
         let setup = layers::Setup::of(context, block);
-        if !setup.binds(&name) {
-            continue;
-        }
         let evaluator = Evaluator::new(context, params, Some(&setup));
-        if let Ok(node) = evaluator.service(&name, block.span) {
-            all.push((block.name.name.clone(), (*node).clone()));
+        for (address, values) in addresses.iter().zip(&mut all) {
+            if setup.binds(address)
+                && let Ok(node) = evaluator.service(address, block.span)
+            {
+                values.push((block.name.name.clone(), (*node).clone()));
+            }
         }
     }
     all

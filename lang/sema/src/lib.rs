@@ -121,16 +121,42 @@ pub enum Naming<'e> {
     Expr(&'e dax_syntax::ast::Expr),
 }
 
-/// A service of the project as each environment has it: complete with defaults, each value with its origin.
+/// Services of the project as each environment has them: complete with defaults, each value with its origin.
 ///
-/// Only this service is computed, with what it reads. An environment that does not bind it or cannot compute it is left out.
-pub fn effective(program: &Program, params: &Params, module: ModuleId, naming: Naming<'_>) -> Vec<(Name, dax_ir::Node)> {
+/// Only these services are computed, with what they read. An environment that does not bind one or cannot compute it is left out.
+pub fn effective(program: &Program, params: &Params, module: ModuleId, services: &[Naming<'_>]) -> Vec<Vec<(Name, dax_ir::Node)>> {
     let context = context::Context::new(program);
-    let address = match naming {
-        Naming::Item(name) => Some(context.address(module, name)),
-        Naming::Expr(expr) => context.service_named(module, expr),
+    let address = |naming: &Naming<'_>| match naming {
+        Naming::Item(name) => context.address(module, name),
+        Naming::Expr(expr) => context.service_named(module, expr).unwrap_or_default(),
     };
-    address.map_or_else(Vec::new, |address| eval::effective(&context, params, &address))
+    let addresses: Vec<Name> = services.iter().map(address).collect();
+    eval::effective(&context, params, &addresses)
+}
+
+/// The services of a module that environments bind, each with the first that does: `dev.shop.web`.
+pub fn bindings(program: &Program, module: ModuleId) -> std::collections::HashMap<Name, Name> {
+    let context = context::Context::new(program);
+    let own: std::collections::HashMap<Name, Name> =
+        context.names.module(module).values.keys().map(|name| (context.address(module, name), name.clone())).collect();
+    let mut all = std::collections::HashMap::new();
+    for (environment, (symbol, _)) in &context.names.module(program.root).values {
+        if !matches!(symbol, names::Symbol::Environment(_)) {
+            continue;
+        }
+        for (address, _) in context.bound_services(environment) {
+            if let Some(name) = own.get(&address) {
+                all.entry(name.clone()).or_insert_with(|| Name::new(format!("{environment}.{address}")));
+            }
+        }
+    }
+    all
+}
+
+/// The address of a module's service, where the project can name it.
+pub fn reached(program: &Program, module: ModuleId, service: &str) -> Option<Name> {
+    let context = context::Context::new(program);
+    context.reaches(module).then(|| context.address(module, service))
 }
 
 /// The names of the project's parameters.

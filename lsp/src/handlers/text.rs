@@ -4,14 +4,42 @@ use crate::positions::{Encoding, Text};
 use crate::workspace::Workspace;
 use dax_ide::{FoldKind, Symbol};
 use gen_lsp_types::{
-    DocumentFormattingParams, DocumentSymbol, DocumentSymbolParams, DocumentSymbolResponse, FoldingRange, FoldingRangeKind,
-    FoldingRangeParams, SelectionRange, SelectionRangeParams, SymbolKind, TextEdit,
+    DocumentFormattingParams, DocumentOnTypeFormattingParams, DocumentRangeFormattingParams, DocumentSymbol, DocumentSymbolParams,
+    DocumentSymbolResponse, FoldingRange, FoldingRangeKind, FoldingRangeParams, SelectionRange, SelectionRangeParams, SymbolKind, TextEdit,
 };
 
 pub(crate) fn formatting(workspace: &mut Workspace, params: &DocumentFormattingParams) -> Option<Vec<TextEdit>> {
     let (text, encoding) = (workspace.text(&params.text_document.uri)?, workspace.encoding);
     let edit = |edit: dax_ide::Rewrite| TextEdit { range: text.range(&edit.range, encoding), new_text: edit.text };
     Some(dax_ide::formatted(&text.text).into_iter().map(edit).collect())
+}
+
+/// What formatting changes in some lines.
+pub(crate) fn range_formatting(workspace: &mut Workspace, params: &DocumentRangeFormattingParams) -> Option<Vec<TextEdit>> {
+    let (text, encoding) = (workspace.text(&params.text_document.uri)?, workspace.encoding);
+    Some(within(&text, encoding, params.range.start.line, params.range.end.line))
+}
+
+/// What formatting changes in what was just finished: the line above, or the brackets that were closed.
+pub(crate) fn typed_formatting(workspace: &mut Workspace, params: &DocumentOnTypeFormattingParams) -> Option<Vec<TextEdit>> {
+    let (text, encoding) = (workspace.text(&params.text_document.uri)?, workspace.encoding);
+    let line = params.position.line;
+    if params.ch == "\n" {
+        return Some(within(&text, encoding, line.checked_sub(1)?, line.checked_sub(1)?));
+    }
+    let open =
+        dax_ide::folds(&text.text).into_iter().rfind(|fold| fold.start < line && line <= fold.end + 1).map_or(line, |fold| fold.start);
+    Some(within(&text, encoding, open, line))
+}
+
+/// The edits of the formatter that lie in some lines.
+fn within(text: &Text, encoding: Encoding, from: u32, to: u32) -> Vec<TextEdit> {
+    let edits = dax_ide::formatted(&text.text).into_iter();
+    let edits = edits.map(|edit| TextEdit { range: text.range(&edit.range, encoding), new_text: edit.text });
+    let ends = |range: gen_lsp_types::Range| {
+        if range.end.character == 0 && range.end.line > range.start.line { range.end.line - 1 } else { range.end.line }
+    };
+    edits.filter(|edit| from <= edit.range.start.line && ends(edit.range) <= to).collect()
 }
 
 pub(crate) fn symbols(workspace: &mut Workspace, params: &DocumentSymbolParams) -> Option<DocumentSymbolResponse> {

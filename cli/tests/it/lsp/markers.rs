@@ -320,7 +320,7 @@ fn answered(fixture: &str) -> String {
 
 #[test]
 fn the_server_answers_what_the_markers_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/editor");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/editor");
     let mut names: Vec<_> = std::fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
     names.sort();
     assert!(!names.is_empty());

@@ -4,45 +4,45 @@ use dax_syntax::split;
 
 /// A bracket that is open at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     /// `{`, `[`, `(`, or `$` for an interpolation.
-    pub(super) bracket: char,
+    pub(crate) bracket: char,
     /// Where it stands.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Where the member begins that opened it.
-    pub(super) member: usize,
+    pub(crate) member: usize,
 }
 
 /// A text that is open at the cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quoted {
+pub(crate) struct Quoted {
     /// Its first quote.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// How many quotes open it, one or three.
-    pub(super) quotes: usize,
+    pub(crate) quotes: usize,
 }
 
 /// What stands around the cursor.
 #[derive(Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// The item that it is in.
-    pub(super) item: std::ops::Range<usize>,
+    pub(crate) item: std::ops::Range<usize>,
     /// Where the word begins that is being written.
-    pub(super) word: usize,
+    pub(crate) word: usize,
     /// The cursor.
-    pub(super) at: usize,
+    pub(crate) at: usize,
     /// Open brackets, outermost first.
-    pub(super) open: Vec<Opened>,
+    pub(crate) open: Vec<Opened>,
     /// Where the innermost member begins.
-    pub(super) member: usize,
+    pub(crate) member: usize,
     /// The text that is being written.
-    pub(super) quoted: Option<Quoted>,
+    pub(crate) quoted: Option<Quoted>,
     /// Whether this is a comment.
-    pub(super) comment: bool,
+    pub(crate) comment: bool,
 }
 
 impl Context {
-    pub(super) fn of(text: &str, at: usize) -> Self {
+    pub(crate) fn of(text: &str, at: usize) -> Self {
         let chunk = split::split(text).into_iter().rfind(|chunk| chunk.start <= at);
         let item = chunk.map_or(0..text.len(), |chunk| chunk.start..chunk.end.max(at));
         // Behind the last item, in column 0, the next one begins.
@@ -119,14 +119,14 @@ impl Context {
     }
 
     /// The word that begins the item.
-    pub(super) fn outer<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn outer<'t>(&self, text: &'t str) -> &'t str {
         let mut lines = text[self.item.start..].lines();
         let first = lines.find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or_default();
         first.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
     }
 
     /// What closes everything that is open.
-    pub(super) fn closers(&self) -> String {
+    pub(crate) fn closers(&self) -> String {
         let close = |open: &Opened| match open.bracket {
             '{' => "\n}",
             '[' => "]",
@@ -137,12 +137,12 @@ impl Context {
     }
 
     /// What stands in the member before the word.
-    pub(super) fn head<'t>(&self, text: &'t str) -> &'t str {
+    pub(crate) fn head<'t>(&self, text: &'t str) -> &'t str {
         text.get(self.member.min(self.word)..self.word).unwrap_or_default()
     }
 
     /// The words of a piece of text; what is in brackets is a part of its word.
-    pub(super) fn words(text: &str) -> Vec<&str> {
+    pub(crate) fn words(text: &str) -> Vec<&str> {
         let mut all = Vec::new();
         let (mut depth, mut start) = (0, None);
         for (at, c) in text.char_indices() {
@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// Whether the innermost brace holds entries and not members.
-    pub(super) fn in_map(&self, text: &str) -> bool {
+    pub(crate) fn in_map(&self, text: &str) -> bool {
         let Some(last) = self.open.last().filter(|last| last.bracket == '{') else { return false };
         let before = text[..last.at].trim_end();
         before.ends_with(['=', ':', '(', '[', ',', '+'])
