@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Import(ImportCommand),
     /// Serve an editor by the Language Server Protocol.
     Lsp(LspArgs),
+    /// Measure how fast the language server answers on this project.
+    IdeBench(IdeBenchArgs),
     /// Bring the packages that the project requires, and lock them.
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
@@ -289,6 +291,18 @@ pub(crate) struct LspArgs {
     /// Speak over standard input and output, as it does anyway; editors like to say so.
     #[arg(long)]
     pub(crate) stdio: bool,
+    /// Write what is asked, and how long each answer took, to this file. No text of a program is in it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct IdeBenchArgs {
+    /// So many keystrokes are sent.
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) edits: usize,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Args)]
@@ -640,7 +654,7 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Args)]
 pub(crate) struct WhyArgs {
-    /// `environment.service.field`.
+    /// `environment.service.field`, or `environment.service` for all its fields.
     pub(crate) address: String,
     #[command(flatten)]
     pub(crate) params: ParamArgs,

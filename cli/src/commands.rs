@@ -21,6 +21,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod graph;
 pub(crate) mod history;
+pub(crate) mod ide_bench;
 pub(crate) mod import;
 pub(crate) mod import_schema;
 pub(crate) mod init;

@@ -56,6 +56,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         Command::Lsp(args) => commands::lsp::run(&args),
+        Command::IdeBench(args) => commands::ide_bench::run(&args, folder, out),
         other => {
             let engine = commands::engine(folder, arguments.state)?;
             match other {
@@ -89,6 +90,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::Agent(_)
                 | Command::DemoService(_)
                 | Command::Lsp(_)
+                | Command::IdeBench(_)
                 | Command::Init(_)
                 | Command::Explain(_)
                 | Command::Fmt(_)

@@ -9,6 +9,7 @@ mod dispatch;
 mod documents;
 mod handlers;
 mod library;
+pub mod measure;
 mod positions;
 mod progress;
 #[cfg(test)]
@@ -30,16 +31,16 @@ pub enum Way {
     Listen(std::net::SocketAddr),
 }
 
-/// Serves one client until it is done.
+/// Serves one client until it is done; what is asked is written to `log`.
 ///
 /// # Errors
 /// The way to the client broke.
-pub fn serve(way: &Way) -> Result<Ended, Error> {
+pub fn serve(way: &Way, log: Option<std::fs::File>) -> Result<Ended, Error> {
     let (connection, threads) = match way {
         Way::Stdio => Connection::stdio(),
         Way::Listen(address) => Connection::listen(address)?,
     };
-    let ended = run(connection);
+    let ended = run(connection, log);
     threads.join()?;
     Ok(ended)
 }

@@ -111,7 +111,7 @@ fn replay(name: &str, target: &str) {
     let root = folder.path().canonicalize().expect("a folder");
     std::fs::write(root.join("dax.mod"), "project = \"test\"\n").expect("a file");
     let (ours, theirs) = Connection::memory();
-    let server = std::thread::spawn(move || server::run(theirs));
+    let server = std::thread::spawn(move || server::run(theirs, None));
     let uri = format!("file://{}", root.join("main.dax").display());
     let mut client = Client { connection: ours, uri, version: 1, requests: 1, said: Vec::new() };
     let capabilities = json!({"general": {"positionEncodings": ["utf-8"]}});

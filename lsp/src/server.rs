@@ -15,9 +15,11 @@ use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestI
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +44,11 @@ struct Server {
     /// Projects of which a client was told that they are worked on, and whether it was not told that this is done.
     announced: BTreeMap<PathBuf, bool>,
     ending: bool,
+    log: Option<File>,
 }
 
 /// Serves one client.
-pub fn run(connection: Connection) -> Ended {
+pub fn run(connection: Connection, log: Option<File>) -> Ended {
     let Ok((id, params)) = connection.initialize_start() else { return Ended::Lost };
     let params: InitializeParams = serde_json::from_value(params).unwrap_or_default();
     let encoding = capabilities::encoding(&params);
@@ -56,7 +59,7 @@ pub fn run(connection: Connection) -> Ended {
     }
     let workspace = Workspace::new(encoding);
     let (waiting, sent, announced) = Default::default();
-    let mut server = Server { connection, abilities, workspace, waiting, sent, announced, ending: false };
+    let mut server = Server { connection, abilities, workspace, waiting, sent, announced, ending: false, log };
     if server.abilities.watches {
         server.watch();
     }
@@ -76,6 +79,7 @@ impl Server {
                     Err(_) => return Ended::Lost,
                 },
             };
+            let (what, start) = (self.log.is_some().then(|| named(&message)), Instant::now());
             match message {
                 Message::Request(request) if request.method == "shutdown" => {
                     self.ending = true;
@@ -91,6 +95,16 @@ impl Server {
                 Message::Notification(note) => self.notification(note),
                 Message::Response(_) => {}
             }
+            if let Some(what) = what {
+                self.note(&what, start);
+            }
+        }
+    }
+
+    /// Writes to the log what took how long; a log that cannot be written is no harm.
+    fn note(&mut self, what: &str, start: Instant) {
+        if let Some(log) = &mut self.log {
+            let _ = writeln!(log, "{:>9.2} ms  {what}", start.elapsed().as_secs_f64() * 1000.0);
         }
     }
 
@@ -127,9 +141,11 @@ impl Server {
             let open = &self.workspace.projects[root];
             if open.reload || open.project.as_ref().is_some_and(dax_ide::Project::is_unchecked) {
                 self.announce(root);
+                let start = Instant::now();
                 if self.workspace.fresh(root, &stop) {
                     self.publish_project(root);
                 }
+                self.note("check", start);
                 return true;
             }
         }
@@ -142,6 +158,7 @@ impl Server {
                 self.waiting.push_back(message);
                 return true;
             }
+            let start = Instant::now();
             if let Some(project) = self.workspace.projects.get_mut(root).and_then(|open| open.project.as_mut()) {
                 let computed = catch_unwind(AssertUnwindSafe(|| project.compute(&stop)));
                 if computed.is_err() {
@@ -152,6 +169,7 @@ impl Server {
                     self.done(root);
                 }
             }
+            self.note("compute", start);
             return true;
         }
         false
@@ -292,6 +310,15 @@ impl Server {
         let params = PublishDiagnosticsParams { uri, version: document.map(|document| document.version), diagnostics: found.clone() };
         self.sent.insert(path.to_owned(), found);
         self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params).into());
+    }
+}
+
+/// What a message asks, without what it says.
+fn named(message: &Message) -> String {
+    match message {
+        Message::Request(request) => format!("{} {}", request.method, request.id),
+        Message::Notification(note) => note.method.clone(),
+        Message::Response(response) => format!("answer {}", response.id),
     }
 }
 

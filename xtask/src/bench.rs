@@ -30,6 +30,11 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     }
     run_command(cargo(&["build", "--release", "--package", "dax-cli"]))?;
     let dax = root.join("target/release/dax");
+    if let [word, rest @ ..] = args
+        && word == "lsp"
+    {
+        return editor(&dax, rest);
+    }
     let most = args.first().and_then(|n| n.parse().ok()).unwrap_or(10_000);
     let mut table: Vec<(usize, Vec<(&'static str, Usage)>)> = Vec::new();
     let mut texts = Vec::new();
@@ -183,4 +188,94 @@ fn report(table: &[(usize, Vec<(&'static str, Usage)>)]) {
             previous = Some((*size, usage.cpu));
         }
     }
+}
+
+/// A thousand files, in a hundred modules that the project imports, with a hundred thousand lines in all.
+const AREAS: usize = 100;
+/// Files of each module.
+const FILES: usize = 9;
+/// Services of each file.
+const SERVICES: usize = 8;
+
+/// What the language server must keep to, in milliseconds: which percentile of what.
+const TARGETS: [(&str, &str, f64); 6] = [
+    ("keystroke to syntax findings", "p95_ms", 5.0),
+    ("keystroke to semantic findings", "p95_ms", 50.0),
+    ("completion", "p95_ms", 20.0),
+    ("hover", "p95_ms", 20.0),
+    ("rename", "p99_ms", 200.0),
+    ("references", "p99_ms", 200.0),
+];
+const COLD_START_MS: f64 = 1000.0;
+const RESIDENT_MB: f64 = 200.0;
+
+/// How fast the language server answers on a generated project, beside what it must keep to.
+fn editor(dax: &Path, args: &[String]) -> Result<()> {
+    let edits = args.first().map_or("2000", String::as_str);
+    let folder = std::env::temp_dir().join(format!("dax-bench-lsp-{}", std::process::id()));
+    workspace(&folder)?;
+    let said = Command::new(dax).args(["ide-bench", "--edits", edits, "--format", "json"]).current_dir(&folder).output();
+    std::fs::remove_dir_all(&folder)?;
+    let said = said?;
+    ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&said.stdout)?;
+    println!("{} files, {} lines, {} keystrokes", report["files"], report["lines"], report["keystrokes"]);
+    println!("{:34} {:>9} {:>9} {:>9} {:>9}", "ms", "p50", "p95", "p99", "target");
+    let mut missed = Vec::new();
+    let mut row = |what: &str, figures: [f64; 3], value: f64, target: f64| {
+        println!("{what:34} {:>9.2} {:>9.2} {:>9.2} {target:>9}", figures[0], figures[1], figures[2]);
+        if value > target {
+            missed.push(what.to_owned());
+        }
+    };
+    let number = |value: &serde_json::Value| value.as_f64().unwrap_or(f64::INFINITY);
+    let start = number(&report["cold_start_ms"]);
+    row("cold start to findings", [start; 3], start, COLD_START_MS);
+    for (what, percentile, target) in TARGETS {
+        let times = &report["times"][what];
+        row(what, ["p50_ms", "p95_ms", "p99_ms"].map(|key| number(&times[key])), number(&times[percentile]), target);
+    }
+    let resident = number(&report["resident_bytes"]);
+    let resident = resident / 1e6;
+    row("memory in the end, MB", [resident; 3], resident, RESIDENT_MB);
+    ensure!(missed.is_empty(), "missed: {}", missed.join(", "));
+    Ok(())
+}
+
+fn workspace(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(folder.join("dax.mod"), "project = \"shop\"\nedition = 2026\n")?;
+    let mut main = "import local from \"std/local\"\n".to_owned();
+    let mut environments = ["dev", "staging", "production"].map(|name| (name, format!("environment {name} {{\n")));
+    for area in 0..AREAS {
+        let _ = writeln!(main, "import a{area} from \"./a{area}\"");
+        let inner = folder.join(format!("a{area}"));
+        std::fs::create_dir_all(&inner)?;
+        let common = "param image_tag: string = \"v1\"\n\n## How often a probe asks.\nlet probe_every = 2s\n\nfn port_of(n: int) -> int = 8000 + n\n";
+        std::fs::write(inner.join("common.dax"), common)?;
+        for file in 0..FILES {
+            let mut text = String::new();
+            for i in file * SERVICES..(file + 1) * SERVICES {
+                let upstream =
+                    if i % 10 == 0 { String::new() } else { format!("    UPSTREAM: \"http://127.0.0.1:${{s{}.ports.http}}\"\n", i - 1) };
+                let _ = write!(
+                    text,
+                    "## Service number {i}.\nservice s{i} {{\n  image = \"registry.example.com/s{i}:${{image_tag}}\"\n  replicas = default {}\n  ports = {{ http: 8080 }}\n  health http \"/health\" {{ every = probe_every }}\n  env = {{\n    NAME: \"s{i}\"\n    LEVEL: default \"info\"\n    SHARD: \"${{port_of({i})}}\"\n{upstream}  }}\n}}\n\n",
+                    1 + i % 3,
+                );
+            }
+            std::fs::write(inner.join(format!("f{file:02}.dax")), text.trim_end().to_owned() + "\n")?;
+        }
+        let all: Vec<String> = (0..FILES * SERVICES).map(|i| format!("a{area}.s{i}")).collect();
+        for (_, text) in &mut environments {
+            let _ = writeln!(text, "  bind [{}] to local.machine", all.join(", "));
+            let _ = writeln!(text, "  set a{area}.s0 {{ replicas = 4, env.LEVEL = \"debug\" }}");
+        }
+    }
+    main.push_str("\nprovider local.machine {\n}\n");
+    std::fs::write(folder.join("main.dax"), main)?;
+    for (name, text) in environments {
+        std::fs::write(folder.join(format!("{name}.dax")), text + "}\n")?;
+    }
+    Ok(())
 }

@@ -40,6 +40,13 @@ pub(crate) struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     pub(crate) fn of(context: &Context<'a>, block: &Block<'a>) -> Self {
+        let setup = Self::unchecked(context, block);
+        setup.unbound(context, block);
+        setup
+    }
+
+    /// The same for whoever looks at values and at nothing else.
+    pub(crate) fn unchecked(context: &Context<'a>, block: &Block<'a>) -> Self {
         let mut setup = Self {
             binds: HashMap::new(),
             bind_order: Vec::new(),
@@ -57,7 +64,6 @@ impl<'a> Setup<'a> {
             setup.add(context, environment);
         }
         setup.add_patches(context);
-        setup.unbound(context, block);
         setup
     }
 
