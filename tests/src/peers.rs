@@ -59,6 +59,15 @@ pub fn neovim() -> Option<PathBuf> {
     found
 }
 
+/// Node.js, which runs what editors are extended with.
+pub fn node() -> Option<PathBuf> {
+    let found = program("node", &[]);
+    if found.is_none() {
+        missing("Node.js");
+    }
+    found
+}
+
 /// Says that a peer is not there: a failure where peers are required, as on the machine that runs every change.
 #[expect(clippy::print_stderr, reason = "whoever reads the tests must see what was not tested")]
 pub fn missing(name: &str) {

@@ -29,7 +29,7 @@ const fn debian(command: &'static [&'static str]) -> Install {
     Install::Command(command)
 }
 
-const PEERS: [Peer; 9] = [
+const PEERS: [Peer; 10] = [
     Peer {
         name: "PostgreSQL",
         programs: &["initdb"],
@@ -54,6 +54,12 @@ const PEERS: [Peer; 9] = [
         programs: &["prometheus"],
         folders: &[],
         install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "prometheus"]),
+    },
+    Peer {
+        name: "Node.js",
+        programs: &["node"],
+        folders: &[],
+        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "nodejs", "npm"]),
     },
     Peer {
         name: "Neovim",

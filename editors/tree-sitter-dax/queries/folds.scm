@@ -1,0 +1,9 @@
+[
+  (body)
+  (map)
+  (list)
+  (record_type)
+  (parameters)
+  (arguments)
+  (parenthesized)
+] @fold

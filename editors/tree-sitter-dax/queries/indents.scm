@@ -1,0 +1,11 @@
+[
+  (body)
+  (map)
+  (list)
+  (record_type)
+  (parameters)
+  (arguments)
+  (parenthesized)
+] @indent.begin
+
+["}" "]" ")"] @indent.branch @indent.end
