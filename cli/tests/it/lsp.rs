@@ -1,5 +1,6 @@
 //! The language server as a process.
 
 mod editor;
+mod editors;
 mod markers;
 mod session;

@@ -197,7 +197,7 @@ fn the_parser_is_what_the_grammar_makes() {
     let out = if update { root.join("src") } else { fresh.path().to_owned() };
     let optimise = tree_sitter_generate::OptLevel::default();
     let grammar = Some(root.join("grammar.js"));
-    tree_sitter_generate::generate_parser_in_directory(root, Some(out), grammar, 15, None, Some("node"), true, optimise, &mut Vec::new())
+    tree_sitter_generate::generate_parser_in_directory(root, Some(out), grammar, 14, None, Some("node"), true, optimise, &mut Vec::new())
         .expect("a parser");
     if update {
         return;

@@ -3,9 +3,8 @@
 use super::editor::Editor;
 use crate::project::Project;
 use serde_json::{Value as Json, json};
-use std::process::Stdio;
 
-const PROGRAM: &str = "import local from \"std/local\"\n\nprovider local.machine {\n}\n\nservice web {\n  command = [\"dax\", \"demo-service\"]\n  replicas = names\n}\n\nenvironment dev {\n  bind web to local.machine\n}\n";
+pub(super) const PROGRAM: &str = "import local from \"std/local\"\n\nprovider local.machine {\n}\n\nservice web {\n  command = [\"dax\", \"demo-service\"]\n  replicas = names\n}\n\nenvironment dev {\n  bind web to local.machine\n}\n";
 
 #[test]
 fn what_is_wrong_is_told_while_somebody_types_and_gone_when_it_is_mended() {
@@ -80,33 +79,4 @@ fn a_client_that_goes_away_ends_the_server() {
     let Editor { mut child, input, .. } = editor;
     drop(input);
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
-}
-
-/// What Neovim is to do: look at what is wrong, mend it, and have the text formatted.
-const SCRIPT: &str = r#"
-local said = function(text) io.stdout:write(text .. "\n") end
-local wait = function(fits) return vim.wait(20000, fits, 20) end
-vim.cmd("edit main.dax")
-local id = vim.lsp.start_client({ cmd = { vim.env.DAX, "lsp" }, root_dir = vim.fn.getcwd() })
-vim.lsp.buf_attach_client(0, id)
-wait(function() return #vim.diagnostic.get(0) > 0 end)
-for _, found in ipairs(vim.diagnostic.get(0)) do said(found.lnum .. ":" .. found.col .. " " .. found.code) end
-vim.api.nvim_buf_set_lines(0, 7, 8, false, { "  replicas=2" })
-said("mended " .. tostring(wait(function() return #vim.diagnostic.get(0) == 0 end)))
-if vim.lsp.buf.format then vim.lsp.buf.format({ timeout_ms = 20000 }) else vim.lsp.buf.formatting_sync(nil, 20000) end
-said(vim.api.nvim_buf_get_lines(0, 7, 8, false)[1])
-vim.cmd("qall!")
-"#;
-
-#[test]
-fn neovim_shows_what_is_wrong_and_formats() {
-    let Some(nvim) = dax_tests::peers::neovim() else { return };
-    let project = Project::new(PROGRAM);
-    std::fs::write(project.path("look.lua"), SCRIPT).expect("a script");
-    let mut command = std::process::Command::new(nvim);
-    command.args(["--headless", "--clean", "-n", "-c", "luafile look.lua"]).current_dir(project.path(""));
-    let said = command.env("DAX", env!("CARGO_BIN_EXE_dax")).stdin(Stdio::null()).output().expect("Neovim runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-    let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    assert!(lines.windows(3).any(|three| three == ["7:13 DAX2002", "mended true", "  replicas = 2"]), "{said}");
 }

@@ -1,0 +1,1 @@
+vim.filetype.add({ extension = { dax = "dax" }, filename = { ["dax.mod"] = "dax", ["dax.lock"] = "dax" } })
