@@ -44,6 +44,8 @@ pub(crate) fn answer(request: Request, workspace: &mut Workspace, abilities: &Ab
         "workspace/diagnostic" => plain(request, workspace, pull::workspace),
         "textDocument/rangeFormatting" => plain(request, workspace, text::range_formatting),
         "textDocument/onTypeFormatting" => plain(request, workspace, text::typed_formatting),
+        #[cfg(test)]
+        "test/panic" => panic!("as the test wants it"),
         other => Response::new_err(request.id, ErrorCode::MethodNotFound as i32, format!("`{other}` is nothing that this server does")),
     }
 }

@@ -1,6 +1,7 @@
 //! Texts that a client has open: they count, whatever stands on disk.
 
 use crate::positions::{Encoding, Text};
+use dax_ide::Nearby;
 use dax_project::FileSystem;
 use gen_lsp_types::{TextDocumentContentChangeEvent as Event, Uri};
 use std::collections::BTreeMap;
@@ -64,6 +65,44 @@ impl Documents {
 /// The folder with the `dax.mod` that a file belongs to.
 pub(crate) fn root_of(path: &Path) -> Option<PathBuf> {
     path.ancestors().skip(1).find(|folder| folder.join("dax.mod").is_file()).map(Path::to_owned)
+}
+
+/// So many entries of folders are looked at.
+const MOST: usize = 20_000;
+
+/// What lies below a project's folder that its texts could name; hidden folders and other projects are left out.
+pub(crate) fn nearby(root: &Path) -> Nearby {
+    let mut nearby = Nearby::default();
+    let (mut open, mut seen) = (vec![root.to_owned()], 0);
+    while let Some(folder) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        let mut programs = false;
+        for entry in entries.flatten() {
+            seen += 1;
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            if seen > MOST || name.starts_with('.') {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if !["target", "node_modules"].contains(&name.as_str()) && !path.join("dax.mod").is_file() {
+                    open.push(path);
+                }
+                continue;
+            }
+            let from_root = path.strip_prefix(root).map(|path| path.to_string_lossy().replace('\\', "/")).unwrap_or_default();
+            match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+                "dax" => programs = true,
+                "json" | "yaml" | "yml" | "toml" | "csv" | "txt" => nearby.data.push(from_root),
+                _ => {}
+            }
+        }
+        if programs && folder != root {
+            nearby.modules.extend(folder.strip_prefix(root).map(|path| path.to_string_lossy().replace('\\', "/")));
+        }
+    }
+    nearby.modules.sort();
+    nearby.data.sort();
+    nearby
 }
 
 /// A project's folder, with what is open in place of what stands on disk.

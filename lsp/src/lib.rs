@@ -5,6 +5,8 @@
 
 mod capabilities;
 mod commands;
+#[cfg(test)]
+mod conduct;
 mod dispatch;
 mod documents;
 mod handlers;

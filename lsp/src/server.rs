@@ -9,11 +9,11 @@ use crate::workspace::Workspace;
 use crate::{capabilities, commands, dispatch, progress};
 use gen_lsp_types::{
     Diagnostic, DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    InitializeParams, PublishDiagnosticsParams, WorkspaceFolders,
+    InitializeParams, PublishDiagnosticsParams, Uri, WorkspaceFolders,
 };
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Write;
@@ -253,6 +253,19 @@ impl Server {
                     self.changed(&path);
                 }
             }
+            "workspace/didChangeWorkspaceFolders" => {
+                let folder = |folder: &Json| folder["uri"].as_str()?.parse::<Uri>().ok()?.to_file_path().ok();
+                let listed = |key: &str| note.params["event"][key].as_array().into_iter().flatten().filter_map(folder).collect::<Vec<_>>();
+                for gone in listed("removed") {
+                    let within: Vec<PathBuf> = self.workspace.projects.keys().filter(|root| root.starts_with(&gone)).cloned().collect();
+                    for root in within {
+                        self.forget(&root);
+                    }
+                }
+                for folder in listed("added").into_iter().filter(|folder| folder.join("dax.mod").is_file()) {
+                    self.workspace.changed(&folder.join("dax.mod"));
+                }
+            }
             "workspace/didChangeWatchedFiles" => {
                 if let Some(params) = params::<DidChangeWatchedFilesParams>(note) {
                     let paths: Vec<PathBuf> = params.changes.iter().filter_map(|change| change.uri.to_file_path().ok()).collect();
@@ -264,6 +277,15 @@ impl Server {
                 self.workspace.projects.values_mut().for_each(|open| open.reload = true);
             }
             _ => {}
+        }
+    }
+
+    /// A project that a client has no more: nothing is wrong with it any longer.
+    fn forget(&mut self, root: &Path) {
+        self.workspace.projects.remove(root);
+        let said: Vec<PathBuf> = self.sent.keys().filter(|path| path.starts_with(root)).cloned().collect();
+        for path in said {
+            self.publish(&path, Vec::new());
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is open: texts, and the projects that they belong to.
 
-use crate::documents::{Documents, Overlay, root_of};
+use crate::documents::{Documents, Overlay, nearby, root_of};
 use crate::positions::{Encoding, Text};
 use crate::show;
 use dax_core::{FileId, Span};
@@ -81,7 +81,9 @@ impl Workspace {
         let Some(open) = self.projects.get_mut(root).filter(|open| open.reload) else { return };
         open.reload = false;
         let files = Overlay { root: root.to_owned(), open: self.documents.below(root) };
-        let loaded = catch_unwind(AssertUnwindSafe(|| Project::load(&files)));
+        let names: Vec<String> = files.open.keys().filter(|name| root_of(&root.join(name)).is_some_and(|of| of == root)).cloned().collect();
+        let nearby = nearby(root);
+        let loaded = catch_unwind(AssertUnwindSafe(|| Project::load(&files, &names, nearby)));
         if let Ok(Ok(project)) = loaded {
             open.project = Some(project);
         }

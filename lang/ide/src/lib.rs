@@ -33,7 +33,7 @@ pub use hints::Hint;
 pub use hover::Hover;
 pub use navigate::Occurrence;
 pub use outline::{Symbol, outline};
-pub use project::Project;
+pub use project::{Nearby, Project};
 pub use rename::Edit;
 pub use rewrite::{Rewrite, formatted};
 pub use selection::enclosing;

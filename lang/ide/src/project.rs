@@ -49,19 +49,29 @@ pub struct Project {
     computed: Vec<Diagnostic>,
     stale: Option<Stale>,
     uncomputed: bool,
-    /// Folders and files that could be modules or data.
-    pub(crate) folders: Vec<String>,
+    pub(crate) nearby: Nearby,
+}
+
+/// What lies below a project's folder, by paths from there.
+#[derive(Clone, Debug, Default)]
+pub struct Nearby {
+    /// Folders that have programs.
+    pub modules: Vec<String>,
+    /// Files that programs can read.
+    pub data: Vec<String>,
 }
 
 impl Project {
-    /// Loads a project; nothing is checked yet.
+    /// Loads a project, with the modules of open files that nothing imports; nothing is checked yet.
+    ///
+    /// `nearby` are folders and files below its own, which its texts could name.
     ///
     /// # Errors
     /// There is no project, or a file cannot be read.
-    pub fn load(files: &dyn FileSystem) -> Result<Self, ProjectError> {
-        let loaded = dax_project::load(files)?;
+    pub fn load(files: &dyn FileSystem, open: &[String], nearby: Nearby) -> Result<Self, ProjectError> {
+        let loaded = dax_project::load_with(files, open)?;
         let (known, whole, computed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut project = Self { loaded, known, whole, computed, stale: Some(Stale::All), uncomputed: true, folders: Vec::new() };
+        let mut project = Self { loaded, known, whole, computed, stale: Some(Stale::All), uncomputed: true, nearby };
         let ids: Vec<FileId> = project.loaded.program.modules.iter().flat_map(|module| &module.files).map(|file| file.id).collect();
         ids.into_iter().for_each(|file| project.read(file));
         Ok(project)

@@ -12,7 +12,7 @@ pub mod packages;
 
 pub use codes::CODES;
 pub use dax_sema::{Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
-pub use load::{Loaded, load, manifest as read_manifest};
+pub use load::{Loaded, load, load_with, manifest as read_manifest};
 pub use manifest::{Manifest, Require, Source};
 pub use packages::Package;
 

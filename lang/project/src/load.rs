@@ -31,6 +31,14 @@ pub struct Loaded {
 /// # Errors
 /// [`ProjectError`] when there is no project or a file cannot be read; faults in files are diagnostics.
 pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
+    load_with(files, &[])
+}
+
+/// The same, with the modules of further files that nothing imports yet: somebody is writing them.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, ProjectError> {
     let mut loader = Loader {
         files,
         sources: Sources::default(),
@@ -60,6 +68,11 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
         packages::verify(files, &loader.packages, &lock, &mut loader.diagnostics)?;
     }
     let root = loader.folder("")?.unwrap_or(ModuleId(0));
+    for name in further.iter().filter(|name| name.ends_with(".dax")) {
+        if loader.sources.find(name).is_none() {
+            loader.folder(name.rsplit_once('/').map_or("", |(folder, _)| folder))?;
+        }
+    }
     let mut prelude = Vec::new();
     for path in dax_stdlib::PRELUDE {
         prelude.extend(loader.std(path));

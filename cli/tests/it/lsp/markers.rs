@@ -174,11 +174,39 @@ impl Look<'_> {
                 let found = self.editor.ask("textDocument/diagnostic", json!({"textDocument": document}));
                 listed(&found["items"], |one| format!("{} {} {}", self.place(file, &one["range"]), one["code"], one["message"]))
             }
+            "workspaceDiagnostics" => {
+                let found = self.editor.ask("workspace/diagnostic", json!({"previousResultIds": []}));
+                let known = |item: &Json| json!({"uri": item["uri"], "value": item["resultId"]});
+                let ids: Vec<Json> = found["items"].as_array().into_iter().flatten().map(known).collect();
+                let again = self.editor.ask("workspace/diagnostic", json!({"previousResultIds": ids}));
+                let one = |item: &Json| {
+                    let count = item["items"].as_array().map_or(0, Vec::len);
+                    format!("{} {} {count}", self.file(&item["uri"]), item["kind"])
+                };
+                format!("{}\n{}", listed(&found["items"], one), listed(&again["items"], one))
+            }
+            "tokens" => {
+                let start = json!({"line": marker.line, "character": 0});
+                let line = json!({"start": start, "end": {"line": marker.line, "character": 999}});
+                let part = self.editor.ask("textDocument/semanticTokens/range", json!({"textDocument": document, "range": line}));
+                let full = self.editor.ask("textDocument/semanticTokens/full", json!({"textDocument": document}));
+                let previous = json!({"textDocument": document, "previousResultId": full["resultId"]});
+                let delta = self.editor.ask("textDocument/semanticTokens/full/delta", previous);
+                let numbers = part["data"].as_array().map_or(0, Vec::len);
+                format!("{} {} full {}", numbers / 5, part["data"], full["data"].as_array().map_or(0, Vec::len) / 5)
+                    + &format!(" delta {}", delta["edits"])
+            }
             "execute" => {
                 let (command, arguments) = argument.split_once(' ').unwrap_or((argument, ""));
-                let arguments: Vec<Json> = arguments.split(' ').filter(|one| !one.is_empty()).map(|one| json!(one)).collect();
+                let of_file = (!command.is_empty()).then(|| json!(uri));
+                let more = arguments.split(' ').filter(|one| !one.is_empty()).map(|one| json!(one));
+                let arguments: Vec<Json> = of_file.into_iter().chain(more).collect();
                 let found = self.editor.respond("workspace/executeCommand", json!({"command": command, "arguments": arguments}));
-                found.get("result").unwrap_or(&found["error"]["message"]).to_string()
+                match found.get("result") {
+                    Some(Json::Null) => "done".to_owned(),
+                    Some(said) => format!("{}\n{}{}", said["code"], said["out"].as_str().unwrap_or(""), said["err"].as_str().unwrap_or("")),
+                    None => found["error"]["message"].to_string(),
+                }
             }
             other => panic!("{file}:{}: nobody asks for `{other}`", marker.line),
         }

@@ -46,6 +46,7 @@ impl Project {
         let tag = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
         match (words.as_slice(), tag) {
             (["import", _, "from"], _) => completion.proposals = self.module_paths(file),
+            ([.., "data"], _) => completion.proposals = self.data_paths(file),
             (_, "promql") => {
                 let written = text[start..context.at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':');
                 let from = if written.ends_with('$') { written.len() - 1 } else { written.len() };
@@ -97,7 +98,7 @@ impl Project {
             .iter()
             .filter(|module| !module.foreign && !module.path.starts_with("std/") && !module.path.is_empty());
         let modules = modules.map(|module| module.path.to_string());
-        let folders = self.folders.iter().cloned();
+        let folders = self.nearby.modules.iter().cloned();
         let near: BTreeSet<String> =
             modules.chain(folders).filter(|path| path != own && !path.is_empty()).map(|path| relative(own, &path)).collect();
         let path = |path: String, rank| Proposal {
@@ -110,6 +111,22 @@ impl Project {
             rank,
         };
         near.into_iter().map(|one| path(one, 0)).chain(packages.map(|one| path(one, 1))).chain(std.map(|one| path(one, 2))).collect()
+    }
+
+    /// The files that a file can read.
+    fn data_paths(&self, file: FileId) -> Vec<Proposal> {
+        let own = self.name(file).rsplit_once('/').map_or("", |(folder, _)| folder);
+        let below = self.nearby.data.iter().map(|path| relative(own, path));
+        let path = |path: String| Proposal {
+            label: path.trim_start_matches("./").to_owned(),
+            kind: ProposalKind::File,
+            detail: String::new(),
+            insert: path.trim_start_matches("./").to_owned(),
+            about: String::new(),
+            declared: None,
+            rank: 0,
+        };
+        below.map(path).collect()
     }
 
     /// Names of metrics that the project's queries have, and what else a query is made of.
