@@ -167,7 +167,9 @@ impl Client {
                 Ok(Some(inside.map(str::to_owned).collect()).filter(|names: &Vec<String>| !names.is_empty()))
             }
         }
-        let loaded = dax_project::load(&InMemory(&self.texts)).expect("a project");
+        // A module that nothing imports is looked at while a file of it is open.
+        let open: Vec<String> = self.versions.keys().cloned().collect();
+        let loaded = dax_project::load_with(&InMemory(&self.texts), &open).expect("a project");
         let params =
             Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
         let (_, found) = loaded.check(&params);

@@ -101,7 +101,7 @@ impl Project {
         let Some(here) = self.occurrence(file, at) else { return Vec::new() };
         let all = self.named(file, here.key, true);
         let kind = self.definition(here.key).map(|definition| definition.kind);
-        let small = self.is_local(kind) || kind == Some(Kind::Parameter);
+        let small = matches!(kind, None | Some(Kind::Parameter));
         if small && all.iter().all(|span| span.file == file) { all } else { Vec::new() }
     }
 }

@@ -25,8 +25,6 @@ pub enum Kind {
     Environment,
     Policy,
     Test,
-    /// A name within one item: a metric, the variable of a comprehension.
-    Local,
 }
 
 impl Kind {
@@ -48,7 +46,6 @@ impl Kind {
             Self::Environment => "environment",
             Self::Policy => "policy",
             Self::Test => "test",
-            Self::Local => "local",
         }
     }
 }

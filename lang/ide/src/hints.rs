@@ -1,6 +1,5 @@
 //! What an editor shows between the characters: types that nobody wrote, and the values that environments give.
 
-use crate::definitions::Kind;
 use crate::project::{Project, params};
 use dax_core::{FileId, Name, Value};
 use dax_ir::{Data, Node, Via};
@@ -86,11 +85,6 @@ impl Project {
             }
         }
         all
-    }
-
-    /// Whether what is declared is a name within one item.
-    pub(crate) fn is_local(&self, kind: Option<Kind>) -> bool {
-        kind.is_none_or(|kind| kind == Kind::Local)
     }
 }
 

@@ -4,6 +4,7 @@
 //! reaches and computes values only when it is told to, so that both answer while somebody types.
 
 mod actions;
+mod bytes;
 mod calls;
 mod complete;
 mod definitions;
@@ -25,6 +26,7 @@ pub mod tokens;
 mod words;
 
 pub use actions::{Action, ActionKind};
+pub use bytes::Bytes;
 pub use calls::{Call, Lens};
 pub use complete::{Completion, Proposal, ProposalKind};
 pub use definitions::{Definition, Key, Kind};
@@ -43,9 +45,6 @@ pub use symbols::Link;
 pub use words::plain as without_gaps;
 
 use dax_core::{Diagnostic, FileId};
-
-/// Bytes of a text.
-pub type Bytes = std::ops::Range<usize>;
 
 /// What is wrong with the form of a text.
 pub fn faults(text: &str) -> Vec<Diagnostic> {

@@ -1,6 +1,6 @@
 //! The items of a text and what is in them, as a tree of names.
 
-use crate::Bytes;
+use crate::bytes::Bytes;
 use dax_core::{FileId, Span};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Ident, Item, ItemKind, Member};
 

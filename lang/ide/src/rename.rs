@@ -1,6 +1,6 @@
 //! Another name for what a program declares, everywhere at once.
 
-use crate::definitions::{Definition, Key, Kind};
+use crate::definitions::{Definition, Kind};
 use crate::project::Project;
 use dax_core::{FileId, Span};
 
@@ -64,7 +64,7 @@ impl Project {
         }
         let mut edits: Vec<Edit> = self.named(file, here.key, true).into_iter().map(|span| self.replaced(span, name)).collect();
         if let Some(definition) = definition.filter(|definition| matches!(definition.kind, Kind::Service | Kind::Resource)) {
-            edits.extend(self.history(definition, here.key, &old, name));
+            edits.extend(self.history(definition, &old, name));
         }
         edits.sort();
         Ok(edits)
@@ -94,7 +94,7 @@ impl Project {
     }
 
     /// `moved old to new` for a service that runs somewhere, and what was said before the other way round is taken away.
-    fn history(&self, definition: &Definition, key: Key, old: &str, new: &str) -> Vec<Edit> {
+    fn history(&self, definition: &Definition, old: &str, new: &str) -> Vec<Edit> {
         let program = &self.loaded.program;
         let Some((module, _)) = self.loaded.file(definition.span.file) else { return Vec::new() };
         let Some(address) = dax_sema::reached(program, module, old) else { return Vec::new() };
@@ -111,7 +111,6 @@ impl Project {
             let end = Span { start: whole.end, end: whole.end, ..whole };
             edits.push(Edit { span: end, text: format!("\n\nmoved {before} to {after}") });
         }
-        let _ = key;
         edits
     }
 

@@ -1,6 +1,6 @@
 //! Changes of a text as small edits, so that a cursor stays where it was.
 
-use crate::Bytes;
+use crate::bytes::Bytes;
 
 /// Bytes that are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a cursor stands in, from the smallest part outwards.
 
-use crate::Bytes;
+use crate::bytes::Bytes;
 use dax_syntax::split;
 use dax_syntax::tree::Tree;
 

@@ -1,6 +1,6 @@
 //! What each piece of a text is, for colours: from its form alone, so that it is known while somebody types.
 
-use crate::Bytes;
+use crate::bytes::Bytes;
 use dax_syntax::split::{self, ITEM_WORDS};
 use dax_syntax::tree::{Kind, Tree};
 

@@ -8,11 +8,13 @@ mod environment;
 mod expr;
 mod items;
 mod narrow;
+mod offering;
 mod phase;
 mod policy;
 mod query;
 mod views;
 
+pub use offering::offers;
 pub(crate) use policy::environments as policy_environments;
 pub use query::metric_names;
 pub(crate) use views::environment_of;
@@ -41,6 +43,14 @@ impl<'a> Local<'a> {
     /// One that the program declares.
     pub(crate) fn declared(name: &Ident, ty: Type<'a>) -> Self {
         Self { name: name.name.clone(), ty, declared: Some(name.span) }
+    }
+}
+
+impl Context<'_> {
+    /// What is declared within one item, with its type.
+    pub(crate) fn declares<'a>(&self, name: &Ident, ty: Type<'a>) -> Local<'a> {
+        self.note_type(name.span, &ty);
+        Local::declared(name, ty)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What both passes share: the program, its names, its types and the diagnostics so far.
 
+mod notes;
+
 use crate::meanings::Meanings;
 use crate::names::{Block, Names, Symbol};
 use crate::offers::Offer;

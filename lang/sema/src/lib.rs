@@ -23,11 +23,11 @@ mod ty;
 pub mod walk;
 mod why;
 
-pub use check::metric_names;
+pub use check::{metric_names, offers};
 pub use eval::{Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use meanings::{Meanings, Typed, Use};
 pub use names::import_path;
-pub use offers::{CURSOR, Offer, OfferKind, offers};
+pub use offers::{CURSOR, Offer, OfferKind};
 pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};
 

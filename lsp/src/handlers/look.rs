@@ -64,7 +64,7 @@ pub(crate) fn links(workspace: &mut Workspace, params: &DocumentLinkParams) -> O
 fn symbol_kind(kind: Kind) -> SymbolKind {
     match kind {
         Kind::Import => SymbolKind::Module,
-        Kind::Param | Kind::Secret | Kind::Parameter | Kind::Local => SymbolKind::Variable,
+        Kind::Param | Kind::Secret | Kind::Parameter => SymbolKind::Variable,
         Kind::Let => SymbolKind::Constant,
         Kind::Fn => SymbolKind::Function,
         Kind::Type => SymbolKind::Struct,
