@@ -93,10 +93,10 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
 pub(crate) fn effective(context: &Context<'_>, params: &Params, addresses: &[Name]) -> Vec<Vec<(Name, Node)>> {
     let mut all: Vec<Vec<(Name, Node)>> = vec![Vec::new(); addresses.len()];
     for block in lower::environments(context) {
-        let setup = layers::Setup::unchecked(context, block);
+        let setup = layers::Setup::of_values(context, block);
         let evaluator = Evaluator::new(context, params, Some(&setup));
         for (address, values) in addresses.iter().zip(&mut all) {
-            if setup.binds(address)
+            if context.binds(block, address)
                 && let Ok(node) = evaluator.service(address, block.span)
             {
                 values.push((block.name.name.clone(), (*node).clone()));

@@ -10,7 +10,7 @@ use crate::program::ModuleId;
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::{Phase, RefKind, Type};
 use dax_core::{Diagnostic, Name, Span, Value, suggest};
-use dax_syntax::ast::{Command, Expr, ExprKind, Field, Ident, Member};
+use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, Ident, Member};
 use std::sync::Arc;
 
 /// Names that a message lists at most.
@@ -171,6 +171,28 @@ impl<'a> Context<'a> {
             }
         }
         all
+    }
+
+    /// Whether an environment, or what it builds upon, binds a service; names of others are not put together for it.
+    pub(crate) fn binds(&self, environment: &Block<'a>, service: &str) -> bool {
+        let last = service.rsplit('.').next().unwrap_or(service);
+        let is = |expr: &Expr| {
+            let named = match &expr.kind {
+                ExprKind::Name(name) => name == last,
+                ExprKind::Get(_, name) => name.name == last,
+                _ => false,
+            };
+            named && self.service_named(self.program.root, expr).is_some_and(|name| name == service)
+        };
+        let chain = self.environment_chain(&environment.name.name);
+        chain.iter().flat_map(|block| block.body).any(|member| match member {
+            Member::Command(command) if command.word.name == "bind" => match command.args.first() {
+                Some(Arg::Expr(Expr { kind: ExprKind::List(None, items), .. })) => items.iter().any(is),
+                Some(Arg::Expr(one)) => is(one),
+                _ => false,
+            },
+            _ => false,
+        })
     }
 
     /// An environment and what it builds upon, the last first.

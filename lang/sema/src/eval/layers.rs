@@ -40,14 +40,27 @@ pub(crate) struct Setup<'a> {
 
 impl<'a> Setup<'a> {
     pub(crate) fn of(context: &Context<'a>, block: &Block<'a>) -> Self {
-        let setup = Self::unchecked(context, block);
+        let mut setup = Self::empty();
+        for environment in &context.environment_chain(&block.name.name) {
+            setup.add(context, environment, &|_| true);
+        }
+        setup.add_patches(context);
         setup.unbound(context, block);
         setup
     }
 
-    /// The same for whoever looks at values and at nothing else.
-    pub(crate) fn unchecked(context: &Context<'a>, block: &Block<'a>) -> Self {
-        let mut setup = Self {
+    /// What it says about values alone: it knows nothing of what runs where, and is made without looking at each service.
+    pub(crate) fn of_values(context: &Context<'a>, block: &Block<'a>) -> Self {
+        let mut setup = Self::empty();
+        for environment in &context.environment_chain(&block.name.name) {
+            setup.add(context, environment, &|word| word == "set");
+        }
+        setup.add_patches(context);
+        setup
+    }
+
+    fn empty() -> Self {
+        Self {
             binds: HashMap::new(),
             bind_order: Vec::new(),
             rollouts: HashMap::new(),
@@ -58,23 +71,16 @@ impl<'a> Setup<'a> {
             releases: Vec::new(),
             adopts: Vec::new(),
             settings: Vec::new(),
-        };
-        let chain = context.environment_chain(&block.name.name);
-        for environment in &chain {
-            setup.add(context, environment);
         }
-        setup.add_patches(context);
-        setup
     }
 
-    /// Whether the environment has a service.
-    pub(crate) fn binds(&self, service: &Name) -> bool {
-        self.binds.contains_key(service)
-    }
-
-    fn add(&mut self, context: &Context<'a>, block: &Block<'a>) {
+    /// What the members that begin with wanted words say.
+    fn add(&mut self, context: &Context<'a>, block: &Block<'a>, wanted: &dyn Fn(&str) -> bool) {
         let mut own: Vec<Name> = Vec::new();
         for member in block.body {
+            if matches!(member, Member::Command(command) if !wanted(&command.word.name)) {
+                continue;
+            }
             match context.clause(member) {
                 Some(Clause::Bind { services, provider, keyed, body }) => {
                     for (name, span) in services {
