@@ -204,7 +204,15 @@ impl Look<'_> {
                 let found = self.editor.respond("workspace/executeCommand", json!({"command": command, "arguments": arguments}));
                 match found.get("result") {
                     Some(Json::Null) => "done".to_owned(),
-                    Some(said) => format!("{}\n{}{}", said["code"], said["out"].as_str().unwrap_or(""), said["err"].as_str().unwrap_or("")),
+                    // A digest is that of one state only.
+                    Some(said) => {
+                        let digest = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+                        let text =
+                            format!("{}\n{}{}", said["code"], said["out"].as_str().unwrap_or(""), said["err"].as_str().unwrap_or(""));
+                        text.split_inclusive([' ', '\n'])
+                            .map(|word| if digest(word.trim()) { word.replace(word.trim(), "DIGEST") } else { word.to_owned() })
+                            .collect()
+                    }
                     None => found["error"]["message"].to_string(),
                 }
             }
