@@ -30,6 +30,8 @@ pub enum Ended {
     Lost,
 }
 
+/// So long nothing comes before what changed is checked: clients ask for more right behind a keystroke.
+const BREATH: Duration = Duration::from_millis(2);
 /// So long nobody types before values are computed.
 const REST: Duration = Duration::from_millis(50);
 
@@ -141,6 +143,10 @@ impl Server {
             let open = &self.workspace.projects[root];
             if open.reload || open.project.as_ref().is_some_and(dax_ide::Project::is_unchecked) {
                 self.announce(root);
+                if let Ok(message) = receiver.recv_timeout(BREATH) {
+                    self.waiting.push_back(message);
+                    return true;
+                }
                 let start = Instant::now();
                 if self.workspace.fresh(root, &stop) {
                     self.publish_project(root);
