@@ -59,9 +59,10 @@ pub fn neovim() -> Option<PathBuf> {
     found
 }
 
-/// Node.js, which runs what editors are extended with.
+/// The folder of Node.js and npm, which run what editors are extended with.
 pub fn node() -> Option<PathBuf> {
-    let found = program("node", &[]);
+    let found =
+        program("npm", &["~/.local/bin"]).and_then(|npm| npm.parent().map(PathBuf::from)).filter(|folder| folder.join("node").is_file());
     if found.is_none() {
         missing("Node.js");
     }

