@@ -133,6 +133,42 @@ impl Client {
         }
     }
 
+    /// Asks something about a place, as editors do all the time: whatever the text looks like, there is an answer.
+    fn look(&mut self, name: &str, at: usize, which: usize) {
+        let text = &self.texts[name];
+        let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let position = json!({"line": text[..at].matches('\n').count(), "character": at - start});
+        let document = json!({"uri": self.uri(name)});
+        let range = json!({"start": {"line": 0, "character": 0}, "end": position});
+        let (at, part) = (json!({"textDocument": document, "position": position}), json!({"textDocument": document, "range": range}));
+        let with = |base: &Json, key: &str, value: Json| {
+            let mut all = base.clone();
+            all[key] = value;
+            all
+        };
+        let (method, params) = match which {
+            0 => ("textDocument/completion", at),
+            1 => ("textDocument/hover", at),
+            2 => ("textDocument/definition", at),
+            3 => ("textDocument/references", with(&at, "context", json!({"includeDeclaration": true}))),
+            4 => ("textDocument/signatureHelp", at),
+            5 => ("textDocument/codeAction", with(&part, "context", json!({"diagnostics": []}))),
+            6 => ("textDocument/inlayHint", part),
+            7 => ("textDocument/codeLens", json!({"textDocument": document})),
+            8 => ("textDocument/semanticTokens/full", json!({"textDocument": document})),
+            9 => ("textDocument/documentHighlight", at),
+            10 => ("textDocument/typeDefinition", at),
+            11 => ("textDocument/linkedEditingRange", at),
+            12 => ("textDocument/documentLink", json!({"textDocument": document})),
+            13 => ("textDocument/prepareCallHierarchy", at),
+            14 => ("workspace/symbol", json!({"query": "s1"})),
+            15 => ("textDocument/formatting", json!({"textDocument": document, "options": {"tabSize": 2, "insertSpaces": true}})),
+            16 => ("textDocument/documentSymbol", json!({"textDocument": document})),
+            _ => ("textDocument/selectionRange", json!({"textDocument": document, "positions": [position]})),
+        };
+        self.ask(method, params);
+    }
+
     /// Everything that is known is what a fresh look finds; whoever waits for it waits long.
     fn settles(&mut self, what: &str) {
         let wanted = self.cold();
@@ -217,6 +253,7 @@ fn typed(name: &str, targets: &ByFile<String>) {
             // Now and then somebody types elsewhere, sees that it is wrong, and takes it back.
             if dice.roll(12) == 0 {
                 let there = dice.place(&client.texts[file]);
+                client.look(file, there, dice.roll(18));
                 let typo = ["{", "}", "\"", "x", " = ", "]", "\n", "#", "${", "ä"][dice.roll(10)];
                 client.edit(file, there, 0, typo);
                 client.undo(file);
@@ -333,6 +370,10 @@ fn a_workspace_is_edited_all_over_and_what_is_known_then_is_what_a_fresh_look_fi
                     client.edit(name, at, gone, "");
                 }
                 _ => client.undo(name),
+            }
+            if dice.roll(3) == 0 {
+                let there = dice.place(&client.texts[name]);
+                client.look(name, there, dice.roll(18));
             }
             if client.edits / every > checked {
                 checked = client.edits / every;

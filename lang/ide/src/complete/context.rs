@@ -60,14 +60,14 @@ impl Context {
         // Texts that an interpolation interrupts.
         let mut around: Vec<Quoted> = Vec::new();
         while at < self.at {
-            let byte = bytes[at];
+            let (byte, here) = (bytes[at], &bytes[at..]);
             if let Some(quoted) = self.quoted {
-                let end = if quoted.quotes == 3 { text[at..].starts_with("\"\"\"") } else { byte == b'"' || byte == b'\n' };
+                let end = if quoted.quotes == 3 { here.starts_with(b"\"\"\"") } else { byte == b'"' || byte == b'\n' };
                 if byte == b'\\' {
                     at += 2;
                     continue;
                 }
-                if text[at..].starts_with("${") {
+                if here.starts_with(b"${") {
                     around.push(quoted);
                     self.quoted = None;
                     self.open.push(Opened { bracket: '$', at: at + 1, member: self.member });
@@ -85,7 +85,7 @@ impl Context {
             }
             match byte {
                 b'#' => {
-                    let end = text[at..].find('\n').map_or(text.len(), |end| at + end);
+                    let end = here.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| at + end);
                     if end >= self.at {
                         self.comment = true;
                         return;
@@ -94,7 +94,7 @@ impl Context {
                     continue;
                 }
                 b'"' => {
-                    let quotes = if text[at..].starts_with("\"\"\"") { 3 } else { 1 };
+                    let quotes = if here.starts_with(b"\"\"\"") { 3 } else { 1 };
                     self.quoted = Some(Quoted { at, quotes });
                     at += quotes;
                     continue;
