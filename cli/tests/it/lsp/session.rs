@@ -80,3 +80,33 @@ fn a_client_that_goes_away_ends_the_server() {
     drop(input);
     assert_eq!(child.wait().expect("it ends").code(), Some(1));
 }
+
+#[test]
+fn a_client_may_connect_to_an_address_and_a_log_says_what_took_how_long() {
+    let project = Project::new(PROGRAM);
+    let address = format!("127.0.0.1:{}", dax_tests::peers::free_port());
+    let mut server = project.command(&["lsp", "--listen", &address, "--log", "server.log"]).spawn().expect("dax runs");
+    let mut stream = loop {
+        match std::net::TcpStream::connect(&address) {
+            Ok(stream) => break stream,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    };
+    let mut send = |message: Json| {
+        let text = message.to_string();
+        std::io::Write::write_all(&mut stream, format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes()).expect("sent");
+    };
+    send(json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}}}));
+    send(json!({"jsonrpc": "2.0", "method": "initialized", "params": {}}));
+    let uri = format!("file://{}", project.path("main.dax").canonicalize().expect("a file").display());
+    let document = json!({"uri": uri, "languageId": "dax", "version": 1, "text": "let confidential = 1\n"});
+    send(json!({"jsonrpc": "2.0", "method": "textDocument/didOpen", "params": {"textDocument": document}}));
+    send(
+        json!({"jsonrpc": "2.0", "id": 2, "method": "textDocument/hover", "params": {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 5}}}),
+    );
+    send(json!({"jsonrpc": "2.0", "id": 3, "method": "shutdown"}));
+    send(json!({"jsonrpc": "2.0", "method": "exit"}));
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+    let log = std::fs::read_to_string(project.path("server.log")).expect("a log");
+    assert!(log.contains("ms  textDocument/hover 2") && log.contains("ms  textDocument/didOpen") && !log.contains("confidential"), "{log}");
+}
