@@ -6,6 +6,7 @@
 mod context;
 mod texts;
 
+use crate::bytes::is_word;
 use crate::project::Project;
 use crate::words::{self, Word};
 pub(crate) use context::Context;
@@ -83,7 +84,7 @@ impl Project {
         let all = &mut completion.proposals;
         // A dotted name that is being written is one word.
         let dotted = head.ends_with('.');
-        let before = if dotted { head.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.') } else { head };
+        let before = if dotted { head.trim_end_matches(|c: char| is_word(c) || c == '.') } else { head };
         let words = Context::words(before);
         let outer = context.outer(&text);
         let known: &[Word] = match (context.open.len(), outer) {
@@ -118,7 +119,7 @@ impl Project {
     /// What the checker would take at the cursor, once the item around it can be read.
     fn offers_at(&mut self, file: FileId, text: &str, context: &Context, behind: &str) -> Vec<Offer> {
         let outer = context.outer(text);
-        let rest = text[context.at..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let rest = text[context.at..].trim_start_matches(is_word);
         let rest = &rest[..context.item.end.saturating_sub(text.len() - rest.len())];
         let line_end = rest.find('\n').unwrap_or(rest.len());
         let alone = rest[..line_end].trim().is_empty();
@@ -279,7 +280,7 @@ fn suffix(context: &Context, text: &str, words: &[&str], outer: &str) -> &'stati
 
 fn proposal(offer: &Offer, context: &Context, text: &str) -> Proposal {
     let name = offer.name.as_str();
-    let assigned = text[context.at..].trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').trim_start();
+    let assigned = text[context.at..].trim_start_matches(is_word).trim_start();
     let has = |mark: char| assigned.starts_with(mark);
     let (kind, insert) = match offer.kind {
         OfferKind::Field if has('=') => (ProposalKind::Field, name.to_owned()),

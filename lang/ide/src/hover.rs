@@ -1,5 +1,6 @@
 //! What is told of a place: what a name means, its type, its comment, and the value that each environment gives it.
 
+use crate::bytes::is_word;
 use crate::definitions::{Definition, Kind};
 use crate::head;
 use crate::project::{Project, params};
@@ -125,9 +126,8 @@ impl Project {
     fn hover_key(&self, file: FileId, at: u32) -> Option<Hover> {
         let values = self.effective(file, at);
         let text = self.text(file);
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let start = text.get(..at as usize)?.trim_end_matches(word).len();
-        let end = text.len() - text.get(at as usize..)?.trim_start_matches(word).len();
+        let start = text.get(..at as usize)?.trim_end_matches(is_word).len();
+        let end = text.len() - text.get(at as usize..)?.trim_start_matches(is_word).len();
         let span = Span { file, start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
         (!values.is_empty() && start < end).then(|| Hover { span, text: format!("{}{values}", code(&text[start..end])) })
     }

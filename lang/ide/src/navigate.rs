@@ -1,5 +1,6 @@
 //! Where what a name means is declared, and where else it is named.
 
+use crate::bytes::is_word;
 use crate::definitions::{Definition, Key, Kind};
 use crate::project::{Meant, Project};
 use dax_core::{FileId, Span};
@@ -88,7 +89,7 @@ impl Project {
             _ => self.type_text(file, here.key)?,
         };
         let from = definition.map_or(file, |definition| definition.span.file);
-        let words = written.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        let words = written.split(|c: char| !is_word(c)).filter(|word| !word.is_empty());
         words.filter_map(|word| self.type_named(from, word)).map(|ty| ty.span).next()
     }
 

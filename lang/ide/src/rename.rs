@@ -1,5 +1,6 @@
 //! Another name for what a program declares, everywhere at once.
 
+use crate::bytes::is_word;
 use crate::definitions::{Definition, Kind};
 use crate::project::Project;
 use dax_core::{FileId, Span};
@@ -12,9 +13,6 @@ pub struct Edit {
     /// What comes.
     pub text: String,
 }
-
-/// Words that are no names.
-const RESERVED: [&str; 12] = ["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
 
 impl Project {
     /// The name at a byte, if it can have another.
@@ -47,11 +45,10 @@ impl Project {
     pub fn rename(&self, file: FileId, at: u32, name: &str) -> Result<Vec<Edit>, String> {
         self.renamable(file, at)?;
         let here = self.occurrence(file, at).ok_or("there is no name here")?;
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || !name.chars().all(word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        if name.is_empty() || !name.chars().all(is_word) || name.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(format!("`{name}` is no name: letters, digits and `_`, no digit first"));
         }
-        if RESERVED.contains(&name) {
+        if dax_sema::RESERVED.contains(&name) {
             return Err(format!("`{name}` means something in expressions"));
         }
         let definition = self.definition(here.key);

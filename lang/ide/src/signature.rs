@@ -1,5 +1,6 @@
 //! What the call takes that the cursor stands in.
 
+use crate::bytes::is_word;
 use crate::definitions::Kind;
 use crate::project::Project;
 use dax_core::FileId;
@@ -23,10 +24,10 @@ impl Project {
         let text = self.text(file);
         let context = crate::complete::Context::of(text, at);
         let call = context.open.iter().rev().find(|open| open.bracket == '(')?;
-        let name = text[..call.at].rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().filter(|name| !name.is_empty())?;
+        let name = text[..call.at].rsplit(|c: char| !is_word(c)).next().filter(|name| !name.is_empty())?;
         let (module, _) = self.loaded.file(file)?;
         let before = text[..call.at - name.len()].strip_suffix('.');
-        let alias = before.and_then(|before| before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next());
+        let alias = before.and_then(|before| before.rsplit(|c: char| !is_word(c)).next());
         let program = &self.loaded.program;
         let wanted = |of: dax_sema::ModuleId| match alias {
             Some(alias) => self.imported(module, alias) == Some(of),

@@ -140,6 +140,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_word_of_the_language_is_explained() {
+        let sorted = |mut words: Vec<&'static str>| {
+            words.sort_unstable();
+            words
+        };
+        let explained = |words: &[Word]| sorted(words.iter().map(|word| word.word).collect());
+        let known = |words: &[(&'static str, &'static str)]| sorted(words.iter().map(|(word, _)| *word).collect());
+        assert_eq!(explained(ITEMS), sorted(dax_syntax::split::ITEM_WORDS.to_vec()));
+        assert_eq!(explained(ENVIRONMENT), known(dax_sema::ENVIRONMENT_WORDS));
+        assert_eq!(explained(TEST), known(dax_sema::TEST_WORDS));
+    }
+
+    #[test]
     fn a_form_without_gaps_is_a_program_of_the_language() {
         for word in ITEMS {
             let text = format!("{}\n", plain(word.form).replace("  \n", ""));

@@ -55,7 +55,7 @@ pub(crate) enum Clause<'a> {
 }
 
 /// The words of an environment, each with an example.
-pub(crate) const ENVIRONMENT_WORDS: &[(&str, &str)] = &[
+pub const ENVIRONMENT_WORDS: &[(&str, &str)] = &[
     ("bind", "bind service to local.machine"),
     ("set", "set service { replicas = 2 }"),
     ("rollout", "rollout service with strategy"),
@@ -193,7 +193,7 @@ pub(crate) enum TestClause<'a> {
 }
 
 /// The words of a test, each with an example.
-pub(crate) const TEST_WORDS: &[(&str, &str)] = &[
+pub const TEST_WORDS: &[(&str, &str)] = &[
     ("assert", "assert plan(environment.dev).web.replicas >= 1"),
     ("given", "given count: int 1..9"),
     ("expect", "expect DAX3008 from plan(environment.dev, count: 0)"),

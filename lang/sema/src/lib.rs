@@ -24,9 +24,10 @@ pub mod walk;
 mod why;
 
 pub use check::{metric_names, offers};
+pub use clauses::{ENVIRONMENT_WORDS, TEST_WORDS};
 pub use eval::{Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
 pub use meanings::{Meanings, Typed, Use};
-pub use names::import_path;
+pub use names::{RESERVED, import_path};
 pub use offers::{CURSOR, Offer, OfferKind};
 pub use program::{ModuleId, ModuleSource, Program};
 pub use why::{Contribution, contributions};

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// Words of expressions, which name nothing.
-pub(crate) const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
+pub const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
 
 /// `param name: type = default`.
 #[derive(Clone, Debug)]

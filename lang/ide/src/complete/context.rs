@@ -1,5 +1,6 @@
 //! What stands around the cursor, read from the text alone: it need not be whole.
 
+use crate::bytes::is_word;
 use dax_syntax::split;
 
 /// A bracket that is open at the cursor.
@@ -49,7 +50,7 @@ impl Context {
         let mut context = Self { item: item.clone(), word: at, at, open: Vec::new(), member: item.start, quoted: None, comment: false };
         context.scan(text);
         let written = &text[item.start..at];
-        let word = written.len() - written.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
+        let word = written.len() - written.trim_end_matches(is_word).len();
         context.word = at - word;
         context
     }
@@ -122,7 +123,7 @@ impl Context {
     pub(crate) fn outer<'t>(&self, text: &'t str) -> &'t str {
         let mut lines = text[self.item.start..].lines();
         let first = lines.find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or_default();
-        first.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+        first.split(|c: char| !is_word(c)).next().unwrap_or_default()
     }
 
     /// What closes everything that is open.

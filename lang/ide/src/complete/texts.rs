@@ -2,6 +2,7 @@
 
 use super::context::{Context, Quoted};
 use super::{Completion, Proposal, ProposalKind, proposal, sort};
+use crate::bytes::is_word;
 use crate::project::Project;
 use dax_core::{FileId, Value};
 use dax_sema::CURSOR;
@@ -43,12 +44,12 @@ impl Project {
         let before = text[context.member.min(quoted.at)..quoted.at].trim_start();
         let words = Context::words(before);
         let mut completion = Completion { range: start..context.at, proposals: Vec::new() };
-        let tag = before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let tag = before.rsplit(|c: char| !is_word(c)).next().unwrap_or_default();
         match (words.as_slice(), tag) {
             (["import", _, "from"], _) => completion.proposals = self.module_paths(file),
             ([.., "data"], _) => completion.proposals = self.data_paths(file),
             (_, "promql") => {
-                let written = text[start..context.at].trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+                let written = text[start..context.at].trim_end_matches(|c: char| is_word(c) || c == ':');
                 let from = if written.ends_with('$') { written.len() - 1 } else { written.len() };
                 completion.range = start + from..context.at;
                 completion.proposals = self.metrics();
