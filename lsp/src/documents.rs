@@ -57,9 +57,13 @@ impl Documents {
 
     /// The open texts below a folder, by their paths from there.
     pub(crate) fn below(&self, root: &Path) -> BTreeMap<String, Arc<str>> {
-        let relative = |path: &Path| path.strip_prefix(root).ok().map(|path| path.to_string_lossy().replace('\\', "/"));
-        self.open.iter().filter_map(|(path, document)| Some((relative(path)?, document.text.text.clone()))).collect()
+        self.open.iter().filter_map(|(path, document)| Some((name_in(root, path)?, document.text.text.clone()))).collect()
     }
+}
+
+/// What a project calls a file or folder below its own.
+pub(crate) fn name_in(root: &Path, path: &Path) -> Option<String> {
+    path.strip_prefix(root).ok().map(|path| path.to_string_lossy().replace('\\', "/"))
 }
 
 /// The folder with the `dax.mod` that a file belongs to.
@@ -89,7 +93,7 @@ pub(crate) fn nearby(root: &Path) -> Nearby {
                 }
                 continue;
             }
-            let from_root = path.strip_prefix(root).map(|path| path.to_string_lossy().replace('\\', "/")).unwrap_or_default();
+            let from_root = name_in(root, &path).unwrap_or_default();
             match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
                 "dax" => programs = true,
                 "json" | "yaml" | "yml" | "toml" | "csv" | "txt" => nearby.data.push(from_root),
@@ -97,7 +101,7 @@ pub(crate) fn nearby(root: &Path) -> Nearby {
             }
         }
         if programs && folder != root {
-            nearby.modules.extend(folder.strip_prefix(root).map(|path| path.to_string_lossy().replace('\\', "/")));
+            nearby.modules.extend(name_in(root, &folder));
         }
     }
     nearby.modules.sort();

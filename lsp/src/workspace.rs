@@ -1,6 +1,6 @@
 //! What is open: texts, and the projects that they belong to.
 
-use crate::documents::{Documents, Overlay, nearby, root_of};
+use crate::documents::{Documents, Overlay, name_in, nearby, root_of};
 use crate::positions::{Encoding, Text};
 use crate::show;
 use dax_core::{FileId, Span};
@@ -48,9 +48,9 @@ impl Workspace {
         let text = self.documents.get(path).map(|document| document.text.text.to_string());
         let text = text.or_else(|| std::fs::read_to_string(path).ok());
         let open = self.projects.entry(root.clone()).or_insert_with(|| Open { project: None, reload: true });
-        let name = path.strip_prefix(&root).map(|name| name.to_string_lossy().replace('\\', "/"));
+        let name = name_in(&root, path);
         let taken = match (&mut open.project, text, name) {
-            (Some(project), Some(text), Ok(name)) if !open.reload => {
+            (Some(project), Some(text), Some(name)) if !open.reload => {
                 // A text that brings the parser down is a mistake of dax, and must not end the server.
                 catch_unwind(AssertUnwindSafe(|| project.change(&name, &text))).unwrap_or(false)
             }
@@ -103,6 +103,11 @@ impl Workspace {
         })
     }
 
+    /// A project as it was looked at last.
+    pub(crate) fn loaded(&self, root: &Path) -> Option<&Project> {
+        self.projects.get(root)?.project.as_ref()
+    }
+
     /// The project of a file, as it is now.
     pub(crate) fn project(&mut self, uri: &Uri) -> Option<(&mut Project, PathBuf, FileId)> {
         let path = uri.to_file_path().ok()?;
@@ -112,8 +117,7 @@ impl Workspace {
         }
         self.fresh(&root, &|| false);
         let project = self.projects.get_mut(&root)?.project.as_mut()?;
-        let name = path.strip_prefix(&root).ok()?.to_string_lossy().replace('\\', "/");
-        let file = project.file(&name)?;
+        let file = project.file(&name_in(&root, &path)?)?;
         Some((project, root, file))
     }
 
@@ -139,15 +143,15 @@ impl Workspace {
 
     /// The findings about each file of a project, as a client shows them.
     pub(crate) fn findings(&self, root: &Path) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
-        let Some(Open { project: Some(project), .. }) = self.projects.get(root) else { return BTreeMap::new() };
+        let Some(project) = self.loaded(root) else { return BTreeMap::new() };
         let all = project.diagnostics().into_iter();
         all.map(|(file, found)| (root.join(project.name(file)), self.shown(project, root, file, &found))).collect()
     }
 
     /// The findings about one file of a project; nothing when it is none of its files.
     pub(crate) fn findings_of(&self, root: &Path, path: &Path) -> Option<Vec<Diagnostic>> {
-        let project = self.projects.get(root)?.project.as_ref()?;
-        let file = project.file(&path.strip_prefix(root).ok()?.to_string_lossy().replace('\\', "/"))?;
+        let project = self.loaded(root)?;
+        let file = project.file(&name_in(root, path)?)?;
         let found = project.diagnostics().remove(&file).unwrap_or_default();
         Some(self.shown(project, root, file, &found))
     }

@@ -59,9 +59,12 @@ impl Unit {
         }
     }
 
+    /// Every family.
+    pub const ALL: [Self; 5] = [Self::Duration, Self::Bytes, Self::Percent, Self::Cpu, Self::Rate];
+
     /// The family with this type name.
     pub fn from_type_name(name: &str) -> Option<Self> {
-        [Self::Duration, Self::Bytes, Self::Percent, Self::Cpu, Self::Rate].into_iter().find(|unit| unit.type_name() == name)
+        Self::ALL.into_iter().find(|unit| unit.type_name() == name)
     }
 
     /// A literal that shows how the family is written.

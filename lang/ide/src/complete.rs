@@ -51,6 +51,15 @@ pub struct Proposal {
     pub rank: u8,
 }
 
+impl Proposal {
+    /// One that is inserted as it is called, and of which no more is known.
+    fn plain(label: impl Into<String>, kind: ProposalKind, rank: u8) -> Self {
+        let label = label.into();
+        let (detail, about) = (String::new(), String::new());
+        Self { insert: label.clone(), label, kind, detail, about, declared: None, rank }
+    }
+}
+
 /// Proposals, and the bytes that each would replace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
@@ -166,12 +175,10 @@ impl Project {
         if !readable {
             return Vec::new();
         }
-        let modules = &mut self.loaded.program.modules;
-        let Some(there) = modules.iter_mut().flat_map(|module| &mut module.files).find(|known| known.id == file) else { return Vec::new() };
+        let Some(there) = self.loaded.file_mut(file) else { return Vec::new() };
         std::mem::swap(there, &mut parsed);
         let offers = dax_sema::offers(&self.loaded.program, file);
-        let modules = &mut self.loaded.program.modules;
-        if let Some(there) = modules.iter_mut().flat_map(|module| &mut module.files).find(|known| known.id == file) {
+        if let Some(there) = self.loaded.file_mut(file) {
             std::mem::swap(there, &mut parsed);
         }
         offers
@@ -187,13 +194,8 @@ impl Project {
         units
             .enumerate()
             .map(|(at, (unit, suffix))| Proposal {
-                label: format!("{number}{suffix}"),
-                kind: ProposalKind::Unit,
                 detail: unit.type_name().to_owned(),
-                insert: format!("{number}{suffix}"),
-                about: String::new(),
-                declared: None,
-                rank: u8::try_from(at).unwrap_or(9).min(9),
+                ..Proposal::plain(format!("{number}{suffix}"), ProposalKind::Unit, u8::try_from(at).unwrap_or(9).min(9))
             })
             .collect()
     }
@@ -210,26 +212,15 @@ fn sort(all: &mut [Proposal]) {
 
 fn form(word: &Word, rank: u8) -> Proposal {
     Proposal {
-        label: word.word.to_owned(),
-        kind: ProposalKind::Snippet,
         detail: words::plain(word.form).lines().next().unwrap_or_default().trim_end_matches('{').trim_end().to_owned(),
         insert: word.form.to_owned(),
         about: word.about.to_owned(),
-        declared: None,
-        rank,
+        ..Proposal::plain(word.word, ProposalKind::Snippet, rank)
     }
 }
 
 fn keyword(word: &str, rank: u8) -> Proposal {
-    Proposal {
-        label: word.to_owned(),
-        kind: ProposalKind::Keyword,
-        detail: String::new(),
-        insert: word.to_owned(),
-        about: String::new(),
-        declared: None,
-        rank,
-    }
+    Proposal::plain(word, ProposalKind::Keyword, rank)
 }
 
 /// The words of the language that come behind those of an item or of a member of an environment.
@@ -310,5 +301,5 @@ fn proposal(offer: &Offer, context: &Context, text: &str) -> Proposal {
         (_, OfferKind::Function) => 8,
         _ => 6,
     };
-    Proposal { label: name.to_owned(), kind, detail: offer.ty.clone(), insert, about: String::new(), declared: offer.declared, rank }
+    Proposal { detail: offer.ty.clone(), insert, declared: offer.declared, ..Proposal::plain(name, kind, rank) }
 }

@@ -26,3 +26,10 @@ pub(crate) fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default().trim_end();
     line.strip_suffix('{').unwrap_or(line).trim_end().to_owned()
 }
+
+/// Where the blank lines behind a place end: they go with an item that goes.
+pub(crate) fn past_blank_lines(text: &str, end: u32) -> u32 {
+    let rest = text.get(end as usize..).unwrap_or_default();
+    let blank = rest.len() - rest.trim_start_matches(['\n', '\r']).len();
+    end + u32::try_from(blank).unwrap_or(0)
+}

@@ -79,7 +79,6 @@ impl Project {
                 format!("{of}{}", shortened(whole, 6))
             }
             Kind::Param | Kind::Secret => shortened(whole, 6),
-            Kind::Fn => head::first_line(whole),
             _ => head::first_line(whole),
         }
     }
@@ -169,8 +168,7 @@ fn phase(ty: &str) -> Option<&'static str> {
 
 fn unit(number: &str) -> Option<String> {
     let suffix = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '_');
-    let units = [dax_core::Unit::Duration, dax_core::Unit::Bytes, dax_core::Unit::Percent, dax_core::Unit::Cpu, dax_core::Unit::Rate];
-    let unit = units.into_iter().find(|unit| unit.suffixes().any(|known| known == suffix))?;
+    let unit = dax_core::Unit::ALL.into_iter().find(|unit| unit.suffixes().any(|known| known == suffix))?;
     let others: Vec<&str> = unit.suffixes().collect();
     Some(format!("{}\nUnits: {}\n", code(&format!("{number}: {}", unit.type_name())), others.join(", ")))
 }

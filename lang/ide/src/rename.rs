@@ -2,6 +2,7 @@
 
 use crate::bytes::is_word;
 use crate::definitions::{Definition, Kind};
+use crate::head::past_blank_lines;
 use crate::project::Project;
 use dax_core::{FileId, Span};
 
@@ -117,9 +118,7 @@ impl Project {
         let items = files.iter().flat_map(|file| &file.items);
         let same = items.filter(|item| self.loaded.sources.slice(item.span).split_whitespace().collect::<Vec<_>>().join(" ") == line);
         same.map(|item| {
-            let text = self.text(item.span.file);
-            let end = text.get(item.span.end as usize..).map_or(0, |rest| rest.len() - rest.trim_start_matches(['\n', '\r', ' ']).len());
-            let end = item.span.end + u32::try_from(end).unwrap_or(0);
+            let end = past_blank_lines(self.text(item.span.file), item.span.end);
             Edit { span: Span { end, ..item.span }, text: String::new() }
         })
         .collect()

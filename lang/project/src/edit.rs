@@ -19,8 +19,7 @@ impl Loaded {
         if self.diagnostics.iter().any(|found| found.span.file == id && !of_form(found.code.number)) {
             return false;
         }
-        let mut files = self.program.modules.iter_mut().flat_map(|module| &mut module.files);
-        let Some(old) = files.find(|file| file.id == id) else { return false };
+        let Some(old) = self.file_mut(id) else { return false };
         let (new, found) = dax_syntax::parse(id, text);
         if reads(old) != reads(&new) {
             return false;
@@ -31,6 +30,11 @@ impl Loaded {
         self.diagnostics.extend(found);
         self.program.faulty = dax_core::diagnostic::has_errors(&self.diagnostics);
         true
+    }
+
+    /// The parsed file of an id, for whoever puts another in its place.
+    pub fn file_mut(&mut self, id: FileId) -> Option<&mut File> {
+        self.program.modules.iter_mut().flat_map(|module| &mut module.files).find(|file| file.id == id)
     }
 
     /// The parsed file of an id, with the module that it belongs to.

@@ -11,7 +11,7 @@ use dax_syntax::ast::{Expr, ExprKind, Ident, TypeExpr, TypeKind};
 use std::sync::Arc;
 
 /// The kinds of strategies, each a type of `std/strategy`.
-pub(crate) const STRATEGY_KINDS: &[&str] = &["immediate", "rolling", "canary", "blue_green"];
+pub const STRATEGY_KINDS: &[&str] = &["immediate", "rolling", "canary", "blue_green"];
 
 impl<'a> Context<'a> {
     /// The record type that a strategy of this kind fills.

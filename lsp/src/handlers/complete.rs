@@ -66,7 +66,7 @@ pub(crate) fn resolve(workspace: &mut Workspace, item: &Json) -> Json {
     let number = |key: &str| item["data"][key].as_u64().and_then(|number| u32::try_from(number).ok());
     let about = || {
         let span = Span { file: FileId(number("file")?), start: number("start")?, end: number("end")? };
-        let project = workspace.projects.get(Path::new(item["data"]["root"].as_str()?))?.project.as_ref()?;
+        let project = workspace.loaded(Path::new(item["data"]["root"].as_str()?))?;
         project.about(span)
     };
     if let Some(about) = about() {

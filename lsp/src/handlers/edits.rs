@@ -22,7 +22,7 @@ pub(crate) fn prepare(workspace: &mut Workspace, params: &TextDocumentPositionPa
 pub(crate) fn rename(workspace: &mut Workspace, params: &RenameParams) -> Result<Json, Refused> {
     let Some(At { project, root, file, offset, .. }) = workspace.at(&params.text_document_position_params) else { return Ok(Json::Null) };
     let edits = project.rename(file, offset, &params.new_name).map_err(Refused)?;
-    let Some(project) = workspace.projects.get(&root).and_then(|open| open.project.as_ref()) else { return Ok(Json::Null) };
+    let Some(project) = workspace.loaded(&root) else { return Ok(Json::Null) };
     Ok(changes(project, &root, &edits, &[], workspace))
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn actions(workspace: &mut Workspace, params: &CodeActionParams) -> O
     let (from, to) = (offset(params.range.start), offset(params.range.end));
     let (project, root, file) = workspace.project(&params.text_document.uri)?;
     let actions = project.actions(file, from, to);
-    let project = workspace.projects.get(&root)?.project.as_ref()?;
+    let project = workspace.loaded(&root)?;
     let wanted: Option<Vec<String>> =
         params.context.only.as_ref().and_then(|only| serde_json::from_value(serde_json::to_value(only).ok()?).ok());
     let shown = actions.iter().filter_map(|action| {

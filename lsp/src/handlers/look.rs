@@ -50,7 +50,7 @@ pub(crate) fn links(workspace: &mut Workspace, params: &DocumentLinkParams) -> O
     let text = workspace.text(&params.text_document.uri)?;
     let (project, root, file) = workspace.project(&params.text_document.uri)?;
     let links = project.links(file);
-    let project = workspace.projects.get(&root)?.project.as_ref()?;
+    let project = workspace.loaded(&root)?;
     let shown = links.into_iter().filter_map(|(span, link)| {
         let target = match link {
             Link::File(file) => uri_of(project, &root, file, workspace)?,
@@ -83,7 +83,7 @@ pub(crate) fn search(workspace: &mut Workspace, params: &WorkspaceSymbolParams) 
     let mut shown = Vec::new();
     for root in roots {
         workspace.fresh(&root, &|| false);
-        let Some(project) = workspace.projects.get(&root).and_then(|open| open.project.as_ref()) else { continue };
+        let Some(project) = workspace.loaded(&root) else { continue };
         for definition in project.search(&params.query) {
             let Some(place) = location(project, &root, definition.span, workspace) else { continue };
             let container = project.name(definition.span.file);
@@ -136,7 +136,7 @@ fn hierarchy_item(project: &Project, root: &Path, definition: &Definition, works
 pub(crate) fn callable(workspace: &mut Workspace, params: &TextDocumentPositionParams) -> Option<Json> {
     let At { project, root, file, offset, .. } = workspace.at(params)?;
     let definition = project.callable(file, offset)?.clone();
-    let project = workspace.projects.get(&root)?.project.as_ref()?;
+    let project = workspace.loaded(&root)?;
     Some(json!([hierarchy_item(project, &root, &definition, workspace)?]))
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn outgoing(workspace: &mut Workspace, params: &Hierarchy) -> Option<
 fn calls(workspace: &mut Workspace, params: &Hierarchy, end: &str) -> Option<Json> {
     let HierarchyData { root, file, at } = &params.item.data;
     workspace.fresh(root, &|| false);
-    let project = workspace.projects.get(root)?.project.as_ref()?;
+    let project = workspace.loaded(root)?;
     let file = FileId(*file);
     let found = if end == "from" { project.incoming(file, *at) } else { project.outgoing(file, *at) };
     let shown = found.iter().filter_map(|call| {

@@ -9,7 +9,7 @@ use gen_lsp_types::{DocumentHighlight, DocumentHighlightKind, Location, Referenc
 fn places(workspace: &mut Workspace, params: &TextDocumentPositionParams, find: impl Fn(&At<'_>) -> Vec<Span>) -> Option<Vec<Location>> {
     let at = workspace.at(params)?;
     let (spans, root) = (find(&at), at.root);
-    let project = workspace.projects.get(&root)?.project.as_ref()?;
+    let project = workspace.loaded(&root)?;
     Some(spans.into_iter().filter_map(|span| location(project, &root, span, workspace)).collect())
 }
 

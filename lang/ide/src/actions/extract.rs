@@ -2,6 +2,7 @@
 
 use super::{Action, ActionKind, fresh, item_at, with_comments};
 use crate::definitions::Kind;
+use crate::head::past_blank_lines;
 use crate::project::Project;
 use crate::rename::Edit;
 use dax_core::Span;
@@ -13,6 +14,12 @@ impl Project {
         let Some(item) = item_at(self, selection) else { return Vec::new() };
         let all = [self.to_let(item, selection), self.to_strategy(item, selection), self.to_module(item, selection)];
         all.into_iter().flatten().collect()
+    }
+
+    /// Where something goes that is to stand above an item and its comments.
+    fn above(&self, item: &Item) -> Span {
+        let at = with_comments(self.text(item.span.file), item.span.start);
+        Span { start: at, end: at, ..item.span }
     }
 
     /// The selected expression as a `let` above its item.
@@ -46,8 +53,7 @@ impl Project {
             return None;
         }
         let name = fresh(self, selection.file, "value");
-        let above = with_comments(self.text(selection.file), item.span.start);
-        let above = Span { start: above, end: above, ..selection };
+        let above = self.above(item);
         let edits = vec![Edit { span: above, text: format!("let {name} = {trimmed}\n\n") }, Edit { span: wanted, text: name.clone() }];
         Some(Action::new(format!("Extract to `let {name}`"), ActionKind::Extract, edits))
     }
@@ -64,14 +70,13 @@ impl Project {
         })?;
         let [Arg::Expr(service), _, Arg::Expr(strategy)] = rollout.args.as_slice() else { return None };
         let ExprKind::Name(kind) = &strategy.kind else { return None };
-        if !["immediate", "rolling", "canary", "blue_green"].contains(&kind.as_str()) {
+        if !dax_sema::STRATEGY_KINDS.contains(&kind.as_str()) {
             return None;
         }
         let of = self.loaded.sources.slice(service.span);
         let of: String = of.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let name = fresh(self, selection.file, &format!("{}_{kind}", of.trim_matches('_')));
-        let above = with_comments(self.text(selection.file), item.span.start);
-        let above = Span { start: above, end: above, ..selection };
+        let above = self.above(item);
         let body = if kind == "canary" { "  step 10% hold 1m\n" } else { "" };
         let edits = vec![
             Edit { span: above, text: format!("strategy {name}: {kind} {{\n{body}}}\n\n") },
@@ -120,9 +125,7 @@ impl Project {
         let start = with_comments(self.text(selection.file), item.span.start);
         let moved = self.loaded.sources.slice(Span { start, ..item.span });
         let head = if imports.is_empty() { String::new() } else { format!("{}\n\n", imports.join("\n")) };
-        let text = self.text(selection.file);
-        let gap = text[item.span.end as usize..].len() - text[item.span.end as usize..].trim_start_matches(['\n', '\r']).len();
-        let gone = Span { start, end: item.span.end + u32::try_from(gap).ok()?, ..item.span };
+        let gone = Span { start, end: past_blank_lines(self.text(selection.file), item.span.end), ..item.span };
         // What runs already keeps its past under the new address.
         let (module, _) = self.loaded.file(selection.file)?;
         let runs = definition.kind == Kind::Service && dax_sema::bindings(&self.loaded.program, module).contains_key(&definition.name);

@@ -2,6 +2,7 @@
 
 use super::{Action, ActionKind};
 use crate::definitions::{Definition, Kind};
+use crate::head::past_blank_lines;
 use crate::project::Project;
 use crate::rename::Edit;
 use dax_core::{FileId, Span};
@@ -35,11 +36,7 @@ impl Project {
         if new == between {
             return None;
         }
-        let mut end = whole.end;
-        if new.is_empty() {
-            let rest = &text[end as usize..];
-            end += u32::try_from(rest.len() - rest.trim_start_matches(['\n', '\r']).len()).ok()?;
-        }
+        let end = if new.is_empty() { past_blank_lines(text, whole.end) } else { whole.end };
         Some(Action::new("Organise imports", ActionKind::Imports, vec![Edit { span: Span { end, ..whole }, text: new }]))
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Action, ActionKind, with_comments};
 use crate::definitions::Kind;
+use crate::head::past_blank_lines;
 use crate::project::Project;
 use crate::rename::Edit;
 use dax_core::Span;
@@ -30,13 +31,9 @@ impl Project {
         }
         let mut edits: Vec<Edit> = places.into_iter().map(|span| Edit { span, text: value.clone() }).collect();
         let text = self.text(definition.span.file);
-        let end = definition.whole.end as usize;
-        let gap = text[end..].len() - text[end..].trim_start_matches(['\n', '\r']).len();
-        let start = with_comments(text, definition.whole.start);
-        edits.push(Edit {
-            span: Span { start, end: definition.whole.end + u32::try_from(gap).ok()?, ..definition.whole },
-            text: String::new(),
-        });
+        let whole = definition.whole;
+        let gone = Span { start: with_comments(text, whole.start), end: past_blank_lines(text, whole.end), ..whole };
+        edits.push(Edit { span: gone, text: String::new() });
         Some(Action::new(format!("Inline `{}`", definition.name), ActionKind::Inline, edits))
     }
 }

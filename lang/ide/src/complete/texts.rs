@@ -102,15 +102,7 @@ impl Project {
         let folders = self.nearby.modules.iter().cloned();
         let near: BTreeSet<String> =
             modules.chain(folders).filter(|path| path != own && !path.is_empty()).map(|path| relative(own, &path)).collect();
-        let path = |path: String, rank| Proposal {
-            label: path.clone(),
-            kind: ProposalKind::Module,
-            detail: String::new(),
-            insert: path,
-            about: String::new(),
-            declared: None,
-            rank,
-        };
+        let path = |path: String, rank| Proposal::plain(path, ProposalKind::Module, rank);
         near.into_iter().map(|one| path(one, 0)).chain(packages.map(|one| path(one, 1))).chain(std.map(|one| path(one, 2))).collect()
     }
 
@@ -118,15 +110,7 @@ impl Project {
     fn data_paths(&self, file: FileId) -> Vec<Proposal> {
         let own = self.name(file).rsplit_once('/').map_or("", |(folder, _)| folder);
         let below = self.nearby.data.iter().map(|path| relative(own, path));
-        let path = |path: String| Proposal {
-            label: path.trim_start_matches("./").to_owned(),
-            kind: ProposalKind::File,
-            detail: String::new(),
-            insert: path.trim_start_matches("./").to_owned(),
-            about: String::new(),
-            declared: None,
-            rank: 0,
-        };
+        let path = |path: String| Proposal::plain(path.trim_start_matches("./"), ProposalKind::File, 0);
         below.map(path).collect()
     }
 
@@ -144,15 +128,7 @@ impl Project {
                 }
             });
         }
-        let one = |label: &str, kind, detail: &str, rank| Proposal {
-            label: label.to_owned(),
-            kind,
-            detail: detail.to_owned(),
-            insert: label.to_owned(),
-            about: String::new(),
-            declared: None,
-            rank,
-        };
+        let one = |label: &str, kind, detail: &str, rank| Proposal { detail: detail.to_owned(), ..Proposal::plain(label, kind, rank) };
         let metrics = names.iter().map(|(name, count)| one(name, ProposalKind::Metric, &format!("in {count} queries"), 0));
         let variables = VARIABLES.iter().map(|(name, about)| one(name, ProposalKind::Value, about, 1));
         let functions = FUNCTIONS.iter().map(|name| one(name, ProposalKind::Function, "PromQL", 2));
@@ -190,13 +166,8 @@ impl Project {
             }
         }
         let one = |(key, name): (String, String)| Proposal {
-            label: key.clone(),
-            kind: ProposalKind::Constant,
             detail: format!("as of `{name}`"),
-            insert: key,
-            about: String::new(),
-            declared: None,
-            rank: 0,
+            ..Proposal::plain(key, ProposalKind::Constant, 0)
         };
         keys.into_iter().map(one).collect()
     }
