@@ -72,12 +72,10 @@ fn item_at(project: &Project, place: Span) -> Option<&dax_syntax::ast::Item> {
 
 /// A name that nothing of a module has yet.
 fn fresh(project: &Project, file: FileId, wanted: &str) -> String {
-    let module = project.loaded.file(file).map(|(module, _)| module);
+    let module = project.known.get(&file).map(|known| known.module);
     let taken = |name: &str| {
-        project.known.iter().any(|(other, known)| {
-            project.loaded.file(*other).map(|(module, _)| module) == module
-                && known.definitions.iter().any(|definition| definition.name == name)
-        })
+        let own = project.known.values().filter(|known| Some(known.module) == module);
+        own.flat_map(|known| &known.definitions).any(|definition| definition.name == name)
     };
     let numbered = (2..).map(|number| format!("{wanted}_{number}"));
     std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()

@@ -110,10 +110,10 @@ impl Project {
 
     /// A type by its name, first as a file sees it.
     fn type_named(&self, file: FileId, name: &str) -> Option<&Definition> {
-        let own = self.loaded.file(file).map(|(module, _)| module);
-        let all = self.known.iter().flat_map(|(file, known)| known.definitions.iter().map(move |definition| (*file, definition)));
+        let own = self.known.get(&file).map(|known| known.module);
+        let all = self.known.values().flat_map(|known| known.definitions.iter().map(move |definition| (known.module, definition)));
         let named = all.filter(|(_, definition)| definition.kind == Kind::Type && definition.name == name);
-        named.min_by_key(|(file, _)| self.loaded.file(*file).map(|(module, _)| module) != own).map(|(_, definition)| definition)
+        named.min_by_key(|(module, _)| Some(*module) != own).map(|(_, definition)| definition)
     }
 
     /// Every place that names what stands at a byte, by file and place.

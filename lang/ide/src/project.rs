@@ -7,7 +7,7 @@ use crate::definitions::{Definition, Key, definitions};
 use crate::interface::interface;
 use dax_core::{Diagnostic, FileId, Span};
 use dax_project::{FileSystem, Loaded, Missing, Params, ProjectError};
-use dax_sema::Typed;
+use dax_sema::{ModuleId, Typed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name in a file and what it means.
@@ -21,6 +21,8 @@ pub(crate) struct Meant {
 /// What is known of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// The module that it belongs to.
+    pub(crate) module: ModuleId,
     interface: Option<Key>,
     pub(crate) definitions: Vec<Definition>,
     /// By place.
@@ -113,6 +115,7 @@ impl Project {
         let definitions = definitions(&self.loaded.program.modules[module.0].path, ast);
         let interface = interface(ast, self.loaded.sources.text(file));
         let known = self.known.entry(file).or_default();
+        known.module = module;
         known.definitions = definitions;
         known.interface = Some(interface);
     }
@@ -207,7 +210,7 @@ impl Project {
 
     /// Whether a file belongs to the standard library, whose text stands nowhere on disk.
     pub fn is_std(&self, file: FileId) -> bool {
-        self.loaded.file(file).is_some_and(|(module, _)| self.loaded.program.is_std(module))
+        self.known.get(&file).is_some_and(|known| self.loaded.program.is_std(known.module))
     }
 
     /// Everything that is known to be wrong, by file and in the order of the texts.

@@ -76,10 +76,10 @@ impl Project {
 
     /// What has a name already that something wants to have.
     fn taken(&self, definition: &Definition, name: &str) -> Option<&Definition> {
-        let module = self.loaded.file(definition.span.file)?.0;
+        let module = self.known.get(&definition.span.file)?.module;
         let types = definition.kind == Kind::Type;
         let inner = matches!(definition.kind, Kind::Field | Kind::Parameter);
-        self.known.iter().filter(|(file, _)| self.loaded.file(**file).is_some_and(|(of, _)| of == module)).find_map(|(_, known)| {
+        self.known.values().filter(|known| known.module == module).find_map(|known| {
             known.definitions.iter().find(|other| {
                 let same_space = if inner {
                     other.kind == definition.kind && other.of == definition.of

@@ -33,11 +33,10 @@ impl Project {
             Some(alias) => self.imported(module, alias) == Some(of),
             None => of == module || program.prelude.contains(&of),
         };
-        let found = self.known.iter().flat_map(|(file, known)| known.definitions.iter().map(move |definition| (*file, definition)));
-        let named = found.filter(|(file, definition)| {
-            definition.kind == Kind::Fn && definition.name == name && self.loaded.file(*file).is_some_and(|(of, _)| wanted(of))
-        });
-        let (_, function) = named.min_by_key(|(file, _)| self.loaded.file(*file).is_some_and(|(of, _)| of != module))?;
+        let reached = self.known.values().filter(|known| wanted(known.module));
+        let found = reached.flat_map(|known| known.definitions.iter().map(move |definition| (known.module, definition)));
+        let named = found.filter(|(_, definition)| definition.kind == Kind::Fn && definition.name == name);
+        let (_, function) = named.min_by_key(|(of, _)| *of != module)?;
         let head = self.loaded.sources.slice(function.whole).trim_start_matches("fn").trim_start();
         let label = crate::head::until_default(head).split_whitespace().collect::<Vec<_>>().join(" ");
         let parameters = parameters(&label);

@@ -12,9 +12,8 @@ const MOST: usize = 256;
 impl Project {
     /// What the project declares whose name has the letters of a query in their order, the nearest first.
     pub fn search(&self, query: &str) -> Vec<&Definition> {
-        let own = |file: FileId| self.loaded.file(file).is_some_and(|(module, _)| self.loaded.program.is_own(module));
-        let files = self.known.iter().filter(|(file, _)| own(**file));
-        let all = files.flat_map(|(_, known)| &known.definitions);
+        let files = self.known.values().filter(|known| self.loaded.program.is_own(known.module));
+        let all = files.flat_map(|known| &known.definitions);
         let all = all.filter(|definition| !matches!(definition.kind, Kind::Parameter | Kind::Field | Kind::Import));
         let mut found: Vec<(u8, &Definition)> =
             all.filter_map(|definition| Some((nearness(query, &definition.name)?, definition))).collect();

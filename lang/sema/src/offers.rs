@@ -4,9 +4,15 @@
 //! would fit: the fields of the record, the members of the value, the names in reach with their types.
 
 use dax_core::{Name, Span};
+use dax_syntax::ast::{Expr, ExprKind};
 
 /// The name that stands where something is about to be written.
 pub const CURSOR: &str = "here_stands_the_cursor";
+
+/// Whether an expression is that name.
+pub(crate) fn is_cursor(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Name(name) if name == CURSOR)
+}
 
 /// What is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, ProviderItem, Secret, Symbol};
-use crate::offers::CURSOR;
+use crate::offers::{CURSOR, is_cursor};
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Record, Type};
 use dax_core::{Diagnostic, Name, Value, suggest};
@@ -159,7 +159,7 @@ impl<'a> Context<'a> {
         if let Some(ty) = secret.ty {
             self.resolve(module, ty, true);
         }
-        if matches!(&secret.source.kind, ExprKind::Name(name) if name == CURSOR) {
+        if is_cursor(secret.source) {
             return self.offer_sources(module);
         }
         if self.secret_source(module, secret, true).is_none() && !self.secret_reported(module, secret) {

@@ -4,7 +4,7 @@ use super::{Place, Scope};
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
-use crate::offers::CURSOR;
+use crate::offers::{CURSOR, is_cursor};
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Phase, RefKind, Type, Vars, infer_vars};
 use dax_core::{Diagnostic, Name, Span, suggest};
@@ -344,8 +344,7 @@ impl<'a> Context<'a> {
         span: Span,
         scope: &mut Scope<'a>,
     ) -> Type<'a> {
-        if args.iter().any(|(named, arg)| named.is_none() && matches!(&arg.kind, ExprKind::Name(name) if name == CURSOR)) {
-            let before = args.iter().position(|(_, arg)| matches!(&arg.kind, ExprKind::Name(name) if name == CURSOR)).unwrap_or(0);
+        if let Some(before) = args.iter().position(|(named, arg)| named.is_none() && is_cursor(arg)) {
             let taken: Vec<&Name> = item.params.iter().take(before).map(|(param, _)| &param.name).collect();
             let named = |name: &Name| args.iter().any(|(given, _)| given.as_ref().is_some_and(|given| given.name == *name));
             self.offer_parameters(module, item, &|name| taken.contains(&name) || named(name));

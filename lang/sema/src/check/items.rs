@@ -5,7 +5,7 @@ use crate::block::{self, Assignment, Filling, Join, field_of};
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
-use crate::offers::{CURSOR, OfferKind};
+use crate::offers::{CURSOR, OfferKind, is_cursor};
 use crate::program::ModuleId;
 use crate::ty::{Phase, Type};
 use dax_core::{Diagnostic, FileId, Name, Span, Value};
@@ -311,7 +311,7 @@ fn mentioned<'e>(expr: &'e Expr, params: &[&Name]) -> Vec<&'e Name> {
 fn is_argument_to_come(assignment: &Assignment<'_>) -> bool {
     match &assignment.filling {
         Filling::Word(word, _) => *word == CURSOR,
-        Filling::Expr(Expr { kind: ExprKind::Name(name), .. }) => name == CURSOR && assignment.is_unnamed(),
+        Filling::Expr(expr) => is_cursor(expr) && assignment.is_unnamed(),
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use super::{Scope, check_items, check_wholes};
 use crate::context::Context;
 use crate::names::Symbol;
-use crate::offers::{CURSOR, Offer, OfferKind};
+use crate::offers::{CURSOR, Offer, OfferKind, is_cursor};
 use crate::program::{ModuleId, Program};
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::{Record, RefKind, Type};
@@ -39,14 +39,6 @@ pub fn offers(program: &Program, file: FileId) -> Vec<Offer> {
     let mut seen = std::collections::HashSet::new();
     all.retain(|offer| seen.insert((offer.name.clone(), offer.kind)));
     all
-}
-
-/// Whether an expression is the name, or a text that is to be written.
-fn is_cursor(expr: &Expr) -> bool {
-    match &expr.kind {
-        ExprKind::Name(name) | ExprKind::Literal(Value::Str(name)) => name == CURSOR,
-        _ => false,
-    }
 }
 
 /// Whether a field's value can be written as a command.
@@ -88,10 +80,11 @@ impl<'a> Context<'a> {
 
     /// Offers what may be a value where `want` is wanted, if this is the place; gives whether it is.
     pub(crate) fn offer_value(&self, expr: &Expr, want: Option<&Type<'a>>, scope: &Scope<'a>) -> bool {
-        if self.offers.is_none() || !is_cursor(expr) {
+        // A text is about to be written where the name stands in quotes.
+        let in_text = matches!(&expr.kind, ExprKind::Literal(Value::Str(text)) if text == CURSOR);
+        if self.offers.is_none() || !(in_text || is_cursor(expr)) {
             return false;
         }
-        let in_text = matches!(expr.kind, ExprKind::Literal(_));
         if let Some(want) = want {
             self.offer_constants(want, OfferKind::Literal);
         }

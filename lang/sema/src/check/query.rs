@@ -4,7 +4,7 @@ use super::Scope;
 use crate::codes;
 use crate::context::Context;
 use crate::names::Symbol;
-use crate::offers::{CURSOR, OfferKind};
+use crate::offers::{CURSOR, OfferKind, is_cursor};
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, suggest};
 use dax_syntax::ast::{BinaryOp, Expr, ExprKind, TypeExpr, UnaryOp};
@@ -16,7 +16,7 @@ impl<'a> Context<'a> {
         if matches!(expr.kind, ExprKind::Broken) {
             return;
         }
-        if matches!(&expr.kind, ExprKind::Name(name) if name == CURSOR) {
+        if is_cursor(expr) {
             return self.offer_queries(scope.module);
         }
         let ExprKind::Tagged(tag, text) = &expr.kind else {
