@@ -53,6 +53,13 @@ pub struct Environment {
     pub removed: Vec<Removed>,
 }
 
+impl Environment {
+    /// The name that the program declares it by: `preview` for `preview[12]`.
+    pub fn declared_as(&self) -> &str {
+        self.name.split('[').next().unwrap_or_default()
+    }
+}
+
 /// `window ["mon"] from "09:00" to "17:00" zone "Europe/Vienna"`.
 #[derive(Clone, Debug)]
 pub struct Window {

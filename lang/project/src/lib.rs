@@ -129,6 +129,11 @@ impl Loaded {
         dax_sema::environment_names(&self.program)
     }
 
+    /// The names of the environments that it declares, with whether there is one for each key.
+    pub fn environments(&self) -> Vec<(Name, bool)> {
+        dax_sema::environments(&self.program)
+    }
+
     /// What was offered for a field of a service, for `dax why`.
     pub fn contributions(&self, params: &Params, environment: &str, service: &str, path: &[Name]) -> Vec<Contribution> {
         dax_sema::contributions(&self.program, params, environment, service, path)

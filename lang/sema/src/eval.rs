@@ -68,10 +68,13 @@ pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn Fn
             }
         }
     }
-    let wanted = |name: &Name| params.only.as_ref().is_none_or(|only| only == name);
-    for block in lower::environments(context).filter(|block| wanted(&block.name.name)) {
+    let names: Vec<Name> = match &params.only {
+        Some(only) => vec![only.clone()],
+        None => lower::environments(context).map(|block| block.name.name.clone()).collect(),
+    };
+    for (name, (block, key)) in names.iter().filter_map(|name| Some((name, lower::environment_named(context, name)?))) {
         let setup = layers::Setup::of(context, block);
-        let evaluator = Evaluator::new(context, params, Some(&setup));
+        let evaluator = Evaluator::new(context, params, Some(&setup)).of(name, block, key);
         take(evaluator.environment(block));
     }
     given
@@ -79,11 +82,11 @@ pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn Fn
 
 /// Every value that was offered to a service of an environment.
 pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, service: &str) -> Vec<layers::Offer> {
-    let Some(block) = lower::environments(context).find(|block| block.name.name == environment) else {
+    let Some((block, key)) = lower::environment_named(context, environment) else {
         return Vec::new();
     };
     let setup = layers::Setup::of(context, block);
-    let mut evaluator = Evaluator::new(context, params, Some(&setup));
+    let mut evaluator = Evaluator::new(context, params, Some(&setup)).of(environment, block, key);
     evaluator.trace = Some((service.into(), RefCell::default()));
     evaluator.environment(block);
     evaluator.trace.map(|(_, offers)| offers.into_inner()).unwrap_or_default()
@@ -93,8 +96,10 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
 pub(crate) fn effective(context: &Context<'_>, params: &Params, addresses: &[Name]) -> Vec<Vec<(Name, Node)>> {
     let mut all: Vec<Vec<(Name, Node)>> = vec![Vec::new(); addresses.len()];
     for block in lower::environments(context) {
+        let name = &block.name.name;
+        let Some((_, key)) = lower::environment_named(context, name) else { continue };
         let setup = layers::Setup::of_values(context, block);
-        let evaluator = Evaluator::new(context, params, Some(&setup));
+        let evaluator = Evaluator::new(context, params, Some(&setup)).of(name, block, key);
         for (address, values) in addresses.iter().zip(&mut all) {
             if context.binds(block, address)
                 && let Ok(node) = evaluator.service(address, block.span)
@@ -108,8 +113,8 @@ pub(crate) fn effective(context: &Context<'_>, params: &Params, addresses: &[Nam
 
 /// The services that may not be destroyed in an environment.
 pub(crate) fn protected(context: &Context<'_>, environment: &str) -> Vec<Name> {
-    let block = lower::environments(context).find(|block| block.name.name == environment);
-    block.map(|block| layers::Setup::of(context, block).protected).unwrap_or_default()
+    let block = lower::environment_named(context, environment);
+    block.map(|(block, _)| layers::Setup::of(context, block).protected).unwrap_or_default()
 }
 
 /// Holds a constant against the conditions of a type.
@@ -129,9 +134,12 @@ pub(crate) fn evaluate<'a>(
     environment: Option<&str>,
     expr: &'a dax_syntax::ast::Expr,
 ) -> Option<Node> {
-    let block = environment.and_then(|name| lower::environments(context).find(|block| block.name.name == name));
-    let setup = block.map(|block| layers::Setup::of(context, block));
-    let evaluator = Evaluator::new(context, params, setup.as_ref());
+    let found = environment.and_then(|name| Some((name, lower::environment_named(context, name)?)));
+    let setup = found.as_ref().map(|(_, (block, _))| layers::Setup::of(context, block));
+    let mut evaluator = Evaluator::new(context, params, setup.as_ref());
+    if let Some((name, (block, key))) = found {
+        evaluator = evaluator.of(name, block, key);
+    }
     evaluator.eval(expr, &mut Scope::of(context.program.root)).ok()
 }
 
@@ -162,6 +170,10 @@ pub(crate) struct Evaluator<'c, 'a> {
     planner: Option<Planner<'c>>,
     /// The time that policies of such a plan see.
     now: Name,
+    /// What the environment is called: `preview[12]`.
+    instance: Option<Name>,
+    /// The name of its key, with its value.
+    key: Option<(Name, Rc<Node>)>,
 }
 
 /// Names bound inside functions, comprehensions and conditions.
@@ -196,7 +208,17 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             trace: None,
             planner: None,
             now: Name::default(),
+            instance: None,
+            key: None,
         }
+    }
+
+    /// The evaluation of this very environment.
+    fn of(mut self, name: &str, block: &crate::names::Block<'a>, key: Option<Name>) -> Self {
+        self.instance = Some(name.into());
+        self.key =
+            block.keyed.as_ref().zip(key).map(|(ident, key)| (ident.name.clone(), Rc::new(Node::leaf(Value::Str(key), plain(ident.span)))));
+        self
     }
 
     fn fail<T>(&self, code: Code, span: Span, detail: impl Into<String>) -> Eval<T> {

@@ -175,6 +175,17 @@ pub fn environment_names(program: &Program) -> Vec<Name> {
     values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Environment(_))).map(|(name, _)| name.clone()).collect()
 }
 
+/// The names of the environments that the project declares, with whether there is one for each key.
+pub fn environments(program: &Program) -> Vec<(Name, bool)> {
+    let context = context::Context::new(program);
+    let values = &context.names.module(program.root).values;
+    let declared = values.iter().filter_map(|(name, (symbol, _))| match symbol {
+        names::Symbol::Environment(block) => Some((name.clone(), block.keyed.is_some())),
+        _ => None,
+    });
+    declared.collect()
+}
+
 /// What the policies of a phase (`check`, `plan` or `apply`) say of an environment.
 pub fn judge(program: &Program, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: Option<&Facts>) -> Vec<Diagnostic> {
     let context = context::Context::new(program);

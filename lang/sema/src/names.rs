@@ -32,6 +32,8 @@ pub(crate) struct Block<'a> {
     pub(crate) external: bool,
     /// For an environment: what it builds upon.
     pub(crate) extends: Option<Ident>,
+    /// For an environment: the name of its key, where there is one for each.
+    pub(crate) keyed: Option<Ident>,
 }
 
 /// `patch module.service { … }`.
@@ -294,13 +296,23 @@ impl<'a> Adder<'_, 'a> {
                 };
                 self.block(command, Some(name), ty, |block| Symbol::Service(Block { resource: Some(of), ..block }));
             }
-            ("environment", [name]) if command.body.is_some() => self.block(command, Some(name), None, Symbol::Environment),
-            ("environment", [name, extends, base]) if command.body.is_some() && is_word(extends, "extends") => {
-                let base = name_arg(Some(base)).map(|(name, span)| Ident { name: name.clone(), span });
-                if base.is_none() {
+            ("environment", [name, rest @ ..]) if command.body.is_some() => {
+                let ident = |arg| name_arg(Some(arg)).map(|(name, span)| Ident { name: name.clone(), span });
+                let (keyed, rest) = match rest {
+                    [word, key, rest @ ..] if is_word(word, "keyed") => (Some(ident(key)), rest),
+                    rest => (None, rest),
+                };
+                let extends = match rest {
+                    [] => None,
+                    [word, base] if is_word(word, "extends") => Some(ident(base)),
+                    _ => Some(None),
+                };
+                // What stands there and is no name.
+                if matches!(keyed, Some(None)) || matches!(extends, Some(None)) {
                     return self.unknown_item(word, command.word.span);
                 }
-                self.block(command, Some(name), None, |block| Symbol::Environment(Block { extends: base, ..block }));
+                let (keyed, extends) = (keyed.flatten(), extends.flatten());
+                self.block(command, Some(name), None, |block| Symbol::Environment(Block { extends, keyed, ..block }));
             }
             ("strategy", [name, Arg::Type(ty)]) => self.block(command, Some(name), Some(ty), Symbol::Strategy),
             ("provider", [Arg::Expr(target), rest @ ..]) => self.provider(command, target, rest),
@@ -343,7 +355,10 @@ impl<'a> Adder<'_, 'a> {
         let name = Ident { name: name.clone(), span };
         let head = command.word.span.to(span);
         let body = command.body.as_deref().unwrap_or(&[]);
-        self.value(&name, make(Block { name: name.clone(), ty, body, span: head, resource: None, external: false, extends: None }));
+        self.value(
+            &name,
+            make(Block { name: name.clone(), ty, body, span: head, resource: None, external: false, extends: None, keyed: None }),
+        );
     }
 
     fn provider(&mut self, command: &'a Command, target: &'a Expr, rest: &'a [Arg]) {
@@ -429,6 +444,6 @@ fn form(word: &str) -> &'static str {
         "policy" => "write `policy name on check { … }`, `on plan of environment.name { … }` or `on apply { … }`",
         "test" => "write `test \"what holds\" { assert … }`",
         "strategy" => "write `strategy name: canary { … }`",
-        _ => "write `environment name { … }` or `environment name extends other { … }`",
+        _ => "write `environment name { … }`, `environment name extends other { … }` or `environment name keyed key { … }`",
     }
 }

@@ -21,17 +21,29 @@ impl<'a> Context<'a> {
         if let Some(base) = &block.extends {
             self.check_extends(module, block, base);
         }
+        let key = block.keyed.as_ref().map(|key| self.declares(key, Type::String));
+        if let Some(key) = &block.keyed
+            && self.names.value(module, &key.name).is_some()
+        {
+            let detail = format!("`{}` is declared already, and would mean two things in this environment", key.name);
+            self.report(Diagnostic::new(codes::DUPLICATE, key.span, detail).related(self.names.declared(module, &key.name), "here"));
+        }
+        let scope = || {
+            let mut scope = Scope::of(module);
+            scope.locals.extend(key.clone());
+            scope
+        };
         for member in block.body {
             match self.clause(member) {
                 None => self.wrong_clause(member),
                 Some(Clause::Bind { services, provider, keyed, body }) => {
                     self.check_service_names(&services);
                     self.check_places(module, &services, provider);
-                    self.check_bind(module, provider, keyed.as_ref(), body);
+                    self.check_bind(scope(), provider, keyed.as_ref(), body);
                 }
                 Some(Clause::Set { service, body }) => {
                     self.check_service_names(std::slice::from_ref(&service));
-                    self.check_body(body, &self.service_type(&service.0), module);
+                    self.check_body_in(body, &self.service_type(&service.0), &mut scope());
                 }
                 Some(Clause::Rollout { services, strategy }) => {
                     self.check_service_names(&services);
@@ -44,8 +56,8 @@ impl<'a> Context<'a> {
                 Some(Clause::Approve { count, of, .. }) => {
                     let at_least_one = Type::Range(Arc::new(Type::Int), Value::Int(1), Value::Int(100));
                     let fixed = |ty| Type::Phase(Phase::Static, Arc::new(ty));
-                    self.check_expr(count, &fixed(at_least_one), &mut Scope::of(module));
-                    self.check_expr(of, &fixed(Type::List(Arc::new(Type::String))), &mut Scope::of(module));
+                    self.check_expr(count, &fixed(at_least_one), &mut scope());
+                    self.check_expr(of, &fixed(Type::List(Arc::new(Type::String))), &mut scope());
                 }
                 Some(Clause::Protect { services }) => self.check_service_names(&services),
                 Some(Clause::Release { services, .. }) => self.check_service_names(&services),
@@ -53,11 +65,11 @@ impl<'a> Context<'a> {
                     let base = name.split_once('[').map_or(name.as_str(), |(base, _)| base);
                     self.check_service_names(&[(base.into(), span)]);
                     if let Some(from) = from {
-                        self.check_expr(from, &Type::Phase(Phase::Static, Arc::new(Type::String)), &mut Scope::of(module));
+                        self.check_expr(from, &Type::Phase(Phase::Static, Arc::new(Type::String)), &mut scope());
                     }
                 }
                 Some(Clause::Setting(member)) => {
-                    self.check_body(std::slice::from_ref(member), &self.prelude_type("Environment"), module);
+                    self.check_body_in(std::slice::from_ref(member), &self.prelude_type("Environment"), &mut scope());
                 }
             }
         }
@@ -88,8 +100,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn check_bind(&self, module: ModuleId, provider: &'a Expr, keyed: Option<&Ident>, body: &'a [Member]) {
-        let mut scope = Scope::of(module);
+    fn check_bind(&self, mut scope: Scope<'a>, provider: &'a Expr, keyed: Option<&Ident>, body: &'a [Member]) {
+        let module = scope.module;
         let reference = Type::Ref(RefKind::Provider);
         let item = self.provider_named(module, provider);
         if let (Some(item), ExprKind::Get(alias, kind)) = (item, &provider.kind) {

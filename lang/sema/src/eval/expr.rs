@@ -80,7 +80,11 @@ impl<'a> Evaluator<'_, 'a> {
         match &expr.kind {
             ExprKind::Name(name) => match scope.local(name) {
                 Some(node) => Ok(node.clone()),
-                None => self.symbol(scope.module, name, expr.span),
+                None => match &self.key {
+                    // No item of the project has this name: the checker has seen to that.
+                    Some((key, node)) if key == name && scope.module == self.context.program.root => Ok(node.clone()),
+                    _ => self.symbol(scope.module, name, expr.span),
+                },
             },
             _ => self.eval(expr, scope).map(Rc::new),
         }

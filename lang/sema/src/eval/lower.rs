@@ -25,6 +25,28 @@ pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<It
     })
 }
 
+/// The environment of a name, `production` or `preview[12]`, with its key.
+///
+/// One that is keyed and named without a key is looked at with the key `0`, as a sample of all of them.
+pub(super) fn environment_named<'c, 'a>(context: &'c Context<'a>, name: &str) -> Option<(&'c Block<'a>, Option<Name>)> {
+    let (base, key) = match name.split_once('[') {
+        None => (name, None),
+        Some((base, key)) => (base, Some(key.strip_suffix(']')?)),
+    };
+    let block = environments(context).find(|block| block.name.name == base)?;
+    let good =
+        |key: &str| !key.is_empty() && key.len() <= 63 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    match (&block.keyed, key) {
+        (None, None) => Some((block, None)),
+        (Some(_), None) => Some((block, Some(Name::new_static(SAMPLE)))),
+        (Some(_), Some(key)) if good(key) => Some((block, Some(key.into()))),
+        _ => None,
+    }
+}
+
+/// The key that stands for all of them.
+const SAMPLE: &str = "0";
+
 /// Names in scope beside those of the module.
 type Locals = [(Name, Rc<Node>)];
 
@@ -61,7 +83,7 @@ fn name_resources(environment: &mut Environment) {
 impl<'a> Evaluator<'_, 'a> {
     pub(super) fn environment(&self, block: &Block<'a>) -> Environment {
         let mut environment = Environment {
-            name: block.name.name.clone(),
+            name: self.instance.clone().unwrap_or_else(|| block.name.name.clone()),
             span: block.span,
             services: IndexMap::new(),
             after: self.after(block),

@@ -28,7 +28,7 @@ pub fn judge(context: &Context<'_>, params: &Params, environment: &Environment, 
     let wanted = |policy: &&PolicyItem<'_>| {
         let mut named = policy_environments(policy.of).peekable();
         let all = named.peek().is_none();
-        policy.on.name == phase && (all || named.any(|one| environment_of(one) == Some(&environment.name)))
+        policy.on.name == phase && (all || named.any(|one| environment_of(one).is_some_and(|name| name == environment.declared_as())))
     };
     let mut modules: Vec<ModuleId> = (0..context.program.modules.len()).map(ModuleId).collect();
     modules.retain(|module| context.names.module(*module).policies.iter().any(|policy| wanted(&policy)));
