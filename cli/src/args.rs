@@ -1,5 +1,9 @@
 //! Arguments of the command line.
 
+mod ci;
+
+pub(crate) use ci::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -97,6 +101,10 @@ pub(crate) enum Command {
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
     Affected(AffectedArgs),
+    /// In a pipeline: plan what the change touches, and say so where it is reviewed.
+    Ci(CiArgs),
+    /// Get a token for a place of reviews by a browser.
+    Login(LoginArgs),
     /// A small HTTP service to try dax with.
     #[command(disable_version_flag = true)]
     DemoService(DemoArgs),
@@ -137,7 +145,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// A duration as the language writes it: `30s`, `5m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| "write a duration such as 30s")?;

@@ -9,6 +9,7 @@ pub(crate) mod apply;
 pub(crate) mod approve;
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod ci;
 #[cfg(feature = "local")]
 pub(crate) mod demo_service;
 pub(crate) mod destroy;
@@ -26,6 +27,7 @@ pub(crate) mod import;
 pub(crate) mod import_schema;
 pub(crate) mod init;
 pub(crate) mod lint;
+pub(crate) mod login;
 pub(crate) mod lsp;
 pub(crate) mod pause;
 pub(crate) mod pin;
@@ -199,6 +201,7 @@ pub(crate) fn show_and_apply(
         name: args.point.as_deref().map(Into::into),
         lock_timeout: args.lock_timeout,
         again,
+        promoted: None,
     };
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| engine.apply(request, interrupts, watch))
 }
@@ -229,9 +232,20 @@ pub(crate) fn carry_out(
     events: Option<&Path>,
     run: impl FnOnce(&mut Interrupts, Watch<'_>) -> Result<Finished, EngineError>,
 ) -> Result<Exit, CliError> {
+    let finished = perform(out, events, run)?;
+    Ok(Exit::of(&finished.outcome))
+}
+
+/// The same for whoever wants to know more than how it ended.
+pub(crate) fn perform(
+    out: &mut Printer,
+    events: Option<&Path>,
+    run: impl FnOnce(&mut Interrupts, Watch<'_>) -> Result<Finished, EngineError>,
+) -> Result<Finished, EngineError> {
     let mut display = Display::new(out.quiet);
     let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
-    let mut file = events.map(open).transpose()?;
+    let wrong = |source| EngineError::File { path: events.map_or_else(String::new, |path| path.display().to_string()), source };
+    let mut file = events.map(open).transpose().map_err(wrong)?;
     let mut runs = 0;
     let mut watch = |plan: &Plan, run: u64, told: Told| {
         if let Some(file) = &mut file {
@@ -289,5 +303,5 @@ pub(crate) fn carry_out(
         }
         Outcome::Interrupted => out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`")),
     }
-    Ok(Exit::of(&finished.outcome))
+    Ok(finished)
 }

@@ -172,10 +172,18 @@ pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
     format!("{:#}\n", json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] }))
 }
 
+/// A text of a workflow command of GitHub.
+pub(crate) fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of one.
+pub(crate) fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 /// As GitHub workflow commands: `::error file=…::message`, with `%`, CR and LF escaped.
 pub(crate) fn github(sources: &Sources, all: &[Diagnostic]) -> String {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
     for diagnostic in all {
         let at = sources.line_column(diagnostic.span.file, diagnostic.span.start);

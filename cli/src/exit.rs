@@ -55,7 +55,10 @@ pub(crate) enum CliError {
 impl CliError {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Engine(EngineError::UnknownEnvironment { .. } | EngineError::UnknownParam { .. }) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Engine(EngineError::UnknownEnvironment { .. } | EngineError::NeedsKey { .. } | EngineError::UnknownParam { .. }) => {
+                Exit::Usage
+            }
             Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => Exit::Stale,
             Self::Engine(EngineError::Denied { .. } | EngineError::Policy { .. }) => Exit::Denied,
             Self::Engine(EngineError::Store(StoreError::Fenced { .. })) => Exit::NotRolledBack,
@@ -68,6 +71,15 @@ impl CliError {
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
+    }
+}
+
+impl From<dax_review::ReviewError> for CliError {
+    fn from(error: dax_review::ReviewError) -> Self {
+        match error {
+            dax_review::ReviewError::Engine(error) => Self::Engine(error),
+            other => Self::World(other.to_string()),
+        }
     }
 }
 

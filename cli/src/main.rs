@@ -56,6 +56,8 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         Command::Lsp(args) => commands::lsp::run(&args),
+        Command::Ci(args) => commands::ci::run(&args, arguments.state.as_deref(), out),
+        Command::Login(args) => commands::login::run(&args, out),
         Command::IdeBench(args) => commands::ide_bench::run(&args, folder, out),
         other => {
             let engine = commands::engine(folder, arguments.state)?;
@@ -91,6 +93,8 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 | Command::DemoService(_)
                 | Command::Lsp(_)
                 | Command::IdeBench(_)
+                | Command::Ci(_)
+                | Command::Login(_)
                 | Command::Init(_)
                 | Command::Explain(_)
                 | Command::Fmt(_)

@@ -42,7 +42,7 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
     let top = git::top(folder)?;
     let before = git::files_at(&top, base)?;
     let mut projects: BTreeSet<String> = before.keys().filter_map(|path| project_folder(path)).collect();
-    find_projects(&top, &top, &mut projects)?;
+    find_projects(&top, &mut projects)?;
     let mut all = Vec::new();
     for prefix in projects {
         let old = side(&git::AtRevision { files: &before, prefix: prefix.clone() })?;
@@ -59,11 +59,11 @@ fn project_folder(path: &str) -> Option<String> {
 }
 
 /// Every folder with a `dax.mod`, hidden ones, copies of packages and what git leaves out aside.
-fn find_projects(top: &Path, folder: &Path, into: &mut BTreeSet<String>) -> Result<(), EngineError> {
+pub(crate) fn find_projects(top: &Path, into: &mut BTreeSet<String>) -> Result<(), EngineError> {
     let listed = git::git(top, &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*dax.mod"])?;
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
         let path = String::from_utf8_lossy(path);
-        if folder.join(&*path).is_file() {
+        if top.join(&*path).is_file() {
             into.extend(project_folder(&path));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::providers::Wanted;
 use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms, planning, unknown};
-use dax_apply::store::audit::{Actor, Commit};
+use dax_apply::store::audit::{Actor, Commit, Promoted};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::model::Idempotency;
@@ -33,6 +33,8 @@ pub struct ApplyRequest {
     pub lock_timeout: Duration,
     /// What the plan was made from: its deferred parts are planned again from that.
     pub again: Option<PlanRequest>,
+    /// From where it is promoted, if it is.
+    pub promoted: Option<Promoted>,
 }
 
 /// How a run is to go on that waits for somebody.
@@ -96,7 +98,7 @@ impl Engine {
     /// # Errors
     /// The plan is stale or not allowed, somebody else holds the environment, or the state cannot be written.
     pub fn apply(&self, request: ApplyRequest, interrupts: &mut Interrupts, watch: Watch<'_>) -> Result<Finished, EngineError> {
-        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again } = request;
+        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, promoted } = request;
         if let Some(expected) = &expect {
             let found = dax_plan::digest::digest(&plan);
             if expected.is_empty() || !found.starts_with(expected.as_str()) {
@@ -104,7 +106,7 @@ impl Engine {
             }
         }
         let commit = git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms });
-        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit };
+        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit, promoted };
         let mut plan = plan;
         for _ in 0..MOST_PARTS {
             self.allowed(&plan, &acknowledged)?;
@@ -240,7 +242,7 @@ impl Engine {
         }
         let environment = open.ok_or_else(nothing)?;
         let mut lease = self.acquire(&store, &environment, lock_timeout)?;
-        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms(), commit: None };
+        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms(), commit: None, promoted: None };
         let result = match self.runtime.block_on(store.unfinished(&environment)) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(nothing()), // its holder ended it while we waited

@@ -43,6 +43,12 @@ pub enum EngineError {
         /// What there is.
         known: Vec<String>,
     },
+    /// There is one environment for each key, and none was named.
+    #[error("there is one environment `{name}` for each key: say which, as `-e '{name}[12]'`")]
+    NeedsKey {
+        /// What was asked for.
+        name: String,
+    },
     /// There is no such parameter.
     #[error("the program has no parameter `{name}`{}", hint(meant, &[]))]
     UnknownParam {

@@ -22,6 +22,7 @@ mod planning;
 mod previewing;
 mod providers;
 mod rates;
+mod reviewing;
 mod secrets;
 mod standing;
 mod state;
@@ -34,7 +35,8 @@ pub use codes::{codes, format};
 pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
-pub use dax_apply::store::{Pin, Record, Report, blobs::Blobs};
+pub use dax_apply::store::audit::Promoted;
+pub use dax_apply::store::{Approval, Pin, Record, Report, Review, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic};
 pub use dax_ir::{Environment, Graph, to_json};
@@ -51,6 +53,7 @@ pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use people::{Approved, Heard, Snapshotted};
 pub use planning::{PlanRequest, Target};
 pub use rates::{Rates, prometheus, rates};
+pub use reviewing::{Revision, age, common, projects, revision, save_plan, top};
 pub use standing::Standing;
 pub use state::{OpenPlace, StateSource};
 
@@ -202,6 +205,11 @@ pub use dax_import::{Imported, Request as ImportRequest, import as import_kubern
 /// Why it gives none.
 pub fn import_schema(text: &str, name: &str, only: &[String]) -> Result<String, String> {
     dax_schema::import(&dax_schema::Request { text, name, only }).map_err(|error| error.to_string())
+}
+
+/// Now, as RFC 3339 has it and as policies read it.
+pub fn now() -> Name {
+    judging::now()
 }
 
 /// Now, in milliseconds since 1970.

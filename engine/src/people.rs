@@ -98,7 +98,7 @@ impl Engine {
             return Ok(false);
         }
         let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
-        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None };
+        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None, promoted: None };
         let result = self.runtime.block_on(store.pin(&mut lease, pinned, &actor)).map_err(EngineError::from);
         self.release(&store, &mut lease, result)?;
         Ok(true)
@@ -167,7 +167,7 @@ impl Engine {
         let former = self.runtime.block_on(store.unlock(environment, &holder::this(), now_ms()))?;
         let Some(former) = former else { return Ok(None) };
         let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
-        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None };
+        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None, promoted: None };
         let what = What::Unlock { from: former.name.clone() };
         let result = self.runtime.block_on(store.note(&mut lease, &actor, what)).map_err(|error: StoreError| error.into());
         self.release(&store, &mut lease, result)?;

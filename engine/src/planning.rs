@@ -69,6 +69,9 @@ impl Engine {
     /// The program has errors, or the state or a platform cannot be read.
     pub fn plan(&self, request: &PlanRequest) -> Result<Judged, EngineError> {
         let environment = request.environment.as_str();
+        if self.declared_environments()?.get(environment) == Some(&true) {
+            return Err(EngineError::NeedsKey { name: environment.to_owned() });
+        }
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
         let (mut used, mut unsettled) = (BTreeMap::<Name, Value>::new(), BTreeSet::new());
@@ -255,14 +258,6 @@ impl Engine {
             return Err(EngineError::Program { sources: Sources::default(), diagnostics });
         }
         Ok(plan)
-    }
-
-    /// Saves a plan.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save_plan(&self, plan: &Plan, path: &Path) -> Result<(), EngineError> {
-        plan_file::write(plan, path)
     }
 
     /// Reads a saved plan.

@@ -1,5 +1,6 @@
 //! Real servers for the tests: started on loopback, stopped by their own process, named when they cannot be had.
 
+pub mod github;
 pub mod http;
 pub mod kubernetes;
 pub mod prometheus;

@@ -1,6 +1,7 @@
 //! The servers and programs that some tests want beside the compiler: which are there, and how the rest is made.
 
 mod go;
+mod npm;
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ const MINIO: &str = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
 enum Install {
     /// By a package client.
     Command(&'static [&'static str]),
+    /// Packages of npm and PyPI.
+    GitHub,
     /// Built from Go modules that a folder below `tests/peers` names.
     Go(&'static go::Build),
 }
@@ -29,7 +32,7 @@ const fn debian(command: &'static [&'static str]) -> Install {
     Install::Command(command)
 }
 
-const PEERS: [Peer; 10] = [
+const PEERS: [Peer; 11] = [
     Peer {
         name: "PostgreSQL",
         programs: &["initdb"],
@@ -75,6 +78,7 @@ const PEERS: [Peer; 10] = [
         install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "openssl"]),
     },
     Peer { name: "Kubernetes", programs: &[], folders: &[], install: Install::Go(&go::KUBERNETES) },
+    Peer { name: "GitHub", programs: &[], folders: &[], install: Install::GitHub },
     Peer { name: "Flagger", programs: &[], folders: &[], install: Install::Go(&go::FLAGGER) },
     Peer { name: "Argo-Rollouts", programs: &[], folders: &[], install: Install::Go(&go::ARGO) },
 ];
@@ -83,6 +87,9 @@ impl Peer {
     fn found(&self, root: &Path) -> Option<PathBuf> {
         if let Install::Go(build) = self.install {
             return build.found(root);
+        }
+        if let Install::GitHub = self.install {
+            return npm::found(root);
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
         let home = std::env::var("HOME").unwrap_or_default();
@@ -94,6 +101,7 @@ impl Peer {
     fn install(&self, root: &Path, fresh: &mut bool) -> Result<()> {
         let command = match self.install {
             Install::Go(build) => return build.make(root),
+            Install::GitHub => return npm::make(root),
             Install::Command(command) => command,
         };
         println!("{}: {}", self.name, command.join(" "));

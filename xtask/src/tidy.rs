@@ -9,8 +9,9 @@ const MOST_LINES: usize = 800;
 
 /// Which crate may depend on which; an arrow also covers what lies further along.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("dax-cli", &["dax-server", "dax-lsp", "dax-engine", "dax-provider-builtin", "dax-store-builtin"]),
+    ("dax-cli", &["dax-server", "dax-lsp", "dax-review", "dax-engine", "dax-provider-builtin", "dax-store-builtin"]),
     ("dax-server", &["dax-engine"]),
+    ("dax-review", &["dax-engine"]),
     ("dax-lsp", &["dax-ide"]),
     ("dax-ide", &["dax-project"]),
     ("dax-engine", &["dax-import", "dax-lint", "dax-schema", "dax-doc", "dax-project", "dax-apply", "dax-render"]),
@@ -36,9 +37,15 @@ const ARROWS: &[(&str, &[&str])] = &[
             "dax-provider-kubernetes",
             "dax-provider-local",
             "dax-provider-prometheus",
+            "dax-provider-github",
+            "dax-provider-gitlab",
+            "dax-provider-bitbucket",
             "dax-provider-testkit",
         ],
     ),
+    ("dax-provider-github", &["dax-provider-client"]),
+    ("dax-provider-gitlab", &["dax-provider-client"]),
+    ("dax-provider-bitbucket", &["dax-provider-client"]),
     ("dax-provider-eks", &["dax-provider-client"]),
     ("dax-provider-gke", &["dax-provider-client"]),
     ("dax-provider-kubernetes", &["dax-provider-client"]),

@@ -4,7 +4,7 @@ use crate::args::PlanArgs;
 use crate::commands::{plan_request, simulate};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, diagnostic};
+use dax_engine::{Engine, diagnostic, save_plan};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let judged = engine.plan(&plan_request(&args.environment, &args.params, &args.selection, engine)?)?;
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result
         return Ok(Exit::Error);
     }
     if let Some(file) = &args.output {
-        engine.save_plan(plan, file)?;
+        save_plan(plan, file)?;
         out.note(&format!("saved: apply just this with `dax apply {}`", file.display()));
     }
     let changes = args.detailed_exitcode && !plan.is_empty();

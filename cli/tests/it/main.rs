@@ -9,5 +9,6 @@ mod language;
 mod lsp;
 mod operate;
 mod project;
+mod review;
 mod rollout;
 mod secrets;

@@ -1,6 +1,6 @@
 //! Canonical bytes and digests: equal values have equal bytes, whatever machine wrote them.
 
-use crate::model::{AppliedService, Plan};
+use crate::model::{AppliedService, Gate, Plan, StepKind};
 use dax_core::Name;
 use serde::Serialize;
 
@@ -12,6 +12,36 @@ pub(crate) fn canonical(value: &impl Serialize) -> Vec<u8> {
 /// The digest of a plan: BLAKE3 over its canonical bytes, as 64 hexadecimal digits.
 pub fn digest(plan: &Plan) -> String {
     blake3::hash(&canonical(plan)).to_hex().to_string()
+}
+
+/// The digest of what a plan does: as [`digest`], but for the program's text and the places in it, how often the
+/// state was written, and how many services stay as they are. Two plans with one effect make the same calls under the same conditions and leave the same behind.
+pub fn effect(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    plan.sources = Name::default();
+    plan.base.serial = 0;
+    plan.unchanged = 0;
+    for gate in &mut plan.gates {
+        match gate {
+            Gate::After { span, .. } => span.clear(),
+            Gate::Windows(windows) => windows.iter_mut().for_each(|window| window.span.clear()),
+        }
+    }
+    plan.approvals.iter_mut().for_each(|gate| gate.span.clear());
+    plan.deferred.iter_mut().for_each(|one| one.span = None);
+    for change in &mut plan.changes {
+        change.span = None;
+        change.leaves.iter_mut().for_each(|leaf| leaf.origin = None);
+    }
+    for step in &mut plan.steps {
+        step.cause.clear();
+        for kind in std::iter::once(&mut step.kind).chain(&mut step.inverse.steps) {
+            if let StepKind::Gate { approval } = kind {
+                approval.span.clear();
+            }
+        }
+    }
+    digest(&plan)
 }
 
 /// Tells what was applied from anything else; a plan remembers it so that it is noticed when the state has moved on.

@@ -16,7 +16,7 @@ mod values;
 pub use diff::diff;
 pub use html::html;
 pub use json::json;
-pub use markdown::{Flavour, markdown};
+pub use markdown::{Flavour, escape, markdown};
 pub use plan::{Standing, plan, step_text};
 pub use terminal::terminal;
 pub use tree::{Block, Line, Piece, Section, Tone};

@@ -160,7 +160,7 @@ fn diff_line(line: &Line) -> String {
 }
 
 /// Text that means itself in Markdown: no markup, no HTML, no mention, no link.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

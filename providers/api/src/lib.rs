@@ -3,6 +3,8 @@
 //! A provider translates and nothing more: ordering, retries, journal and rollback belong to the applier.
 //! No type of any system's own library occurs here.
 
+pub mod review;
+
 use dax_core::image::{self, Image};
 use dax_core::{LiveService, Name, RevisionId, Route, Traits, Value};
 use serde::{Deserialize, Serialize};

@@ -29,7 +29,7 @@ fn holder(name: &str) -> Holder {
 }
 
 fn actor(at_ms: u64) -> Actor {
-    Actor { who: "ann".into(), why: "because".to_owned(), at_ms, commit: None }
+    Actor { who: "ann".into(), why: "because".to_owned(), at_ms, commit: None, promoted: None }
 }
 
 fn some_plan() -> Plan {

@@ -28,6 +28,9 @@ pub enum What {
         /// The commit of the program, where it lies in a repository.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<Commit>,
+        /// From where it was promoted, if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        promoted: Option<Promoted>,
     },
     /// Somebody carried a run on.
     Resume {
@@ -75,6 +78,17 @@ pub struct Commit {
     pub at_ms: u64,
 }
 
+/// Where what a run brings was proved before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// The environment.
+    pub from: Name,
+    /// Its run.
+    pub run: u64,
+    /// The digest of what was moved: artefacts and configuration.
+    pub bundle: Name,
+}
+
 /// A service that a run changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
@@ -120,6 +134,8 @@ pub struct Actor {
     pub at_ms: u64,
     /// The commit of the program that is carried out, if it lies in a repository.
     pub commit: Option<Commit>,
+    /// From where it is promoted, if it is.
+    pub promoted: Option<Promoted>,
 }
 
 fn key(environment: &str, seq: u64, hash: &str) -> String {

@@ -1,6 +1,6 @@
 //! Runs: their plans, their journals, and the states that they leave.
 
-use super::audit::{Actor, Commit, Touched, What};
+use super::audit::{Actor, Commit, Promoted, Touched, What};
 use super::head::{End, Head, OpenRun};
 use super::{Lease, Pin, Result, Snapshot, Store, json};
 use crate::journal::{Entry, Outcome};
@@ -48,6 +48,8 @@ pub struct Run {
     pub services: Vec<Touched>,
     /// The commit of the program.
     pub commit: Option<Commit>,
+    /// From where it was promoted, if it was.
+    pub promoted: Option<Promoted>,
     /// Services that are as its plan says.
     pub complete: Vec<ResourceAddr>,
     /// Whether an analysis passed on the way.
@@ -130,6 +132,7 @@ impl Store {
             approved_by,
             services: services.collect(),
             commit: actor.commit.clone(),
+            promoted: actor.promoted.clone(),
         };
         let (key, record, end) = self.next_record(lease, actor, what);
         let holder = lease.head.holder.as_ref().map_or_else(String::new, |holder| holder.name.clone());
@@ -365,7 +368,7 @@ impl Store {
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
         for record in self.audit(environment).await? {
             match record.what {
-                What::Begin { run, mode, digest, serial, approved_by, services, commit } => {
+                What::Begin { run, mode, digest, serial, approved_by, services, commit, promoted } => {
                     let begun = Run {
                         id: run,
                         environment: environment.into(),
@@ -382,6 +385,7 @@ impl Store {
                         approved_by,
                         services,
                         commit,
+                        promoted,
                         complete: Vec::new(),
                         verified: false,
                     };

@@ -1,0 +1,237 @@
+//! `dax ci`: plans on change requests, and what was reviewed carried out after the merge.
+
+use crate::args::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat};
+use crate::commands::{self, params, perform};
+use crate::diagnostics;
+use crate::exit::{CliError, Exit};
+use crate::printer::Printer;
+use dax_engine::{Engine, EngineError, Missing, Outcome};
+use dax_review::{
+    Annotation, ApplyOptions, Ending, Forge, Level, Options, Place, Published, Remote, ReviewError, Sent, Trigger, Watch, place,
+};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn run(args: &CiArgs, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
+    match &args.command {
+        None => review(&args.what, state, out),
+        Some(CiCommand::Apply(args)) => apply(args, state, out),
+        Some(CiCommand::Trigger(args)) => trigger(args, out),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn here() -> Result<Option<Place>, CliError> {
+    Ok(place(&variable, &|path| std::fs::read_to_string(path).ok())?)
+}
+
+/// Tells of calls: those that are held back as data, the others to the curious.
+fn watch(verbose: bool) -> Watch {
+    Arc::new(move |sent: &Sent| {
+        if sent.held_back {
+            let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap_or_default();
+            let _ = writeln!(std::io::stdout().lock(), "{} {}\n{body:#}\n", sent.method, sent.url);
+        } else if verbose {
+            let status = sent.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            let waited = if sent.waited.is_zero() { String::new() } else { format!(", {} s of it waiting as told", sent.waited.as_secs()) };
+            let _ = writeln!(std::io::stderr().lock(), "{} {} {status} in {} ms{waited}", sent.method, sent.url, sent.took.as_millis());
+        } else if !sent.waited.is_zero() {
+            let _ = writeln!(std::io::stderr().lock(), "waited {} s, because the other side was too busy", sent.waited.as_secs());
+        }
+    })
+}
+
+fn forge(place: &Place, dry: bool, patience: Duration, out: &Printer) -> Result<Forge, CliError> {
+    let remote = Remote {
+        kind: place.kind.to_owned(),
+        api: place.api.clone(),
+        repository: place.repository.clone(),
+        run: place.run.clone(),
+        credential: place.credential.clone(),
+        dry,
+        patience,
+        watch: watch(out.verbose),
+    };
+    Ok(Forge::new(&remote, &dax_provider_builtin::source_control)?)
+}
+
+fn options(args: &CiWhat) -> Result<Options, CliError> {
+    Ok(Options {
+        folder: Path::new(".").canonicalize()?,
+        base: args.base.clone(),
+        environments: args.environments.clone(),
+        all: args.all,
+        params: params(&args.params, Missing::Report),
+        check: args.check_name.clone(),
+        dry: args.dry_run,
+        output: args.output.clone(),
+    })
+}
+
+/// Makes engines; what goes wrong with that is the engine's fault for whoever asks.
+fn opener(state: Option<&str>) -> impl Fn(&Path) -> Result<Engine, EngineError> + use<> {
+    let state = state.map(str::to_owned);
+    move |folder: &Path| match commands::engine(folder, state.clone()) {
+        Ok(engine) => Ok(engine),
+        Err(CliError::Engine(error)) => Err(error),
+        Err(CliError::Usage(message) | CliError::World(message)) => Err(EngineError::Denied { message }),
+    }
+}
+
+fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
+    let place = here()?;
+    let forge = place.as_ref().map(|place| forge(place, args.dry_run, args.patience, out)).transpose()?;
+    let options = options(args)?;
+    let found = dax_review::review(&options, place.as_ref(), forge.as_ref(), &opener(state), &mut |text| out.note(text))?;
+    for remark in &found.remarks {
+        out.alarm(&format!("note: {remark}"));
+    }
+    if place.as_ref().is_none_or(|place| place.kind != "github") {
+        out.data(&found.page);
+    } else {
+        summary(&found)?;
+        // Where the check shows no remarks, the log does.
+        if !found.annotated {
+            out.data(&workflow_commands(&found.annotations));
+        }
+    }
+    for file in &found.files {
+        out.detail(&format!("written: {}", file.display()));
+    }
+    for fault in &found.faults {
+        out.alarm(fault);
+    }
+    for report in found.reports.iter().filter(|report| report.failed()) {
+        out.alarm(&format!("{} / {} cannot go on: the summary says why", report.project, report.environment));
+    }
+    Ok(if found.failed {
+        Exit::Error
+    } else if found.denied {
+        Exit::Denied
+    } else {
+        Exit::Done
+    })
+}
+
+/// Shows the page below the run, and hands on where the report is.
+fn summary(found: &Published) -> Result<(), CliError> {
+    let append = |variable_name: &str, text: &str| -> Result<(), CliError> {
+        let Some(path) = variable(variable_name).filter(|path| !path.is_empty()) else { return Ok(()) };
+        let mut file = std::fs::File::options().create(true).append(true).open(PathBuf::from(path))?;
+        Ok(file.write_all(text.as_bytes())?)
+    };
+    append("GITHUB_STEP_SUMMARY", &found.page)?;
+    let report = found.files.iter().find(|path| path.ends_with("report.json"));
+    let report = report.map_or_else(String::new, |path| path.display().to_string());
+    append("GITHUB_OUTPUT", &format!("failed={}\ndenied={}\nreport={report}\n", found.failed, found.denied))
+}
+
+/// Remarks as GitHub reads them off the log.
+fn workflow_commands(all: &[Annotation]) -> String {
+    let line = |one: &Annotation| {
+        let level = match one.level {
+            Level::Failure => "error",
+            Level::Warning => "warning",
+            Level::Notice => "notice",
+        };
+        let (file, title) = (diagnostics::property(&one.path), diagnostics::property(&one.title));
+        format!("::{level} file={file},line={},title={title}::{}\n", one.line, diagnostics::data(&one.message))
+    };
+    all.iter().map(line).collect()
+}
+
+fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
+    let place = here()?.ok_or_else(|| {
+        CliError::Usage(
+            "this is no pipeline that dax knows: `dax ci apply` runs in GitHub Actions, GitLab CI or Bitbucket Pipelines".to_owned(),
+        )
+    })?;
+    if args.what.dry_run {
+        return Err(CliError::Usage("`dax ci apply` changes what runs: `dax ci --dry-run` shows what would be said".to_owned()));
+    }
+    let forge = forge(&place, false, args.what.patience, out)?;
+    let request = ApplyOptions {
+        options: options(&args.what)?,
+        unreviewed: args.unreviewed,
+        acknowledge: args.acknowledge_reviewed,
+        lock_timeout: args.lock_timeout,
+    };
+    let applied = {
+        let quiet = out.quiet;
+        let mut carry = |engine: &Engine, request: dax_engine::ApplyRequest, hear: &mut dyn FnMut(&dax_engine::Told)| {
+            perform(out, None, |interrupts, watch| {
+                engine.apply(request, interrupts, &mut |plan, run, told| {
+                    hear(&told);
+                    watch(plan, run, told);
+                })
+            })
+        };
+        let mut say = |text: &str| {
+            if !quiet {
+                let _ = writeln!(std::io::stderr().lock(), "{text}");
+            }
+        };
+        dax_review::apply(&request, &place, &forge, &opener(state), &mut carry, &mut say)?
+    };
+    if applied.is_empty() {
+        out.note("there is nothing to apply");
+    }
+    let mut exit = Exit::Done;
+    for one in applied {
+        let name = format!("{} / {}", one.project, one.environment);
+        for remark in &one.remarks {
+            out.alarm(&format!("note: {remark}"));
+        }
+        let ended = match one.ending {
+            Ending::Nothing => {
+                out.note(&format!("{name}: nothing to do"));
+                Exit::Done
+            }
+            Ending::Ran(finished) => {
+                if finished.outcome != Outcome::Succeeded {
+                    out.alarm(&format!("{name}: {}", finished.outcome.word()));
+                }
+                Exit::of(&finished.outcome)
+            }
+            Ending::Other(difference) => {
+                out.alarm(&format!("{name}: not applied, because what would be done is not what was reviewed:"));
+                out.blocks(&difference);
+                Exit::Stale
+            }
+            Ending::Waits(why) => {
+                why.iter().for_each(|why| out.alarm(&format!("{name}: not applied: {why}")));
+                // What was asked for by name and is not done is a failure; what waits for its turn is none.
+                if args.what.environments.is_empty() && why.iter().all(|why| why.contains("must have run for")) {
+                    Exit::Done
+                } else {
+                    Exit::Denied
+                }
+            }
+            Ending::Failed(error) => {
+                let error = CliError::Engine(error);
+                out.alarm(&format!("{name}: not applied"));
+                out.error(&error);
+                error.exit()
+            }
+        };
+        if exit == Exit::Done {
+            exit = ended;
+        }
+    }
+    Ok(exit)
+}
+
+fn trigger(args: &CiTriggerArgs, out: &mut Printer) -> Result<Exit, CliError> {
+    let place = here()?.ok_or_else(|| CliError::Usage("this is no pipeline that dax knows, so it has no token for another".to_owned()))?;
+    let other = Place { repository: args.repository.clone(), ..place };
+    let forge = forge(&other, args.dry_run, Duration::from_mins(5), out)?;
+    let trigger = Trigger { branch: args.branch.clone(), workflow: args.workflow.clone(), inputs: args.inputs.iter().cloned().collect() };
+    let page = forge.ask(|remote| remote.trigger(&trigger)).map_err(ReviewError::from)?;
+    out.note(&format!("started{}", page.map_or_else(String::new, |page| format!(": {page}"))));
+    Ok(Exit::Done)
+}

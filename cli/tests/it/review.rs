@@ -1,0 +1,18 @@
+//! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
+
+mod repository;
+mod story;
+
+use dax_tests::peers::github::GitHub;
+
+/// What must hold after every story: no request that GitHub's description does not allow, and no secret in any byte.
+fn clean(github: &GitHub, secrets: &[&str]) {
+    assert_eq!(github.violations(), Vec::<String>::new());
+    let asked = github.asked();
+    assert!(!asked.is_empty(), "something was asked");
+    for one in &asked {
+        for secret in secrets {
+            assert!(!one.body.contains(secret) && !one.line.contains(secret), "a secret in {}\n{}", one.line, one.body);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Plans on change requests: what `dax ci` does in a pipeline.
+//!
+//! A pipeline plans what a change touches, says so where people review it, keeps the plans, and after the merge applies
+//! just what was reviewed. Where that is, [`place`] reads off the environment; what a place can do is behind
+//! [`dax_provider_api::review::SourceControl`]. Nothing here knows GitHub's words from GitLab's.
+
+mod annotations;
+mod applying;
+mod approving;
+mod comment;
+mod deploying;
+mod forge;
+mod place;
+mod plans;
+mod previews;
+mod protecting;
+mod publish;
+mod scope;
+
+pub use applying::{Applied, ApplyOptions, Carry, Ending, apply};
+pub use dax_provider_api::review::{Annotation, Level, Remote, Sent, SourceControl, Trigger, Watch};
+pub use forge::{Connect, Forge};
+pub use place::{Event, Place, Variable, place};
+pub use plans::{Planned, Report, Verdict};
+pub use publish::{Published, review};
+pub use scope::{Options, flavour};
+
+use dax_engine::{Engine, EngineError};
+use dax_provider_api::ProviderError;
+use std::path::Path;
+
+/// Makes the engine for a project's folder.
+pub type Open<'o> = &'o dyn Fn(&Path) -> Result<Engine, EngineError>;
+
+/// Is told what happens, a sentence each.
+pub type Say<'s> = &'s mut dyn FnMut(&str);
+
+/// Why a pipeline could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// It does not say where it runs, or what for.
+    #[error("{0}")]
+    Place(String),
+    /// The engine cannot do what was asked.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The place cannot be reached, or says no.
+    #[error(transparent)]
+    Forge(#[from] ProviderError),
+    /// A file cannot be written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,282 @@
+//! Where a pipeline runs, and what made it run: read off the variables that GitHub Actions, GitLab CI and Bitbucket
+//! Pipelines set, and off nothing else.
+//!
+//! Sources: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>,
+//! <https://docs.gitlab.com/ci/variables/predefined_variables/>,
+//! <https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/>.
+
+use crate::ReviewError;
+use dax_provider_api::review::Credential;
+use serde_json::Value as Json;
+
+/// What made the pipeline run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A change request was opened or got new commits.
+    Change {
+        /// Its number.
+        number: u64,
+        /// The tip of the branch that it is to go to, as it was then.
+        base: Option<String>,
+        /// Whether it comes from another repository.
+        fork: bool,
+    },
+    /// A change request was closed or merged.
+    Closed {
+        /// Its number.
+        number: u64,
+    },
+    /// A merge queue wants to know of a commit.
+    Queue {
+        /// The change request at its end, where its branch tells.
+        number: Option<u64>,
+        /// Where the queue branched off.
+        base: String,
+        /// Whether nobody needs the answer any more.
+        gone: bool,
+    },
+    /// Somebody pressed a button of a check.
+    Button {
+        /// Which.
+        identifier: String,
+        /// The change request.
+        number: u64,
+        /// Who.
+        by: String,
+    },
+    /// Commits came to a branch.
+    Push {
+        /// What it was at before.
+        before: Option<String>,
+    },
+    /// Something was released.
+    Release {
+        /// Its tag.
+        tag: String,
+    },
+    /// Somebody, or a clock, started it.
+    Other,
+}
+
+/// A pipeline's place.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// `github`, `gitlab` or `bitbucket`.
+    pub kind: &'static str,
+    /// Where the API is.
+    pub api: String,
+    /// `owner/name`, or a project's number.
+    pub repository: String,
+    /// What made it run.
+    pub event: Event,
+    /// The commit that checks belong to: of a change request its newest, not the one that tries the merge.
+    pub commit: String,
+    /// The branch or tag.
+    pub branch: String,
+    /// The run's number, for questions about it.
+    pub run: Option<String>,
+    /// The run's page.
+    pub url: Option<String>,
+    /// Who asks.
+    pub credential: Credential,
+}
+
+/// A variable of the environment.
+pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
+
+/// Where this pipeline runs; nothing where it is none.
+///
+/// # Errors
+/// A variable that must be there is not, or the event cannot be read.
+pub fn place(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> Result<Option<Place>, ReviewError> {
+    let is = |name: &str| variable(name).is_some_and(|text| !text.is_empty() && text != "false");
+    if is("GITHUB_ACTIONS") {
+        return github(variable, read).map(Some);
+    }
+    if is("GITLAB_CI") {
+        return gitlab(variable).map(Some);
+    }
+    if is("BITBUCKET_BUILD_NUMBER") {
+        return bitbucket(variable).map(Some);
+    }
+    Ok(None)
+}
+
+fn wanted(variable: Variable<'_>, name: &str) -> Result<String, ReviewError> {
+    let found = variable(name).filter(|text| !text.is_empty());
+    found.ok_or_else(|| ReviewError::Place(format!("the variable {name} is not set, as it is in every job")))
+}
+
+fn given(variable: Variable<'_>, name: &str) -> Option<String> {
+    variable(name).filter(|text| !text.is_empty())
+}
+
+/// No commit: what GitHub and GitLab say was before a new branch.
+fn is_nothing(id: &str) -> bool {
+    id.chars().all(|c| c == '0')
+}
+
+fn github(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> Result<Place, ReviewError> {
+    let path = wanted(variable, "GITHUB_EVENT_PATH")?;
+    let text = read(&path).ok_or_else(|| ReviewError::Place(format!("the event cannot be read: {path}")))?;
+    let payload: Json = serde_json::from_str(&text).map_err(|error| ReviewError::Place(format!("{path} is no event: {error}")))?;
+    let text = |path: &str| payload.pointer(path).and_then(Json::as_str).map(str::to_owned);
+    let number = |path: &str| payload.pointer(path).and_then(Json::as_u64);
+    let action = text("/action").unwrap_or_default();
+    let mut commit = wanted(variable, "GITHUB_SHA")?;
+    let lacking = |what: &str| ReviewError::Place(format!("the event has no {what}"));
+    let event = match wanted(variable, "GITHUB_EVENT_NAME")?.as_str() {
+        "pull_request" | "pull_request_target" => {
+            let number = number("/pull_request/number").ok_or_else(|| lacking("pull request"))?;
+            commit = text("/pull_request/head/sha").unwrap_or(commit);
+            let fork = text("/pull_request/head/repo/full_name") != text("/pull_request/base/repo/full_name");
+            if action == "closed" { Event::Closed { number } } else { Event::Change { number, base: text("/pull_request/base/sha"), fork } }
+        }
+        "merge_group" => {
+            commit = text("/merge_group/head_sha").unwrap_or(commit);
+            let number = text("/merge_group/head_ref").as_deref().and_then(queued);
+            let base = text("/merge_group/base_sha").ok_or_else(|| lacking("base of the merge group"))?;
+            Event::Queue { number, base, gone: action == "destroyed" }
+        }
+        "check_run" => {
+            commit = text("/check_run/head_sha").unwrap_or(commit);
+            let number = number("/check_run/pull_requests/0/number").ok_or_else(|| lacking("pull request of this repository"))?;
+            let identifier = text("/requested_action/identifier").unwrap_or_else(|| "replan".to_owned());
+            Event::Button { identifier, number, by: text("/sender/login").unwrap_or_default() }
+        }
+        "push" => Event::Push { before: text("/before").filter(|id| !is_nothing(id)) },
+        "release" => Event::Release { tag: text("/release/tag_name").unwrap_or_default() },
+        _ => Event::Other,
+    };
+    let server = given(variable, "GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let repository = wanted(variable, "GITHUB_REPOSITORY")?;
+    let run = given(variable, "GITHUB_RUN_ID");
+    let app = given(variable, "DAX_GITHUB_APP_ID").zip(given(variable, "DAX_GITHUB_APP_KEY"));
+    let credential = match (app, given(variable, "DAX_GITHUB_TOKEN").or_else(|| given(variable, "GITHUB_TOKEN"))) {
+        (Some((id, key)), _) => Credential::App(id, key, given(variable, "DAX_GITHUB_INSTALLATION_ID").and_then(|id| id.parse().ok())),
+        (None, Some(token)) => Credential::Token(token),
+        (None, None) => Credential::None,
+    };
+    Ok(Place {
+        kind: "github",
+        api: given(variable, "GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
+        event,
+        commit,
+        branch: given(variable, "GITHUB_REF").map(|name| name.trim_start_matches("refs/heads/").to_owned()).unwrap_or_default(),
+        url: run.as_ref().map(|run| format!("{server}/{repository}/actions/runs/{run}")),
+        run,
+        repository,
+        credential,
+    })
+}
+
+/// The pull request of `gh-readonly-queue/main/pr-123-0123abc…`.
+fn queued(branch: &str) -> Option<u64> {
+    branch.rsplit('/').next()?.strip_prefix("pr-")?.split('-').next()?.parse().ok()
+}
+
+fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
+    let commit = given(variable, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA");
+    let event = match given(variable, "CI_MERGE_REQUEST_IID") {
+        Some(number) => {
+            let number: u64 = number.parse().map_err(|_| ReviewError::Place("CI_MERGE_REQUEST_IID is no number".to_owned()))?;
+            let base = given(variable, "CI_MERGE_REQUEST_DIFF_BASE_SHA");
+            if given(variable, "CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merge_train") {
+                Event::Queue { number: Some(number), base: base.unwrap_or_default(), gone: false }
+            } else {
+                let fork = given(variable, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID") != given(variable, "CI_MERGE_REQUEST_PROJECT_ID");
+                Event::Change { number, base, fork }
+            }
+        }
+        // What a job of a closed merge request is given by the component: GitLab itself runs none.
+        None => match given(variable, "DAX_CLOSED") {
+            Some(number) => Event::Closed { number: number.parse().map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))? },
+            None => match given(variable, "CI_COMMIT_TAG") {
+                Some(tag) => Event::Release { tag },
+                None if given(variable, "CI_PIPELINE_SOURCE").as_deref() == Some("push") => {
+                    Event::Push { before: given(variable, "CI_COMMIT_BEFORE_SHA").filter(|id| !is_nothing(id)) }
+                }
+                None => Event::Other,
+            },
+        },
+    };
+    let credential =
+        match (given(variable, "DAX_GITLAB_TOKEN").or_else(|| given(variable, "GITLAB_TOKEN")), given(variable, "CI_JOB_TOKEN")) {
+            (Some(token), _) => Credential::Token(token),
+            (None, Some(token)) => Credential::JobToken(token),
+            (None, None) => Credential::None,
+        };
+    Ok(Place {
+        kind: "gitlab",
+        api: wanted(variable, "CI_API_V4_URL")?,
+        repository: wanted(variable, "CI_PROJECT_ID")?,
+        event,
+        commit: commit.map_or_else(|| wanted(variable, "CI_COMMIT_SHA"), Ok)?,
+        branch: given(variable, "CI_COMMIT_REF_NAME").unwrap_or_default(),
+        run: given(variable, "CI_PIPELINE_ID"),
+        url: given(variable, "CI_JOB_URL").or_else(|| given(variable, "CI_PIPELINE_URL")),
+        credential,
+    })
+}
+
+fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
+    let event = match given(variable, "BITBUCKET_PR_ID") {
+        Some(number) => Event::Change {
+            number: number.parse().map_err(|_| ReviewError::Place("BITBUCKET_PR_ID is no number".to_owned()))?,
+            base: given(variable, "BITBUCKET_PR_DESTINATION_COMMIT"),
+            // Its pipelines do not run for pull requests from forks.
+            fork: false,
+        },
+        None => match (given(variable, "DAX_CLOSED"), given(variable, "BITBUCKET_TAG")) {
+            (Some(number), _) => {
+                Event::Closed { number: number.parse().map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))? }
+            }
+            (None, Some(tag)) => Event::Release { tag },
+            (None, None) if given(variable, "BITBUCKET_BRANCH").is_some() => Event::Push { before: None },
+            (None, None) => Event::Other,
+        },
+    };
+    let token = given(variable, "DAX_BITBUCKET_TOKEN").or_else(|| given(variable, "BITBUCKET_TOKEN"));
+    let credential = match (token, given(variable, "BITBUCKET_USERNAME").zip(given(variable, "BITBUCKET_APP_PASSWORD"))) {
+        (Some(token), _) => Credential::Token(token),
+        (None, Some((user, password))) => Credential::Basic(user, password),
+        (None, None) => Credential::None,
+    };
+    let repository = wanted(variable, "BITBUCKET_REPO_FULL_NAME")?;
+    let number = wanted(variable, "BITBUCKET_BUILD_NUMBER")?;
+    Ok(Place {
+        kind: "bitbucket",
+        api: given(variable, "BITBUCKET_API_URL").unwrap_or_else(|| "https://api.bitbucket.org/2.0".to_owned()),
+        event,
+        commit: wanted(variable, "BITBUCKET_COMMIT")?,
+        branch: given(variable, "BITBUCKET_BRANCH").or_else(|| given(variable, "BITBUCKET_TAG")).unwrap_or_default(),
+        url: Some(format!("https://bitbucket.org/{repository}/pipelines/results/{number}")),
+        run: Some(number),
+        repository,
+        credential,
+    })
+}
+
+impl Place {
+    /// What reviewed plans are kept under: the change request, or the commit where there is none.
+    pub fn change_key(&self) -> String {
+        match self.number() {
+            Some(number) => change_key(number),
+            None => format!("commit-{}", self.commit),
+        }
+    }
+
+    /// The change request, where there is one.
+    pub fn number(&self) -> Option<u64> {
+        match &self.event {
+            Event::Change { number, .. } | Event::Closed { number } | Event::Button { number, .. } => Some(*number),
+            Event::Queue { number, .. } => *number,
+            Event::Push { .. } | Event::Release { .. } | Event::Other => None,
+        }
+    }
+}
+
+/// What the reviewed plans of a change request are kept under.
+pub(crate) fn change_key(number: u64) -> String {
+    format!("pr-{number}")
+}
