@@ -11,15 +11,15 @@ const DIFFERENCE: usize = 12_000;
 const SHORT: usize = 10;
 
 /// What stands around a plan.
-pub(crate) struct Frame<'f> {
+pub struct Frame<'f> {
     /// Whose Markdown.
-    pub(crate) flavour: Flavour,
+    pub flavour: Flavour,
     /// The commit.
-    pub(crate) commit: &'f str,
+    pub commit: &'f str,
     /// The run's page.
-    pub(crate) url: Option<&'f str>,
+    pub url: Option<&'f str>,
     /// Bytes that there are.
-    pub(crate) budget: usize,
+    pub budget: usize,
 }
 
 /// The marker of a comment, as nobody sees it.
@@ -53,7 +53,7 @@ pub(crate) fn headline(report: &Report) -> String {
 }
 
 /// The comment of an environment.
-pub(crate) fn comment(report: &Report, frame: &Frame<'_>) -> String {
+pub fn comment(report: &Report, frame: &Frame<'_>) -> String {
     let marker = marker(frame.flavour, &format!("{}:{}", report.project, report.environment));
     let foot = foot(frame);
     let room = frame.budget.saturating_sub(marker.len() + foot.len() + 4);

@@ -33,13 +33,22 @@ impl Flavour {
     }
 }
 
+/// What nobody sees, and what parts that are read as one no longer are.
+const BETWEEN: &str = "&#8203;";
+
 /// Room for what is said of what was left out.
 const REMARK: usize = 400;
 
 /// Renders as Markdown of at most so many bytes.
 pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
-    let parts: Vec<Part> = blocks.iter().map(|block| Part::of(block, flavour)).collect();
-    let fixed: usize = parts.iter().filter(|part| part.weight.is_none()).map(|part| part.text.len()).sum();
+    let of = |parts: &[Part]| -> usize { parts.iter().filter(|part| part.weight.is_none()).map(|part| part.text.len()).sum() };
+    let mut parts: Vec<Part> = blocks.iter().map(|block| Part::of(block, flavour)).collect();
+    let mut fixed = of(&parts);
+    if fixed > budget.saturating_sub(REMARK) {
+        // What is always there is too long already: lists of conditions, or one line about ten thousand services.
+        parts = blocks.iter().map(|block| Part::of(&shortened(block), flavour)).collect();
+        fixed = of(&parts);
+    }
     let mut shown: Vec<Shown> = parts.iter().map(|_| Shown::Whole).collect();
     let mut size: usize = parts.iter().map(|part| part.text.len()).sum();
     let mut sections: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].weight.is_some()).collect();
@@ -74,6 +83,36 @@ pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
         );
     }
     out
+}
+
+/// Lines of a list that is too long.
+const LINES: usize = 15;
+/// Characters of a line that is too long.
+const CHARACTERS: usize = 300;
+
+/// The beginning of a list that is too long, and how much more there is.
+fn shortened(block: &Block) -> Block {
+    let Block::Lines(lines) = block else { return block.clone() };
+    let mut kept: Vec<Line> = lines.iter().take(LINES).map(short_line).collect();
+    if lines.len() > LINES {
+        kept.push(Line::at(0).with(Tone::Warn, format!("… and {} lines more", lines.len() - LINES)));
+    }
+    Block::Lines(kept)
+}
+
+fn short_line(line: &Line) -> Line {
+    let mut left = CHARACTERS;
+    let mut kept = Line::at(line.indent);
+    for piece in &line.pieces {
+        let text: String = piece.text.chars().take(left).collect();
+        let cut = text.len() < piece.text.len();
+        left -= text.chars().count();
+        kept = kept.with(piece.tone, text);
+        if cut {
+            return kept.with(Tone::Warn, " …");
+        }
+    }
+    kept
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,15 +199,29 @@ fn diff_line(line: &Line) -> String {
 }
 
 /// Text that means itself in Markdown: no markup, no HTML, no mention, no link.
+///
+/// Mentions, references and bare addresses are looked for in what was rendered, where a character that is written as an
+/// entity is that character again; so nothing but something between their characters keeps them from being found.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
+            '@' | '#' => {
+                out.push(c);
+                out.push_str(BETWEEN);
+            }
+            ':' if chars.peek() == Some(&'/') => {
+                out.push(':');
+                out.push_str(BETWEEN);
+            }
+            '.' if out.ends_with("www") => {
+                out.push_str(BETWEEN);
+                out.push('.');
+            }
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '@' => out.push_str("&#64;"),
-            '#' => out.push_str("&#35;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '!' => {
                 out.push('\\');
                 out.push(c);

@@ -242,3 +242,81 @@ fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
     let backwards = dax_project::load(&Backwards(files.clone())).expect("files");
     assert_eq!(of(&load(&files)), of(&backwards));
 }
+
+/// A text as GitHub counts it, and what its Markdown parser makes of it.
+fn github(text: &str) -> String {
+    assert!(text.encode_utf16().count() <= 65_536 && text.chars().count() <= 65_536, "{} characters", text.chars().count());
+    let mut html = String::new();
+    let mut options = pulldown_cmark::Options::empty();
+    options.insert(pulldown_cmark::Options::ENABLE_TABLES);
+    pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new_ext(text, options));
+    html
+}
+
+/// The comment about a plan.
+fn comment(plan: Plan, before: Option<Plan>) -> String {
+    let before = before.map(|plan| dax_engine::Review { change: "pr-1".into(), commit: "0123456789abcdef".into(), at_ms: 0, url: None, plan });
+    let planned = dax_review::Planned {
+        digest: dax_plan::digest::digest(&plan),
+        standing: Standing::default(),
+        policies: vec!["main.dax:1:1: @everyone <script>alert(1)</script> see https://evil.example".to_owned()],
+        denied: false,
+        before,
+        plan,
+    };
+    let report = dax_review::Report {
+        project: "shop".into(),
+        environment: "dev".into(),
+        verdict: dax_review::Verdict::Plan(Box::new(planned)),
+    };
+    dax_review::comment_text(&report, &dax_review::Frame {
+        flavour: Flavour::GitHub,
+        commit: "0123456789abcdef0123456789abcdef01234567",
+        url: Some("https://github.com/acme/shop/actions/runs/1"),
+        budget: 65_000,
+    })
+}
+
+#[test]
+fn a_comment_about_ten_thousand_changes_fits_keeps_what_is_risky_and_has_no_broken_fence() {
+    let plan = large();
+    let mut before = plan.clone();
+    before.changes.truncate(5_000);
+    let text = comment(plan.clone(), Some(before));
+    let page = github(&text);
+    assert!(text.contains(plan.changes[7_777].addr.name()) && text.contains("This is not all"), "the risky change is there");
+    // Everything that is opened is closed, and what follows the last fence stands outside of it.
+    assert_eq!(page.matches("<pre>").count(), page.matches("</pre>").count());
+    assert_eq!(page.matches("<details").count(), page.matches("</details>").count());
+    assert!(page.rfind("</pre>") < page.rfind("Planned for commit"), "the last line is no code");
+    assert!(page.contains("<em>Planned for commit"), "the last line is read as Markdown");
+}
+
+#[test]
+fn a_list_of_conditions_that_is_too_long_is_cut() {
+    let mut plan = large();
+    let names = plan.changes.iter().map(|change| change.addr.clone()).collect();
+    plan.releases.insert("all".into(), names);
+    for step in plan.steps.iter_mut().take(5_000) {
+        step.inverse.class = dax_plan::model::InverseClass::None;
+    }
+    let text = comment(plan, None);
+    let page = github(&text);
+    assert!(text.contains("lines more") && page.contains("<em>Planned for commit"), "{}", &text[text.len() - 600..]);
+}
+
+#[test]
+fn what_people_write_into_a_program_mentions_nobody_and_links_to_nothing() {
+    let text = comment(hostile(), None);
+    let page = github(&text);
+    let mut outside = String::new();
+    for (at, part) in page.split("<pre>").enumerate() {
+        outside.push_str(if at == 0 { part } else { part.split("</pre>").nth(1).unwrap_or_default() });
+    }
+    for active in ["@everyone", "<script", "<img", "https://evil", "javascript:"] {
+        assert!(!outside.contains(active), "{active}: {outside}");
+    }
+    let links: Vec<&str> = outside.match_indices("href=\"").map(|(at, _)| outside[at + 6..].split('"').next().unwrap_or_default()).collect();
+    assert_eq!(links, ["https://github.com/acme/shop/actions/runs/1"]);
+    super::compare("render", "hostile_comment", &text);
+}
