@@ -2,7 +2,7 @@
 
 mod ci;
 
-pub(crate) use ci::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs};
+pub(crate) use ci::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs, PromoteArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     Affected(AffectedArgs),
     /// In a pipeline: plan what the change touches, and say so where it is reviewed.
     Ci(CiArgs),
+    /// Bring what one environment has proved to another.
+    Promote(PromoteArgs),
     /// Get a token for a place of reviews by a browser.
     Login(LoginArgs),
     /// A small HTTP service to try dax with.

@@ -32,6 +32,7 @@ pub(crate) mod lsp;
 pub(crate) mod pause;
 pub(crate) mod pin;
 pub(crate) mod plan;
+pub(crate) mod promote;
 pub(crate) mod resume;
 pub(crate) mod rollback;
 pub(crate) mod show;
@@ -47,7 +48,7 @@ use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
 use dax_engine::{
-    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Selection, StateSource, StepId,
+    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Promoted, Selection, StateSource, StepId,
     Told, Watch, event,
 };
 use std::io::{IsTerminal, Write};
@@ -168,12 +169,14 @@ pub(crate) fn interrupts() -> Interrupts {
 }
 
 /// Shows a plan, asks whether it is wanted, and carries it out: the way of everything that changes the world.
+#[expect(clippy::too_many_arguments, reason = "each caller states every choice")]
 pub(crate) fn show_and_apply(
     plan: Plan,
     again: Option<PlanRequest>,
     question: &str,
     args: &RunArgs,
     expect: Option<String>,
+    promoted: Option<Promoted>,
     engine: &Engine,
     out: &mut Printer,
 ) -> Result<Exit, CliError> {
@@ -201,7 +204,7 @@ pub(crate) fn show_and_apply(
         name: args.point.as_deref().map(Into::into),
         lock_timeout: args.lock_timeout,
         again,
-        promoted: None,
+        promoted,
     };
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| engine.apply(request, interrupts, watch))
 }

@@ -79,6 +79,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
                 Command::State(args) => commands::state::run(&args, &engine, out),
                 Command::Resume(args) => commands::resume::run(&args, &engine, out),
                 Command::Rollback(args) => commands::rollback::run(&args, &engine, out),
+                Command::Promote(args) => commands::promote::run(args, &engine, out),
                 Command::Destroy(args) => commands::destroy::run(&args, &engine, out),
                 Command::Status(args) => commands::status::run(&args, &engine, out),
                 Command::Doctor(args) => commands::doctor::run(&args, &engine, out),

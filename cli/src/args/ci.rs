@@ -1,6 +1,6 @@
-//! Arguments of `dax ci` and `dax login`.
+//! Arguments of what pipelines run: `dax ci`, `dax promote`, `dax login`.
 
-use super::{ParamArgs, duration, pair};
+use super::{ParamArgs, RunArgs, duration, pair};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -82,6 +82,18 @@ pub(crate) struct CiTriggerArgs {
     /// Print the request, and do not make it.
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PromoteArgs {
+    /// The environment that has proved it.
+    #[arg(long, value_name = "ENV")]
+    pub(crate) from: String,
+    /// The environment that it is brought to.
+    #[arg(long, value_name = "ENV")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
 }
 
 #[derive(Args)]

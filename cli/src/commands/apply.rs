@@ -18,5 +18,5 @@ pub(crate) fn run(args: ApplyArgs, engine: &Engine, out: &mut Printer) -> Result
             (judged.allowed()?, Some(request))
         }
     };
-    show_and_apply(plan, again, "Apply this?", &args.run, args.expect, engine, out)
+    show_and_apply(plan, again, "Apply this?", &args.run, args.expect, None, engine, out)
 }

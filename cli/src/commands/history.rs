@@ -25,7 +25,7 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
                         "run": run.id, "environment": run.environment, "mode": run.mode, "by": run.holder,
                         "started": time(run.started_ms), "ended": run.ended_ms.map(time),
                         "outcome": run.outcome, "digest": run.digest, "point": entry.point, "current": entry.current,
-                        "name": entry.name, "why": run.why, "waits": run.waits, "approved_by": run.approved_by, "services": run.services, "commit": run.commit,
+                        "name": entry.name, "why": run.why, "waits": run.waits, "approved_by": run.approved_by, "services": run.services, "commit": run.commit, "promoted": run.promoted,
                     })
                 })
                 .collect();

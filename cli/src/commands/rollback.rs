@@ -13,7 +13,7 @@ pub(crate) fn run(args: &RollbackArgs, engine: &Engine, out: &mut Printer) -> Re
         Some(text) => text.parse().map_or_else(|_| Target::Named(text.clone()), Target::Serial),
     };
     let plan = engine.plan_rollback(&name, &target)?;
-    let exit = show_and_apply(plan, None, "Roll back?", &args.run, None, engine, out)?;
+    let exit = show_and_apply(plan, None, "Roll back?", &args.run, None, None, engine, out)?;
     if exit == Exit::Done {
         out.note(&format!("`{name}` is pinned now, so that the next apply does not undo this: `dax unpin -e {name}` lets it go on"));
     }

@@ -1,7 +1,9 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod previews;
 mod repository;
 mod story;
+mod trouble;
 
 use dax_tests::peers::github::GitHub;
 

@@ -65,7 +65,7 @@ pub struct Request {
 /// A no for want of a permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// 401, 403 or 404; the last where a place does not even say that there is something.
+    /// 403 or 404; the last where a place does not even say that there is something.
     pub status: u16,
     /// What the other side says.
     pub message: String,
@@ -263,7 +263,7 @@ impl Client {
         let request = Request { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), body: Some(body), reads: false };
         let answer = self.send(&request).await?;
         match answer.status {
-            401 | 403 | 404 => Ok(Err(Denied { status: answer.status, message: answer.message() })),
+            403 | 404 => Ok(Err(Denied { status: answer.status, message: answer.message() })),
             _ if answer.good() => self.read(&request, &answer).map(Ok),
             _ => Err(self.refused(&request, &answer)),
         }

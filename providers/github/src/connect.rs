@@ -100,9 +100,9 @@ impl Fault {
         }
     }
 
-    /// Whether it is a no for want of a permission.
+    /// Whether it is a no for want of a permission; 401 says that nobody is known by this credential.
     pub(crate) const fn forbidden(&self) -> bool {
-        matches!(self.status, Some(401 | 403))
+        matches!(self.status, Some(403))
     }
 
     /// Whether it may have been done all the same.
@@ -116,6 +116,7 @@ impl Fault {
             return error;
         }
         let message = match self.status {
+            Some(401) => format!("GitHub knows nobody by this credential, answering 401 when dax wants to {doing}: {}", self.message),
             Some(status) => format!("GitHub answers {status} when dax wants to {doing}: {}", self.message),
             None => format!("dax cannot {doing}: {}", self.message),
         };
