@@ -1,6 +1,8 @@
 //! Real servers for the tests: started on loopback, stopped by their own process, named when they cannot be had.
 
+pub mod bitbucket;
 pub mod github;
+pub mod gitlab;
 pub mod http;
 pub mod kubernetes;
 pub mod prometheus;

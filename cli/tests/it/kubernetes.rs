@@ -10,6 +10,7 @@ mod handed;
 mod importing;
 mod objects;
 mod ownership;
+mod previews;
 mod rollout;
 mod trouble;
 

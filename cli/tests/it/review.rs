@@ -1,7 +1,9 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod others;
 mod previews;
 mod repository;
+mod rules;
 mod story;
 mod trouble;
 

@@ -50,7 +50,9 @@ pub(crate) async fn deployed(github: &GitHub, status: &DeploymentStatus) -> Resu
     };
     // GitHub would leave those of production alone; dax puts all of them to rest itself.
     let mut body = json!({ "state": state, "description": short(&status.description, DESCRIPTION), "auto_inactive": false });
-    let web = |url: &&String| url.starts_with("https://") || url.starts_with("http://");
+    // What is no address of the web is refused, and the status with it.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=%".contains(c);
+    let web = |url: &&String| (url.starts_with("https://") || url.starts_with("http://")) && url.chars().all(plain);
     if let Some(url) = status.url.as_ref().filter(web) {
         body["environment_url"] = json!(url);
     }

@@ -73,6 +73,12 @@ impl Kubernetes {
     }
 }
 
+/// A call with the environment as labels can hold it.
+fn named(call: &Call) -> std::borrow::Cow<'_, Call> {
+    let environment = names::of_environment(&call.environment);
+    if environment == call.environment { std::borrow::Cow::Borrowed(call) } else { std::borrow::Cow::Owned(Call { environment, ..call.clone() }) }
+}
+
 impl Platform for Kubernetes {
     fn traits(&self) -> Traits {
         Traits {
@@ -96,15 +102,18 @@ impl Platform for Kubernetes {
     }
 
     fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
-        Box::pin(async move { read::read(self.cluster().await?, scope).await })
+        Box::pin(async move {
+            let scope = Scope { environment: names::of_environment(&scope.environment), ..scope.clone() };
+            read::read(self.cluster().await?, &scope).await
+        })
     }
 
     fn preview<'a>(&'a self, call: &'a Call, settings: &'a BTreeMap<Name, Value>) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { change::preview(self.cluster().await?, call, settings).await })
+        Box::pin(async move { change::preview(self.cluster().await?, &named(call), settings).await })
     }
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { change::change(self.cluster().await?, call).await })
+        Box::pin(async move { change::change(self.cluster().await?, &named(call)).await })
     }
 
     fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {

@@ -2,6 +2,7 @@
 //!
 //! Source of `app.kubernetes.io/…`: <https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/>.
 
+use dax_core::Name;
 use serde_json::{Map, Value as Json, json};
 
 /// The field manager, and the value of `app.kubernetes.io/managed-by`.
@@ -43,6 +44,14 @@ pub(crate) fn record(object: &str) -> String {
 /// The Service in front of the pods of one Deployment, where traffic is divided by weights.
 pub(crate) fn backend(deployment: &str) -> String {
     format!("{deployment}-pods")
+}
+
+/// An environment as the value of a label: `preview.12` for `preview[12]`. No other environment has a dot in its name.
+pub(crate) fn of_environment(name: &Name) -> Name {
+    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, key)) => Name::from(format!("{name}.{key}")),
+        None => name.clone(),
+    }
 }
 
 /// The labels of everything that belongs to a service.
