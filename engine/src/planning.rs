@@ -103,6 +103,7 @@ impl Engine {
     fn stand(&self, store: &Store, judged: Judged, world: &World) -> Result<Judged, EngineError> {
         let mut standing = self.standing_of(store, &judged.plan)?;
         standing.obstacles.extend(world.unreachable.iter().map(unreachable));
+        standing.early &= world.unreachable.is_empty();
         Ok(Judged { standing, calls: providers::calls(&world.providers), ..judged })
     }
 

@@ -89,8 +89,8 @@ impl Engine {
             Some((addr.clone(), Name::from(service.values.get(ARTEFACT).and_then(Value::as_str)?)))
         };
         let artefacts: BTreeMap<ResourceAddr, Name> = snapshot.services.iter().filter_map(image).collect();
-        let whole = json!({ "project": plan.project, "artefacts": artefacts, "config": plan.sources, "params": plan.params });
-        let digest = Name::new(blake3::hash(whole.to_string().as_bytes()).to_hex().to_string());
+        let whole = json!({ "artefacts": artefacts, "config": plan.sources, "params": plan.params, "project": plan.project });
+        let digest = Name::new(blake3::hash(whole.to_string().as_bytes()).to_hex());
         Ok(Bundle {
             from: from.into(),
             run: last.id,

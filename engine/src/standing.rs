@@ -36,6 +36,7 @@ impl Engine {
         }
         self.runtime.block_on(async {
             let mut obstacles = unreachable(plan);
+            let mut times = 0;
             if let Some(pin) = store.pinned(&plan.environment).await? {
                 let why = if pin.reason.is_empty() { String::new() } else { format!(" ({})", pin.reason) };
                 let environment = &plan.environment;
@@ -48,8 +49,18 @@ impl Engine {
             }
             for gate in &plan.gates {
                 match gate {
-                    Gate::After { .. } => obstacles.extend(after(store, gate).await?),
-                    Gate::Windows(windows) => obstacles.extend(closed(windows, now_ms())),
+                    Gate::After { .. } => {
+                        if let Some((why, time)) = after(store, gate).await? {
+                            times += usize::from(time);
+                            obstacles.push(why);
+                        }
+                    }
+                    Gate::Windows(windows) => {
+                        if let Some(why) = closed(windows, now_ms()) {
+                            times += 1;
+                            obstacles.push(why);
+                        }
+                    }
                 }
             }
             if !plan.approvals.is_empty() {
@@ -67,27 +78,28 @@ impl Engine {
                     }
                 }
             }
-            Ok(Standing { obstacles })
+            let early = times > 0 && times == obstacles.len();
+            Ok(Standing { obstacles, early })
         })
     }
 }
 
-/// Why the environment that comes first does not allow it yet, or nothing when it does.
-async fn after(store: &Store, gate: &Gate) -> Result<Option<String>, EngineError> {
+/// Why the environment that comes first does not allow it yet, and whether that is only a matter of time; nothing when it does.
+async fn after(store: &Store, gate: &Gate) -> Result<Option<(String, bool)>, EngineError> {
     let Gate::After { environment, soak_ms, verified, valid_ms, .. } = gate else { return Ok(None) };
     let runs = store.runs(environment).await?;
     let last = runs.iter().find(|run| run.outcome.is_some());
     let succeeded = last.filter(|run| run.outcome == Some(dax_apply::Outcome::Succeeded) && run.mode != "destroy");
     let Some((run, ended)) = succeeded.and_then(|run| Some((run, run.ended_ms?))) else {
-        return Ok(Some(format!("`{environment}` was not applied successfully yet")));
+        return Ok(Some((format!("`{environment}` was not applied successfully yet"), false)));
     };
     let since = now_ms().saturating_sub(ended);
     Ok(if since < *soak_ms {
-        Some(format!("`{environment}` must have run for {} first", dax_render::millis(*soak_ms)))
+        Some((format!("`{environment}` must have run for {} first", dax_render::millis(*soak_ms)), true))
     } else if *verified && !run.verified {
-        Some(format!("no analysis passed in the last run of `{environment}`, and one must have"))
+        Some((format!("no analysis passed in the last run of `{environment}`, and one must have"), false))
     } else if *valid_ms > 0 && since > *valid_ms {
-        Some(format!("`{environment}` was applied more than {} ago: apply it again first", dax_render::millis(*valid_ms)))
+        Some((format!("`{environment}` was applied more than {} ago: apply it again first", dax_render::millis(*valid_ms)), false))
     } else {
         None
     })

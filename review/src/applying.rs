@@ -39,8 +39,8 @@ pub enum Ending {
     Ran(Box<Finished>),
     /// It would do something else than what was reviewed.
     Other(Vec<Block>),
-    /// Something must hold first.
-    Waits(Vec<String>),
+    /// Something must hold first; of time alone when the second says so.
+    Waits(Vec<String>, bool),
     /// It could not be planned or carried out.
     Failed(EngineError),
 }
@@ -99,7 +99,7 @@ pub fn apply(
             if ended {
                 // What comes after a failure is left alone: it may have been meant to come second.
                 let why = vec!["another environment of this project comes first and did not end well".to_owned()];
-                applied.push(Applied { project: project.clone(), environment, ending: Ending::Waits(why), remarks: Vec::new() });
+                applied.push(Applied { project: project.clone(), environment, ending: Ending::Waits(why, false), remarks: Vec::new() });
                 continue;
             }
             say(&format!("planning {project} / {environment}"));
@@ -163,12 +163,12 @@ impl Environment<'_> {
             }
             let obstacles = self.people(&plan, &backing, &mut remarks)?;
             if !obstacles.is_empty() {
-                return Ok((Ending::Waits(obstacles), remarks));
+                return Ok((Ending::Waits(obstacles, false), remarks));
             }
         }
         let standing = self.engine.standing(&plan)?;
         if !standing.obstacles.is_empty() {
-            return Ok((Ending::Waits(standing.obstacles), remarks));
+            return Ok((Ending::Waits(standing.obstacles, standing.early), remarks));
         }
         let known = digest(&plan);
         let deploying = Deploying::queue(self.forge, self.place, self.shown_name(self.name), &plan, &known);
@@ -225,7 +225,7 @@ impl Environment<'_> {
                     ),
                 };
                 let help = "run `dax ci` for it first, with the same state, or say --unreviewed to apply what nobody has seen";
-                Some(Ending::Waits(vec![format!("{why}: {help}")]))
+                Some(Ending::Waits(vec![format!("{why}: {help}")], false))
             }
         }
     }
@@ -315,7 +315,7 @@ impl Environment<'_> {
                 all.extend(difference.iter().cloned());
                 all
             }
-            Ending::Waits(why) => {
+            Ending::Waits(why, _) => {
                 vec![
                     head(Tone::Warn, format!("{name}: not applied yet")),
                     Block::Lines(why.iter().map(|why| line(Tone::Warn, why)).collect()),

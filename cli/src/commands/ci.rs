@@ -26,7 +26,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn here() -> Result<Option<Place>, CliError> {
+pub(crate) fn here() -> Result<Option<Place>, CliError> {
     Ok(place(&variable, &|path| std::fs::read_to_string(path).ok())?)
 }
 
@@ -46,7 +46,7 @@ fn watch(verbose: bool) -> Watch {
     })
 }
 
-fn forge(place: &Place, dry: bool, patience: Duration, out: &Printer) -> Result<Forge, CliError> {
+pub(crate) fn forge(place: &Place, dry: bool, patience: Duration, out: &Printer) -> Result<Forge, CliError> {
     let remote = Remote {
         kind: place.kind.to_owned(),
         api: place.api.clone(),
@@ -203,14 +203,10 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 out.blocks(&difference);
                 Exit::Stale
             }
-            Ending::Waits(why) => {
+            Ending::Waits(why, early) => {
                 why.iter().for_each(|why| out.alarm(&format!("{name}: not applied: {why}")));
                 // What was asked for by name and is not done is a failure; what waits for its turn is none.
-                if args.what.environments.is_empty() && why.iter().all(|why| why.contains("must have run for")) {
-                    Exit::Done
-                } else {
-                    Exit::Denied
-                }
+                if early && args.what.environments.is_empty() { Exit::Done } else { Exit::Denied }
             }
             Ending::Failed(error) => {
                 let error = CliError::Engine(error);

@@ -1,14 +1,23 @@
 //! `dax doctor`: whether everything that the program talks to answers.
 
 use crate::args::{DataFormat, DoctorArgs};
-use crate::commands::params;
+use crate::commands::{ci, params};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing};
+use dax_engine::{Engine, Examined, Missing};
 use serde_json::json;
+use std::time::Duration;
+
+/// How long a place of reviews may let us wait.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let all = engine.examine(args.environment.environment.as_deref(), &params(&args.params, Missing::Ignore))?;
+    let mut all = engine.examine(args.environment.environment.as_deref(), &params(&args.params, Missing::Ignore))?;
+    if let Some(place) = ci::here()? {
+        let forge = ci::forge(&place, false, PATIENCE, out)?;
+        let found = forge.ask(|remote| remote.examine()).map_err(|error| error.to_string());
+        all.push(Examined { name: place.kind.into(), found });
+    }
     let failed = all.iter().filter(|one| one.found.is_err()).count();
     if args.format == DataFormat::Json {
         let rows: Vec<_> = all

@@ -24,7 +24,7 @@ fn facts(bundle: &Bundle, out: &mut Printer) {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let mut rows = vec![
         row("bundle", bundle.digest.to_string()),
-        row("proved in", format!("{}, run {}, {} ago", bundle.from, bundle.run, millis(u64::try_from(bundle.age.as_secs() * 1000).unwrap_or(0)))),
+        row("proved in", format!("{}, run {}, {} ago", bundle.from, bundle.run, millis(bundle.age.as_secs() * 1000))),
         row("analysis", if bundle.verified { "passed" } else { "none" }.to_owned()),
         row("program", bundle.commit.as_ref().map_or_else(|| bundle.config.to_string(), |commit| format!("commit {}", commit.id))),
     ];

@@ -1,5 +1,6 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod install;
 mod others;
 mod previews;
 mod repository;

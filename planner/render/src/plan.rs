@@ -20,6 +20,8 @@ use steps::{people, plural, step_line};
 pub struct Standing {
     /// Why it may not be applied now, one sentence each.
     pub obstacles: Vec<String>,
+    /// Whether nothing but time stands in its way.
+    pub early: bool,
 }
 
 /// The tree of a plan.

@@ -97,6 +97,22 @@ fn cache() -> Option<PathBuf> {
     cache.join("github.json").is_file().then_some(cache)
 }
 
+/// Makes commands of what reads actions and workflows as GitHub does; nothing where it is not installed.
+pub fn validator() -> Option<impl Fn() -> Command> {
+    let Some(cache) = cache().filter(|cache| cache.join(VALIDATOR).is_file()) else {
+        missing("GitHub");
+        return None;
+    };
+    Some(move || {
+        let mut command = Command::new(cache.join("programs/bin/node"));
+        command.arg(cache.join(VALIDATOR));
+        command
+    })
+}
+
+/// Reads actions and workflows.
+const VALIDATOR: &str = "node_modules/@action-validator/cli/cli.mjs";
+
 /// Starts it all; nothing where it is not installed.
 ///
 /// # Panics

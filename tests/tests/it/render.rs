@@ -20,7 +20,7 @@ fn made(main: &str) -> Plan {
 /// The change of the quickstart's canary, with what stands in its way.
 fn canary() -> (Plan, Standing) {
     let case = kill::corpus().into_iter().find(|case| case.name == "canary_with_routes_and_a_gate, changed").expect("a fixture");
-    (case.plan().clone(), Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()] })
+    (case.plan().clone(), Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()], early: false })
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn cache(root: &Path) -> Result<PathBuf> {
 pub(super) fn found(root: &Path) -> Option<PathBuf> {
     let cache = cache(root).ok()?;
     let paths = std::fs::read(source(root).join("paths.txt")).ok()?;
-    let all = ["github.json", "node_modules/.bin/prism", "node_modules/emulate/package.json", "programs/bin/node", "programs/bin/gh"];
+    let all = ["github.json", "node_modules/.bin/prism", "node_modules/.bin/action-validator", "node_modules/emulate/package.json", "programs/bin/node", "programs/bin/gh"];
     let there = all.iter().all(|path| cache.join(path).exists());
     (there && std::fs::read(cache.join("paths.txt")).ok()? == paths).then_some(cache)
 }

@@ -228,6 +228,11 @@ impl<'a> Context<'a> {
             Some(Symbol::Environment(_)) if *environment == block.name.name => {
                 self.error(codes::CIRCULAR_DEFINITION, span, format!("`{environment}` cannot come after itself"));
             }
+            Some(Symbol::Environment(of)) if of.keyed.is_some() => {
+                let detail = format!("`{environment}` is one environment for each key, and none of them comes first");
+                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, detail).related(of.name.span, "it is declared here");
+                self.report(diagnostic.help("name an environment of which there is one"));
+            }
             Some(Symbol::Environment(block)) => self.note(span, Some(block.name.span)),
             _ => self.not_an("environment", environment, span),
         }
