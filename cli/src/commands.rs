@@ -48,8 +48,8 @@ use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
 use dax_engine::{
-    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Promoted, Selection, StateSource, StepId,
-    Told, Watch, event,
+    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Promoted, Selection, StateSource,
+    StepId, Told, Watch, event,
 };
 use std::io::{IsTerminal, Write};
 use std::path::Path;

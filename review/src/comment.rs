@@ -109,12 +109,17 @@ fn since(planned: &Planned, frame: &Frame<'_>) -> Vec<Block> {
     if planned.same_as_before() {
         return vec![lines(Tone::Plain, [format!("it does the same as the plan for commit {from}, which you have seen")])];
     }
-    let mut body = render::diff(&before.plan, &planned.plan);
+    let mut body: Vec<Block> = render::diff(&before.plan, &planned.plan);
+    let count = match body.first() {
+        Some(Block::Heading(_, line)) => line.plain().split_once(": ").map_or_else(String::new, |(_, count)| count.to_owned()),
+        _ => String::new(),
+    };
+    body = flat(body);
     if render::markdown(&body, frame.flavour, DIFFERENCE).len() > DIFFERENCE {
         body = vec![lines(Tone::Warn, ["too much to show here: `dax diff` of the two saved plans has it"])];
     }
     // Shown before anything else goes: it is what who reviewed the last push wants to know.
-    let head = Line::at(0).with(Tone::Change, format!("Since the plan for commit {from}"));
+    let head = Line::at(0).with(Tone::Change, format!("Since the plan for commit {from}: {count}"));
     vec![Block::Section(Section { head, body, weight: u32::MAX })]
 }
 

@@ -36,7 +36,9 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     }
     let kinds = |plan: &Plan| plan.steps.iter().map(|step| (step.service.clone(), step.kind.clone())).collect::<Vec<_>>();
     if kinds(old) != kinds(new) {
-        lines.push(Line::at(0).with(Tone::Change, format!("steps: {} → {}", old.steps.len(), new.steps.len())));
+        let (then, now) = (old.steps.len(), new.steps.len());
+        let text = if then == now { "the steps are others".to_owned() } else { format!("steps: {then} → {now}") };
+        lines.push(Line::at(0).with(Tone::Change, text));
     }
     if (&old.gates, &old.approvals, old.on_failure) != (&new.gates, &new.approvals, new.on_failure) {
         lines.push(Line::at(0).with(Tone::Warn, "the conditions under which it may be applied are others"));

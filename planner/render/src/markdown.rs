@@ -195,7 +195,16 @@ fn diff_line(line: &Line) -> String {
         Some(Tone::Change | Tone::Warn) => "!",
         _ => " ",
     };
-    format!("{mark}{}{}", "  ".repeat(line.indent), line.plain())
+    // The mark of the text itself is the same one for terminals, which colour by it and have no first column.
+    let text = line.plain();
+    let own = match mark {
+        "!" => "~ ",
+        "+" => "+ ",
+        "-" => "- ",
+        _ => "",
+    };
+    let text = text.strip_prefix(own).unwrap_or(&text);
+    format!("{mark} {}{text}", "  ".repeat(line.indent))
 }
 
 /// Text that means itself in Markdown: no markup, no HTML, no mention, no link.

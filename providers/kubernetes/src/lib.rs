@@ -76,7 +76,11 @@ impl Kubernetes {
 /// A call with the environment as labels can hold it.
 fn named(call: &Call) -> std::borrow::Cow<'_, Call> {
     let environment = names::of_environment(&call.environment);
-    if environment == call.environment { std::borrow::Cow::Borrowed(call) } else { std::borrow::Cow::Owned(Call { environment, ..call.clone() }) }
+    if environment == call.environment {
+        std::borrow::Cow::Borrowed(call)
+    } else {
+        std::borrow::Cow::Owned(Call { environment, ..call.clone() })
+    }
 }
 
 impl Platform for Kubernetes {

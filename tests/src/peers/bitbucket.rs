@@ -125,7 +125,9 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
             if all.is_empty() || all.len() > 100 || !all.iter().all(good) {
                 return no(400, "Bad request");
             }
-            let Some((_, annotations)) = world.reports.get_mut(&((*sha).to_owned(), (*name).to_owned())) else { return no(404, "Resource not found") };
+            let Some((_, annotations)) = world.reports.get_mut(&((*sha).to_owned(), (*name).to_owned())) else {
+                return no(404, "Resource not found");
+            };
             annotations.extend(all.iter().cloned());
             Reply::json(200, &json!(all))
         }

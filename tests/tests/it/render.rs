@@ -142,6 +142,100 @@ fn page(folder: &Path) -> String {
     text
 }
 
+/// A real browser that shows pages of a folder; gives what it prints.
+fn browser(folder: &Path) -> Option<impl Fn(&[&str], &str) -> String> {
+    let browsers = ["chromium-headless-shell", "chromium", "chrome-headless-shell"];
+    let Some(browser) = browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"])) else {
+        peers::missing("Chromium");
+        return None;
+    };
+    let folder = folder.to_owned();
+    Some(move |args: &[&str], page: &str| {
+        let mut command = Command::new(&browser);
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]);
+        command.arg(format!("--user-data-dir={}", folder.join("profile").display())).args(args);
+        let output = command.arg(format!("file://{}", folder.join(page).display())).current_dir(&folder).output().expect("a browser");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    })
+}
+
+/// A comment roughly as GitHub shows it: its Markdown, its colours for lines of a difference.
+fn shown_on_github(text: &str) -> String {
+    let mut page = String::new();
+    for (at, part) in github(text).split("<code class=\"language-diff\">").enumerate() {
+        let (code, rest) = if at == 0 { ("", part) } else { part.split_once("</code>").unwrap_or((part, "")) };
+        for line in code.lines() {
+            let class = match line.chars().next() {
+                Some('+') => "add",
+                Some('-') => "del",
+                Some('!') => "chg",
+                _ => "ctx",
+            };
+            let _ = write!(page, "<span class=\"{class}\">{line}</span>");
+        }
+        page.push_str(rest);
+    }
+    format!("<!doctype html><meta charset=\"utf-8\"><style>{STYLE}</style><article>{page}</article>")
+}
+
+const STYLE: &str = "body{margin:0;padding:24px;background:#fff;font:14px/1.5 -apple-system,'Segoe UI',Helvetica,Arial,sans-serif;color:#1f2328}\
+article{border:1px solid #d1d9e0;border-radius:6px;padding:16px;max-width:900px}h2{border-bottom:1px solid #d1d9e0b3;padding-bottom:.3em;margin:0 0 12px}\
+h3{margin:18px 0 8px}pre{background:#f6f8fa;border-radius:6px;padding:12px;overflow:auto;font:12px/1.45 ui-monospace,Menlo,Consolas,'DejaVu Sans Mono',monospace;margin:8px 0}\
+pre span{display:block;min-height:1.45em}.add{background:#dafbe1;color:#116329}.del{background:#ffebe9;color:#82071e}.chg{color:#953800;background:#fff1e5}\
+table{border-collapse:collapse;margin:8px 0}td,th{border:1px solid #d1d9e0;padding:4px 10px;text-align:left}summary{font-weight:600;margin:10px 0 4px}em{color:#59636e}a{color:#0969da}";
+
+const SHOP: &str = r#"import memory from "std/memory"
+
+provider memory.world {
+}
+
+service web {
+  image    = "ghcr.io/acme/web:1.4.0"
+  replicas = 3
+  ports    = { http: 8080 }
+  env      = { LOG_LEVEL: "info" }
+}
+
+service search {
+  image = "ghcr.io/acme/search:7"
+  ports = { http: 8081 }
+}
+
+strategy careful: canary {
+  step 25% hold 2m
+  step 50% hold 5m
+}
+
+environment dev {
+  bind [web, search] to memory.world
+  rollout web with careful
+  approve 1 of ["team:sre"]
+}
+"#;
+
+#[test]
+fn a_comment_is_shown_by_a_real_browser() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = made(SHOP);
+    let before = made(&SHOP.replace("replicas = 3", "replicas = 2").replace("1.4.0", "1.3.9"));
+    let denied = "main.dax:31:3: error[DAX4021]: a policy denies this: web needs 3 or more replicas, has 2";
+    let first = comment_with(before.clone(), None, &[denied]);
+    for (name, text) in [("review-first", &first), ("review-second", &comment(plan, Some(before)))] {
+        std::fs::write(folder.path().join(format!("{name}.html")), shown_on_github(text)).expect("written");
+    }
+    let Some(run) = browser(folder.path()) else { return };
+    for name in ["review-first", "review-second"] {
+        let shown = run(&["--dump-dom"], &format!("{name}.html"));
+        assert!(shown.contains("<summary>") && shown.contains("class=\"add\""), "{shown}");
+        run(&["--window-size=980,1000", &format!("--screenshot={name}.png")], &format!("{name}.html"));
+        let picture = std::fs::read(folder.path().join(format!("{name}.png"))).expect("a picture");
+        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{} bytes", picture.len());
+        if std::env::var_os("DAX_SCREENSHOT").is_some() {
+            std::fs::copy(folder.path().join(format!("{name}.png")), root().join(format!("docs/{name}.png"))).expect("kept");
+        }
+    }
+}
+
 #[test]
 fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -152,18 +246,7 @@ fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() 
     let wide = html("test / dev", &dax_render::plan(both.plan(), &Standing::default()));
     assert!(wide.contains("<figure><svg"), "some services make a picture");
     std::fs::write(folder.path().join("wide.html"), &wide).expect("written");
-    let browsers = ["chromium-headless-shell", "chromium", "chrome-headless-shell"];
-    let Some(browser) = browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"])) else {
-        return peers::missing("Chromium");
-    };
-    let run = |args: &[&str], page: &str| {
-        let mut command = Command::new(&browser);
-        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]);
-        command.arg(format!("--user-data-dir={}", folder.path().join("profile").display())).args(args);
-        let output =
-            command.arg(format!("file://{}", folder.path().join(page).display())).current_dir(folder.path()).output().expect("a browser");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
+    let Some(run) = browser(folder.path()) else { return };
     // With scripts the search is there, and everything stands open.
     let shown = run(&["--dump-dom"], "wide.html");
     assert!(shown.contains("id=\"search\"") && !shown.contains("<form class=\"search\" role=\"search\" hidden"), "{shown}");
@@ -255,26 +338,32 @@ fn github(text: &str) -> String {
 
 /// The comment about a plan.
 fn comment(plan: Plan, before: Option<Plan>) -> String {
-    let before = before.map(|plan| dax_engine::Review { change: "pr-1".into(), commit: "0123456789abcdef".into(), at_ms: 0, url: None, plan });
+    comment_with(plan, before, &[])
+}
+
+/// The comment about a plan of which policies say something.
+fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
+    let before =
+        before.map(|plan| dax_engine::Review { change: "pr-1".into(), commit: "0123456789abcdef".into(), at_ms: 0, url: None, plan });
     let planned = dax_review::Planned {
         digest: dax_plan::digest::digest(&plan),
         standing: Standing::default(),
-        policies: vec!["main.dax:1:1: @everyone <script>alert(1)</script> see https://evil.example".to_owned()],
-        denied: false,
+        policies: policies.iter().map(|&text| text.to_owned()).collect(),
+        denied: !policies.is_empty(),
         before,
         plan,
     };
-    let report = dax_review::Report {
-        project: "shop".into(),
-        environment: "dev".into(),
-        verdict: dax_review::Verdict::Plan(Box::new(planned)),
-    };
-    dax_review::comment_text(&report, &dax_review::Frame {
-        flavour: Flavour::GitHub,
-        commit: "0123456789abcdef0123456789abcdef01234567",
-        url: Some("https://github.com/acme/shop/actions/runs/1"),
-        budget: 65_000,
-    })
+    let report =
+        dax_review::Report { project: "shop".into(), environment: "dev".into(), verdict: dax_review::Verdict::Plan(Box::new(planned)) };
+    dax_review::comment_text(
+        &report,
+        &dax_review::Frame {
+            flavour: Flavour::GitHub,
+            commit: "0123456789abcdef0123456789abcdef01234567",
+            url: Some("https://github.com/acme/shop/actions/runs/1"),
+            budget: 65_000,
+        },
+    )
 }
 
 #[test]
@@ -307,7 +396,7 @@ fn a_list_of_conditions_that_is_too_long_is_cut() {
 
 #[test]
 fn what_people_write_into_a_program_mentions_nobody_and_links_to_nothing() {
-    let text = comment(hostile(), None);
+    let text = comment_with(hostile(), None, &["main.dax:1:1: @everyone <script>alert(1)</script> see https://evil.example"]);
     let page = github(&text);
     let mut outside = String::new();
     for (at, part) in page.split("<pre>").enumerate() {
@@ -316,7 +405,8 @@ fn what_people_write_into_a_program_mentions_nobody_and_links_to_nothing() {
     for active in ["@everyone", "<script", "<img", "https://evil", "javascript:"] {
         assert!(!outside.contains(active), "{active}: {outside}");
     }
-    let links: Vec<&str> = outside.match_indices("href=\"").map(|(at, _)| outside[at + 6..].split('"').next().unwrap_or_default()).collect();
+    let links: Vec<&str> =
+        outside.match_indices("href=\"").map(|(at, _)| outside[at + 6..].split('"').next().unwrap_or_default()).collect();
     assert_eq!(links, ["https://github.com/acme/shop/actions/runs/1"]);
     super::compare("render", "hostile_comment", &text);
 }

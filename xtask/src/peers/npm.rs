@@ -27,7 +27,14 @@ fn cache(root: &Path) -> Result<PathBuf> {
 pub(super) fn found(root: &Path) -> Option<PathBuf> {
     let cache = cache(root).ok()?;
     let paths = std::fs::read(source(root).join("paths.txt")).ok()?;
-    let all = ["github.json", "node_modules/.bin/prism", "node_modules/.bin/action-validator", "node_modules/emulate/package.json", "programs/bin/node", "programs/bin/gh"];
+    let all = [
+        "github.json",
+        "node_modules/.bin/prism",
+        "node_modules/.bin/action-validator",
+        "node_modules/emulate/package.json",
+        "programs/bin/node",
+        "programs/bin/gh",
+    ];
     let there = all.iter().all(|path| cache.join(path).exists());
     (there && std::fs::read(cache.join("paths.txt")).ok()? == paths).then_some(cache)
 }
@@ -45,10 +52,12 @@ pub(super) fn make(root: &Path) -> Result<()> {
         run(Command::new("python3").args(["-m", "venv", "programs"]))?;
         run(Command::new("programs/bin/pip").args(["install", "-q"]).args(PROGRAMS))?;
     }
-    std::fs::copy(source.join("package.json"), cache.join("package.json"))?;
+    for name in ["package.json", "package-lock.json"] {
+        std::fs::copy(source.join(name), cache.join(name))?;
+    }
     // Its own Node.js comes first: the machine's may be older than what the server wants.
     let path = format!("{}:{}", cache.join("programs/bin").display(), std::env::var("PATH").unwrap_or_default());
-    run(Command::new("npm").args(["install", "--no-audit", "--no-fund", "--loglevel=error"]).env("PATH", path))?;
+    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).env("PATH", path))?;
     let paths = std::fs::read_to_string(source.join("paths.txt"))?;
     let whole: Json = serde_json::from_slice(&std::fs::read(cache.join(WHOLE))?)?;
     let wanted: BTreeSet<&str> = paths.lines().filter(|line| !line.is_empty()).collect();

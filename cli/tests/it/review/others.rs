@@ -36,7 +36,8 @@ fn gitlab_reviews_approves_and_deploys() {
     let (repository, base, head) = changed();
     world.lock().expect("a lock").heads.insert(4, head.clone());
     let api = format!("{}/api/v4", server.url());
-    let common = [("GITLAB_CI", "true"), ("CI_API_V4_URL", api.as_str()), ("CI_PROJECT_ID", "7"), ("CI_JOB_URL", "https://gitlab.example/j/1")];
+    let common =
+        [("GITLAB_CI", "true"), ("CI_API_V4_URL", api.as_str()), ("CI_PROJECT_ID", "7"), ("CI_JOB_URL", "https://gitlab.example/j/1")];
     let request = [
         ("CI_MERGE_REQUEST_IID", "4"),
         ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str()),
@@ -113,8 +114,7 @@ fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
         ("BITBUCKET_API_URL", api.as_str()),
         ("BITBUCKET_TOKEN", bitbucket::TOKEN),
     ];
-    let request =
-        [("BITBUCKET_PR_ID", "4"), ("BITBUCKET_PR_DESTINATION_COMMIT", base.as_str()), ("BITBUCKET_COMMIT", head.as_str())];
+    let request = [("BITBUCKET_PR_ID", "4"), ("BITBUCKET_PR_DESTINATION_COMMIT", base.as_str()), ("BITBUCKET_COMMIT", head.as_str())];
     let all = [&common[..], &request[..]].concat();
     ended(run(&repository, &all, &["ci"]), 0);
     ended(run(&repository, &all, &["ci"]), 0);

@@ -46,7 +46,8 @@ fn a_preview_is_made_listed_and_taken_away_with_its_pull_request() {
     let number = github.open("feature", &head);
     let name = format!("preview[{number}]");
     ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
-    let comment = github.comments(number).into_iter().find(|body| body.starts_with(&format!("<!-- dax:shop:{name} -->"))).expect("a comment");
+    let comment =
+        github.comments(number).into_iter().find(|body| body.starts_with(&format!("<!-- dax:shop:{name} -->"))).expect("a comment");
     assert!(comment.contains(&format!("pr-{number}.example.com")), "{comment}");
     // It is made without waiting for the merge; staging is not touched.
     let said = ended(repository.pull_request(&github, number, &base, &["ci", "apply"]), 0);
@@ -108,7 +109,8 @@ fn what_one_environment_has_proved_moves_to_another_unchanged() {
     // Moved with what it was applied with, not with what the program says by default.
     let said = ended(repository.dax(&promote), 0);
     assert!(said.out.contains("acme/web:7") && said.err.contains("named by a tag"), "{}\n{}", said.out, said.err);
-    let history: Json = serde_json::from_str(&ended(repository.dax(&["history", "-e", "production", "--format", "json"]), 0).out).expect("JSON");
+    let history: Json =
+        serde_json::from_str(&ended(repository.dax(&["history", "-e", "production", "--format", "json"]), 0).out).expect("JSON");
     let run = &history["runs"][0];
     assert_eq!((run["promoted"]["from"].as_str(), run["promoted"]["run"].as_u64()), (Some("staging"), Some(1)));
     assert_eq!((run["why"].as_str(), run["commit"]["id"].as_str()), (Some("the tests passed"), Some(repository.head().as_str())));

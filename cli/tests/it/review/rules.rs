@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 fn failing() -> String {
     let strategy = "\nstrategy s: canary {\n  step 50% hold 200ms\n  analysis every 100ms from memory.world {\n    metric e: Percent = memory\"error_rate\"\n    require e < 1%\n    on_no_data = \"fail\"\n  }\n}\n";
     let production = "environment production {\n  bind web to memory.world\n  rollout web with s\n}";
-    PROGRAM.replace("environment production {\n  bind web to memory.world\n  approve 1 of [\"team:sre\"]\n}", &format!("{strategy}\n{production}"))
+    PROGRAM.replace(
+        "environment production {\n  bind web to memory.world\n  approve 1 of [\"team:sre\"]\n}",
+        &format!("{strategy}\n{production}"),
+    )
 }
 
 #[test]
@@ -75,10 +78,18 @@ fn the_rules_of_an_environment_hold_for_a_job_that_does_not_name_it() {
     assert!(said.err.contains("came with no change request, and no plan of `production` was shown for it"), "{}", said.err);
     // A job that people let go on to the environment: GitHub itself has seen to its rules, and who did agrees.
     ended(repository.actions(&github, "push", &push(&head), &["ci"]), 0);
-    github.world.lock().expect("nobody fails with this lock").released.push((ann["login"].as_str().expect("a login").to_owned(), "production".to_owned()));
+    github
+        .world
+        .lock()
+        .expect("nobody fails with this lock")
+        .released
+        .push((ann["login"].as_str().expect("a login").to_owned(), "production".to_owned()));
     ended(repository.actions(&github, "push", &push(&head), &["ci", "apply", "-e", "production"]), 0);
     let history: Json = serde_json::from_str(&repository.dax(&["history", "-e", "production", "--format", "json"]).out).expect("JSON");
-    assert_eq!((history["runs"][0]["approved_by"][0].as_str(), history["runs"][0]["commit"]["id"].as_str()), (Some("ann"), Some(next.as_str())));
+    assert_eq!(
+        (history["runs"][0]["approved_by"][0].as_str(), history["runs"][0]["commit"]["id"].as_str()),
+        (Some("ann"), Some(next.as_str()))
+    );
     clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);
 }
 

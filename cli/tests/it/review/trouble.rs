@@ -71,7 +71,8 @@ fn a_comment_that_somebody_deleted_is_written_anew() {
     let (repository, base, number) = changed(&github);
     ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
     let all = github.gh(&["api", &format!("/repos/{REPOSITORY}/issues/{number}/comments")]);
-    let production = all.as_array().and_then(|all| all.iter().find(|note| note["body"].as_str().is_some_and(|body| body.starts_with(PRODUCTION))));
+    let production =
+        all.as_array().and_then(|all| all.iter().find(|note| note["body"].as_str().is_some_and(|body| body.starts_with(PRODUCTION))));
     let id = production.expect("a comment")["id"].clone();
     github.person(ADMIN, "DELETE", &format!("/repos/{REPOSITORY}/issues/comments/{id}"), &json!(null));
     assert_eq!(comments(&github, number), 0);
@@ -142,7 +143,11 @@ fn a_token_without_checks_writes_a_commit_status() {
     let Some(github) = start() else { return };
     let (repository, base, number) = changed(&github);
     for _ in 0..2 {
-        github.trouble(Trouble { at: at("POST", "check-runs"), reply: no(403, "Resource not accessible by personal access token"), after: false });
+        github.trouble(Trouble {
+            at: at("POST", "check-runs"),
+            reply: no(403, "Resource not accessible by personal access token"),
+            after: false,
+        });
     }
     let said = ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
     assert!(said.err.contains("give the job `checks: write`; a personal token never may, an App may"), "{}", said.err);
@@ -160,8 +165,7 @@ fn an_app_asks_for_what_each_call_needs_and_for_no_more() {
     let Some(github) = start() else { return };
     let (mut repository, base, number) = changed(&github);
     repository.token = String::new();
-    repository.variables =
-        vec![("DAX_GITHUB_APP_ID".to_owned(), APP.to_string()), ("DAX_GITHUB_APP_KEY".to_owned(), github.key.clone())];
+    repository.variables = vec![("DAX_GITHUB_APP_ID".to_owned(), APP.to_string()), ("DAX_GITHUB_APP_KEY".to_owned(), github.key.clone())];
     ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
     assert_eq!(github.checks(&repository.head()).len(), 1);
     assert_eq!(comments(&github, number), 1);
