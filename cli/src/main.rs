@@ -44,6 +44,8 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
     // As if started there: every path of the command line is meant from that folder.
     std::env::set_current_dir(&arguments.folder).map_err(|error| CliError::World(format!("{}: {error}", arguments.folder.display())))?;
     let folder = std::path::Path::new(".");
+    // A variable that a pipeline sets to nothing is none.
+    let state = arguments.state.filter(|url| !url.is_empty());
     match arguments.command {
         #[cfg(feature = "local")]
         Command::Agent(args) => commands::agent::run(args),
@@ -56,11 +58,11 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
         Command::ImportSchema(args) => commands::import_schema::run(&args, out),
         Command::Affected(args) => commands::affected::run(&args, folder, out),
         Command::Lsp(args) => commands::lsp::run(&args),
-        Command::Ci(args) => commands::ci::run(&args, arguments.state.as_deref(), out),
+        Command::Ci(args) => commands::ci::run(&args, state.as_deref(), out),
         Command::Login(args) => commands::login::run(&args, out),
         Command::IdeBench(args) => commands::ide_bench::run(&args, folder, out),
         other => {
-            let engine = commands::engine(folder, arguments.state)?;
+            let engine = commands::engine(folder, state)?;
             match other {
                 Command::Check(args) => commands::check::run(&args, &engine, out),
                 Command::Lint(args) => commands::lint::run(&args, &engine, out),

@@ -86,7 +86,7 @@ pub fn apply(
     let base = scope::base(options, Some(place), Some(forge))?;
     let merged = if preview { Vec::new() } else { forge.ask(|remote| remote.merged(&place.commit))? };
     let mut applied = Vec::new();
-    for mut scope in scope::scope(options, Some(place), &base, open)? {
+    for mut scope in scope::scope(options, Some(place), &base, open)?.into_iter().filter(|scope| scope.gone.is_none()) {
         let engine = open(&scope.path)?;
         let (project, _) = engine.people()?;
         if preview {
@@ -165,6 +165,13 @@ impl Environment<'_> {
             if !obstacles.is_empty() {
                 return Ok((Ending::Waits(obstacles, false), remarks));
             }
+        }
+        if !self.request.acknowledge
+            && let Some(step) = plan.points_of_no_return().next()
+        {
+            let why =
+                format!("step {} cannot be taken back: say --acknowledge-reviewed when who agrees to the plan agrees to that", step.id);
+            return Ok((Ending::Waits(vec![why], false), remarks));
         }
         let standing = self.engine.standing(&plan)?;
         if !standing.obstacles.is_empty() {

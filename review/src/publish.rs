@@ -6,9 +6,10 @@ use crate::plans::{self, Report, Verdict};
 use crate::scope::{self, Options};
 use crate::{Forge, Open, ReviewError, Say, annotations, approving};
 use dax_engine::digest::effect;
-use dax_engine::render;
+use dax_engine::{Name, render};
 use dax_provider_api::review::{Annotation, Check, CheckState, Comment, Level};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// So many environments have comments of their own; more share one.
@@ -75,11 +76,12 @@ pub fn review(
     if let (Some(place), Some(forge)) = (place, forge) {
         let (more, annotated) = post(options, place, forge, &found, say)?;
         found.annotated = annotated;
-        // The same thing is said once, however many calls met it.
         remarks.extend(more);
-        remarks.dedup();
     }
     remarks.append(&mut found.remarks);
+    // The same thing is said once, however many calls met it.
+    let mut said = BTreeSet::new();
+    remarks.retain(|remark| said.insert(remark.clone()));
     found.remarks = remarks;
     found.files = write(options, place, &found)?;
     Ok(found)
@@ -105,6 +107,12 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
     let mut found = nothing();
     let (mut all, mut passed) = (Vec::new(), 0);
     for scope in &scopes {
+        if let Some(project) = &scope.gone {
+            let gone =
+                |environment: &Name| Report { project: project.clone(), environment: environment.clone(), verdict: Verdict::Removed };
+            found.reports.extend(scope.environments.keys().map(gone));
+            continue;
+        }
         let engine = open(&scope.path)?;
         let (project, _) = engine.people()?;
         let checked = plans::check(scope, &engine, options)?;
@@ -117,7 +125,9 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
         }
         let mut reports = plans::plan(scope, &engine, &project, options, place, &mut all, &mut *say)?;
         if let (Some(place), Some(forge)) = (place, forge) {
-            found.remarks.extend(approving::press(place, forge, &engine, &reports)?);
+            if !options.dry {
+                found.remarks.extend(approving::press(place, forge, &engine, &reports)?);
+            }
             for report in &mut reports {
                 queue(place, forge, &engine, report)?;
                 // What was approved meanwhile is not in the way any more.

@@ -34,6 +34,8 @@ pub(crate) struct Scope {
     pub(crate) path: PathBuf,
     /// Environments, with how each is touched.
     pub(crate) environments: BTreeMap<Name, &'static str>,
+    /// What the project is called, where the change takes the whole of it away.
+    pub(crate) gone: Option<Name>,
 }
 
 /// Whose Markdown a place reads.
@@ -49,17 +51,18 @@ pub fn flavour(place: Option<&Place>) -> Flavour {
 pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: Open<'_>) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
-    let empty = |folder: &str| Scope { folder: folder.to_owned(), path: top.join(folder), environments: BTreeMap::new() };
+    let empty = |folder: &str| Scope { folder: folder.to_owned(), path: top.join(folder), environments: BTreeMap::new(), gone: None };
     for one in dax_engine::affected(&options.folder, base)? {
         let scope = scopes.entry(one.folder.clone()).or_insert_with(|| empty(&one.folder));
         scope.environments.insert(one.environment, one.how);
+        scope.gone = (!scope.path.join("dax.mod").is_file()).then_some(one.project);
     }
     if scopes.is_empty() && options.folder.join("dax.mod").is_file() {
         let here = options.folder.canonicalize().unwrap_or_else(|_| options.folder.clone());
         let folder = here.strip_prefix(&top).ok().and_then(Path::to_str).filter(|path| !path.is_empty()).unwrap_or(".");
         scopes.insert(folder.to_owned(), empty(folder));
     }
-    for scope in scopes.values_mut() {
+    for scope in scopes.values_mut().filter(|scope| scope.gone.is_none()) {
         let engine = open(&scope.path)?;
         let declared = engine.declared_environments()?;
         if options.all {

@@ -3,6 +3,7 @@
 
 mod bench;
 mod demo;
+mod dist;
 mod fuzz;
 mod load;
 mod peers;
@@ -12,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  peers     install the servers that some tests want, or those that are named\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  bench     speed and memory of the release build; `bench lsp` is how fast the language server answers\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
+const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  peers     install the servers that some tests want, or those that are named\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  dist      the release build as an archive, with the line that install/checksums.txt lists it by\n  bench     speed and memory of the release build; `bench lsp` is how fast the language server answers\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -21,6 +22,7 @@ fn main() -> Result<()> {
         Some("tidy") => tidy::run(&root()),
         Some("demo") => demo::run(&root()),
         Some("simulate") => simulate(),
+        Some("dist") => dist::run(&root(), args.next().as_deref().unwrap_or("release")),
         Some("peers") => peers::run(&root(), &args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root(), &args.collect::<Vec<_>>()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),

@@ -30,9 +30,20 @@ pub(crate) fn here() -> Result<Option<Place>, CliError> {
     Ok(place(&variable, &|path| std::fs::read_to_string(path).ok())?)
 }
 
-/// Tells of calls: those that are held back as data, the others to the curious.
-fn watch(verbose: bool) -> Watch {
+/// Tells of calls: those that are held back as data, the others to the curious and to a file, a line each.
+fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
     Arc::new(move |sent: &Sent| {
+        if let Some(path) = audit.as_deref().filter(|_| !sent.held_back) {
+            let at = jiff::Timestamp::now().to_string();
+            let line = serde_json::json!({
+                "at": at, "method": sent.method, "url": sent.url, "status": sent.status,
+                "took_ms": sent.took.as_millis(), "waited_ms": sent.waited.as_millis(),
+            });
+            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            let file = folder.and_then(|()| std::fs::File::options().create(true).append(true).open(path));
+            // What is asked matters more than that it is on record.
+            let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+        }
         if sent.held_back {
             let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap_or_default();
             let _ = writeln!(std::io::stdout().lock(), "{} {}\n{body:#}\n", sent.method, sent.url);
@@ -46,7 +57,7 @@ fn watch(verbose: bool) -> Watch {
     })
 }
 
-pub(crate) fn forge(place: &Place, dry: bool, patience: Duration, out: &Printer) -> Result<Forge, CliError> {
+pub(crate) fn forge(place: &Place, dry: bool, patience: Duration, audit: Option<&Path>, out: &Printer) -> Result<Forge, CliError> {
     let remote = Remote {
         kind: place.kind.to_owned(),
         api: place.api.clone(),
@@ -55,7 +66,7 @@ pub(crate) fn forge(place: &Place, dry: bool, patience: Duration, out: &Printer)
         credential: place.credential.clone(),
         dry,
         patience,
-        watch: watch(out.verbose),
+        watch: watch(out.verbose, audit.map(|folder| folder.join("requests.jsonl"))),
     };
     Ok(Forge::new(&remote, &dax_provider_builtin::source_control)?)
 }
@@ -85,7 +96,7 @@ fn opener(state: Option<&str>) -> impl Fn(&Path) -> Result<Engine, EngineError> 
 
 fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
     let place = here()?;
-    let forge = place.as_ref().map(|place| forge(place, args.dry_run, args.patience, out)).transpose()?;
+    let forge = place.as_ref().map(|place| forge(place, args.dry_run, args.patience, Some(&args.output), out)).transpose()?;
     let options = options(args)?;
     let found = dax_review::review(&options, place.as_ref(), forge.as_ref(), &opener(state), &mut |text| out.note(text))?;
     for remark in &found.remarks {
@@ -154,7 +165,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
     if args.what.dry_run {
         return Err(CliError::Usage("`dax ci apply` changes what runs: `dax ci --dry-run` shows what would be said".to_owned()));
     }
-    let forge = forge(&place, false, args.what.patience, out)?;
+    let forge = forge(&place, false, args.what.patience, Some(&args.what.output), out)?;
     let request = ApplyOptions {
         options: options(&args.what)?,
         unreviewed: args.unreviewed,
@@ -225,7 +236,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
 fn trigger(args: &CiTriggerArgs, out: &mut Printer) -> Result<Exit, CliError> {
     let place = here()?.ok_or_else(|| CliError::Usage("this is no pipeline that dax knows, so it has no token for another".to_owned()))?;
     let other = Place { repository: args.repository.clone(), ..place };
-    let forge = forge(&other, args.dry_run, Duration::from_mins(5), out)?;
+    let forge = forge(&other, args.dry_run, Duration::from_mins(5), None, out)?;
     let trigger = Trigger { branch: args.branch.clone(), workflow: args.workflow.clone(), inputs: args.inputs.iter().cloned().collect() };
     let page = forge.ask(|remote| remote.trigger(&trigger)).map_err(ReviewError::from)?;
     out.note(&format!("started{}", page.map_or_else(String::new, |page| format!(": {page}"))));

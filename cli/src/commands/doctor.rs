@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let mut all = engine.examine(args.environment.environment.as_deref(), &params(&args.params, Missing::Ignore))?;
     if let Some(place) = ci::here()? {
-        let forge = ci::forge(&place, false, PATIENCE, out)?;
+        let forge = ci::forge(&place, false, PATIENCE, None, out)?;
         let found = forge.ask(|remote| remote.examine()).map_err(|error| error.to_string());
         all.push(Examined { name: place.kind.into(), found });
     }

@@ -171,10 +171,12 @@ impl Look<'_> {
                 listed(&found, |edit| format!("{} -> {}", self.place(file, &edit["range"]), edit["newText"]))
             }
             "diagnostics" => {
+                self.rest();
                 let found = self.editor.ask("textDocument/diagnostic", json!({"textDocument": document}));
                 listed(&found["items"], |one| format!("{} {} {}", self.place(file, &one["range"]), one["code"], one["message"]))
             }
             "workspaceDiagnostics" => {
+                self.rest();
                 let found = self.editor.ask("workspace/diagnostic", json!({"previousResultIds": []}));
                 let known = |item: &Json| json!({"uri": item["uri"], "value": item["resultId"]});
                 let ids: Vec<Json> = found["items"].as_array().into_iter().flatten().map(known).collect();
@@ -241,6 +243,11 @@ impl Look<'_> {
         let Some(item) = items.into_iter().find(|item| item["label"] == only) else { return "nothing".to_owned() };
         let whole = self.editor.ask("completionItem/resolve", item);
         whole["documentation"]["value"].as_str().unwrap_or("nothing").to_owned()
+    }
+
+    /// Lets the server come to rest: what only values show is found then, and is a part of the answer from then on.
+    fn rest(&self) {
+        std::thread::sleep(std::time::Duration::from_millis(500));
     }
 
     fn action(&mut self, document: &Json, range: &Json, title: &str) -> String {

@@ -161,6 +161,48 @@ fn the_buttons_of_a_check_plan_again_and_approve() {
 }
 
 #[test]
+fn more_than_fifty_remarks_come_in_batches_and_an_enterprise_server_has_its_api_below_a_path() {
+    let Some(github) = start() else { return };
+    let services: Vec<String> = (0..70).map(|at| format!("s{at}")).collect();
+    let mut program = "import memory from \"std/memory\"\n\nprovider memory.world {\n}\n".to_owned();
+    for name in &services {
+        program.push_str(&format!("\nservice {name} {{\n  image = \"acme/{name}:1\"\n}}\n"));
+    }
+    let mut repository = Repository::new(&program);
+    repository.variables = vec![("GITHUB_API_URL".to_owned(), format!("{}/api/v3", github.url()))];
+    let base = repository.head();
+    repository.write("main.dax", &format!("{program}\nenvironment dev {{\n  bind [{}] to memory.world\n}}\n", services.join(", ")));
+    let head = repository.commit("seventy");
+    let number = github.open("feature", &head);
+    ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
+    let asked = github.asked();
+    let batches: Vec<usize> = asked
+        .iter()
+        .filter(|one| one.line.contains("/check-runs") && one.method() != "GET" && !one.body.contains("finished"))
+        .map(|one| serde_json::from_str::<Json>(&one.body).expect("JSON")["output"]["annotations"].as_array().map_or(0, Vec::len))
+        .collect();
+    // It begins without any, ends with as many as one request may have, and gets the rest after that: GitHub adds them to those
+    // before, where the server of the tests puts them in their place.
+    assert_eq!(batches, [0, 50, 20]);
+    assert!(asked.iter().all(|one| one.path().starts_with("/api/v3/") || one.body.contains("finished")), "below the path");
+    clean(&github, &[SECRET, ADMIN, ANN]);
+}
+
+#[test]
+fn a_merge_group_that_is_gone_is_cancelled() {
+    let Some(github) = start() else { return };
+    let repository = Repository::new(PROGRAM);
+    let head = repository.head();
+    let group = json!({ "action": "destroyed", "reason": "dequeued", "merge_group": {
+        "head_sha": head, "head_ref": "refs/heads/gh-readonly-queue/main/pr-1-abc", "base_sha": head, "base_ref": "refs/heads/main",
+    }});
+    ended(repository.actions(&github, "merge_group", &group, &["ci"]), 0);
+    let check = github.checks(&head).pop().expect("a check");
+    assert_eq!((check["name"].as_str(), check["conclusion"].as_str()), (Some("dax"), Some("cancelled")));
+    clean(&github, &[SECRET, ADMIN, ANN]);
+}
+
+#[test]
 fn somebody_logs_in_by_a_code_in_a_browser() {
     let asked = AtomicU32::new(0);
     let server = serve(move |request| {

@@ -64,6 +64,8 @@ fn from_the_pull_request_to_what_runs() {
     assert!(staging.contains("it does the same as the plan for commit"), "{staging}");
     let summary = std::fs::read_to_string(repository.path(".git/summary.md")).expect("a summary");
     assert!(summary.contains("2 environments planned"), "{summary}");
+    let audit = std::fs::read_to_string(repository.path("dax-ci/requests.jsonl")).expect("a record");
+    assert!(audit.lines().all(|line| line.contains("\"status\":20")) && !audit.contains(ADMIN), "{audit}");
     // Nobody has approved: nothing may be applied, once it is merged.
     repository.git(&["checkout", "--quiet", "main"]);
     repository.git(&["merge", "--quiet", "--squash", "feature"]);
@@ -106,6 +108,8 @@ fn from_the_pull_request_to_what_runs() {
     github.world.lock().expect("nobody fails with this lock").merged.insert(repository.head(), next);
     ended(repository.actions(&github, "push", &push(&merged), &["ci", "apply"]), 0);
     assert_eq!(deployments(&github, "production"), ["queued in_progress success inactive", "queued in_progress success"]);
+    // What was read already is asked for by its tag.
+    assert!(github.asked().iter().any(|asked| asked.header("if-none-match").is_some()));
     clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);
 }
 

@@ -211,3 +211,36 @@ fn a_dry_run_prints_each_request_and_makes_none() {
     let said = ended(repository.dax(&["history", "-e", "production"]), 0);
     assert!(said.err.contains("nothing was done yet"), "{}", said.err);
 }
+
+#[test]
+fn several_projects_are_planned_in_one_run_and_one_that_is_taken_away_is_said() {
+    let Some(github) = start() else { return };
+    let repository = Repository::new(PROGRAM);
+    let other = PROGRAM.replace("acme/web", "acme/other");
+    for name in ["one", "two"] {
+        repository.write(&format!("services/{name}/dax.mod"), &format!("project = \"{name}\"\n"));
+        repository.write(&format!("services/{name}/main.dax"), &other);
+    }
+    let base = repository.commit("two more projects");
+    std::fs::remove_dir_all(repository.path("services/two")).expect("it is there");
+    repository.write("services/one/main.dax", &other.replace("acme/other", "acme/another"));
+    let head = repository.commit("one changes, one goes");
+    let number = github.open("feature", &head);
+    let said = ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
+    assert!(said.err.contains("planning one / production") && !said.err.contains("planning shop"), "{}", said.err);
+    let comments = github.comments(number);
+    assert!(comments.iter().any(|body| body.starts_with("<!-- dax:one:production -->")), "{comments:?}");
+    let gone = comments.iter().find(|body| body.starts_with("<!-- dax:two:production -->")).expect("a comment");
+    assert!(gone.contains("no longer in the program"), "{gone}");
+    let asked = github.asked();
+    let check = asked.iter().rev().find(|one| one.line.contains("/check-runs") && one.method() == "PATCH").expect("a check");
+    assert!(check.body.contains("services/one/main.dax"), "{}", check.body);
+    // What is merged is deployed under the project's name.
+    github.world.lock().expect("nobody fails with this lock").merged.insert(head, number);
+    github.person(ANN, "POST", &format!("/repos/{REPOSITORY}/pulls/{number}/reviews"), &json!({ "event": "APPROVE" }));
+    ended(repository.actions(&github, "push", &push(&base), &["ci", "apply", "-e", "staging"]), 0);
+    let world = github.world.lock().expect("nobody fails with this lock");
+    assert_eq!(world.deployments[0].0["environment"], "one/staging");
+    drop(world);
+    clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);
+}
