@@ -5,8 +5,7 @@
 
 use crate::comment::{self, short};
 use crate::deploying::{self, Deploying};
-use crate::place::{Event, Place, change_key};
-use crate::publish::same_commit;
+use crate::place::{Event, Place, change_key, same_commit};
 use crate::scope::{self, Options, Scope};
 use crate::{Forge, Open, ReviewError, Say, approving, plans, previews, protecting};
 use dax_engine::digest::{digest, effect};

@@ -4,9 +4,8 @@
 //! shown for that commit, and to any later plan that does the same; it agrees to nothing else.
 
 use crate::comment::short;
-use crate::place::{Event, Place, change_key};
+use crate::place::{Event, Place, change_key, same_commit};
 use crate::plans::Report;
-use crate::publish::same_commit;
 use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
 use dax_engine::{Engine, Name, Plan, Review};

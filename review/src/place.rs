@@ -276,6 +276,12 @@ impl Place {
     }
 }
 
+/// Whether two hashes are of one commit, of which one may be shortened.
+pub(crate) fn same_commit(one: &str, other: &str) -> bool {
+    let least = one.len().min(other.len());
+    least >= 7 && one.as_bytes()[..least] == other.as_bytes()[..least]
+}
+
 /// What the reviewed plans of a change request are kept under.
 pub(crate) fn change_key(number: u64) -> String {
     format!("pr-{number}")

@@ -1,7 +1,6 @@
 //! Environments of which there is one for each change request: `environment preview keyed pr`.
 
 use crate::place::{Event, Place};
-use crate::scope::Scope;
 use dax_engine::Name;
 use std::collections::BTreeMap;
 
@@ -16,12 +15,12 @@ pub(crate) fn key(name: &str) -> Option<u64> {
 }
 
 /// Puts the preview of this change request where its declaration stands, or nothing where there is none.
-pub(crate) fn choose(scope: &mut Scope, declared: &BTreeMap<Name, bool>, place: Option<&Place>) {
+pub(crate) fn choose(environments: &mut BTreeMap<Name, &'static str>, declared: &BTreeMap<Name, bool>, place: Option<&Place>) {
     let keyed: Vec<&Name> = declared.iter().filter(|(_, keyed)| **keyed).map(|(name, _)| name).collect();
     for name in keyed {
-        let Some(how) = scope.environments.remove(name) else { continue };
+        let Some(how) = environments.remove(name) else { continue };
         if let Some(Place { event: Event::Change { number, fork: false, .. } | Event::Button { number, .. }, .. }) = place {
-            scope.environments.insert(Name::from(format!("{name}[{number}]")), how);
+            environments.insert(Name::from(format!("{name}[{number}]")), how);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `dax ci`: plans what a change touches and says so where it is reviewed.
 
 use crate::comment::{self, Frame};
-use crate::place::{Event, Place, change_key};
+use crate::place::{Event, Place, change_key, same_commit};
 use crate::plans::{self, Report, Verdict};
 use crate::scope::{self, Options};
 use crate::{Forge, Open, ReviewError, Say, annotations, approving};
@@ -185,12 +185,6 @@ fn queue(place: &Place, forge: &Forge, engine: &dax_engine::Engine, report: &mut
     Ok(())
 }
 
-/// Whether two hashes are of one commit, of which one may be shortened.
-pub(crate) fn same_commit(one: &str, other: &str) -> bool {
-    let least = one.len().min(other.len());
-    least >= 7 && one[..least] == other[..least]
-}
-
 fn verdict(options: &Options, place: &Place, state: CheckState, title: String, summary: String, annotations: Vec<Annotation>) -> Check {
     Check {
         name: options.check.clone(),
@@ -304,6 +298,9 @@ fn write(options: &Options, place: Option<&Place>, found: &Published) -> Result<
     };
     let folder = &options.output;
     std::fs::create_dir_all(folder).map_err(wrong(folder))?;
+    // Nobody wants to commit what a run leaves.
+    let ignore = folder.join(".gitignore");
+    std::fs::write(&ignore, "*\n").map_err(wrong(&ignore))?;
     let mut files = Vec::new();
     let mut rows = Vec::new();
     for report in &found.reports {

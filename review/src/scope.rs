@@ -76,7 +76,7 @@ pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: 
                 scope.environments.entry(name).or_insert("touched no more");
             }
         }
-        previews::choose(scope, &declared, place);
+        previews::choose(&mut scope.environments, &declared, place);
         if !options.environments.is_empty() {
             scope
                 .environments
