@@ -56,7 +56,7 @@ impl Engine {
     /// [`EngineError::Denied`] when it has proved nothing: its last run did not succeed, or what runs there is not what it
     /// applied. The state or a platform cannot be read.
     pub fn bundle(&self, from: &str) -> Result<Bundle, EngineError> {
-        if !self.declared_environments()?.contains_key(from.split('[').next().unwrap_or(from)) {
+        if !self.declared_environments()?.contains_key(dax_core::keyed(from).0) {
             let known: Vec<String> = self.environments()?;
             let meant = dax_core::suggest::nearest(from, known.iter().map(String::as_str)).map(str::to_owned);
             return Err(EngineError::UnknownEnvironment { name: from.to_owned(), meant, known });

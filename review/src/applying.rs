@@ -255,7 +255,7 @@ impl Environment<'_> {
             reason = format!("by letting the run go on to `{environment}`");
         }
         agree.extend(released);
-        approving::record(self.forge, self.engine, plan, &agree, backing.shown.as_ref(), &reason)?;
+        approving::record(self.forge, self.engine, plan, &agree, backing.shown.as_ref(), &reason, remarks)?;
         // Who let this run pass did so by the same rules.
         if !passed {
             match self.forge.ask(|remote| remote.protection(&environment)) {
@@ -263,7 +263,7 @@ impl Environment<'_> {
                 Ok(Some(rules)) => {
                     let since = dax_engine::age(&self.request.options.folder).unwrap_or_default();
                     let author = backing.change.map(|change| change.author.as_str());
-                    obstacles.extend(protecting::obstacles(self.place, self.forge, &rules, &agree, author, since)?);
+                    obstacles.extend(protecting::obstacles(self.place, self.forge, &rules, &agree, author, since, remarks)?);
                 }
                 Err(error) => obstacles.push(error.to_string()),
             }

@@ -12,15 +12,23 @@ use dax_engine::{Engine, Name, Plan, Review};
 use dax_provider_api::review::ChangeRequest;
 use std::collections::BTreeSet;
 
+/// Whether somebody belongs to a team of the place; nobody does where that cannot be seen, which is said.
+pub(crate) fn belongs(forge: &Forge, login: &str, team: &str, remarks: &mut Vec<String>) -> bool {
+    forge.ask(|remote| remote.belongs(login, team)).unwrap_or_else(|error| {
+        remarks.push(error.to_string());
+        false
+    })
+}
+
 /// Groups of somebody: those of `dax.mod`, and teams that the plan names and the place knows.
-fn groups(forge: &Forge, engine: &Engine, login: &str, plan: &Plan) -> Result<Vec<Name>, ReviewError> {
+fn groups(forge: &Forge, engine: &Engine, login: &str, plan: &Plan, remarks: &mut Vec<String>) -> Result<Vec<Name>, ReviewError> {
     let (_, known) = engine.people()?;
     let mut groups: Vec<Name> =
         known.iter().filter(|(_, members)| members.iter().any(|member| member == login)).map(|(name, _)| name.clone()).collect();
     let asked: BTreeSet<&Name> = plan.approvals.iter().flat_map(|gate| &gate.of).collect();
     for name in asked {
         // `team:sre` is a group of the project; `acme/sre` a team of the place.
-        if name.contains('/') && !groups.contains(name) && forge.ask(|remote| remote.belongs(login, name))? {
+        if name.contains('/') && !groups.contains(name) && belongs(forge, login, name, remarks) {
             groups.push(name.clone());
         }
     }
@@ -47,7 +55,7 @@ pub(crate) fn press(place: &Place, forge: &Forge, engine: &Engine, reports: &[Re
             said.push(format!("the plan of `{}` is another by now: look at it again before you approve it", report.environment));
             continue;
         }
-        let groups = groups(forge, engine, by, &planned.plan)?;
+        let groups = groups(forge, engine, by, &planned.plan, &mut said)?;
         engine.approve_as(&report.environment, &planned.digest, by, &groups, &format!("by the check of change request {number}"))?;
         said.push(format!("`{by}` approved the plan {} of `{}`", &planned.digest[..16], report.environment));
     }
@@ -102,10 +110,11 @@ pub(crate) fn record(
     agree: &BTreeSet<String>,
     shown: Option<&Review>,
     reason: &str,
+    remarks: &mut Vec<String>,
 ) -> Result<(), ReviewError> {
     let now = digest(plan);
     for login in agree {
-        let groups = groups(forge, engine, login, plan)?;
+        let groups = groups(forge, engine, login, plan, remarks)?;
         engine.approve_as(&plan.environment, &now, login, &groups, reason)?;
     }
     let Some(shown) = shown else { return Ok(()) };

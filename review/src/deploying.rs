@@ -35,7 +35,7 @@ impl<'d> Deploying<'d> {
             branch: place.branch.clone(),
             description: format!("{} changes, plan {}", plan.changes.len(), &digest[..16]),
             production: production(&plan.environment),
-            transient: plan.environment.contains('['),
+            transient: dax_engine::keyed(&plan.environment).1.is_some(),
             environment,
         };
         let mut deploying = Self { forge, place, line: forge.line(), deployment, id: None, remarks: Vec::new() };

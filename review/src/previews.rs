@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 /// The declaration that an environment's name belongs to: `preview` for `preview[12]`.
 pub(crate) fn template(name: &str) -> &str {
-    name.split('[').next().unwrap_or(name)
+    dax_engine::keyed(name).0
 }
 
 /// The change request that a preview belongs to: 12 for `preview[12]`.
 pub(crate) fn key(name: &str) -> Option<u64> {
-    name.split_once('[')?.1.strip_suffix(']')?.parse().ok()
+    dax_engine::keyed(name).1?.parse().ok()
 }
 
 /// Puts the preview of this change request where its declaration stands, or nothing where there is none.

@@ -3,6 +3,7 @@
 //! GitHub enforces an environment's rules for jobs that name it. dax enforces them for everybody, so that a job that
 //! forgets to name it, or another pipeline altogether, does not get past them.
 
+use crate::approving::belongs;
 use crate::place::Place;
 use crate::{Forge, ReviewError};
 use dax_provider_api::review::{Branches, Protection};
@@ -20,10 +21,11 @@ pub(crate) fn obstacles(
     agree: &BTreeSet<String>,
     author: Option<&str>,
     since: Duration,
+    remarks: &mut Vec<String>,
 ) -> Result<Vec<String>, ReviewError> {
     let name = forge.remote().name();
     let mut obstacles = Vec::new();
-    if !rules.reviewers.is_empty() && !reviewed(forge, rules, agree, author)? {
+    if !rules.reviewers.is_empty() && !reviewed(forge, rules, agree, author, remarks) {
         let who = rules.reviewers.join(", ");
         let other = if rules.no_self_review { ", who did not make the change" } else { "" };
         obstacles.push(format!("{name} wants the agreement of one of {who}{other}"));
@@ -46,16 +48,16 @@ pub(crate) fn obstacles(
 }
 
 /// Whether one of the reviewers agrees; one is enough.
-fn reviewed(forge: &Forge, rules: &Protection, agree: &BTreeSet<String>, author: Option<&str>) -> Result<bool, ReviewError> {
+fn reviewed(forge: &Forge, rules: &Protection, agree: &BTreeSet<String>, author: Option<&str>, remarks: &mut Vec<String>) -> bool {
     for login in agree.iter().filter(|login| !rules.no_self_review || Some(login.as_str()) != author) {
         for reviewer in &rules.reviewers {
-            let is = if reviewer.contains('/') { forge.ask(|remote| remote.belongs(login, reviewer))? } else { reviewer == login };
+            let is = if reviewer.contains('/') { belongs(forge, login, reviewer, remarks) } else { reviewer == login };
             if is {
-                return Ok(true);
+                return true;
             }
         }
     }
-    Ok(false)
+    false
 }
 
 /// Whether a name fits a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one character.

@@ -97,6 +97,14 @@ impl ResourceAddr {
     }
 }
 
+/// A name and its key, where it names one of many: `preview` and `12` for `preview[12]`.
+pub fn keyed(name: &str) -> (&str, Option<&str>) {
+    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, key)) => (name, Some(key)),
+        None => (name, None),
+    }
+}
+
 impl std::fmt::Display for ResourceAddr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

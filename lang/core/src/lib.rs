@@ -12,7 +12,7 @@ pub mod source;
 pub mod suggest;
 pub mod value;
 
-pub use addr::ResourceAddr;
+pub use addr::{ResourceAddr, keyed};
 pub use diagnostic::{Code, Diagnostic, Fix, Related, Severity};
 pub use platform::{Edit, LiveRevision, LiveService, RevisionId, Route, Traits, WHOLE};
 pub use quantity::{Quantity, Unit};

@@ -56,7 +56,7 @@ pub struct Environment {
 impl Environment {
     /// The name that the program declares it by: `preview` for `preview[12]`.
     pub fn declared_as(&self) -> &str {
-        self.name.split('[').next().unwrap_or_default()
+        dax_core::keyed(&self.name).0
     }
 }
 

@@ -53,7 +53,9 @@ async fn write(github: &GitHub, check: &Check) -> Result<Run, Fault> {
         None => unfinished(github, check).await?,
     };
     let mut batches = check.annotations.chunks(ANNOTATIONS);
-    let body = body(check, batches.next().unwrap_or_default());
+    // GitHub starts no workflow for a button of a check of its own Actions; an App has a webhook that hears of it.
+    // Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#check_run>.
+    let body = body(check, batches.next().unwrap_or_default(), github.connection.is_app());
     let mut run = match known {
         Some(id) => github.connection.patch::<Run>(CHECKS, &format!("{}/check-runs/{id}", github.repo), &body).await?,
         None => make(github, check, &body).await?,
@@ -99,7 +101,7 @@ async fn unfinished(github: &GitHub, check: &Check) -> Result<Option<u64>, Fault
     Ok(newest(github, check).await?.filter(|run| run.status != "completed").map(|run| run.id))
 }
 
-fn body(check: &Check, annotations: &[Annotation]) -> Json {
+fn body(check: &Check, annotations: &[Annotation], buttons: bool) -> Json {
     let mut body = json!({
         "name": check.name,
         "external_id": format!("{OURS}{}", check.token),
@@ -118,11 +120,13 @@ fn body(check: &Check, annotations: &[Annotation]) -> Json {
                 CheckState::Waiting => "action_required",
                 CheckState::Cancelled => "cancelled",
             });
-            // At most three; the label has 20 characters, the description 40, the identifier 20.
-            body["actions"] = json!([
-                { "label": "Plan again", "description": "Make the plans anew for this commit", "identifier": "replan" },
-                { "label": "Approve the plans", "description": "Agree to what is planned here", "identifier": "approve" },
-            ]);
+            if buttons {
+                // At most three; the label has 20 characters, the description 40, the identifier 20.
+                body["actions"] = json!([
+                    { "label": "Plan again", "description": "Make the plans anew for this commit", "identifier": "replan" },
+                    { "label": "Approve the plans", "description": "Agree to what is planned here", "identifier": "approve" },
+                ]);
+            }
         }
     }
     body

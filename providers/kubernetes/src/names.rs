@@ -48,9 +48,9 @@ pub(crate) fn backend(deployment: &str) -> String {
 
 /// An environment as the value of a label: `preview.12` for `preview[12]`. No other environment has a dot in its name.
 pub(crate) fn of_environment(name: &Name) -> Name {
-    match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
-        Some((name, key)) => Name::from(format!("{name}.{key}")),
-        None => name.clone(),
+    match dax_core::keyed(name) {
+        (name, Some(key)) => Name::from(format!("{name}.{key}")),
+        (_, None) => name.clone(),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::clean;
 use super::repository::{PROGRAM, Repository, SECRET, ended, push};
-use dax_tests::peers::github::{ADMIN, ANN, REPOSITORY, start};
-use dax_tests::peers::http::serve;
+use dax_tests::peers::github::{ADMIN, ANN, REPOSITORY, Trouble, start};
+use dax_tests::peers::http::{Reply, serve};
 use serde_json::{Value as Json, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -69,6 +69,10 @@ fn the_rules_of_an_environment_hold_for_a_job_that_does_not_name_it() {
         world.patterns.insert("production".to_owned(), vec!["ma*".to_owned()]);
     }
     assert!(ended(apply(), 3).err.contains("one of acme/sre"));
+    let denied = Reply::json(403, &json!({ "message": "Resource not accessible by integration" }));
+    github.trouble(Trouble { at: "GET /orgs/".to_owned(), reply: denied, after: false });
+    let said = ended(apply(), 3);
+    assert!(said.err.contains("for which the token needs `members: read`") && said.err.contains("one of acme/sre"), "{}", said.err);
     github.world.lock().expect("nobody fails with this lock").teams.push(("ann".to_owned(), "acme/sre".to_owned()));
     ended(apply(), 0);
     // What a rule cannot be read of is not taken as allowed.

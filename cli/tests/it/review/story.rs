@@ -108,6 +108,7 @@ fn from_the_pull_request_to_what_runs() {
     github.world.lock().expect("nobody fails with this lock").merged.insert(repository.head(), next);
     ended(repository.actions(&github, "push", &push(&merged), &["ci", "apply"]), 0);
     assert_eq!(deployments(&github, "production"), ["queued in_progress success inactive", "queued in_progress success"]);
+    assert!(github.asked().iter().all(|asked| !asked.body.contains("\"identifier\":\"replan\"")));
     // What was read already is asked for by its tag.
     assert!(github.asked().iter().any(|asked| asked.header("if-none-match").is_some()));
     clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);

@@ -182,6 +182,8 @@ fn an_app_asks_for_what_each_call_needs_and_for_no_more() {
         ]
     );
     assert_eq!(asked.iter().filter(|one| one.line.ends_with("/installation")).count(), 1);
+    // Its check has buttons; those of a job's own token would do nothing.
+    assert!(asked.iter().any(|one| one.body.contains("\"identifier\":\"replan\"")));
     // Another key is not the App's.
     let other = start().expect("it started before");
     repository.variables[1].1 = other.key.clone();

@@ -29,10 +29,7 @@ pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<It
 ///
 /// One that is keyed and named without a key is looked at with the key `0`, as a sample of all of them.
 pub(super) fn environment_named<'c, 'a>(context: &'c Context<'a>, name: &str) -> Option<(&'c Block<'a>, Option<Name>)> {
-    let (base, key) = match name.split_once('[') {
-        None => (name, None),
-        Some((base, key)) => (base, Some(key.strip_suffix(']')?)),
-    };
+    let (base, key) = dax_core::keyed(name);
     let block = environments(context).find(|block| block.name.name == base)?;
     let good =
         |key: &str| !key.is_empty() && key.len() <= 63 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
