@@ -22,7 +22,12 @@ pub struct Affected {
     pub how: &'static str,
     /// The services that differ, as far as they are known.
     pub services: Vec<String>,
+    /// Whether the conditions differ under which it may be changed: who must agree and who that is, what comes first, when.
+    pub conditions: bool,
 }
+
+/// What stands for the conditions of an environment among its services.
+const CONDITIONS: &str = "the environment itself";
 
 /// What a project denotes at one side of a change.
 struct Side {
@@ -94,13 +99,13 @@ fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
         if broken || environment.services.len() < loaded.bound_names(&environment.name).len() {
             side.partial.insert(environment.name.clone());
         }
-        side.environments.insert(environment.name.clone(), services(environment));
+        side.environments.insert(environment.name.clone(), services(environment, &loaded.manifest.groups));
     }
     side
 }
 
 /// What an environment wants of each service, without the places that said so.
-fn services(environment: &Environment) -> BTreeMap<String, Json> {
+fn services(environment: &Environment, groups: &BTreeMap<Name, Vec<Name>>) -> BTreeMap<String, Json> {
     let service = |service: &dax_ir::Service| {
         json!({
             "provider": service.provider.instance, "config": service.provider.config.value().shape(),
@@ -110,9 +115,13 @@ fn services(environment: &Environment) -> BTreeMap<String, Json> {
         })
     };
     let mut all: BTreeMap<String, Json> = environment.services.values().map(|one| (one.addr.to_string(), service(one))).collect();
-    let after: Vec<Json> = environment.after.iter().map(|after| json!([after.environment, after.soak_ms])).collect();
+    let after: Vec<Json> =
+        environment.after.iter().map(|after| json!([after.environment, after.soak_ms, after.verified, after.valid_ms])).collect();
     let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!([one.count, one.of])).collect();
-    all.insert("the environment itself".to_owned(), json!([after, approvals]));
+    let windows: Vec<Json> = environment.windows.iter().map(|one| json!([one.days, one.from, one.to, one.zone])).collect();
+    let named = groups.iter().filter(|(name, _)| environment.approvals.iter().any(|one| one.of.contains(name)));
+    let people: Vec<Json> = named.map(|(name, members)| json!([name, members])).collect();
+    all.insert(CONDITIONS.to_owned(), json!([after, approvals, windows, people]));
     all
 }
 
@@ -137,6 +146,7 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
             }
         };
         let folder = if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() };
-        into.push(Affected { folder, project: project.clone(), environment: name.clone(), how, services });
+        let conditions = services.iter().any(|one| one == CONDITIONS);
+        into.push(Affected { folder, project: project.clone(), environment: name.clone(), how, services, conditions });
     }
 }

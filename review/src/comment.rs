@@ -87,6 +87,10 @@ fn blocks(report: &Report, frame: &Frame<'_>) -> Vec<Block> {
     };
     let mut plan = render::plan(&planned.plan, &planned.standing).into_iter();
     let mut blocks: Vec<Block> = plan.by_ref().take(1).collect();
+    if planned.altered {
+        let text = "this change alters the conditions themselves: who must agree or who that is, what comes first, or when";
+        blocks.push(lines(Tone::Warn, [text]));
+    }
     if !planned.policies.is_empty() {
         blocks.push(heading(2, if planned.denied { "Denied by a policy" } else { "Policies warn" }));
         blocks.push(lines(if planned.denied { Tone::Remove } else { Tone::Warn }, &planned.policies));

@@ -3,7 +3,7 @@
 use crate::annotations;
 use crate::place::Place;
 use crate::scope::{Options, Scope};
-use crate::{ReviewError, Say};
+use crate::{ReviewError, Say, previews};
 use dax_engine::digest::{digest, effect};
 use dax_engine::{Engine, EngineError, Name, Plan, PlanRequest, Review, Selection, Standing, TestRequest, Verdict as TestVerdict};
 use dax_provider_api::review::Annotation;
@@ -28,6 +28,8 @@ pub struct Planned {
     pub standing: Standing,
     /// What policies say, a line each; those that deny first.
     pub policies: Vec<String>,
+    /// Whether the change alters who must agree, what comes first or when it may be changed.
+    pub altered: bool,
     /// Whether one of them denies it.
     pub denied: bool,
     /// What reviewers of this change were shown last, by an earlier push.
@@ -155,6 +157,7 @@ pub(crate) fn plan(
         reports.push(report(Verdict::Plan(Box::new(Planned {
             digest: digest(&judged.plan),
             policies: policies.iter().map(|found| found.one_line(&judged.sources)).collect(),
+            altered: scope.altered.iter().any(|name| name == previews::template(environment)),
             denied: judged.findings.iter().any(dax_engine::Diagnostic::is_error),
             standing: judged.standing,
             plan: judged.plan,

@@ -254,7 +254,7 @@ fn comments(place: &Place, forge: &Forge, number: u64, found: &Published, say: S
     let frame = Frame { flavour, commit: &place.commit, url: place.url.as_deref(), budget };
     // Who was shown nothing before is not told that there is nothing.
     let worth = |report: &&Report| match &report.verdict {
-        Verdict::Plan(planned) => !planned.plan.is_empty() || planned.before.is_some() || planned.denied,
+        Verdict::Plan(planned) => !planned.plan.is_empty() || planned.before.is_some() || planned.denied || planned.altered,
         Verdict::Failed(_) | Verdict::Removed => true,
     };
     let shown: Vec<&Report> = found.reports.iter().filter(worth).collect();

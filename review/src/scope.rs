@@ -3,7 +3,7 @@
 use crate::place::{Event, Place};
 use crate::{Forge, Open, ReviewError, previews};
 use dax_engine::{Name, Params, render::Flavour};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What somebody wants of a pipeline.
@@ -34,6 +34,8 @@ pub(crate) struct Scope {
     pub(crate) path: PathBuf,
     /// Environments, with how each is touched.
     pub(crate) environments: BTreeMap<Name, &'static str>,
+    /// Environments of which the change alters the conditions.
+    pub(crate) altered: BTreeSet<Name>,
     /// What the project is called, where the change takes the whole of it away.
     pub(crate) gone: Option<Name>,
 }
@@ -51,9 +53,18 @@ pub fn flavour(place: Option<&Place>) -> Flavour {
 pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: Open<'_>) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
-    let empty = |folder: &str| Scope { folder: folder.to_owned(), path: top.join(folder), environments: BTreeMap::new(), gone: None };
+    let empty = |folder: &str| Scope {
+        folder: folder.to_owned(),
+        path: top.join(folder),
+        environments: BTreeMap::new(),
+        altered: BTreeSet::new(),
+        gone: None,
+    };
     for one in dax_engine::affected(&options.folder, base)? {
         let scope = scopes.entry(one.folder.clone()).or_insert_with(|| empty(&one.folder));
+        if one.conditions {
+            scope.altered.insert(one.environment.clone());
+        }
         scope.environments.insert(one.environment, one.how);
         scope.gone = (!scope.path.join("dax.mod").is_file()).then_some(one.project);
     }

@@ -349,6 +349,7 @@ fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
         digest: dax_plan::digest::digest(&plan),
         standing: Standing::default(),
         policies: policies.iter().map(|&text| text.to_owned()).collect(),
+        altered: false,
         denied: !policies.is_empty(),
         before,
         plan,

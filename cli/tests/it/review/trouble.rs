@@ -246,3 +246,20 @@ fn several_projects_are_planned_in_one_run_and_one_that_is_taken_away_is_said() 
     drop(world);
     clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);
 }
+
+#[test]
+fn a_change_of_who_must_agree_is_said_although_nothing_else_changes() {
+    let Some(github) = start() else { return };
+    let repository = Repository::new(PROGRAM);
+    let base = repository.head();
+    ended(repository.dax(&["apply", "-e", "staging", "--auto-approve"]), 0);
+    repository.git(&["checkout", "--quiet", "-b", "feature"]);
+    repository.write("dax.mod", "project = \"shop\"\n\ngroup \"team:sre\" { members = [\"ann\", \"mallory\"] }\n");
+    let head = repository.commit("one more of us");
+    let number = github.open("feature", &head);
+    ended(repository.pull_request(&github, number, &base, &["ci"]), 0);
+    let comments = github.comments(number);
+    assert_eq!(comments.len(), 1, "staging asks nobody: {comments:?}");
+    assert!(comments[0].starts_with(PRODUCTION) && comments[0].contains("this change alters the conditions themselves"), "{}", comments[0]);
+    clean(&github, &[SECRET, "hunter2", ADMIN, ANN]);
+}
