@@ -17,6 +17,10 @@ use std::time::{Duration, Instant};
 
 /// How long one try may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// So many times a place may send us on.
+const REDIRECTS: usize = 5;
+/// The least time before a limit is tried again, whatever the place says.
+const LEAST: Duration = Duration::from_secs(1);
 /// Changes a minute, as GitHub's secondary limit has it for what makes content.
 /// Source: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
 const CHANGES: NonZeroU32 = NonZeroU32::new(80).expect("not zero");
@@ -111,7 +115,14 @@ impl Client {
     /// The certificates of this machine cannot be read.
     pub fn new(settings: Settings) -> Result<Self, ProviderError> {
         let refused = |error: reqwest::Error| ProviderError::Refused { message: format!("{}: {error}", settings.name) };
-        let http = reqwest::Client::builder().timeout(TIMEOUT).user_agent(concat!("dax/", env!("CARGO_PKG_VERSION"))).build();
+        // A place that has moved may send us on, but not with our credentials to somebody else.
+        let home = reqwest::redirect::Policy::custom(|attempt| {
+            let from = attempt.previous().last().map(|url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port()));
+            let to = (attempt.url().scheme().to_owned(), attempt.url().host_str().map(str::to_owned), attempt.url().port());
+            if from == Some(to) && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
+        });
+        let http =
+            reqwest::Client::builder().timeout(TIMEOUT).redirect(home).user_agent(concat!("dax/", env!("CARGO_PKG_VERSION"))).build();
         let http = http.map_err(refused)?;
         let changes = RateLimiter::direct(Quota::per_minute(CHANGES));
         Ok(Self { shared: Arc::new(Shared { settings, http, changes }) })
@@ -173,6 +184,7 @@ impl Client {
                 Next::Take => return answer,
                 Next::Again(wait) => wait,
                 Next::Limited(wait) => {
+                    let wait = wait.max(LEAST);
                     if sent.waited + wait > settings.patience {
                         let message = format!("{} has too much to do and says to come back in {} s", settings.name, wait.as_secs());
                         return Err(ProviderError::Busy { retry_after: Some(wait), message });

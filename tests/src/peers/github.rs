@@ -104,7 +104,7 @@ pub fn validator() -> Option<impl Fn() -> Command> {
         return None;
     };
     Some(move || {
-        let mut command = Command::new(cache.join("programs/bin/node"));
+        let mut command = Command::new(cache.join("node"));
         command.arg(cache.join(VALIDATOR));
         command
     })
@@ -128,7 +128,7 @@ pub fn start() -> Option<GitHub> {
     assert!(made.expect("openssl runs").success(), "a key is made");
     let key = std::fs::read_to_string(key).expect("a key");
     std::fs::write(folder.path().join("seed.yaml"), seed(&key)).expect("written");
-    let node = cache.join("programs/bin/node");
+    let node = cache.join("node");
     let mut children = Vec::new();
     let mut spawn = |args: &[&str], port: u16, name: &str| {
         let mut command = Command::new(&node);

