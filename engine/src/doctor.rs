@@ -22,8 +22,7 @@ impl Engine {
         let checked = self.check(params)?.sound()?;
         if let Some(name) = environment.filter(|name| !checked.graph.environments.contains_key(*name)) {
             let known: Vec<String> = checked.graph.environments.keys().map(ToString::to_string).collect();
-            let meant = dax_core::suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
-            return Err(EngineError::UnknownEnvironment { name: name.to_owned(), meant, known });
+            return Err(EngineError::unknown_environment(name, known));
         }
         let mut wanted = Wanted::default();
         for found in checked.graph.environments.values().filter(|found| environment.is_none_or(|name| found.name == name)) {

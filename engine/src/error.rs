@@ -158,6 +158,14 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// That there is no such environment, with the one that was perhaps meant.
+    pub(crate) fn unknown_environment(name: &str, known: Vec<String>) -> Self {
+        let meant = dax_core::suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        Self::UnknownEnvironment { name: name.to_owned(), meant, known }
+    }
+}
+
 fn hint(meant: &Option<String>, known: &[String]) -> String {
     match (meant, known) {
         (Some(meant), _) => format!("; did you mean `{meant}`?"),

@@ -69,9 +69,6 @@ impl Engine {
     /// The program has errors, or the state or a platform cannot be read.
     pub fn plan(&self, request: &PlanRequest) -> Result<Judged, EngineError> {
         let environment = request.environment.as_str();
-        if self.declared_environments()?.get(environment) == Some(&true) {
-            return Err(EngineError::NeedsKey { name: environment.to_owned() });
-        }
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
         let (mut used, mut unsettled) = (BTreeMap::<Name, Value>::new(), BTreeSet::new());
@@ -109,12 +106,16 @@ impl Engine {
 
     fn plan_with(&self, request: &PlanRequest, params: &Params, world: &mut World) -> Result<Judged, EngineError> {
         let environment = request.environment.as_str();
-        let mut checked = self.check(params)?.sound()?;
+        let checked = self.check(params)?;
+        // Without a key only a sample of it was computed.
+        if checked.loaded.environments().iter().any(|(name, keyed)| *keyed && name == environment) {
+            return Err(EngineError::NeedsKey { name: environment.to_owned() });
+        }
+        let mut checked = checked.sound()?;
         let Some(mut found) = checked.graph.environments.swap_remove(environment) else {
             let mut known: Vec<String> = checked.loaded.environment_names().iter().map(ToString::to_string).collect();
             known.sort();
-            let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
-            return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
+            return Err(EngineError::unknown_environment(environment, known));
         };
         let mut problems = secrets::fingerprint(&self.root, &self.folder(), &mut found)
             .map_err(|source| EngineError::File { path: self.folder().display().to_string(), source })?;
@@ -221,9 +222,8 @@ impl Engine {
         let store = self.store()?;
         if self.runtime.block_on(store.points(environment))?.is_empty() {
             let known: Vec<String> = self.runtime.block_on(store.environments())?.iter().map(ToString::to_string).collect();
-            let meant = dax_core::suggest::nearest(environment, known.iter().map(String::as_str)).map(str::to_owned);
             if !self.environments().is_ok_and(|declared| declared.iter().any(|name| name == environment)) {
-                return Err(EngineError::UnknownEnvironment { name: environment.to_owned(), meant, known });
+                return Err(EngineError::unknown_environment(environment, known));
             }
         }
         self.make_sound(&store, environment, Mode::Destroy, &Desired::default())

@@ -56,10 +56,9 @@ impl Engine {
     /// [`EngineError::Denied`] when it has proved nothing: its last run did not succeed, or what runs there is not what it
     /// applied. The state or a platform cannot be read.
     pub fn bundle(&self, from: &str) -> Result<Bundle, EngineError> {
-        if !self.declared_environments()?.contains_key(dax_core::keyed(from).0) {
-            let known: Vec<String> = self.environments()?;
-            let meant = dax_core::suggest::nearest(from, known.iter().map(String::as_str)).map(str::to_owned);
-            return Err(EngineError::UnknownEnvironment { name: from.to_owned(), meant, known });
+        let declared = self.declared_environments()?;
+        if !declared.contains_key(dax_core::keyed(from).0) {
+            return Err(EngineError::unknown_environment(from, declared.keys().map(ToString::to_string).collect()));
         }
         let store = self.store()?;
         let runs = self.runtime.block_on(store.runs(from))?;

@@ -88,6 +88,9 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded.
     pub fn in_order(&self, params: &Params, names: &[Name]) -> Result<Vec<Name>, EngineError> {
+        if names.len() < 2 {
+            return Ok(names.to_vec());
+        }
         let checked = self.check(&Params { missing: Missing::Ignore, ..params.clone() })?;
         let before = |name: &Name| -> Vec<Name> {
             let found = checked.graph.environments.get(name);

@@ -70,7 +70,7 @@ pub fn apply(
 ) -> Result<Vec<Applied>, ReviewError> {
     let options = &request.options;
     let preview = match &place.event {
-        Event::Closed { number } => return leave(options, forge, *number, open, carry),
+        Event::Closed { number } => return leave(request, forge, *number, open, carry),
         Event::Change { fork: true, number, .. } => {
             say(&format!("change request {number} comes from another repository: nothing of it is applied"));
             return Ok(Vec::new());
@@ -135,7 +135,6 @@ struct Environment<'e> {
 }
 
 /// What stands behind a plan.
-#[derive(Default)]
 struct Backing<'e> {
     /// The plan that was shown.
     shown: Option<Review>,
@@ -177,8 +176,7 @@ impl Environment<'_> {
             return Ok((Ending::Waits(standing.obstacles, standing.early), remarks));
         }
         let known = digest(&plan);
-        let deploying = Deploying::queue(self.forge, self.place, self.shown_name(self.name), &plan, &known);
-        let restored = self.running_commit()?;
+        let deploying = Deploying::queue(self.forge, self.place, self.shown_name(), &plan, &known);
         let acknowledged =
             if self.request.acknowledge { plan.points_of_no_return().map(|step| step.id).collect() } else { BTreeSet::new() };
         let run = ApplyRequest {
@@ -194,6 +192,8 @@ impl Environment<'_> {
         let result = carry(self.engine, run, &mut |told| deploying.hear(told));
         let message = result.as_ref().err().map(ToString::to_string);
         let told = result.as_ref().map_err(|_| message.as_deref().unwrap_or_default());
+        let back = result.as_ref().is_ok_and(|finished| matches!(finished.outcome, Outcome::RolledBack { .. }));
+        let restored = if back { self.running_commit()? } else { None };
         remarks.extend(deploying.end(told, restored.as_deref()));
         Ok((result.map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished))), remarks))
     }
@@ -248,7 +248,7 @@ impl Environment<'_> {
             remarks.extend(voices.remarks);
             obstacles.extend(voices.against.iter().map(|who| format!("`{who}` asked for changes in change request {}", change.number)));
         }
-        let environment = self.shown_name(self.name);
+        let environment = self.shown_name();
         let released = self.forge.ask(|remote| remote.released(&environment))?;
         let passed = !released.is_empty();
         if passed && reason.is_empty() {
@@ -286,8 +286,8 @@ impl Environment<'_> {
     }
 
     /// What an environment is called where reviews are.
-    fn shown_name(&self, environment: &str) -> String {
-        if self.scope.folder == "." { environment.to_owned() } else { format!("{}/{environment}", self.project) }
+    fn shown_name(&self) -> String {
+        shown_name(&self.scope.folder, self.project, self.name)
     }
 
     /// Says in the change request what became of its plan.
@@ -340,10 +340,15 @@ impl Environment<'_> {
     }
 }
 
+/// What an environment is called where reviews are: of several projects each has its own.
+fn shown_name(folder: &str, project: &str, environment: &str) -> String {
+    if folder == "." { environment.to_owned() } else { format!("{project}/{environment}") }
+}
+
 /// Takes away what was made for a change request that is closed.
-fn leave(options: &Options, forge: &Forge, number: u64, open: Open<'_>, carry: Carry<'_>) -> Result<Vec<Applied>, ReviewError> {
+fn leave(request: &ApplyOptions, forge: &Forge, number: u64, open: Open<'_>, carry: Carry<'_>) -> Result<Vec<Applied>, ReviewError> {
     let mut applied = Vec::new();
-    for (folder, path) in dax_engine::projects(&options.folder)? {
+    for (folder, path) in dax_engine::projects(&request.options.folder)? {
         let engine = open(&path)?;
         let known = engine.known_environments()?;
         if !known.iter().any(|name| previews::key(name) == Some(number)) {
@@ -358,7 +363,6 @@ fn leave(options: &Options, forge: &Forge, number: u64, open: Open<'_>, carry: C
                     continue;
                 }
             };
-            let shown = if folder == "." { environment.to_string() } else { format!("{project}/{environment}") };
             let ending = if plan.is_empty() {
                 Ending::Nothing
             } else {
@@ -368,7 +372,7 @@ fn leave(options: &Options, forge: &Forge, number: u64, open: Open<'_>, carry: C
                     expect: None,
                     why: format!("change request {number} is closed"),
                     name: None,
-                    lock_timeout: Duration::from_mins(10),
+                    lock_timeout: request.lock_timeout,
                     again: None,
                     promoted: None,
                 };
@@ -376,7 +380,7 @@ fn leave(options: &Options, forge: &Forge, number: u64, open: Open<'_>, carry: C
             };
             let gone =
                 matches!(&ending, Ending::Nothing) || matches!(&ending, Ending::Ran(finished) if finished.outcome == Outcome::Succeeded);
-            let remarks = if gone { deploying::gone(forge, &shown) } else { Vec::new() };
+            let remarks = if gone { deploying::gone(forge, &shown_name(&folder, &project, &environment)) } else { Vec::new() };
             applied.push(Applied { project: project.clone(), environment, ending, remarks });
         }
     }

@@ -31,6 +31,11 @@ pub(crate) fn marker(flavour: Flavour, of: &str) -> String {
     }
 }
 
+/// The marker of an environment's comment.
+pub(crate) fn marker_of(flavour: Flavour, report: &Report) -> String {
+    marker(flavour, &format!("{}:{}", report.project, report.environment))
+}
+
 /// A commit as people write it.
 pub(crate) fn short(commit: &str) -> &str {
     commit.get(..SHORT).unwrap_or(commit)
@@ -54,7 +59,7 @@ pub(crate) fn headline(report: &Report) -> String {
 
 /// The comment of an environment.
 pub fn comment(report: &Report, frame: &Frame<'_>) -> String {
-    let marker = marker(frame.flavour, &format!("{}:{}", report.project, report.environment));
+    let marker = marker_of(frame.flavour, report);
     let foot = foot(frame);
     let room = frame.budget.saturating_sub(marker.len() + foot.len() + 4);
     let body = render::markdown(&blocks(report, frame), frame.flavour, room);

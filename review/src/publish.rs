@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 const COMMENTS: usize = 8;
 
 /// What was found, and where it was said.
+#[derive(Default)]
 pub struct Published {
     /// The environments.
     pub reports: Vec<Report>,
@@ -52,7 +53,7 @@ pub fn review(
         let check =
             verdict(options, place, CheckState::Cancelled, "the merge queue needs it no more".to_owned(), String::new(), Vec::new());
         let posted = forge.ask(|remote| remote.check(&check))?;
-        return Ok(Published { remarks: posted.remark.into_iter().collect(), ..nothing() });
+        return Ok(Published { remarks: posted.remark.into_iter().collect(), ..Published::default() });
     }
     let mut remarks = Vec::new();
     if let (Some(place), Some(forge)) = (place, forge) {
@@ -87,24 +88,10 @@ pub fn review(
     Ok(found)
 }
 
-fn nothing() -> Published {
-    Published {
-        reports: Vec::new(),
-        faults: Vec::new(),
-        annotations: Vec::new(),
-        page: String::new(),
-        files: Vec::new(),
-        remarks: Vec::new(),
-        annotated: false,
-        denied: false,
-        failed: false,
-    }
-}
-
 fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: Open<'_>, say: Say<'_>) -> Result<Published, ReviewError> {
     let base = scope::base(options, place, forge)?;
     let scopes = scope::scope(options, place, &base, open)?;
-    let mut found = nothing();
+    let mut found = Published::default();
     let (mut all, mut passed) = (Vec::new(), 0);
     for scope in &scopes {
         if let Some(project) = &scope.gone {
@@ -264,8 +251,7 @@ fn comments(place: &Place, forge: &Forge, number: u64, found: &Published, say: S
         bodies.push((marker.clone(), format!("{marker}\n{}", found.page)));
     } else {
         for report in shown {
-            let marker = comment::marker(flavour, &format!("{}:{}", report.project, report.environment));
-            bodies.push((marker, comment::comment(report, &frame)));
+            bodies.push((comment::marker_of(flavour, report), comment::comment(report, &frame)));
         }
     }
     let mut remarks: Vec<String> = Vec::new();
@@ -281,11 +267,7 @@ fn comments(place: &Place, forge: &Forge, number: u64, found: &Published, say: S
             // The check still says it all.
             Err(error) => Some(error.to_string()),
         };
-        if let Some(remark) = remark
-            && !remarks.contains(&remark)
-        {
-            remarks.push(remark);
-        }
+        remarks.extend(remark);
     }
     remarks
 }

@@ -170,9 +170,7 @@ pub fn param_names(program: &Program) -> Vec<Name> {
 
 /// The names of the project's environments.
 pub fn environment_names(program: &Program) -> Vec<Name> {
-    let context = context::Context::new(program);
-    let values = &context.names.module(program.root).values;
-    values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Environment(_))).map(|(name, _)| name.clone()).collect()
+    environments(program).into_iter().map(|(name, _)| name).collect()
 }
 
 /// The names of the environments that the project declares, with whether there is one for each key.

@@ -391,3 +391,12 @@ impl Provider {
         Self { platform: Some(one.clone()), metrics: Some(one) }
     }
 }
+
+/// A text as a part of a path or a query of a URL: what has a meaning there is written as its bytes.
+/// Source: RFC 3986, section 2.3.
+pub fn encode(text: &str) -> String {
+    let one = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(one).collect()
+}

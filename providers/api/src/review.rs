@@ -37,8 +37,6 @@ pub enum CheckState {
     Passed,
     /// Something keeps the change from being merged.
     Failed,
-    /// Somebody must do something first.
-    Waiting,
     /// Nobody needs the answer any more.
     Cancelled,
 }

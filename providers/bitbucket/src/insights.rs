@@ -4,8 +4,9 @@
 
 use crate::Bitbucket;
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Annotation, Check, CheckState, Level, Posted};
-use dax_provider_client::{encode, short};
+use dax_provider_client::short;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -26,7 +27,7 @@ pub(crate) async fn check(bitbucket: &Bitbucket, check: &Check) -> Result<Posted
     let (state, result) = match check.state {
         CheckState::Running => ("INPROGRESS", "PENDING"),
         CheckState::Passed => ("SUCCESSFUL", "PASSED"),
-        CheckState::Failed | CheckState::Waiting => ("FAILED", "FAILED"),
+        CheckState::Failed => ("FAILED", "FAILED"),
         CheckState::Cancelled => ("STOPPED", "FAILED"),
     };
     let url = check.url.as_deref().unwrap_or(HOME);
@@ -48,11 +49,11 @@ pub(crate) async fn check(bitbucket: &Bitbucket, check: &Check) -> Result<Posted
         "title": check.name, "details": short(&check.title, DETAILS), "report_type": "TEST", "reporter": "dax", "result": result, "link": url,
         "data": [{ "title": "Remarks", "type": "NUMBER", "value": check.annotations.len() }],
     });
-    let _: Nothing = bitbucket.client.json("PUT", &report, Some(&body)).await?;
+    let _: Nothing = bitbucket.client.json("PUT", &report, &body).await?;
     let shown = &check.annotations[..check.annotations.len().min(MOST)];
     for (batch, first) in shown.chunks(BATCH).zip((0..).step_by(BATCH)) {
         let body: Vec<Json> = batch.iter().enumerate().map(|(at, one)| annotation(one, first + at)).collect();
-        let _: Json = bitbucket.client.json("POST", &format!("{report}/annotations"), Some(&body)).await?;
+        let _: Json = bitbucket.client.json("POST", &format!("{report}/annotations"), &body).await?;
     }
     Ok(Posted { annotated: true, ..Posted::default() })
 }

@@ -53,7 +53,7 @@ async fn trigger(bitbucket: &Bitbucket, trigger: &Trigger) -> Result<Option<Stri
         target["selector"] = json!({ "type": "custom", "pattern": trigger.workflow });
     }
     let body = json!({ "target": target, "variables": variables });
-    let started: Started = bitbucket.client.json("POST", &format!("{}/pipelines", bitbucket.repo), Some(&body)).await?;
+    let started: Started = bitbucket.client.json("POST", &format!("{}/pipelines", bitbucket.repo), &body).await?;
     Ok((started.build_number > 0).then(|| format!("pipeline {}", started.build_number)))
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Bitbucket;
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{ChangeRequest, Comment, Opinion, Posted};
-use dax_provider_client::encode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;

@@ -19,8 +19,6 @@ use std::time::{Duration, Instant};
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// So many times a place may send us on.
 const REDIRECTS: usize = 5;
-/// The least time before a limit is tried again, whatever the place says.
-const LEAST: Duration = Duration::from_secs(1);
 /// Changes a minute, as GitHub's secondary limit has it for what makes content.
 /// Source: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#about-secondary-rate-limits>.
 const CHANGES: NonZeroU32 = NonZeroU32::new(80).expect("not zero");
@@ -64,6 +62,14 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// Whether it changes nothing, whatever its method is.
     pub reads: bool,
+}
+
+impl Request {
+    /// A call that sends JSON.
+    fn json(method: &str, url: &str, body: &impl Serialize) -> Self {
+        let body = serde_json::to_vec(body).expect("what is sent has texts for keys");
+        Self { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), body: Some(body), reads: false }
+    }
 }
 
 /// A no for want of a permission.
@@ -184,7 +190,6 @@ impl Client {
                 Next::Take => return answer,
                 Next::Again(wait) => wait,
                 Next::Limited(wait) => {
-                    let wait = wait.max(LEAST);
                     if sent.waited + wait > settings.patience {
                         let message = format!("{} has too much to do and says to come back in {} s", settings.name, wait.as_secs());
                         return Err(ProviderError::Busy { retry_after: Some(wait), message });
@@ -235,30 +240,20 @@ impl Client {
     ///
     /// # Errors
     /// [`ProviderError::Refused`] with what the other side says where it is no yes; that of [`Self::send`].
-    pub async fn json<T: DeserializeOwned>(&self, method: &str, url: &str, body: Option<&impl Serialize>) -> Result<T, ProviderError> {
-        let body = body.map(|body| serde_json::to_vec(body).expect("what is sent has texts for keys"));
-        let request = Request { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), body, reads: false };
+    pub async fn json<T: DeserializeOwned>(&self, method: &str, url: &str, body: &impl Serialize) -> Result<T, ProviderError> {
+        let request = Request::json(method, url, body);
         let answer = self.send(&request).await?;
-        if !answer.good() {
-            return Err(self.refused(&request, &answer));
-        }
         self.read(&request, &answer)
     }
 
-    /// As [`Self::json`] without a body to send; nothing where there is nothing.
+    /// What is there; nothing where there is nothing.
     ///
     /// # Errors
     /// As [`Self::json`].
     pub async fn find<T: DeserializeOwned>(&self, url: &str) -> Result<Option<T>, ProviderError> {
         let request = Request { method: "GET".to_owned(), url: url.to_owned(), headers: Vec::new(), body: None, reads: true };
         let answer = self.send(&request).await?;
-        if answer.status == 404 {
-            return Ok(None);
-        }
-        if !answer.good() {
-            return Err(self.refused(&request, &answer));
-        }
-        self.read(&request, &answer).map(Some)
+        if answer.status == 404 { Ok(None) } else { self.read(&request, &answer).map(Some) }
     }
 
     /// Makes a call with JSON that this credential may not be allowed to make: says what the other side says to that, too.
@@ -271,17 +266,19 @@ impl Client {
         url: &str,
         body: &impl Serialize,
     ) -> Result<Result<T, Denied>, ProviderError> {
-        let body = serde_json::to_vec(body).expect("what is sent has texts for keys");
-        let request = Request { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), body: Some(body), reads: false };
+        let request = Request::json(method, url, body);
         let answer = self.send(&request).await?;
         match answer.status {
             403 | 404 => Ok(Err(Denied { status: answer.status, message: answer.message() })),
-            _ if answer.good() => self.read(&request, &answer).map(Ok),
-            _ => Err(self.refused(&request, &answer)),
+            _ => self.read(&request, &answer).map(Ok),
         }
     }
 
+    /// The JSON of an answer that says yes.
     fn read<T: DeserializeOwned>(&self, request: &Request, answer: &Answer) -> Result<T, ProviderError> {
+        if !answer.good() {
+            return Err(self.refused(request, answer));
+        }
         let body: &[u8] = if answer.body.is_empty() { b"{}" } else { &answer.body };
         serde_json::from_slice(body).map_err(|error| ProviderError::Refused {
             message: format!("{} answers {} {} with what dax does not understand: {error}", self.name(), request.method, request.url),
@@ -289,7 +286,7 @@ impl Client {
     }
 
     /// An answer that is no yes, as an error.
-    pub fn refused(&self, request: &Request, answer: &Answer) -> ProviderError {
+    fn refused(&self, request: &Request, answer: &Answer) -> ProviderError {
         let message = format!("{} answers {} to {} {}: {}", self.name(), answer.status, request.method, request.url, answer.message());
         match answer.status {
             409 => ProviderError::Conflict { message },
@@ -297,20 +294,6 @@ impl Client {
             _ => ProviderError::Refused { message },
         }
     }
-}
-
-/// A text as a part of a path or a query: what has a meaning there is written as its bytes.
-/// Source: RFC 3986, section 2.3.
-pub fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// A name and a password as a header. Source: RFC 7617.

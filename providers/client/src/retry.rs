@@ -9,6 +9,8 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// What to wait after a limit that does not say how long.
 /// Source: <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>.
 const UNSAID: Duration = Duration::from_mins(1);
+/// The least time before a limit is tried again, whatever the other side says.
+const LEAST: Duration = Duration::from_secs(1);
 /// So many tries of a call that fails for reasons of the way.
 const TRIES: u32 = 5;
 
@@ -40,7 +42,7 @@ pub enum Next {
 
 /// What to do after a try, counted from zero. What may have been done already is not tried again.
 pub fn next(seen: &Seen<'_>, tried: u32, repeatable: bool, now_s: u64) -> Next {
-    let said = seen.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    let said = seen.retry_after.and_then(|text| text.trim().parse().ok()).map(|seconds| Duration::from_secs(seconds).max(LEAST));
     let empty = seen.remaining.is_some_and(|left| left.trim() == "0");
     let reset = seen.reset.and_then(|text| text.trim().parse::<u64>().ok()).map(|at| Duration::from_secs(at.saturating_sub(now_s) + 1));
     match seen.status {

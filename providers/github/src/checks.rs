@@ -3,8 +3,9 @@
 use crate::connect::Fault;
 use crate::{CHECKS, GitHub, STATUSES};
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Annotation, Check, CheckState, Level, Posted};
-use dax_provider_client::{encode, short};
+use dax_provider_client::short;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -117,7 +118,6 @@ fn body(check: &Check, annotations: &[Annotation], buttons: bool) -> Json {
             body["conclusion"] = json!(match state {
                 CheckState::Passed | CheckState::Running => "success",
                 CheckState::Failed => "failure",
-                CheckState::Waiting => "action_required",
                 CheckState::Cancelled => "cancelled",
             });
             if buttons {
@@ -150,7 +150,7 @@ async fn status(github: &GitHub, check: &Check, why: &Fault) -> Result<Posted, P
     let state = match check.state {
         CheckState::Running => "pending",
         CheckState::Passed => "success",
-        CheckState::Failed | CheckState::Waiting => "failure",
+        CheckState::Failed => "failure",
         CheckState::Cancelled => "error",
     };
     let mut body = json!({ "state": state, "context": check.name, "description": short(&check.title, DESCRIPTION) });

@@ -4,8 +4,9 @@
 
 use crate::{DEPLOYMENTS, GitHub, WORKFLOWS};
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus, Trigger};
-use dax_provider_client::{encode, short};
+use dax_provider_client::short;
 use serde::Deserialize;
 use serde_json::json;
 

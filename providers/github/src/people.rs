@@ -2,9 +2,9 @@
 
 use crate::connect::Fault;
 use crate::{CONTENTS, GitHub, MEMBERS, PULLS};
+use dax_provider_api::encode;
 use dax_provider_api::review::{ChangeRequest, Opinion};
 use dax_provider_api::{Fact, ProviderError};
-use dax_provider_client::encode;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

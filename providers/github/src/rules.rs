@@ -2,8 +2,8 @@
 
 use crate::{CONTENTS, GitHub, RULES};
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Branches, Protection};
-use dax_provider_client::encode;
 use serde::Deserialize;
 use std::time::Duration;
 

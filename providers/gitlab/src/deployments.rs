@@ -4,8 +4,8 @@
 
 use crate::GitLab;
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Branches, Deployment, DeploymentState, DeploymentStatus, Protection, Trigger};
-use dax_provider_client::encode;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) async fn deploy(gitlab: &GitLab, deployment: &Deployment) -> Result<O
     let body = json!({
         "environment": deployment.environment, "sha": deployment.commit, "ref": deployment.branch, "tag": false, "status": "created",
     });
-    let made: Made = gitlab.client.json("POST", &format!("{}/deployments", gitlab.project), Some(&body)).await?;
+    let made: Made = gitlab.client.json("POST", &format!("{}/deployments", gitlab.project), &body).await?;
     Ok(Some(made.id.to_string()))
 }
 
@@ -38,12 +38,12 @@ pub(crate) async fn deployed(gitlab: &GitLab, status: &DeploymentStatus) -> Resu
         DeploymentState::Failed | DeploymentState::Broken => "failed",
         DeploymentState::Inactive => return stop(gitlab, &url).await,
     };
-    let _: Made = gitlab.client.json("PUT", &url, Some(&json!({ "status": word }))).await?;
+    let _: Made = gitlab.client.json("PUT", &url, &json!({ "status": word })).await?;
     if let (DeploymentState::Succeeded, Some(address)) = (status.state, &status.url)
         && let Some(environment) = environment_of(gitlab, &url).await?
     {
         let body = json!({ "external_url": address });
-        let _: Made = gitlab.client.json("PUT", &format!("{}/environments/{environment}", gitlab.project), Some(&body)).await?;
+        let _: Made = gitlab.client.json("PUT", &format!("{}/environments/{environment}", gitlab.project), &body).await?;
     }
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(crate) async fn deployed(gitlab: &GitLab, status: &DeploymentStatus) -> Resu
 /// GitLab has no word for a deployment that ended; its environment is stopped.
 async fn stop(gitlab: &GitLab, deployment: &str) -> Result<(), ProviderError> {
     let Some(environment) = environment_of(gitlab, deployment).await? else { return Ok(()) };
-    let _: Made = gitlab.client.json("POST", &format!("{}/environments/{environment}/stop", gitlab.project), Some(&json!({}))).await?;
+    let _: Made = gitlab.client.json("POST", &format!("{}/environments/{environment}/stop", gitlab.project), &json!({})).await?;
     Ok(())
 }
 
@@ -107,6 +107,6 @@ pub(crate) async fn protected(gitlab: &GitLab, branch: &str) -> Result<bool, Pro
 pub(crate) async fn trigger(gitlab: &GitLab, trigger: &Trigger) -> Result<Option<String>, ProviderError> {
     let variables: Vec<Json> = trigger.inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let body = json!({ "ref": trigger.branch, "variables": variables });
-    let made: Made = gitlab.client.json("POST", &format!("{}/pipeline", gitlab.project), Some(&body)).await?;
+    let made: Made = gitlab.client.json("POST", &format!("{}/pipeline", gitlab.project), &body).await?;
     Ok(made.web_url)
 }

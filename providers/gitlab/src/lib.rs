@@ -9,8 +9,8 @@ mod people;
 use dax_provider_api::review::{
     ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted, Protection, Remote, SourceControl, Trigger,
 };
-use dax_provider_api::{BoxFuture, Fact, ProviderError};
-use dax_provider_client::{Client, Settings, encode};
+use dax_provider_api::{BoxFuture, Fact, ProviderError, encode};
+use dax_provider_client::{Client, Settings};
 
 /// Bytes of a note: GitLab takes 1,000,000 characters. Source: <https://docs.gitlab.com/administration/instance_limits/>.
 const NOTE: usize = 900_000;

@@ -2,8 +2,9 @@
 
 use crate::GitLab;
 use dax_provider_api::ProviderError;
+use dax_provider_api::encode;
 use dax_provider_api::review::{Check, CheckState, Comment, Posted};
-use dax_provider_client::{encode, short};
+use dax_provider_client::short;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -25,7 +26,7 @@ pub(crate) async fn check(gitlab: &GitLab, check: &Check) -> Result<Posted, Prov
     let state = match check.state {
         CheckState::Running => "running",
         CheckState::Passed => "success",
-        CheckState::Failed | CheckState::Waiting => "failed",
+        CheckState::Failed => "failed",
         CheckState::Cancelled => "canceled",
     };
     let description = short(&check.title, DESCRIPTION);

@@ -1,9 +1,9 @@
 //! Merge requests, who approved them, and who belongs where.
 
 use crate::GitLab;
+use dax_provider_api::encode;
 use dax_provider_api::review::{ChangeRequest, Opinion};
 use dax_provider_api::{Fact, ProviderError};
-use dax_provider_client::encode;
 use serde::Deserialize;
 
 #[derive(Deserialize)]

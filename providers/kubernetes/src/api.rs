@@ -120,7 +120,7 @@ impl Api {
 
     /// The path of one object.
     async fn at(&self, kind: Kind, namespace: &str, name: &str) -> Result<String, ProviderError> {
-        Ok(format!("{}/{}", self.path(kind, namespace).await?, names::encode(name)))
+        Ok(format!("{}/{}", self.path(kind, namespace).await?, dax_provider_api::encode(name)))
     }
 
     /// What the cluster calls a kind in paths, and whether its objects are in namespaces.
@@ -189,7 +189,7 @@ impl Api {
             Err(error) => return Err(error),
         };
         loop {
-            let (selector, token) = (names::encode(selector), names::encode(&next));
+            let (selector, token) = (dax_provider_api::encode(selector), dax_provider_api::encode(&next));
             let path = format!("{base}?limit={PAGE}&labelSelector={selector}&continue={token}");
             let mut page = match self.send("GET", &path, "application/json", Vec::new()).await? {
                 Ok(page) => page,
@@ -295,7 +295,7 @@ impl Api {
 
     /// What is told of an object, the latest last; nothing where it cannot be had.
     pub(crate) async fn list_events(&self, namespace: &str, name: &str) -> Vec<Json> {
-        let field = names::encode(&format!("involvedObject.name={name}"));
+        let field = dax_provider_api::encode(&format!("involvedObject.name={name}"));
         let Ok(base) = self.path(crate::kinds::EVENT, namespace).await else { return Vec::new() };
         let path = format!("{base}?limit={PAGE}&fieldSelector={field}");
         let found = self.get_path(&path).await.ok().flatten();
@@ -306,7 +306,7 @@ impl Api {
     /// The last lines that a container wrote; nothing where they cannot be had.
     pub(crate) async fn logs(&self, namespace: &str, pod: &str, container: &str, lines: usize) -> Option<String> {
         for previous in ["true", "false"] {
-            let query = format!("container={}&tailLines={lines}&previous={previous}", names::encode(container));
+            let query = format!("container={}&tailLines={lines}&previous={previous}", dax_provider_api::encode(container));
             let path = format!("{}/log?{query}", self.at(crate::kinds::POD, namespace, pod).await.ok()?);
             let request = self.request("GET", &path).await.ok()?.body(Vec::new()).ok()?;
             self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -328,7 +328,8 @@ impl Api {
         only: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Json, std::io::Error>> + use<>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let only = only.map_or_else(String::new, |name| format!("&fieldSelector={}", names::encode(&format!("metadata.name={name}"))));
+        let only =
+            only.map_or_else(String::new, |name| format!("&fieldSelector={}", dax_provider_api::encode(&format!("metadata.name={name}"))));
         let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", self.path(kind, namespace).await?);
         let request = self.request("GET", &path).await?.body(Vec::new()).expect("a path that is well formed");
         let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();

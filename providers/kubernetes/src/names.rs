@@ -67,14 +67,6 @@ pub(crate) fn version(image: &str) -> Option<String> {
     (tag.len() <= 63 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))).then(|| tag.to_owned())
 }
 
-/// A text that may stand in a path or a query of a URL.
-pub(crate) fn encode(text: &str) -> String {
-    let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(one).collect()
-}
-
 /// A text that occurs in JSON; empty where there is none.
 pub(crate) fn text_at<'j>(json: &'j Json, pointer: &str) -> &'j str {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or_default()
