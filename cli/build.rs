@@ -5,7 +5,8 @@ use std::path::Path;
 
 fn main() -> std::io::Result<()> {
     // Asked when it runs: a folder of builds may be used from more than one checkout.
-    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../docs/diagnostics");
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default())
+        .join("../docs/diagnostics");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names: Vec<String> = std::fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
@@ -15,7 +16,12 @@ fn main() -> std::io::Result<()> {
     let mut table = "pub(crate) const PAGES: &[(&str, &str)] = &[\n".to_owned();
     for name in names {
         let path = folder.join(&name).canonicalize()?;
-        let _ = writeln!(table, "    ({:?}, include_str!({:?})),", name.trim_end_matches(".md"), path.display().to_string());
+        let _ = writeln!(
+            table,
+            "    ({:?}, include_str!({:?})),",
+            name.trim_end_matches(".md"),
+            path.display().to_string()
+        );
     }
     table.push_str("];\n");
     let out = std::env::var_os("OUT_DIR").map(std::path::PathBuf::from).unwrap_or_default();

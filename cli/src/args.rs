@@ -2,7 +2,9 @@
 
 mod ci;
 
-pub(crate) use ci::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs, PromoteArgs};
+pub(crate) use ci::{
+    CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs, PromoteArgs,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -729,7 +731,11 @@ fn percent(text: &str) -> Result<u64, String> {
     if !(0.0..=100.0).contains(&number) {
         return Err("a share lies between 0% and 100%".to_owned());
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0 and 1,000,000")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "within 0 and 1,000,000"
+    )]
     Ok((number * 10_000.0).round() as u64)
 }
 

@@ -43,23 +43,33 @@ pub(crate) mod test;
 pub(crate) mod vendor;
 pub(crate) mod why;
 
-use crate::args::{EnvironmentArg, MarkdownFlavour, ParamArgs, PlanFormat, RunArgs, SelectionArgs, ShownArgs};
+use crate::args::{
+    EnvironmentArg, MarkdownFlavour, ParamArgs, PlanFormat, RunArgs, SelectionArgs, ShownArgs,
+};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
 use dax_engine::{
-    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan, PlanRequest, Promoted, Selection, StateSource,
-    StepId, Told, Watch, event,
+    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan,
+    PlanRequest, Promoted, Selection, StateSource, StepId, Told, Watch, event,
 };
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 /// The engine for a folder, with every provider and every place for a state that is built in.
 pub(crate) fn engine(folder: &Path, state: Option<String>) -> Result<Engine, CliError> {
-    let root = folder.canonicalize().map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?;
-    let context = dax_provider_builtin::Context { folder: root.join(".dax"), root: root.clone(), program: std::env::current_exe()? };
-    let platforms = Box::new(move |instance: &_| dax_provider_builtin::provider(instance, &context));
-    let state = StateSource { url: state, key: state_key()?, open: Box::new(dax_store_builtin::open) };
+    let root = folder
+        .canonicalize()
+        .map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?;
+    let context = dax_provider_builtin::Context {
+        folder: root.join(".dax"),
+        root: root.clone(),
+        program: std::env::current_exe()?,
+    };
+    let platforms =
+        Box::new(move |instance: &_| dax_provider_builtin::provider(instance, &context));
+    let state =
+        StateSource { url: state, key: state_key()?, open: Box::new(dax_store_builtin::open) };
     Ok(Engine::new(root, platforms, state)?)
 }
 
@@ -70,17 +80,25 @@ fn state_key() -> Result<Option<String>, CliError> {
         return Ok(Some(text));
     }
     if let Some(path) = variable("DAX_STATE_KEY_FILE") {
-        let text = std::fs::read_to_string(&path).map_err(|error| CliError::World(format!("the state's key, {path}: {error}")))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| CliError::World(format!("the state's key, {path}: {error}")))?;
         return Ok(Some(text));
     }
     let Some(command) = variable("DAX_STATE_KEY_COMMAND") else { return Ok(None) };
-    let wrong = |message: String| CliError::World(format!("the command for the state's key: {message}"));
-    let output = std::process::Command::new("sh").arg("-c").arg(&command).stderr(std::process::Stdio::inherit()).output();
+    let wrong =
+        |message: String| CliError::World(format!("the command for the state's key: {message}"));
+    let output = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(&command)
+        .stderr(std::process::Stdio::inherit())
+        .output();
     let output = output.map_err(|error| wrong(error.to_string()))?;
     if !output.status.success() {
         return Err(wrong(output.status.to_string()));
     }
-    String::from_utf8(output.stdout).map(Some).map_err(|_| wrong("what it prints is no text".to_owned()))
+    String::from_utf8(output.stdout)
+        .map(Some)
+        .map_err(|_| wrong("what it prints is no text".to_owned()))
 }
 
 /// Steps as people number them.
@@ -98,15 +116,25 @@ pub(crate) fn plan_request(
     Ok(PlanRequest {
         environment: environment(environment_arg, engine)?,
         params: params(params_args, Missing::Report),
-        selection: Selection { targets: selection.targets.clone(), exclude: selection.exclude.clone() },
+        selection: Selection {
+            targets: selection.targets.clone(),
+            exclude: selection.exclude.clone(),
+        },
         adopt: None,
     })
 }
 
 /// The parameters of a command.
 pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
-    let values = args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
-    Params { values, typed: std::collections::BTreeMap::new(), missing, only: None, outputs: std::collections::BTreeMap::new() }
+    let values =
+        args.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
+    Params {
+        values,
+        typed: std::collections::BTreeMap::new(),
+        missing,
+        only: None,
+        outputs: std::collections::BTreeMap::new(),
+    }
 }
 
 /// The environment that is meant: the one named, or the only one there is.
@@ -123,7 +151,10 @@ pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<Strin
             checked.sound()?;
             Err(CliError::Usage("the program has no environment".to_owned()))
         }
-        _ => Err(CliError::Usage(format!("which environment? say -e and one of {}", names.join(", ")))),
+        _ => Err(CliError::Usage(format!(
+            "which environment? say -e and one of {}",
+            names.join(", ")
+        ))),
     }
 }
 
@@ -133,7 +164,9 @@ fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
-        return Err(CliError::Usage("there is nobody to ask: say --auto-approve to go on without".to_owned()));
+        return Err(CliError::Usage(
+            "there is nobody to ask: say --auto-approve to go on without".to_owned(),
+        ));
     }
     let _ = write!(std::io::stderr(), "{question} Only `yes` goes on: ");
     let mut answer = String::new();
@@ -145,10 +178,14 @@ fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
 pub(crate) fn interrupts() -> Interrupts {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
     std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            return;
+        };
         runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
                 return;
             };
             let mut count = 0;
@@ -183,7 +220,11 @@ pub(crate) fn show_and_apply(
     engine.nothing_waits(&plan.environment)?;
     let standing = engine.standing(&plan)?;
     if !out.quiet {
-        let shown = ShownArgs { format: vec![PlanFormat::Human], flavour: MarkdownFlavour::Github, budget: None };
+        let shown = ShownArgs {
+            format: vec![PlanFormat::Human],
+            flavour: MarkdownFlavour::Github,
+            budget: None,
+        };
         out.plan(&plan, &standing, &shown);
     }
     if let Some(obstacle) = standing.obstacles.first() {
@@ -206,7 +247,9 @@ pub(crate) fn show_and_apply(
         again,
         promoted,
     };
-    carry_out(out, args.events.events.as_deref(), |interrupts, watch| engine.apply(request, interrupts, watch))
+    carry_out(out, args.events.events.as_deref(), |interrupts, watch| {
+        engine.apply(request, interrupts, watch)
+    })
 }
 
 /// The text of a file; `-` is standard input.
@@ -214,14 +257,20 @@ pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     if path.as_os_str() == "-" {
         return Ok(std::io::read_to_string(std::io::stdin())?);
     }
-    std::fs::read_to_string(path).map_err(|error| CliError::World(format!("{}: {error}", path.display())))
+    std::fs::read_to_string(path)
+        .map_err(|error| CliError::World(format!("{}: {error}", path.display())))
 }
 
 /// Writes what a command made to the file that is named, or to standard output.
-pub(crate) fn deliver(text: &str, output: Option<&Path>, out: &mut Printer) -> Result<Exit, CliError> {
+pub(crate) fn deliver(
+    text: &str,
+    output: Option<&Path>,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     match output {
         Some(path) => {
-            std::fs::write(path, text).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+            std::fs::write(path, text)
+                .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
             out.note(&format!("written: {}", path.display()));
         }
         None => out.data(text),
@@ -247,7 +296,10 @@ pub(crate) fn perform(
 ) -> Result<Finished, EngineError> {
     let mut display = Display::new(out.quiet);
     let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
-    let wrong = |source| EngineError::File { path: events.map_or_else(String::new, |path| path.display().to_string()), source };
+    let wrong = |source| EngineError::File {
+        path: events.map_or_else(String::new, |path| path.display().to_string()),
+        source,
+    };
     let mut file = events.map(open).transpose().map_err(wrong)?;
     let mut runs = 0;
     let mut watch = |plan: &Plan, run: u64, told: Told| {
@@ -262,8 +314,12 @@ pub(crate) fn perform(
             Told::Begins => {
                 runs += 1;
                 if runs > 1 {
-                    let names: Vec<&str> = plan.changes.iter().map(|change| change.addr.name()).collect();
-                    display.line(&format!("now that it is known what they waited for: {}", names.join(", ")));
+                    let names: Vec<&str> =
+                        plan.changes.iter().map(|change| change.addr.name()).collect();
+                    display.line(&format!(
+                        "now that it is known what they waited for: {}",
+                        names.join(", ")
+                    ));
                 }
             }
             Told::Ends(_) => {}
@@ -279,13 +335,23 @@ pub(crate) fn perform(
                 out.note(&format!("  {}  {url}", addr.name()));
             }
             if !finished.plan.deferred.is_empty() {
-                let names: Vec<&str> = finished.plan.deferred.iter().map(|one| one.addr.name()).collect();
-                out.note(&format!("what they waited for is known now: plan and apply {} next", names.join(", ")));
+                let names: Vec<&str> =
+                    finished.plan.deferred.iter().map(|one| one.addr.name()).collect();
+                out.note(&format!(
+                    "what they waited for is known now: plan and apply {} next",
+                    names.join(", ")
+                ));
             }
         }
-        Outcome::RolledBack { step: None, message } => out.alarm(&format!("{message}; everything was taken back")),
+        Outcome::RolledBack { step: None, message } => {
+            out.alarm(&format!("{message}; everything was taken back"))
+        }
         Outcome::RolledBack { step: Some(step), message } => {
-            let failed = finished.plan.steps.get(step.0 as usize).map_or_else(String::new, |s| format!(" of {}", s.service));
+            let failed = finished
+                .plan
+                .steps
+                .get(step.0 as usize)
+                .map_or_else(String::new, |s| format!(" of {}", s.service));
             out.alarm(&format!("failed at step {step}{failed}: {message}"));
             out.alarm("everything since the last rollback point was taken back; what ran before runs again");
         }
@@ -304,7 +370,9 @@ pub(crate) fn perform(
         Outcome::Diverged { message } => {
             out.alarm(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));
         }
-        Outcome::Interrupted => out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`")),
+        Outcome::Interrupted => {
+            out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`"))
+        }
     }
     Ok(finished)
 }

@@ -1,6 +1,8 @@
 //! Diagnostics in every format that somebody reads.
 
-use codespan_reporting::diagnostic::{Diagnostic as Codespan, Label, LabelStyle, Severity as CodespanSeverity};
+use codespan_reporting::diagnostic::{
+    Diagnostic as Codespan, Label, LabelStyle, Severity as CodespanSeverity,
+};
 use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term;
 use dax_engine::{Diagnostic, Sources, Span};
@@ -31,7 +33,11 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        Some(if self.diagnostic.is_error() { miette::Severity::Error } else { miette::Severity::Warning })
+        Some(if self.diagnostic.is_error() {
+            miette::Severity::Error
+        } else {
+            miette::Severity::Warning
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
@@ -84,7 +90,10 @@ pub(crate) fn human(sources: &Sources, all: &[Diagnostic], colour: bool) -> Stri
             1 => Some(format!("1 {word}")),
             _ => Some(format!("{number} {word}s")),
         };
-        let counts: Vec<String> = [count(errors, "error"), count(all.len() - errors, "warning")].into_iter().flatten().collect();
+        let counts: Vec<String> = [count(errors, "error"), count(all.len() - errors, "warning")]
+            .into_iter()
+            .flatten()
+            .collect();
         let _ = writeln!(out, "{}; `dax explain CODE` says more", counts.join(", "));
     }
     out
@@ -96,15 +105,21 @@ pub(crate) fn short(sources: &Sources, all: &[Diagnostic]) -> String {
     for file in sources.ids() {
         files.add(sources.name(file).to_owned(), sources.text(file).to_owned());
     }
-    let config = term::Config { display_style: term::DisplayStyle::Short, ..term::Config::default() };
+    let config =
+        term::Config { display_style: term::DisplayStyle::Short, ..term::Config::default() };
     let mut out = String::new();
     for diagnostic in all {
-        let severity = if diagnostic.is_error() { CodespanSeverity::Error } else { CodespanSeverity::Warning };
+        let severity =
+            if diagnostic.is_error() { CodespanSeverity::Error } else { CodespanSeverity::Warning };
         let range = diagnostic.span.start as usize..diagnostic.span.end as usize;
         let shown = Codespan::new(severity)
             .with_code(diagnostic.code.to_string())
             .with_message(format!("{}: {}", diagnostic.code.summary, diagnostic.detail))
-            .with_labels(vec![Label::new(LabelStyle::Primary, diagnostic.span.file.0 as usize, range)]);
+            .with_labels(vec![Label::new(
+                LabelStyle::Primary,
+                diagnostic.span.file.0 as usize,
+                range,
+            )]);
         if term::emit_to_string(&mut out, &config, &files, &shown).is_err() {
             let _ = writeln!(out, "{}", diagnostic.one_line(sources));
         }
@@ -113,7 +128,8 @@ pub(crate) fn short(sources: &Sources, all: &[Diagnostic]) -> String {
 }
 
 fn place(sources: &Sources, span: Span) -> Json {
-    let (start, end) = (sources.line_column(span.file, span.start), sources.line_column(span.file, span.end));
+    let (start, end) =
+        (sources.line_column(span.file, span.start), sources.line_column(span.file, span.end));
     json!({
         "file": sources.name(span.file),
         "start": { "line": start.line, "column": start.column, "byte": span.start },
@@ -163,13 +179,20 @@ pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
             })
         })
         .collect();
-    let mut rules: Vec<(String, &str)> = all.iter().map(|d| (d.code.to_string(), d.code.summary)).collect();
+    let mut rules: Vec<(String, &str)> =
+        all.iter().map(|d| (d.code.to_string(), d.code.summary)).collect();
     rules.sort();
     rules.dedup();
-    let rules: Vec<Json> = rules.into_iter().map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } })).collect();
+    let rules: Vec<Json> = rules
+        .into_iter()
+        .map(|(id, text)| json!({ "id": id, "shortDescription": { "text": text } }))
+        .collect();
     let driver = json!({ "name": "dax", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
     let run = json!({ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results });
-    format!("{:#}\n", json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] }))
+    format!(
+        "{:#}\n",
+        json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] })
+    )
 }
 
 /// A text of a workflow command of GitHub.
@@ -190,7 +213,13 @@ pub(crate) fn github(sources: &Sources, all: &[Diagnostic]) -> String {
         let level = if diagnostic.is_error() { "error" } else { "warning" };
         let file = property(sources.name(diagnostic.span.file));
         let title = property(&format!("{} {}", diagnostic.code, diagnostic.code.summary));
-        let _ = writeln!(out, "::{level} file={file},line={},col={},title={title}::{}", at.line, at.column, data(&diagnostic.detail));
+        let _ = writeln!(
+            out,
+            "::{level} file={file},line={},col={},title={title}::{}",
+            at.line,
+            at.column,
+            data(&diagnostic.detail)
+        );
     }
     out
 }

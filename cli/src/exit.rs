@@ -36,7 +36,9 @@ impl Exit {
         match outcome {
             Outcome::Succeeded => Self::Done,
             Outcome::RolledBack { .. } => Self::RolledBack,
-            Outcome::Stuck { .. } | Outcome::Held { .. } | Outcome::Diverged { .. } => Self::NotRolledBack,
+            Outcome::Stuck { .. } | Outcome::Held { .. } | Outcome::Diverged { .. } => {
+                Self::NotRolledBack
+            }
             Outcome::Interrupted => Self::Interrupted,
         }
     }
@@ -56,10 +58,14 @@ impl CliError {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_)
-            | Self::Engine(EngineError::UnknownEnvironment { .. } | EngineError::NeedsKey { .. } | EngineError::UnknownParam { .. }) => {
-                Exit::Usage
+            | Self::Engine(
+                EngineError::UnknownEnvironment { .. }
+                | EngineError::NeedsKey { .. }
+                | EngineError::UnknownParam { .. },
+            ) => Exit::Usage,
+            Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => {
+                Exit::Stale
             }
-            Self::Engine(EngineError::Stale { .. } | EngineError::OtherDigest { .. }) => Exit::Stale,
             Self::Engine(EngineError::Denied { .. } | EngineError::Policy { .. }) => Exit::Denied,
             Self::Engine(EngineError::Store(StoreError::Fenced { .. })) => Exit::NotRolledBack,
             Self::Engine(EngineError::NothingToDo) => Exit::Done,

@@ -42,7 +42,8 @@ fn main() {
 
 fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
     // As if started there: every path of the command line is meant from that folder.
-    std::env::set_current_dir(&arguments.folder).map_err(|error| CliError::World(format!("{}: {error}", arguments.folder.display())))?;
+    std::env::set_current_dir(&arguments.folder)
+        .map_err(|error| CliError::World(format!("{}: {error}", arguments.folder.display())))?;
     let folder = std::path::Path::new(".");
     // A variable that a pipeline sets to nothing is none.
     let state = arguments.state.filter(|url| !url.is_empty());

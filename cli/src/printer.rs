@@ -17,8 +17,8 @@ pub(crate) struct Printer {
 
 impl Printer {
     pub(crate) fn new(quiet: bool, verbose: bool) -> Self {
-        let wanted =
-            std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
             quiet,
             verbose,
@@ -65,7 +65,12 @@ impl Printer {
     }
 
     /// Diagnostics in the format that was asked for: people read them on stderr, tools on stdout.
-    pub(crate) fn findings(&mut self, sources: &Sources, all: &[Diagnostic], format: DiagnosticFormat) {
+    pub(crate) fn findings(
+        &mut self,
+        sources: &Sources,
+        all: &[Diagnostic],
+        format: DiagnosticFormat,
+    ) {
         match format {
             DiagnosticFormat::Human => self.diagnostics(sources, all),
             DiagnosticFormat::Short => self.data(&diagnostics::short(sources, all)),
@@ -82,7 +87,10 @@ impl Printer {
 
     pub(crate) fn error(&mut self, error: &CliError) {
         let message = match error {
-            CliError::Engine(EngineError::Program { sources, diagnostics } | EngineError::Policy { sources, diagnostics }) => {
+            CliError::Engine(
+                EngineError::Program { sources, diagnostics }
+                | EngineError::Policy { sources, diagnostics },
+            ) => {
                 self.diagnostics(sources, diagnostics);
                 return;
             }
@@ -107,9 +115,10 @@ impl Printer {
                     let budget = shown.budget.unwrap_or(flavour.budget());
                     self.data(&render::markdown(&render::plan(plan, standing), flavour, budget));
                 }
-                PlanFormat::Html => {
-                    self.data(&render::html(&format!("{} / {}", plan.project, plan.environment), &render::plan(plan, standing)))
-                }
+                PlanFormat::Html => self.data(&render::html(
+                    &format!("{} / {}", plan.project, plan.environment),
+                    &render::plan(plan, standing),
+                )),
                 PlanFormat::Json => self.data(&render::json(plan)),
             }
         }
@@ -125,7 +134,10 @@ impl Printer {
     pub(crate) fn table(&mut self, heads: &[&'static str], rows: &[Vec<String>]) {
         let block = render::Block::Table(heads.to_vec(), rows.to_vec());
         let text = render::terminal(&[block], false);
-        let text: String = text.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
+        let text: String = text
+            .lines()
+            .map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line)))
+            .collect();
         self.data(&text);
     }
 }

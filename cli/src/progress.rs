@@ -16,7 +16,11 @@ pub(crate) struct Display {
 impl Display {
     pub(crate) fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
-        Self { quiet, spinners: (terminal && !quiet).then(MultiProgress::new), running: BTreeMap::new() }
+        Self {
+            quiet,
+            spinners: (terminal && !quiet).then(MultiProgress::new),
+            running: BTreeMap::new(),
+        }
     }
 
     /// A line between the steps.
@@ -49,7 +53,9 @@ impl Display {
                 self.end(plan, step, "✗", "");
                 self.line(&format!("    {message}"));
             }
-            Progress::Forced(_, message) => self.line(&format!("    somebody else changed it: {message}; it is taken back all the same")),
+            Progress::Forced(_, message) => self.line(&format!(
+                "    somebody else changed it: {message}; it is taken back all the same"
+            )),
             Progress::UndoFailed(step, message) => {
                 self.end(plan, step, "✗", "not taken back: ");
                 self.line(&format!("    {message}"));
@@ -60,13 +66,18 @@ impl Display {
                 self.line(&format!("    {message}"));
             }
             Progress::Awaits(step) => {
-                self.line(&format!("    waiting: `dax approve -e {} --step {step}`", plan.environment));
+                self.line(&format!(
+                    "    waiting: `dax approve -e {} --step {step}`",
+                    plan.environment
+                ));
             }
             Progress::Approved(_, by) => {
                 let by: Vec<&str> = by.iter().map(|name| name.as_str()).collect();
                 self.line(&format!("    approved by {}", by.join(", ")));
             }
-            Progress::Advised(_, condition) => self.line(&format!("    advice: {condition} does not hold")),
+            Progress::Advised(_, condition) => {
+                self.line(&format!("    advice: {condition} does not hold"))
+            }
             Progress::Aborted(by, reason) => {
                 let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 self.line(&format!("{by} wants everything taken back{why}"));
@@ -76,11 +87,17 @@ impl Display {
                 self.line(&format!("    {reason}"));
             }
             Progress::Measured(step, verdict, values) => {
-                let values: Vec<String> = values.iter().map(|(name, value)| format!("{name} {value}")).collect();
+                let values: Vec<String> =
+                    values.iter().map(|(name, value)| format!("{name} {value}")).collect();
                 let verdict = format!("{verdict:?}").to_lowercase();
-                let text = format!("{verdict}: {}", if values.is_empty() { "no data".to_owned() } else { values.join(", ") });
+                let text = format!(
+                    "{verdict}: {}",
+                    if values.is_empty() { "no data".to_owned() } else { values.join(", ") }
+                );
                 match self.running.get(&step) {
-                    Some((_, Some(bar))) => bar.set_message(format!("{} · {text}", describe(plan, step))),
+                    Some((_, Some(bar))) => {
+                        bar.set_message(format!("{} · {text}", describe(plan, step)))
+                    }
                     _ => self.line(&format!("    {text}")),
                 }
             }
@@ -100,8 +117,14 @@ impl Display {
         });
         // Steps that take their time are announced; the others are told of when they are done.
         let slow = plan.steps.get(step.0 as usize).is_some_and(|step| {
-            let slow = matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. });
-            slow || matches!(step.kind, StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. })
+            let slow = matches!(
+                step.kind,
+                StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. }
+            );
+            slow || matches!(
+                step.kind,
+                StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. }
+            )
         });
         if bar.is_none() && slow {
             self.line(&format!("  … {text}"));

@@ -46,7 +46,8 @@ struct Side {
 pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError> {
     let top = git::top(folder)?;
     let before = git::files_at(&top, base)?;
-    let mut projects: BTreeSet<String> = before.keys().filter_map(|path| project_folder(path)).collect();
+    let mut projects: BTreeSet<String> =
+        before.keys().filter_map(|path| project_folder(path)).collect();
     find_projects(&top, &mut projects)?;
     let mut all = Vec::new();
     for prefix in projects {
@@ -65,7 +66,10 @@ fn project_folder(path: &str) -> Option<String> {
 
 /// Every folder with a `dax.mod`, hidden ones, copies of packages and what git leaves out aside.
 pub(crate) fn find_projects(top: &Path, into: &mut BTreeSet<String>) -> Result<(), EngineError> {
-    let listed = git::git(top, &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*dax.mod"])?;
+    let listed = git::git(
+        top,
+        &["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*dax.mod"],
+    )?;
     for path in listed.split(|byte| *byte == 0).filter(|path| !path.is_empty()) {
         let path = String::from_utf8_lossy(path);
         if top.join(&*path).is_file() {
@@ -81,7 +85,13 @@ fn side(files: &dyn FileSystem) -> Result<Option<Side>, EngineError> {
         Err(dax_project::ProjectError::NoManifest) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let params = Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
+    let params = Params {
+        values: BTreeMap::new(),
+        typed: BTreeMap::new(),
+        missing: Missing::Ignore,
+        only: None,
+        outputs: BTreeMap::new(),
+    };
     let (graph, diagnostics) = loaded.analyse(&params);
     Ok(Some(describe(&loaded, &graph, diagnostic::has_errors(&diagnostics))))
 }
@@ -93,19 +103,25 @@ fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
         project: graph.project.clone(),
         environments: BTreeMap::new(),
         partial: BTreeSet::new(),
-        texts: own.map(|file| (sources.name(file).to_owned(), sources.text(file).to_owned())).collect(),
+        texts: own
+            .map(|file| (sources.name(file).to_owned(), sources.text(file).to_owned()))
+            .collect(),
     };
     for environment in graph.environments.values() {
         if broken || environment.services.len() < loaded.bound_names(&environment.name).len() {
             side.partial.insert(environment.name.clone());
         }
-        side.environments.insert(environment.name.clone(), services(environment, &loaded.manifest.groups));
+        side.environments
+            .insert(environment.name.clone(), services(environment, &loaded.manifest.groups));
     }
     side
 }
 
 /// What an environment wants of each service, without the places that said so.
-fn services(environment: &Environment, groups: &BTreeMap<Name, Vec<Name>>) -> BTreeMap<String, Json> {
+fn services(
+    environment: &Environment,
+    groups: &BTreeMap<Name, Vec<Name>>,
+) -> BTreeMap<String, Json> {
     let service = |service: &dax_ir::Service| {
         json!({
             "provider": service.provider.instance, "config": service.provider.config.value().shape(),
@@ -114,30 +130,49 @@ fn services(environment: &Environment, groups: &BTreeMap<Name, Vec<Name>>) -> BT
             "needs": service.needs.iter().map(|need| &need.addr).collect::<BTreeSet<_>>(),
         })
     };
-    let mut all: BTreeMap<String, Json> = environment.services.values().map(|one| (one.addr.to_string(), service(one))).collect();
-    let after: Vec<Json> =
-        environment.after.iter().map(|after| json!([after.environment, after.soak_ms, after.verified, after.valid_ms])).collect();
-    let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!([one.count, one.of])).collect();
-    let windows: Vec<Json> = environment.windows.iter().map(|one| json!([one.days, one.from, one.to, one.zone])).collect();
-    let named = groups.iter().filter(|(name, _)| environment.approvals.iter().any(|one| one.of.contains(name)));
+    let mut all: BTreeMap<String, Json> =
+        environment.services.values().map(|one| (one.addr.to_string(), service(one))).collect();
+    let after: Vec<Json> = environment
+        .after
+        .iter()
+        .map(|after| json!([after.environment, after.soak_ms, after.verified, after.valid_ms]))
+        .collect();
+    let approvals: Vec<Json> =
+        environment.approvals.iter().map(|one| json!([one.count, one.of])).collect();
+    let windows: Vec<Json> = environment
+        .windows
+        .iter()
+        .map(|one| json!([one.days, one.from, one.to, one.zone]))
+        .collect();
+    let named = groups
+        .iter()
+        .filter(|(name, _)| environment.approvals.iter().any(|one| one.of.contains(name)));
     let people: Vec<Json> = named.map(|(name, members)| json!([name, members])).collect();
     all.insert(CONDITIONS.to_owned(), json!([after, approvals, windows, people]));
     all
 }
 
 fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<Affected>) {
-    let names: BTreeSet<&Name> = [old, new].into_iter().flatten().flat_map(|side| side.environments.keys()).collect();
+    let names: BTreeSet<&Name> =
+        [old, new].into_iter().flatten().flat_map(|side| side.environments.keys()).collect();
     let Some(project) = new.or(old).map(|side| side.project.clone()) else { return };
     let same_texts = old.zip(new).is_some_and(|(old, new)| old.texts == new.texts);
     for name in names {
-        let (before, after) = (old.and_then(|side| side.environments.get(name)), new.and_then(|side| side.environments.get(name)));
+        let (before, after) = (
+            old.and_then(|side| side.environments.get(name)),
+            new.and_then(|side| side.environments.get(name)),
+        );
         let partial = [old, new].into_iter().flatten().any(|side| side.partial.contains(name));
         let (how, services) = match (before, after) {
             (None, _) => ("new", Vec::new()),
             (_, None) => ("removed", Vec::new()),
             (Some(before), Some(after)) => {
                 let all: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-                let changed: Vec<String> = all.into_iter().filter(|addr| before.get(*addr) != after.get(*addr)).cloned().collect();
+                let changed: Vec<String> = all
+                    .into_iter()
+                    .filter(|addr| before.get(*addr) != after.get(*addr))
+                    .cloned()
+                    .collect();
                 match (changed.is_empty(), partial && !same_texts) {
                     (true, false) => continue,
                     (true, true) => ("unknown", Vec::new()),
@@ -145,8 +180,19 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
                 }
             }
         };
-        let folder = if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() };
+        let folder = if prefix.is_empty() {
+            ".".to_owned()
+        } else {
+            prefix.trim_end_matches('/').to_owned()
+        };
         let conditions = services.iter().any(|one| one == CONDITIONS);
-        into.push(Affected { folder, project: project.clone(), environment: name.clone(), how, services, conditions });
+        into.push(Affected {
+            folder,
+            project: project.clone(),
+            environment: name.clone(),
+            how,
+            services,
+            conditions,
+        });
     }
 }

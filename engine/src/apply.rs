@@ -1,7 +1,10 @@
 //! Carrying plans out: lease, staleness, run, what is left afterwards, and what was put off until then.
 
 use crate::providers::Wanted;
-use crate::{Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms, planning, unknown};
+use crate::{
+    Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms,
+    planning, unknown,
+};
 use dax_apply::store::audit::{Actor, Commit, Promoted};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::{Name, ResourceAddr};
@@ -97,8 +100,14 @@ impl Engine {
     ///
     /// # Errors
     /// The plan is stale or not allowed, somebody else holds the environment, or the state cannot be written.
-    pub fn apply(&self, request: ApplyRequest, interrupts: &mut Interrupts, watch: Watch<'_>) -> Result<Finished, EngineError> {
-        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, promoted } = request;
+    pub fn apply(
+        &self,
+        request: ApplyRequest,
+        interrupts: &mut Interrupts,
+        watch: Watch<'_>,
+    ) -> Result<Finished, EngineError> {
+        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, promoted } =
+            request;
         if let Some(expected) = &expect {
             let found = dax_plan::digest::digest(&plan);
             if expected.is_empty() || !found.starts_with(expected.as_str()) {
@@ -112,7 +121,14 @@ impl Engine {
             self.allowed(&plan, &acknowledged)?;
             let mut finished = None;
             if !plan.steps.is_empty() || !plan.changes.is_empty() {
-                let done = self.apply_one(Arc::new(plan.clone()), &actor, name.clone(), lock_timeout, interrupts, watch)?;
+                let done = self.apply_one(
+                    Arc::new(plan.clone()),
+                    &actor,
+                    name.clone(),
+                    lock_timeout,
+                    interrupts,
+                    watch,
+                )?;
                 if done.outcome != Outcome::Succeeded || plan.deferred.is_empty() {
                     return Ok(done);
                 }
@@ -126,7 +142,10 @@ impl Engine {
             };
             let judged = self.plan(again)?;
             if planning::waiting(&judged.plan) == before && judged.plan.steps.is_empty() {
-                let diagnostics = judged.environment.as_ref().map_or_else(Vec::new, |found| unknown::still_waiting(found, &before));
+                let diagnostics = judged
+                    .environment
+                    .as_ref()
+                    .map_or_else(Vec::new, |found| unknown::still_waiting(found, &before));
                 return Err(EngineError::Program { sources: judged.sources, diagnostics });
             }
             plan = judged.allowed()?;
@@ -134,7 +153,9 @@ impl Engine {
                 return finished.ok_or(EngineError::NothingToDo);
             }
         }
-        Err(EngineError::Denied { message: "its parts wait for one another without an end".to_owned() })
+        Err(EngineError::Denied {
+            message: "its parts wait for one another without an end".to_owned(),
+        })
     }
 
     /// Whether a plan may be carried out now.
@@ -145,11 +166,19 @@ impl Engine {
         if let Some(obstacle) = self.standing(plan)?.obstacles.into_iter().next() {
             return Err(EngineError::Denied { message: obstacle });
         }
-        let open: Vec<String> =
-            plan.points_of_no_return().filter(|step| !acknowledged.contains(&step.id)).map(|step| step.id.to_string()).collect();
+        let open: Vec<String> = plan
+            .points_of_no_return()
+            .filter(|step| !acknowledged.contains(&step.id))
+            .map(|step| step.id.to_string())
+            .collect();
         if !open.is_empty() {
-            let flags: Vec<String> = open.iter().map(|step| format!("--acknowledge {step}")).collect();
-            let message = format!("step {} cannot be taken back: say {} to go on", open.join(", "), flags.join(" "));
+            let flags: Vec<String> =
+                open.iter().map(|step| format!("--acknowledge {step}")).collect();
+            let message = format!(
+                "step {} cannot be taken back: say {} to go on",
+                open.join(", "),
+                flags.join(" ")
+            );
             return Err(EngineError::Denied { message });
         }
         self.ask_before_apply(plan)
@@ -184,20 +213,30 @@ impl Engine {
             return Ok(());
         }
         match self.runtime.block_on(store.unfinished(environment))? {
-            Some((run, ..)) => Err(EngineError::Unfinished { run, environment: environment.to_owned() }),
+            Some((run, ..)) => {
+                Err(EngineError::Unfinished { run, environment: environment.to_owned() })
+            }
             None => Ok(()),
         }
     }
 
     /// Begins a run: the plan fits to the state and to the world, nothing else is under way.
-    fn begin(&self, store: &Store, lease: &mut Lease, plan: &Plan, actor: &Actor) -> Result<(u64, Providers), EngineError> {
+    fn begin(
+        &self,
+        store: &Store,
+        lease: &mut Lease,
+        plan: &Plan,
+        actor: &Actor,
+    ) -> Result<(u64, Providers), EngineError> {
         let environment = &plan.environment;
         if let Some((run, ..)) = self.runtime.block_on(store.unfinished(environment))? {
             return Err(EngineError::Unfinished { run, environment: environment.to_string() });
         }
         let (state, base) = self.runtime.block_on(store.state(environment))?;
         if base.lineage != plan.base.lineage {
-            return Err(EngineError::Stale { message: "it was made from another state".to_owned() });
+            return Err(EngineError::Stale {
+                message: "it was made from another state".to_owned(),
+            });
         }
         let providers = self.providers(&Wanted::of_plan(plan))?;
         if let Some(message) = self.runtime.block_on(world::stale(plan, &providers))? {
@@ -207,13 +246,20 @@ impl Engine {
             let addr = change.moved_from.as_ref().unwrap_or(&change.addr);
             let now = state.services.get(addr).map(dax_plan::digest::fingerprint);
             if plan.known.get(&change.addr).is_some_and(|then| *then != now) {
-                let message = format!("{addr} was applied anew since it was made (state {}, now {})", plan.base.serial, base.serial);
+                let message = format!(
+                    "{addr} was applied anew since it was made (state {}, now {})",
+                    plan.base.serial, base.serial
+                );
                 return Err(EngineError::Stale { message });
             }
         }
         let digest = dax_plan::digest::digest(plan);
         let approvals = self.runtime.block_on(store.approvals(environment, &digest))?;
-        let approved_by = approvals.into_iter().filter(|approval| approval.step.is_none()).map(|approval| approval.by).collect();
+        let approved_by = approvals
+            .into_iter()
+            .filter(|approval| approval.step.is_none())
+            .map(|approval| approval.by)
+            .collect();
         let run = self.runtime.block_on(store.begin(lease, plan, approved_by, actor))?;
         Ok((run, providers))
     }
@@ -231,7 +277,8 @@ impl Engine {
         watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
         let store = self.store()?;
-        let nothing = || EngineError::NothingToResume { environment: environment.map(str::to_owned) };
+        let nothing =
+            || EngineError::NothingToResume { environment: environment.map(str::to_owned) };
         let candidates: Vec<Name> = self.named_or_all(&store, environment)?;
         let mut open = None;
         for name in candidates {
@@ -242,18 +289,36 @@ impl Engine {
         }
         let environment = open.ok_or_else(nothing)?;
         let mut lease = self.acquire(&store, &environment, lock_timeout)?;
-        let actor = Actor { who: holder::who(), why: decisions.reason.clone(), at_ms: now_ms(), commit: None, promoted: None };
+        let actor = Actor {
+            who: holder::who(),
+            why: decisions.reason.clone(),
+            at_ms: now_ms(),
+            commit: None,
+            promoted: None,
+        };
         let result = match self.runtime.block_on(store.unfinished(&environment)) {
             Err(error) => Err(error.into()),
             Ok(None) => Err(nothing()), // its holder ended it while we waited
-            Ok(Some((run, plan, mut journal))) => decide(&plan, &journal, decisions, &actor.who).and_then(|entries| {
-                self.runtime.block_on(store.note(&mut lease, &actor, dax_apply::store::What::Resume { run }))?;
-                self.runtime.block_on(store.append(&mut lease, &entries))?;
-                journal.extend(entries);
-                let providers = self.providers(&Wanted::of_plan(&plan))?;
-                let running = Running { store: &store, lease: &mut lease, run, plan: Arc::new(plan), name: None, actor };
-                self.drive(running, providers, &journal, interrupts, watch)
-            }),
+            Ok(Some((run, plan, mut journal))) => decide(&plan, &journal, decisions, &actor.who)
+                .and_then(|entries| {
+                    self.runtime.block_on(store.note(
+                        &mut lease,
+                        &actor,
+                        dax_apply::store::What::Resume { run },
+                    ))?;
+                    self.runtime.block_on(store.append(&mut lease, &entries))?;
+                    journal.extend(entries);
+                    let providers = self.providers(&Wanted::of_plan(&plan))?;
+                    let running = Running {
+                        store: &store,
+                        lease: &mut lease,
+                        run,
+                        plan: Arc::new(plan),
+                        name: None,
+                        actor,
+                    };
+                    self.drive(running, providers, &journal, interrupts, watch)
+                }),
         };
         self.release(&store, &mut lease, result)
     }
@@ -286,7 +351,11 @@ impl Engine {
         watch(&shown, run, Told::Ends(outcome.clone()));
         let leaves = plan.result.values().any(Option::is_some);
         // Not to know where something is reached makes no run a failed one.
-        let urls = if outcome == Outcome::Succeeded && leaves { self.urls(&plan, &providers).unwrap_or_default() } else { Vec::new() };
+        let urls = if outcome == Outcome::Succeeded && leaves {
+            self.urls(&plan, &providers).unwrap_or_default()
+        } else {
+            Vec::new()
+        };
         let calls = crate::providers::calls(&providers);
         // The last word to the platforms: one that runs nothing any more may end.
         self.runtime.block_on(async {
@@ -298,9 +367,14 @@ impl Engine {
         Ok(Finished { run, plan, outcome, urls, calls })
     }
 
-    fn urls(&self, plan: &Plan, providers: &Providers) -> Result<Vec<(ResourceAddr, Name)>, EngineError> {
+    fn urls(
+        &self,
+        plan: &Plan,
+        providers: &Providers,
+    ) -> Result<Vec<(ResourceAddr, Name)>, EngineError> {
         let live = self.runtime.block_on(world::read(providers, &plan.environment))?;
-        let results = plan.result.iter().filter_map(|(addr, result)| Some((addr, result.as_ref()?)));
+        let results =
+            plan.result.iter().filter_map(|(addr, result)| Some((addr, result.as_ref()?)));
         let found = results.filter_map(|(addr, applied)| {
             let url = live.get(&applied.provider)?.get(applied.object(addr))?.url.clone()?;
             Some((addr.clone(), url))
@@ -309,19 +383,36 @@ impl Engine {
     }
 
     /// Takes the lease, waiting for another holder as long as allowed.
-    pub(crate) fn acquire(&self, store: &Store, environment: &str, patience: Duration) -> Result<Lease, EngineError> {
+    pub(crate) fn acquire(
+        &self,
+        store: &Store,
+        environment: &str,
+        patience: Duration,
+    ) -> Result<Lease, EngineError> {
         let begun = Instant::now();
         loop {
-            match self.runtime.block_on(store.acquire(environment, &holder::this(), now_ms(), &holder::is_gone)) {
+            match self.runtime.block_on(store.acquire(
+                environment,
+                &holder::this(),
+                now_ms(),
+                &holder::is_gone,
+            )) {
                 Ok(lease) => return Ok(lease),
-                Err(StoreError::Held { .. }) if begun.elapsed() < patience => std::thread::sleep(LEASE_POLL),
+                Err(StoreError::Held { .. }) if begun.elapsed() < patience => {
+                    std::thread::sleep(LEASE_POLL)
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
     /// Gives the lease back; what went wrong before weighs more than what goes wrong with that.
-    pub(crate) fn release<T>(&self, store: &Store, lease: &mut Lease, result: Result<T, EngineError>) -> Result<T, EngineError> {
+    pub(crate) fn release<T>(
+        &self,
+        store: &Store,
+        lease: &mut Lease,
+        result: Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         let released = self.runtime.block_on(store.release(lease));
         let value = result?;
         released?;
@@ -330,7 +421,12 @@ impl Engine {
 }
 
 /// What somebody decided, as entries of the journal; what is open and harmless to try again is tried again.
-fn decide(plan: &Plan, journal: &[Entry], decisions: &Decisions, by: &Name) -> Result<Vec<Entry>, EngineError> {
+fn decide(
+    plan: &Plan,
+    journal: &[Entry],
+    decisions: &Decisions,
+    by: &Name,
+) -> Result<Vec<Entry>, EngineError> {
     let mut machine = Machine::new(Arc::new(plan.clone()), journal);
     let mut entries = Vec::new();
     let reason = decisions.reason.clone();
@@ -339,8 +435,15 @@ fn decide(plan: &Plan, journal: &[Entry], decisions: &Decisions, by: &Name) -> R
         return Ok(entries);
     }
     let open = machine.waits_for();
-    let wrong = |step: StepId| EngineError::Denied { message: format!("step {step} does not wait for anybody") };
-    let decided = |step: StepId, how: How| Entry::Decided { step, how, by: by.clone(), reason: decisions.reason.clone() };
+    let wrong = |step: StepId| EngineError::Denied {
+        message: format!("step {step} does not wait for anybody"),
+    };
+    let decided = |step: StepId, how: How| Entry::Decided {
+        step,
+        how,
+        by: by.clone(),
+        reason: decisions.reason.clone(),
+    };
     for (steps, how) in [(&decisions.again, How::Again), (&decisions.done, How::Done)] {
         for step in steps {
             if !open.contains(step) {
@@ -350,11 +453,11 @@ fn decide(plan: &Plan, journal: &[Entry], decisions: &Decisions, by: &Name) -> R
         }
     }
     for step in &decisions.keep {
-        entries.push(
-            machine
-                .keep(*step, by, &decisions.reason)
-                .ok_or_else(|| EngineError::Denied { message: format!("step {step} is not one that could not be taken back") })?,
-        );
+        entries.push(machine.keep(*step, by, &decisions.reason).ok_or_else(|| {
+            EngineError::Denied {
+                message: format!("step {step} is not one that could not be taken back"),
+            }
+        })?);
     }
     for step in open {
         let known = decisions.again.contains(&step) || decisions.done.contains(&step);
@@ -362,7 +465,8 @@ fn decide(plan: &Plan, journal: &[Entry], decisions: &Decisions, by: &Name) -> R
             continue;
         }
         if plan.steps[step.0 as usize].idempotency == Idempotency::Ask {
-            let message = format!("see what became of step {step}, then say --done {step} or --again {step}");
+            let message =
+                format!("see what became of step {step}, then say --done {step} or --again {step}");
             return Err(EngineError::Denied { message });
         }
         entries.push(decided(step, How::Again));

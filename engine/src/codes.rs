@@ -4,9 +4,15 @@ use dax_core::Code;
 
 /// All codes of all crates, by number.
 pub fn codes() -> Vec<Code> {
-    let mut all: Vec<Code> =
-        [dax_syntax::parser::CODES, dax_sema::codes::CODES, dax_plan::CODES, crate::planning::CODES, dax_project::CODES, dax_lint::CODES]
-            .concat();
+    let mut all: Vec<Code> = [
+        dax_syntax::parser::CODES,
+        dax_sema::codes::CODES,
+        dax_plan::CODES,
+        crate::planning::CODES,
+        dax_project::CODES,
+        dax_lint::CODES,
+    ]
+    .concat();
     all.sort_by_key(|code| code.number);
     all
 }

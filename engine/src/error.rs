@@ -82,7 +82,9 @@ pub enum EngineError {
         message: String,
     },
     /// A kind of place for the state is not built in.
-    #[error("the state cannot be kept at `{url}`: this dax knows `file:`, `postgres://` and `s3://` where they are built in")]
+    #[error(
+        "the state cannot be kept at `{url}`: this dax knows `file:`, `postgres://` and `s3://` where they are built in"
+    )]
     NoPlace {
         /// The address, without a password.
         url: String,
@@ -103,7 +105,9 @@ pub enum EngineError {
         message: String,
     },
     /// The plan is not the one that was approved.
-    #[error("the plan's digest is {found}, {expected} was expected: the plan that was approved is another")]
+    #[error(
+        "the plan's digest is {found}, {expected} was expected: the plan that was approved is another"
+    )]
     OtherDigest {
         /// What was expected.
         expected: String,
@@ -133,7 +137,9 @@ pub enum EngineError {
         environment: Option<String>,
     },
     /// There is no such run, or it is no longer kept.
-    #[error("`{environment}` has no run {run} of which the course is kept; `dax history -e {environment}` lists the runs")]
+    #[error(
+        "`{environment}` has no run {run} of which the course is kept; `dax history -e {environment}` lists the runs"
+    )]
     NoRun {
         /// The environment.
         environment: String,
@@ -141,7 +147,9 @@ pub enum EngineError {
         run: u64,
     },
     /// There is no such rollback point.
-    #[error("`{environment}` has no rollback point {what}; `dax history -e {environment}` lists them")]
+    #[error(
+        "`{environment}` has no rollback point {what}; `dax history -e {environment}` lists them"
+    )]
     NoPoint {
         /// The environment.
         environment: String,
@@ -161,7 +169,8 @@ pub enum EngineError {
 impl EngineError {
     /// That there is no such environment, with the one that was perhaps meant.
     pub(crate) fn unknown_environment(name: &str, known: Vec<String>) -> Self {
-        let meant = dax_core::suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
+        let meant =
+            dax_core::suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
         Self::UnknownEnvironment { name: name.to_owned(), meant, known }
     }
 }

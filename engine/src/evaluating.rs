@@ -55,8 +55,14 @@ impl Engine {
         params: &Params,
     ) -> Result<Evaluated, EngineError> {
         let text = format!("{definitions}let {NAME} = {expression}\n");
-        let loaded = dax_project::load(&With { disk: Disk { root: self.root.clone() }, text: &text })?;
+        let loaded =
+            dax_project::load(&With { disk: Disk { root: self.root.clone() }, text: &text })?;
         let (node, type_name, diagnostics) = loaded.evaluate(params, environment, NAME);
-        Ok(Evaluated { value: node.map(|node| node.value()), type_name, sources: loaded.sources, diagnostics })
+        Ok(Evaluated {
+            value: node.map(|node| node.value()),
+            type_name,
+            sources: loaded.sources,
+            diagnostics,
+        })
     }
 }

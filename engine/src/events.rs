@@ -38,12 +38,17 @@ fn progressed(plan: &Plan, progress: &Progress) -> Value {
     match progress {
         Progress::Begun(step) => about("step_begun", *step),
         Progress::Done(step) => about("step_done", *step),
-        Progress::Failed(step, message) => with(about("step_failed", *step), "message", json!(message)),
+        Progress::Failed(step, message) => {
+            with(about("step_failed", *step), "message", json!(message))
+        }
         Progress::Measured(step, verdict, values) => {
-            let shown: std::collections::BTreeMap<_, _> = values.iter().map(|(name, value)| (name, value.to_string())).collect();
+            let shown: std::collections::BTreeMap<_, _> =
+                values.iter().map(|(name, value)| (name, value.to_string())).collect();
             with(with(about("measured", *step), "verdict", json!(verdict)), "values", json!(shown))
         }
-        Progress::Advised(step, condition) => with(about("advised", *step), "condition", json!(condition)),
+        Progress::Advised(step, condition) => {
+            with(about("advised", *step), "condition", json!(condition))
+        }
         Progress::Open(step, message) => with(about("step_open", *step), "message", json!(message)),
         Progress::Awaits(step) => about("awaits_approval", *step),
         Progress::Approved(step, by) => with(about("approved", *step), "by", json!(by)),
@@ -51,8 +56,12 @@ fn progressed(plan: &Plan, progress: &Progress) -> Value {
         Progress::GoesBack => json!({ "event": "goes_back" }),
         Progress::Undoing(step) => about("undo_begun", *step),
         Progress::Undone(step) => about("undone", *step),
-        Progress::Forced(step, message) => with(about("undo_forced", *step), "message", json!(message)),
-        Progress::UndoFailed(step, message) => with(about("undo_failed", *step), "message", json!(message)),
+        Progress::Forced(step, message) => {
+            with(about("undo_forced", *step), "message", json!(message))
+        }
+        Progress::UndoFailed(step, message) => {
+            with(about("undo_failed", *step), "message", json!(message))
+        }
         Progress::Kept(step, reason) => with(about("kept", *step), "reason", json!(reason)),
     }
 }

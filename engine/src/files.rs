@@ -12,7 +12,9 @@ pub(crate) struct Disk {
 fn absent<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -23,7 +25,9 @@ impl FileSystem for Disk {
     }
 
     fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
-        let Some(entries) = absent(std::fs::read_dir(self.root.join(folder)))? else { return Ok(None) };
+        let Some(entries) = absent(std::fs::read_dir(self.root.join(folder)))? else {
+            return Ok(None);
+        };
         let mut names = Vec::new();
         for entry in entries {
             let entry = entry?;

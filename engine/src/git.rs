@@ -17,7 +17,13 @@ fn failed(what: &str, detail: impl std::fmt::Display) -> EngineError {
 /// Runs git in a folder; gives what it prints.
 pub(crate) fn git(folder: &Path, args: &[&str]) -> Result<Vec<u8>, EngineError> {
     let what = format!("git {}", args.first().copied().unwrap_or(""));
-    let run = Command::new("git").arg("-C").arg(folder).args(args).stdin(Stdio::null()).env("GIT_TERMINAL_PROMPT", "0").output();
+    let run = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(args)
+        .stdin(Stdio::null())
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .output();
     let output = run.map_err(|error| failed(&what, format!("git cannot be started: {error}")))?;
     if !output.status.success() {
         return Err(failed(&what, String::from_utf8_lossy(&output.stderr)));
@@ -40,7 +46,10 @@ pub(crate) fn head(folder: &Path) -> Option<(String, u64)> {
 }
 
 /// The files of a revision that a program can be made of, by path from the top.
-pub(crate) fn files_at(top: &Path, revision: &str) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
+pub(crate) fn files_at(
+    top: &Path,
+    revision: &str,
+) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
     let commit = format!("{revision}^{{commit}}");
     let commit = git(top, &["rev-parse", "--verify", "--end-of-options", &commit])?;
     let commit = String::from_utf8_lossy(&commit).trim().to_owned();
@@ -60,7 +69,10 @@ pub(crate) fn files_at(top: &Path, revision: &str) -> Result<BTreeMap<String, Ve
 }
 
 /// Reads many objects by one process.
-fn read_objects(top: &Path, wanted: &[(String, String)]) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
+fn read_objects(
+    top: &Path,
+    wanted: &[(String, String)],
+) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
     let what = "git cat-file";
     let broken = |error: std::io::Error| failed(what, error);
     let mut child = Command::new("git")
@@ -82,8 +94,13 @@ fn read_objects(top: &Path, wanted: &[(String, String)]) -> Result<BTreeMap<Stri
     for (path, _) in wanted {
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
         let head = String::from_utf8_lossy(&rest[..end]);
-        let size: usize = head.rsplit(' ').next().and_then(|size| size.parse().ok()).ok_or_else(|| failed(what, &head))?;
-        let content = rest.get(end + 1..end + 1 + size).ok_or_else(|| failed(what, "the answer is short"))?;
+        let size: usize = head
+            .rsplit(' ')
+            .next()
+            .and_then(|size| size.parse().ok())
+            .ok_or_else(|| failed(what, &head))?;
+        let content =
+            rest.get(end + 1..end + 1 + size).ok_or_else(|| failed(what, "the answer is short"))?;
         files.insert(path.clone(), content.to_vec());
         rest = rest.get(end + 2 + size..).unwrap_or(&[]);
     }
@@ -123,8 +140,10 @@ impl FileSystem for AtRevision<'_> {
     fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
         let Some(whole) = self.whole(folder) else { return Ok(None) };
         let prefix = if whole.is_empty() { String::new() } else { format!("{whole}/") };
-        let below = self.files.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
-        let mut names: Vec<String> = below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
+        let below =
+            self.files.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
+        let mut names: Vec<String> =
+            below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
         names.dedup();
         Ok((!names.is_empty()).then_some(names))
     }

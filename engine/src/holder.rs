@@ -5,24 +5,39 @@ use dax_core::Name;
 
 /// Who this is, for the record: the person that a CI system names, or the user of this machine.
 pub(crate) fn who() -> Name {
-    let known = ["DAX_USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BITBUCKET_STEP_TRIGGERER_UUID", "USER", "LOGNAME"];
-    let found = known.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
+    let known = [
+        "DAX_USER",
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BITBUCKET_STEP_TRIGGERER_UUID",
+        "USER",
+        "LOGNAME",
+    ];
+    let found =
+        known.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
     found.map_or_else(|| Name::new_static("somebody"), Name::from)
 }
 
 /// This process.
 pub(crate) fn this() -> Holder {
-    let host =
-        std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this machine".to_owned(), |name| name.trim().to_owned());
     let user = who();
     let pid = std::process::id();
-    Holder { name: format!("{user}@{host}, process {pid}"), host, pid, started: started(pid).unwrap_or(0) }
+    Holder {
+        name: format!("{user}@{host}, process {pid}"),
+        host,
+        pid,
+        started: started(pid).unwrap_or(0),
+    }
 }
 
 /// Whether a holder is known to be gone: on this machine, and its process is no more.
 pub(crate) fn is_gone(holder: &Holder) -> bool {
     let ours = this();
-    holder.host == ours.host && started(ours.pid).is_some() && started(holder.pid) != Some(holder.started)
+    holder.host == ours.host
+        && started(ours.pid).is_some()
+        && started(holder.pid) != Some(holder.started)
 }
 
 /// When a process started, in the kernel's ticks since boot; nothing when there is none. Source: proc_pid_stat(5).

@@ -59,10 +59,18 @@ impl Engine {
         for environment in environments {
             let (snapshot, _) = self.runtime.block_on(store.state(&environment))?;
             let providers = self.providers(&Wanted::of_state(&snapshot))?;
-            let mut live = self.runtime.block_on(dax_apply::world::read(&providers, &environment))?;
+            let mut live =
+                self.runtime.block_on(dax_apply::world::read(&providers, &environment))?;
             for (addr, applied) in snapshot.services {
-                let live = live.get_mut(&applied.provider).and_then(|objects| objects.remove(applied.object(&addr)));
-                all.push(ServiceStatus { environment: environment.clone(), addr, revision: applied.revision.to_string(), live });
+                let live = live
+                    .get_mut(&applied.provider)
+                    .and_then(|objects| objects.remove(applied.object(&addr)));
+                all.push(ServiceStatus {
+                    environment: environment.clone(),
+                    addr,
+                    revision: applied.revision.to_string(),
+                    live,
+                });
             }
         }
         Ok(all)
@@ -80,7 +88,8 @@ impl Engine {
             let points = self.runtime.block_on(store.points(&name))?;
             for run in self.runtime.block_on(store.runs(&name))? {
                 let point = points.iter().find(|point| Some(point.serial) == run.left);
-                let current = point.is_some() && points.first().map(|point| point.serial) == run.left;
+                let current =
+                    point.is_some() && points.first().map(|point| point.serial) == run.left;
                 all.push(HistoryEntry {
                     run,
                     point: point.map(|point| point.serial),
@@ -100,35 +109,64 @@ impl Engine {
     /// The program has errors, or the address leads nowhere.
     pub fn why(&self, address: &str, params: &Params) -> Result<Vec<Explanation>, EngineError> {
         let checked = self.check(params)?.sound()?;
-        let no_address = |message: String| EngineError::NoAddress { address: address.to_owned(), message };
+        let no_address =
+            |message: String| EngineError::NoAddress { address: address.to_owned(), message };
         let Some((environment, rest)) = address.split_once('.') else {
-            return Err(no_address("an address is `environment.service.field`, or `environment.service`".to_owned()));
+            return Err(no_address(
+                "an address is `environment.service.field`, or `environment.service`".to_owned(),
+            ));
         };
         let Some(found) = checked.graph.environments.get(environment) else {
             let known: Vec<&str> = checked.graph.environments.keys().map(Name::as_str).collect();
-            return Err(no_address(format!("there is no environment `{environment}`; there are {}", known.join(", "))));
+            return Err(no_address(format!(
+                "there is no environment `{environment}`; there are {}",
+                known.join(", ")
+            )));
         };
         // A service of an imported module has a dot in its name.
-        let behind =
-            |addr: &ResourceAddr| rest.strip_prefix(addr.name()).filter(|rest| rest.is_empty() || rest.starts_with('.')).map(str::len);
-        let named = found.services.iter().filter_map(|(addr, service)| Some((behind(addr)?, addr, service))).min_by_key(|found| found.0);
+        let behind = |addr: &ResourceAddr| {
+            rest.strip_prefix(addr.name())
+                .filter(|rest| rest.is_empty() || rest.starts_with('.'))
+                .map(str::len)
+        };
+        let named = found
+            .services
+            .iter()
+            .filter_map(|(addr, service)| Some((behind(addr)?, addr, service)))
+            .min_by_key(|found| found.0);
         let Some((length, addr, service_found)) = named else {
             let known: Vec<&str> = found.services.keys().map(ResourceAddr::name).collect();
             let service = rest.split('.').next().unwrap_or(rest);
-            return Err(no_address(format!("`{environment}` has no service `{service}`; it has {}", known.join(", "))));
+            return Err(no_address(format!(
+                "`{environment}` has no service `{service}`; it has {}",
+                known.join(", ")
+            )));
         };
         let service = addr.name();
         let path = rest[rest.len() - length..].trim_start_matches('.');
         if path.is_empty() {
-            let dax_ir::Data::Map(fields) = &service_found.desired.data else { return Ok(Vec::new()) };
+            let dax_ir::Data::Map(fields) = &service_found.desired.data else {
+                return Ok(Vec::new());
+            };
             let one = |(name, node): (&Name, &dax_ir::Node)| {
-                explain(&checked, format!("{address}.{name}"), node.value(), node.origin, Vec::new(), true)
+                explain(
+                    &checked,
+                    format!("{address}.{name}"),
+                    node.value(),
+                    node.origin,
+                    Vec::new(),
+                    true,
+                )
             };
             return Ok(fields.iter().map(one).collect());
         }
         let Some(node) = service_found.desired.at(path) else {
-            let known: Vec<String> = service_found.desired.value().entries().map(|(name, _)| name.to_string()).collect();
-            return Err(no_address(format!("`{service}` has no `{path}`; it has {}", known.join(", "))));
+            let known: Vec<String> =
+                service_found.desired.value().entries().map(|(name, _)| name.to_string()).collect();
+            return Err(no_address(format!(
+                "`{service}` has no `{path}`; it has {}",
+                known.join(", ")
+            )));
         };
         let keys: Vec<Name> = path.split('.').map(Name::from).collect();
         let offers = checked.loaded.contributions(params, environment, service, &keys);
@@ -140,7 +178,14 @@ impl Engine {
             })
             .collect();
         if !all.iter().any(|one| one.wins) {
-            all.push(explain(&checked, address.to_owned(), node.value(), node.origin, Vec::new(), true));
+            all.push(explain(
+                &checked,
+                address.to_owned(),
+                node.value(),
+                node.origin,
+                Vec::new(),
+                true,
+            ));
         }
         all.sort_by_key(|one| one.wins);
         Ok(all)

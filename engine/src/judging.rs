@@ -27,7 +27,10 @@ pub struct Judged {
 
 /// Now, as policies read it.
 pub(crate) fn now() -> Name {
-    let now = i64::try_from(now_ms()).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    let now = i64::try_from(now_ms())
+        .ok()
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
+        .unwrap_or_default();
     Name::new(now.to_string())
 }
 
@@ -41,9 +44,15 @@ fn record(fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
 }
 
 fn changes(plan: &Plan) -> Vec<Value> {
-    let irreversible: BTreeSet<&ResourceAddr> =
-        plan.steps.iter().filter(|step| step.inverse.class == InverseClass::None).map(|step| &step.service).collect();
-    let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let irreversible: BTreeSet<&ResourceAddr> = plan
+        .steps
+        .iter()
+        .filter(|step| step.inverse.class == InverseClass::None)
+        .map(|step| &step.service)
+        .collect();
+    let shown = |value: &Option<Value>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
     let change = |change: &dax_plan::model::Change| {
         let action = match (change.action, change.reason) {
             (_, Reason::RolledBack) => "restore",
@@ -70,8 +79,9 @@ fn changes(plan: &Plan) -> Vec<Value> {
             Reason::Immutable => "immutable",
             Reason::Protection => "protection",
         };
-        let fields =
-            change.leaves.iter().map(|leaf| Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after))));
+        let fields = change.leaves.iter().map(|leaf| {
+            Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after)))
+        });
         record([
             ("action", Value::str(action)),
             ("kind", Value::str(change.addr.kind())),
@@ -105,7 +115,11 @@ fn steps(plan: &Plan) -> Vec<Value> {
             dax_plan::StepKind::Migrate { .. } => "migrate",
         };
         let title = dax_render::step_text(step);
-        record([("kind", Value::str(kind)), ("service", Value::str(step.service.base())), ("title", Value::str(title))])
+        record([
+            ("kind", Value::str(kind)),
+            ("service", Value::str(step.service.base())),
+            ("title", Value::str(title)),
+        ])
     };
     plan.steps.iter().map(step).collect()
 }
@@ -126,11 +140,17 @@ pub fn plan_from_nothing(sources: &Sources, environment: &Environment) -> Planne
         applied: &applied,
         live: &live,
         // No platform is asked: what a strategy needs of one is checked when it is planned for real.
-        traits: &|_| Traits { header_routes: true, mirror: true, commands: true, ..Traits::default() },
+        traits: &|_| Traits {
+            header_routes: true,
+            mirror: true,
+            commands: true,
+            ..Traits::default()
+        },
         selection: Selection::default(),
         locate: &locate,
     };
-    let (plan, mut diagnostics) = dax_plan::plan(&desired::from_graph(environment, &locate), &request);
+    let (plan, mut diagnostics) =
+        dax_plan::plan(&desired::from_graph(environment, &locate), &request);
     diagnostics.extend(unknown::never_known(environment));
     Planned { changes: changes(&plan), steps: steps(&plan), diagnostics }
 }
@@ -145,7 +165,8 @@ impl Engine {
     ///
     /// They are those of the program as it stands now, so that a freeze holds for plans made before it.
     pub(crate) fn ask_before_apply(&self, plan: &Plan) -> Result<(), EngineError> {
-        let values = plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let values =
+            plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let params = Params {
             values: BTreeMap::new(),
             typed: values,
@@ -159,12 +180,18 @@ impl Engine {
         }
         let checked = self.check(&params)?.sound()?;
         let Some(environment) = checked.graph.environments.get(&plan.environment) else {
-            let message = format!("the program no longer has `{}`, so its policies cannot be asked", plan.environment);
+            let message = format!(
+                "the program no longer has `{}`, so its policies cannot be asked",
+                plan.environment
+            );
             return Err(EngineError::Denied { message });
         };
         let findings = checked.loaded.judge(&params, environment, "apply", &|| facts(plan, now()));
         if diagnostic::has_errors(&findings) {
-            return Err(EngineError::Policy { sources: checked.loaded.sources, diagnostics: findings });
+            return Err(EngineError::Policy {
+                sources: checked.loaded.sources,
+                diagnostics: findings,
+            });
         }
         Ok(())
     }
@@ -174,8 +201,13 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded, or has errors.
     pub fn test(&self, request: &TestRequest) -> Result<(Sources, Vec<TestOutcome>), EngineError> {
-        let params =
-            Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
+        let params = Params {
+            values: BTreeMap::new(),
+            typed: BTreeMap::new(),
+            missing: Missing::Ignore,
+            only: None,
+            outputs: BTreeMap::new(),
+        };
         let mut checked = self.check(&params)?;
         // A policy that denies what stands there now is for `check`; tests say what they expect of it.
         checked.diagnostics.retain(|d| !dax_project::is_policy(d));

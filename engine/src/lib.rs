@@ -96,11 +96,18 @@ impl Checked {
     /// [`EngineError::Program`] holds what does.
     pub fn sound(self) -> Result<Self, EngineError> {
         if diagnostic::has_errors(&self.diagnostics) {
-            let denied = self.diagnostics.iter().all(|d| !d.is_error() || dax_project::is_policy(d));
+            let denied =
+                self.diagnostics.iter().all(|d| !d.is_error() || dax_project::is_policy(d));
             if denied {
-                return Err(EngineError::Policy { sources: self.loaded.sources, diagnostics: self.diagnostics });
+                return Err(EngineError::Policy {
+                    sources: self.loaded.sources,
+                    diagnostics: self.diagnostics,
+                });
             }
-            return Err(EngineError::Program { sources: self.loaded.sources, diagnostics: self.diagnostics });
+            return Err(EngineError::Program {
+                sources: self.loaded.sources,
+                diagnostics: self.diagnostics,
+            });
         }
         Ok(self)
     }
@@ -111,7 +118,11 @@ impl Engine {
     ///
     /// # Errors
     /// The runtime cannot be started.
-    pub fn new(root: PathBuf, platforms: ProviderFactory, state: StateSource) -> Result<Self, EngineError> {
+    pub fn new(
+        root: PathBuf,
+        platforms: ProviderFactory,
+        state: StateSource,
+    ) -> Result<Self, EngineError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -138,7 +149,10 @@ impl Engine {
     ///
     /// # Errors
     /// The project cannot be loaded, or a parameter is not known.
-    pub fn findings(&self, params: &Params) -> Result<(Loaded, usize, Vec<Diagnostic>), EngineError> {
+    pub fn findings(
+        &self,
+        params: &Params,
+    ) -> Result<(Loaded, usize, Vec<Diagnostic>), EngineError> {
         let loaded = self.load(params)?;
         let (count, diagnostics) = loaded.check(params);
         Ok((loaded, count, diagnostics))
@@ -150,7 +164,8 @@ impl Engine {
         if !params.values.is_empty() {
             let names = loaded.param_names();
             if let Some(name) = params.values.keys().find(|name| !names.contains(name)) {
-                let meant = dax_core::suggest::nearest(name, names.iter().map(Name::as_str)).map(str::to_owned);
+                let meant = dax_core::suggest::nearest(name, names.iter().map(Name::as_str))
+                    .map(str::to_owned);
                 return Err(EngineError::UnknownParam { name: name.to_string(), meant });
             }
         }
@@ -185,13 +200,24 @@ impl Engine {
         checked.diagnostics.retain(|finding| !is_policy(finding));
         let checked = checked.sound()?;
         let pictures = checked.graph.environments.values();
-        let pictures =
-            pictures.filter_map(|environment| Some((environment.name.to_string(), render::graph::svg(environment).ok()?))).collect();
-        Ok(dax_doc::site(&dax_doc::Request { loaded: &checked.loaded, graph: &checked.graph, pictures: &pictures }))
+        let pictures = pictures
+            .filter_map(|environment| {
+                Some((environment.name.to_string(), render::graph::svg(environment).ok()?))
+            })
+            .collect();
+        Ok(dax_doc::site(&dax_doc::Request {
+            loaded: &checked.loaded,
+            graph: &checked.graph,
+            pictures: &pictures,
+        }))
     }
 
     /// The environment that is named, or all that have a state.
-    fn named_or_all(&self, store: &dax_apply::Store, environment: Option<&str>) -> Result<Vec<Name>, EngineError> {
+    fn named_or_all(
+        &self,
+        store: &dax_apply::Store,
+        environment: Option<&str>,
+    ) -> Result<Vec<Name>, EngineError> {
         match environment {
             Some(name) => Ok(vec![name.into()]),
             None => Ok(self.runtime.block_on(store.environments())?),
@@ -216,6 +242,7 @@ pub fn now() -> Name {
 
 /// Now, in milliseconds since 1970.
 fn now_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -25,7 +25,8 @@ pub struct Snapshotted {
     /// Which state it is.
     pub version: dax_plan::model::StateVersion,
     /// The services.
-    pub services: std::collections::BTreeMap<dax_core::ResourceAddr, dax_plan::model::AppliedService>,
+    pub services:
+        std::collections::BTreeMap<dax_core::ResourceAddr, dax_plan::model::AppliedService>,
 }
 
 /// What became of a wish.
@@ -42,30 +43,56 @@ impl Engine {
     ///
     /// # Errors
     /// There is no such run, or the state cannot be written.
-    pub fn approve(&self, environment: &str, what: &Approved, reason: &str) -> Result<(Name, Vec<Name>), EngineError> {
+    pub fn approve(
+        &self,
+        environment: &str,
+        what: &Approved,
+        reason: &str,
+    ) -> Result<(Name, Vec<Name>), EngineError> {
         let store = self.store()?;
         let (digest, step) = match what {
             Approved::Plan(digest) => {
                 if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                    let message = "a digest has 64 hexadecimal digits; `dax plan` and `dax show` print it".to_owned();
+                    let message =
+                        "a digest has 64 hexadecimal digits; `dax plan` and `dax show` print it"
+                            .to_owned();
                     return Err(EngineError::Denied { message });
                 }
                 (Name::new(digest.to_lowercase()), None)
             }
             Approved::Step(step) => {
                 let open = self.runtime.block_on(store.unfinished(environment))?;
-                let (_, plan, _) = open.ok_or_else(|| EngineError::NothingToResume { environment: Some(environment.to_owned()) })?;
-                let waits = plan.steps.get(step.0 as usize).is_some_and(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
+                let (_, plan, _) = open.ok_or_else(|| EngineError::NothingToResume {
+                    environment: Some(environment.to_owned()),
+                })?;
+                let waits = plan
+                    .steps
+                    .get(step.0 as usize)
+                    .is_some_and(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
                 if !waits {
-                    return Err(EngineError::Denied { message: format!("step {step} waits for no approval") });
+                    return Err(EngineError::Denied {
+                        message: format!("step {step} waits for no approval"),
+                    });
                 }
                 (Name::new(dax_plan::digest::digest(&plan)), Some(*step))
             }
         };
         let by = holder::who();
         let manifest = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?;
-        let groups: Vec<Name> = manifest.groups.iter().filter(|(_, members)| members.contains(&by)).map(|(name, _)| name.clone()).collect();
-        let approval = Approval { digest, step, by: by.clone(), groups: groups.clone(), reason: reason.to_owned(), at_ms: now_ms() };
+        let groups: Vec<Name> = manifest
+            .groups
+            .iter()
+            .filter(|(_, members)| members.contains(&by))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let approval = Approval {
+            digest,
+            step,
+            by: by.clone(),
+            groups: groups.clone(),
+            reason: reason.to_owned(),
+            at_ms: now_ms(),
+        };
         self.runtime.block_on(store.approve(environment, &approval))?;
         Ok((by, groups))
     }
@@ -74,10 +101,17 @@ impl Engine {
     ///
     /// # Errors
     /// There is no run, or the state cannot be written.
-    pub fn signal(&self, environment: &str, wish: Wish, reason: &str) -> Result<Heard, EngineError> {
+    pub fn signal(
+        &self,
+        environment: &str,
+        wish: Wish,
+        reason: &str,
+    ) -> Result<Heard, EngineError> {
         let store = self.store()?;
         let open = self.runtime.block_on(store.unfinished(environment))?;
-        let (run, ..) = open.ok_or_else(|| EngineError::NothingToResume { environment: Some(environment.to_owned()) })?;
+        let (run, ..) = open.ok_or_else(|| EngineError::NothingToResume {
+            environment: Some(environment.to_owned()),
+        })?;
         let holder = self.runtime.block_on(store.holder(environment))?;
         if holder.is_none_or(|holder| holder::is_gone(&holder)) {
             return Ok(Heard::Nobody);
@@ -98,8 +132,15 @@ impl Engine {
             return Ok(false);
         }
         let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
-        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None, promoted: None };
-        let result = self.runtime.block_on(store.pin(&mut lease, pinned, &actor)).map_err(EngineError::from);
+        let actor = Actor {
+            who: holder::who(),
+            why: reason.to_owned(),
+            at_ms: now_ms(),
+            commit: None,
+            promoted: None,
+        };
+        let result =
+            self.runtime.block_on(store.pin(&mut lease, pinned, &actor)).map_err(EngineError::from);
         self.release(&store, &mut lease, result)?;
         Ok(true)
     }
@@ -142,7 +183,11 @@ impl Engine {
     ///
     /// # Errors
     /// The first thing that is not as it was written.
-    pub fn verify_state(&self, environment: Option<&str>, accept: bool) -> Result<Vec<Report>, EngineError> {
+    pub fn verify_state(
+        &self,
+        environment: Option<&str>,
+        accept: bool,
+    ) -> Result<Vec<Report>, EngineError> {
         if accept {
             let path = self.anchor_path();
             let names: Vec<Name> = match environment {
@@ -150,7 +195,10 @@ impl Engine {
                 None => self.runtime.block_on(self.store()?.environments())?,
             };
             for name in names {
-                Anchor::forget(&path, &name).map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
+                Anchor::forget(&path, &name).map_err(|source| EngineError::File {
+                    path: path.display().to_string(),
+                    source,
+                })?;
             }
         }
         let store = self.store()?;
@@ -167,9 +215,18 @@ impl Engine {
         let former = self.runtime.block_on(store.unlock(environment, &holder::this(), now_ms()))?;
         let Some(former) = former else { return Ok(None) };
         let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
-        let actor = Actor { who: holder::who(), why: reason.to_owned(), at_ms: now_ms(), commit: None, promoted: None };
+        let actor = Actor {
+            who: holder::who(),
+            why: reason.to_owned(),
+            at_ms: now_ms(),
+            commit: None,
+            promoted: None,
+        };
         let what = What::Unlock { from: former.name.clone() };
-        let result = self.runtime.block_on(store.note(&mut lease, &actor, what)).map_err(|error: StoreError| error.into());
+        let result = self
+            .runtime
+            .block_on(store.note(&mut lease, &actor, what))
+            .map_err(|error: StoreError| error.into());
         self.release(&store, &mut lease, result)?;
         Ok(Some(former.name))
     }

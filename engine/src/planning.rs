@@ -2,7 +2,10 @@
 
 use crate::providers::{self, Wanted};
 use crate::standing::Standing;
-use crate::{Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file, previewing, secrets, unknown};
+use crate::{
+    Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file,
+    previewing, secrets, unknown,
+};
 use dax_apply::{Providers, Snapshot, Store, world};
 use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
 use dax_plan::desired::{self, Desired};
@@ -16,7 +19,8 @@ use std::path::Path;
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[unknown::NEVER_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET, previewing::WOULD_REFUSE];
+pub const CODES: &[Code] =
+    &[unknown::NEVER_KNOWN, NOT_RUNNABLE, secrets::NO_SECRET, previewing::WOULD_REFUSE];
 
 /// What to plan.
 #[derive(Clone, Debug)]
@@ -74,20 +78,27 @@ impl Engine {
         let (mut used, mut unsettled) = (BTreeMap::<Name, Value>::new(), BTreeSet::new());
         loop {
             let outputs = used.iter().filter(|(name, _)| !unsettled.contains(*name));
-            let outputs: BTreeMap<Name, Value> = outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
-            let params = Params { only: Some(environment.into()), outputs, ..request.params.clone() };
+            let outputs: BTreeMap<Name, Value> =
+                outputs.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let params =
+                Params { only: Some(environment.into()), outputs, ..request.params.clone() };
             let judged = self.plan_with(request, &params, &mut world)?;
             // Most programs use none: only what somebody waits for is given, and only then is all computed again.
             if judged.plan.deferred.is_empty() && params.outputs.is_empty() {
                 return self.stand(&store, judged, &world);
             }
             let mut known = unknown::outputs(&world.snapshot.services, &world.live);
-            let causes = judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| &wait.cause);
-            let wanted: BTreeMap<Name, Value> =
-                causes.filter(|cause| !used.contains_key(*cause)).filter_map(|cause| known.remove_entry(cause)).collect();
+            let causes =
+                judged.plan.deferred.iter().flat_map(|one| &one.waits).map(|wait| &wait.cause);
+            let wanted: BTreeMap<Name, Value> = causes
+                .filter(|cause| !used.contains_key(*cause))
+                .filter_map(|cause| known.remove_entry(cause))
+                .collect();
             // What the plan itself changes is not known by what runs now: whoever uses it waits.
-            let more: BTreeSet<Name> =
-                unknown::unsettled(&judged.plan).into_iter().filter(|name| params.outputs.contains_key(name)).collect();
+            let more: BTreeSet<Name> = unknown::unsettled(&judged.plan)
+                .into_iter()
+                .filter(|name| params.outputs.contains_key(name))
+                .collect();
             if wanted.is_empty() && more.is_empty() {
                 return self.stand(&store, judged, &world);
             }
@@ -104,7 +115,12 @@ impl Engine {
         Ok(Judged { standing, calls: providers::calls(&world.providers), ..judged })
     }
 
-    fn plan_with(&self, request: &PlanRequest, params: &Params, world: &mut World) -> Result<Judged, EngineError> {
+    fn plan_with(
+        &self,
+        request: &PlanRequest,
+        params: &Params,
+        world: &mut World,
+    ) -> Result<Judged, EngineError> {
         let environment = request.environment.as_str();
         let checked = self.check(params)?;
         // Without a key only a sample of it was computed.
@@ -113,12 +129,15 @@ impl Engine {
         }
         let mut checked = checked.sound()?;
         let Some(mut found) = checked.graph.environments.swap_remove(environment) else {
-            let mut known: Vec<String> = checked.loaded.environment_names().iter().map(ToString::to_string).collect();
+            let mut known: Vec<String> =
+                checked.loaded.environment_names().iter().map(ToString::to_string).collect();
             known.sort();
             return Err(EngineError::unknown_environment(environment, known));
         };
-        let mut problems = secrets::fingerprint(&self.root, &self.folder(), &mut found)
-            .map_err(|source| EngineError::File { path: self.folder().display().to_string(), source })?;
+        let mut problems =
+            secrets::fingerprint(&self.root, &self.folder(), &mut found).map_err(|source| {
+                EngineError::File { path: self.folder().display().to_string(), source }
+            })?;
         let sources = &checked.loaded.sources;
         let locate = |span: Span| sources.location(span);
         let mut desired = desired::from_graph(&found, &locate);
@@ -126,7 +145,8 @@ impl Engine {
             for addr in dax_plan::addressed(service, found.services.keys()) {
                 if let Some(service) = desired.services.get_mut(&addr) {
                     service.adopt = true;
-                    service.object = object.as_deref().map(Name::from).or_else(|| service.object.clone());
+                    service.object =
+                        object.as_deref().map(Name::from).or_else(|| service.object.clone());
                 }
             }
         }
@@ -139,7 +159,12 @@ impl Engine {
         let origin = Origin {
             providers: configs,
             project: checked.graph.project.clone(),
-            params: checked.graph.params.iter().map(|(name, node)| (name.clone(), node.value())).collect(),
+            params: checked
+                .graph
+                .params
+                .iter()
+                .map(|(name, node)| (name.clone(), node.value()))
+                .collect(),
             sources: sources_digest(sources),
             locate: &locate,
             selection: request.selection.clone(),
@@ -147,16 +172,24 @@ impl Engine {
         let (plan, diagnostics) = make(world, environment, Mode::Apply, &desired, origin);
         problems.extend(diagnostics);
         if !diagnostic::has_errors(&problems) {
-            problems.extend(self.runtime.block_on(previewing::preview(&plan, &world.providers, &desired)));
+            problems.extend(self.runtime.block_on(previewing::preview(
+                &plan,
+                &world.providers,
+                &desired,
+            )));
         }
         if !plan.deferred.is_empty() {
             problems.extend(unknown::never_known(&found));
         }
         diagnostic::sort(&mut problems);
         if diagnostic::has_errors(&problems) {
-            return Err(EngineError::Program { sources: checked.loaded.sources, diagnostics: problems });
+            return Err(EngineError::Program {
+                sources: checked.loaded.sources,
+                diagnostics: problems,
+            });
         }
-        let findings = checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
+        let findings =
+            checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
         Ok(Judged {
             plan,
             sources: checked.loaded.sources,
@@ -171,13 +204,26 @@ impl Engine {
     fn world(&self, store: &Store, environment: &str) -> Result<World, EngineError> {
         let (snapshot, base) = self.runtime.block_on(store.state(environment))?;
         let providers = self.providers(&Wanted::default())?;
-        Ok(World { snapshot, base, providers, live: LiveState::new(), unreachable: BTreeMap::new() })
+        Ok(World {
+            snapshot,
+            base,
+            providers,
+            live: LiveState::new(),
+            unreachable: BTreeMap::new(),
+        })
     }
 
     /// Reads what runs on what is wanted, unless it was read already.
-    fn reach(&self, world: &mut World, environment: &str, wanted: &Wanted) -> Result<(), EngineError> {
+    fn reach(
+        &self,
+        world: &mut World,
+        environment: &str,
+        wanted: &Wanted,
+    ) -> Result<(), EngineError> {
         let providers = self.providers(wanted)?;
-        if providers.objects == world.providers.objects && providers.platforms.keys().eq(world.providers.platforms.keys()) {
+        if providers.objects == world.providers.objects
+            && providers.platforms.keys().eq(world.providers.platforms.keys())
+        {
             return Ok(());
         }
         world.providers = providers;
@@ -200,17 +246,26 @@ impl Engine {
         let found = match target {
             Target::Before => points.get(1),
             Target::Serial(serial) => points.iter().find(|point| point.serial == *serial),
-            Target::Named(name) => points.iter().find(|point| point.name.as_deref() == Some(name.as_str())),
+            Target::Named(name) => {
+                points.iter().find(|point| point.name.as_deref() == Some(name.as_str()))
+            }
         };
         let what = match target {
             Target::Before => "before the last apply".to_owned(),
             Target::Serial(serial) => serial.to_string(),
             Target::Named(name) => format!("`{name}`"),
         };
-        let missing = || EngineError::NoPoint { environment: environment.to_owned(), what: what.clone() };
+        let missing =
+            || EngineError::NoPoint { environment: environment.to_owned(), what: what.clone() };
         let serial = found.map(|point| point.serial).ok_or_else(missing)?;
-        let snapshot = self.runtime.block_on(store.state_at(environment, serial))?.ok_or_else(missing)?;
-        self.make_sound(&store, environment, Mode::Rollback, &desired::from_state(&snapshot.services))
+        let snapshot =
+            self.runtime.block_on(store.state_at(environment, serial))?.ok_or_else(missing)?;
+        self.make_sound(
+            &store,
+            environment,
+            Mode::Rollback,
+            &desired::from_state(&snapshot.services),
+        )
     }
 
     /// Plans the removal of everything that dax made in an environment.
@@ -221,8 +276,16 @@ impl Engine {
         self.refuse_protected(environment)?;
         let store = self.store()?;
         if self.runtime.block_on(store.points(environment))?.is_empty() {
-            let known: Vec<String> = self.runtime.block_on(store.environments())?.iter().map(ToString::to_string).collect();
-            if !self.environments().is_ok_and(|declared| declared.iter().any(|name| name == environment)) {
+            let known: Vec<String> = self
+                .runtime
+                .block_on(store.environments())?
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            if !self
+                .environments()
+                .is_ok_and(|declared| declared.iter().any(|name| name == environment))
+            {
                 return Err(EngineError::unknown_environment(environment, known));
             }
         }
@@ -235,22 +298,37 @@ impl Engine {
         match loaded.protected(environment).first() {
             None => Ok(()),
             Some(name) => {
-                let message = format!("`{name}` is protected in `{environment}`: take `protect {name} from destroy` away first");
+                let message = format!(
+                    "`{name}` is protected in `{environment}`: take `protect {name} from destroy` away first"
+                );
                 Err(EngineError::Denied { message })
             }
         }
     }
 
-    fn make_sound(&self, store: &Store, environment: &str, mode: Mode, desired: &Desired<'_>) -> Result<Plan, EngineError> {
-        let project = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?.project;
+    fn make_sound(
+        &self,
+        store: &Store,
+        environment: &str,
+        mode: Mode,
+        desired: &Desired<'_>,
+    ) -> Result<Plan, EngineError> {
+        let project =
+            dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?.project;
         let mut world = self.world(store, environment)?;
         let mut wanted = Wanted::of_state(&world.snapshot);
         wanted.add_desired(desired);
         self.reach(&mut world, environment, &wanted)?;
         let selection = Selection::default();
         let providers = world.snapshot.providers.clone();
-        let origin =
-            Origin { providers, project, params: BTreeMap::new(), sources: Name::default(), locate: &|_| String::new(), selection };
+        let origin = Origin {
+            providers,
+            project,
+            params: BTreeMap::new(),
+            sources: Name::default(),
+            locate: &|_| String::new(),
+            selection,
+        };
         if let Some((_, error)) = world.unreachable.pop_first() {
             return Err(error.into());
         }
@@ -273,7 +351,10 @@ impl Engine {
     ///
     /// # Errors
     /// The state or a platform cannot be read.
-    pub fn drift(&self, environment: &str) -> Result<(usize, Vec<dax_plan::drift::Drift>), EngineError> {
+    pub fn drift(
+        &self,
+        environment: &str,
+    ) -> Result<(usize, Vec<dax_plan::drift::Drift>), EngineError> {
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
         let wanted = Wanted::of_state(&world.snapshot);
@@ -286,7 +367,13 @@ impl Engine {
     }
 }
 
-fn make(world: &World, environment: &str, mode: Mode, desired: &Desired<'_>, origin: Origin<'_>) -> (Plan, Vec<Diagnostic>) {
+fn make(
+    world: &World,
+    environment: &str,
+    mode: Mode,
+    desired: &Desired<'_>,
+    origin: Origin<'_>,
+) -> (Plan, Vec<Diagnostic>) {
     let Origin { project, params, sources, providers, locate, selection } = origin;
     let platforms = &world.providers.platforms;
     let request = Request {
@@ -299,7 +386,9 @@ fn make(world: &World, environment: &str, mode: Mode, desired: &Desired<'_>, ori
         base: world.base.clone(),
         applied: &world.snapshot.services,
         live: &world.live,
-        traits: &|instance: &Name| platforms.get(instance).map_or_else(Traits::default, |platform| platform.traits()),
+        traits: &|instance: &Name| {
+            platforms.get(instance).map_or_else(Traits::default, |platform| platform.traits())
+        },
         unreachable: world.unreachable.keys().cloned().collect(),
         selection,
         locate,
@@ -319,7 +408,9 @@ fn not_runnable(desired: &Desired<'_>, providers: &Providers) -> Vec<Diagnostic>
     for service in desired.services.values() {
         let Some(platform) = providers.platforms.get(&service.provider) else { continue };
         let messages = platform.problems(&service.fields.value(), &service.settings);
-        problems.extend(messages.into_iter().map(|message| Diagnostic::new(NOT_RUNNABLE, service.span.unwrap_or_default(), message)));
+        problems.extend(messages.into_iter().map(|message| {
+            Diagnostic::new(NOT_RUNNABLE, service.span.unwrap_or_default(), message)
+        }));
     }
     problems
 }
@@ -331,7 +422,8 @@ pub(crate) fn waiting(plan: &Plan) -> BTreeSet<ResourceAddr> {
 
 /// The digest of the program's texts, names included, in whatever order they were read.
 fn sources_digest(sources: &Sources) -> Name {
-    let mut files: Vec<_> = sources.ids().map(|file| (sources.name(file), sources.text(file))).collect();
+    let mut files: Vec<_> =
+        sources.ids().map(|file| (sources.name(file), sources.text(file))).collect();
     files.sort_unstable();
     let mut hasher = blake3::Hasher::new();
     for (name, text) in files {

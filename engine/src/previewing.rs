@@ -31,14 +31,24 @@ fn questions<'p>(plan: &'p Plan, providers: &Providers) -> Vec<Question<'p>> {
     let mut asked: BTreeMap<&Name, usize> = BTreeMap::new();
     let mut all = Vec::new();
     // What is there already is asked about first: others may have a say in it.
-    let (there, fresh): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|step| plan.observed(&step.provider, &step.object).is_some());
+    let (there, fresh): (Vec<_>, Vec<_>) =
+        plan.steps.iter().partition(|step| plan.observed(&step.provider, &step.object).is_some());
     for step in there.into_iter().chain(fresh) {
         let writes = matches!(
             step.kind,
-            StepKind::CreateService { .. } | StepKind::UpdateService { .. } | StepKind::CreateRevision { .. } | StepKind::Roll { .. }
+            StepKind::CreateService { .. }
+                | StepKind::UpdateService { .. }
+                | StepKind::CreateRevision { .. }
+                | StepKind::Roll { .. }
         );
-        let Some(platform) = providers.platforms.get(&step.provider).filter(|_| writes) else { continue };
-        let Some(applied) = plan.result.get(&step.service).and_then(Option::as_ref).filter(|applied| applied.provider == step.provider)
+        let Some(platform) = providers.platforms.get(&step.provider).filter(|_| writes) else {
+            continue;
+        };
+        let Some(applied) = plan
+            .result
+            .get(&step.service)
+            .and_then(Option::as_ref)
+            .filter(|applied| applied.provider == step.provider)
         else {
             continue;
         };
@@ -47,19 +57,37 @@ fn questions<'p>(plan: &'p Plan, providers: &Providers) -> Vec<Question<'p>> {
         if *count > MOST {
             continue;
         }
-        let Some(mut call) = operations::call(plan, &specs, 0, Fence::default(), step.id, Which::Do) else { continue };
+        let Some(mut call) =
+            operations::call(plan, &specs, 0, Fence::default(), step.id, Which::Do)
+        else {
+            continue;
+        };
         if let Some(place) = platform.traits().place {
-            call.place = applied.settings.get(&place).and_then(Value::as_str).map(Name::new).unwrap_or_default();
+            call.place = applied
+                .settings
+                .get(&place)
+                .and_then(Value::as_str)
+                .map(Name::new)
+                .unwrap_or_default();
         }
         // Steps before it have changed what it expects, but for a plan that is only asked about.
         call.expect = dax_provider_api::Expect::default();
-        all.push(Question { addr: &step.service, platform: platform.clone(), call, settings: &applied.settings });
+        all.push(Question {
+            addr: &step.service,
+            platform: platform.clone(),
+            call,
+            settings: &applied.settings,
+        });
     }
     all
 }
 
 /// What platforms would refuse, each reason once for each service.
-pub(crate) async fn preview(plan: &Plan, providers: &Providers, desired: &Desired<'_>) -> Vec<Diagnostic> {
+pub(crate) async fn preview(
+    plan: &Plan,
+    providers: &Providers,
+    desired: &Desired<'_>,
+) -> Vec<Diagnostic> {
     let answers = questions(plan, providers).into_iter().map(|question| async move {
         let answer = question.platform.preview(&question.call, question.settings).await;
         (question.addr, answer)
@@ -68,7 +96,10 @@ pub(crate) async fn preview(plan: &Plan, providers: &Providers, desired: &Desire
     let mut found: Vec<Diagnostic> = Vec::new();
     for (addr, answer) in answers {
         // What is busy or away now may be there when it is applied.
-        let Err(ProviderError::Refused { message } | ProviderError::Conflict { message }) = answer else { continue };
+        let Err(ProviderError::Refused { message } | ProviderError::Conflict { message }) = answer
+        else {
+            continue;
+        };
         let span = desired.services.get(addr).and_then(|service| service.span).unwrap_or_default();
         let diagnostic = Diagnostic::new(WOULD_REFUSE, span, format!("{}: {message}", addr.name()));
         if !found.iter().any(|other| other.detail == diagnostic.detail) {

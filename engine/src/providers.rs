@@ -25,7 +25,9 @@ pub(crate) struct Wanted {
 }
 
 fn texts(settings: &BTreeMap<Name, Value>) -> Texts {
-    let text = |(name, value): (&Name, &Value)| if let Value::Str(text) = value { Some((name.clone(), text.clone())) } else { None };
+    let text = |(name, value): (&Name, &Value)| {
+        if let Value::Str(text) = value { Some((name.clone(), text.clone())) } else { None }
+    };
     (settings.iter().filter_map(text).collect(), settings.get(OBJECT).cloned())
 }
 
@@ -35,21 +37,34 @@ impl Wanted {
         let mut wanted = Self { configs: snapshot.providers.clone(), ..Self::default() };
         for (addr, applied) in &snapshot.services {
             wanted.instances.insert(applied.provider.clone());
-            wanted.objects.push((applied.provider.clone(), applied.object(addr).into(), texts(&applied.settings)));
+            wanted.objects.push((
+                applied.provider.clone(),
+                applied.object(addr).into(),
+                texts(&applied.settings),
+            ));
         }
         wanted
     }
 
     /// One of the instances alone.
     pub(crate) fn only(&self, name: &Name) -> Self {
-        Self { configs: self.configs.clone(), instances: BTreeSet::from([name.clone()]), objects: Vec::new() }
+        Self {
+            configs: self.configs.clone(),
+            instances: BTreeSet::from([name.clone()]),
+            objects: Vec::new(),
+        }
     }
 
     /// What a program has in an environment.
-    pub(crate) fn add_program(&mut self, environment: &Environment, configs: BTreeMap<Name, Value>) {
+    pub(crate) fn add_program(
+        &mut self,
+        environment: &Environment,
+        configs: BTreeMap<Name, Value>,
+    ) {
         self.configs.extend(configs);
         self.instances.extend(environment.sources.keys().cloned());
-        self.instances.extend(environment.services.values().map(|service| service.provider.instance.clone()));
+        self.instances
+            .extend(environment.services.values().map(|service| service.provider.instance.clone()));
     }
 
     /// What somebody wants of services.
@@ -67,15 +82,25 @@ impl Wanted {
         for (provider, objects) in &plan.observed {
             wanted.instances.insert(provider.clone());
             let live = objects.iter().filter_map(|(object, live)| Some((object, live.as_ref()?)));
-            wanted.objects.extend(live.map(|(object, live)| (provider.clone(), object.clone(), texts(&live.settings))));
+            wanted.objects.extend(
+                live.map(|(object, live)| {
+                    (provider.clone(), object.clone(), texts(&live.settings))
+                }),
+            );
         }
         for step in &plan.steps {
             wanted.instances.insert(step.provider.clone());
             match &step.kind {
                 StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
-                    wanted.objects.push((step.provider.clone(), step.object.clone(), texts(settings)));
+                    wanted.objects.push((
+                        step.provider.clone(),
+                        step.object.clone(),
+                        texts(settings),
+                    ));
                 }
-                StepKind::Analyse { analysis, .. } => drop(wanted.instances.insert(analysis.from.clone())),
+                StepKind::Analyse { analysis, .. } => {
+                    drop(wanted.instances.insert(analysis.from.clone()))
+                }
                 _ => {}
             }
         }
@@ -85,8 +110,14 @@ impl Wanted {
 
 /// How the providers of an environment are reached, where that takes a configuration.
 pub(crate) fn configs(environment: &Environment) -> BTreeMap<Name, Value> {
-    let used = environment.services.values().map(|service| &service.provider).chain(environment.sources.values());
-    used.filter(|provider| provider.connects).map(|provider| (provider.instance.clone(), provider.config.value())).collect()
+    let used = environment
+        .services
+        .values()
+        .map(|service| &service.provider)
+        .chain(environment.sources.values());
+    used.filter(|provider| provider.connects)
+        .map(|provider| (provider.instance.clone(), provider.config.value()))
+        .collect()
 }
 
 /// Calls so far of the providers that count them.
@@ -106,22 +137,36 @@ impl Engine {
             let config = wanted.configs.get(name).cloned().unwrap_or_default();
             let mut found = Vec::new();
             config.secrets(&mut found);
-            let values = found.into_iter().map(|secret| Ok((secret.name.clone(), (providers.secret)(secret)?)));
-            let secrets = values.collect::<Result<_, String>>().map_err(|message| EngineError::Denied { message })?;
+            let values = found
+                .into_iter()
+                .map(|secret| Ok((secret.name.clone(), (providers.secret)(secret)?)));
+            let secrets = values
+                .collect::<Result<_, String>>()
+                .map_err(|message| EngineError::Denied { message })?;
             let instance = Instance { name: name.clone(), config, secrets: Secrets(secrets) };
             let missing = || EngineError::NoProvider { instance: name.to_string() };
             let provider = (self.platforms)(&instance)?.ok_or_else(missing)?;
             providers.platforms.extend(provider.platform.map(|platform| (name.clone(), platform)));
             providers.metrics.extend(provider.metrics.map(|metrics| (name.clone(), metrics)));
         }
-        let named = providers.platforms.iter().filter_map(|(name, platform)| Some((name.clone(), platform.traits().place?)));
+        let named = providers
+            .platforms
+            .iter()
+            .filter_map(|(name, platform)| Some((name.clone(), platform.traits().place?)));
         let named: BTreeMap<Name, Name> = named.collect();
         for (instance, object, (texts, whole)) in &wanted.objects {
             // A platform without places knows its own by their environment.
             let Some(place) = named.get(instance) else { continue };
-            let sought = providers.objects.entry(instance.clone()).or_default().entry(object.clone()).or_default();
+            let sought = providers
+                .objects
+                .entry(instance.clone())
+                .or_default()
+                .entry(object.clone())
+                .or_default();
             sought.object = whole.clone().or_else(|| sought.object.take());
-            sought.places.extend(texts.iter().find(|(name, _)| name == place).map(|(_, text)| text.clone()));
+            sought
+                .places
+                .extend(texts.iter().find(|(name, _)| name == place).map(|(_, text)| text.clone()));
         }
         Ok(providers)
     }

@@ -54,12 +54,17 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
 
 /// The measures of each environment, from its runs.
 pub fn rates(history: &[HistoryEntry]) -> Vec<Rates> {
-    let environments: BTreeSet<&Name> = history.iter().map(|entry| &entry.run.environment).collect();
+    let environments: BTreeSet<&Name> =
+        history.iter().map(|entry| &entry.run.environment).collect();
     environments.into_iter().map(|name| of_environment(name, history)).collect()
 }
 
 fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
-    let mut runs: Vec<_> = history.iter().filter(|entry| entry.run.environment == *environment).map(|entry| &entry.run).collect();
+    let mut runs: Vec<_> = history
+        .iter()
+        .filter(|entry| entry.run.environment == *environment)
+        .map(|entry| &entry.run)
+        .collect();
     runs.sort_by_key(|run| run.id);
     let mut rates = Rates { environment: environment.clone(), ..Rates::default() };
     let (mut good, mut bad, mut lead, mut restore) = (0_u64, 0_u64, Vec::new(), Vec::new());
@@ -71,14 +76,24 @@ fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
             match status {
                 Some(status) => {
                     let complete = run.complete.contains(&touched.service);
-                    let status = if complete && status != "succeeded" { "succeeded" } else { status };
-                    *rates.deployments_total.entry(touched.service.name().into()).or_default().entry(status).or_default() += 1;
+                    let status =
+                        if complete && status != "succeeded" { "succeeded" } else { status };
+                    *rates
+                        .deployments_total
+                        .entry(touched.service.name().into())
+                        .or_default()
+                        .entry(status)
+                        .or_default() += 1;
                 }
-                None => *rates.active_deployments.entry(touched.service.name().into()).or_default() += 1,
+                None => {
+                    *rates.active_deployments.entry(touched.service.name().into()).or_default() += 1
+                }
             }
         }
         let (Some(ended), Some(status)) = (run.ended_ms, status) else { continue };
-        rates.deployment_duration_seconds.push(float(ended.saturating_sub(run.started_ms)) / 1000.0);
+        rates
+            .deployment_duration_seconds
+            .push(float(ended.saturating_sub(run.started_ms)) / 1000.0);
         let deploys = run.mode == "apply";
         match (status, deploys) {
             ("succeeded", true) => {
@@ -86,7 +101,9 @@ fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
                 last_good = Some(ended);
                 let since = run.commit.as_ref().map_or(run.started_ms, |commit| commit.at_ms);
                 lead.push(float(ended.saturating_sub(since)) / 1000.0);
-                restore.extend(broken_since.take().map(|since| float(ended.saturating_sub(since)) / 1000.0));
+                restore.extend(
+                    broken_since.take().map(|since| float(ended.saturating_sub(since)) / 1000.0),
+                );
             }
             ("succeeded", false) if run.mode == "rollback" => {
                 // What was deployed well has turned out bad.
@@ -104,7 +121,10 @@ fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
             _ => {}
         }
     }
-    let span = runs.first().zip(runs.last()).map(|(first, last)| last.started_ms.saturating_sub(first.started_ms).max(DAY_MS));
+    let span = runs
+        .first()
+        .zip(runs.last())
+        .map(|(first, last)| last.started_ms.saturating_sub(first.started_ms).max(DAY_MS));
     rates.deployment_frequency_per_day = span.map(|span| float(good) * float(DAY_MS) / float(span));
     rates.lead_time_seconds = median(lead);
     rates.change_failure_rate = (good + bad > 0).then(|| float(bad) / float(good + bad));
@@ -131,7 +151,10 @@ pub fn prometheus(all: &[Rates]) -> String {
     for one in all {
         for (service, by_status) in &one.deployments_total {
             for (status, count) in by_status {
-                let labels = format!("environment=\"{}\",service=\"{service}\",status=\"{status}\"", one.environment);
+                let labels = format!(
+                    "environment=\"{}\",service=\"{service}\",status=\"{status}\"",
+                    one.environment
+                );
                 let _ = writeln!(out, "deployments_total{{{labels}}} {count}");
             }
         }
@@ -141,16 +164,39 @@ pub fn prometheus(all: &[Rates]) -> String {
         let durations = &one.deployment_duration_seconds;
         for bucket in BUCKETS {
             let count = durations.iter().filter(|seconds| **seconds <= float(bucket)).count();
-            let _ = writeln!(out, "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"{bucket}\"}} {count}", one.environment);
+            let _ = writeln!(
+                out,
+                "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"{bucket}\"}} {count}",
+                one.environment
+            );
         }
-        let _ = writeln!(out, "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"+Inf\"}} {}", one.environment, durations.len());
-        let _ = writeln!(out, "deployment_duration_seconds_sum{{environment=\"{}\"}} {}", one.environment, durations.iter().sum::<f64>());
-        let _ = writeln!(out, "deployment_duration_seconds_count{{environment=\"{}\"}} {}", one.environment, durations.len());
+        let _ = writeln!(
+            out,
+            "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"+Inf\"}} {}",
+            one.environment,
+            durations.len()
+        );
+        let _ = writeln!(
+            out,
+            "deployment_duration_seconds_sum{{environment=\"{}\"}} {}",
+            one.environment,
+            durations.iter().sum::<f64>()
+        );
+        let _ = writeln!(
+            out,
+            "deployment_duration_seconds_count{{environment=\"{}\"}} {}",
+            one.environment,
+            durations.len()
+        );
     }
     head(&mut out, "active_deployments", "gauge", "Deployments of a service that are under way.");
     for one in all {
         for (service, count) in &one.active_deployments {
-            let _ = writeln!(out, "active_deployments{{environment=\"{}\",service=\"{service}\"}} {count}", one.environment);
+            let _ = writeln!(
+                out,
+                "active_deployments{{environment=\"{}\",service=\"{service}\"}} {count}",
+                one.environment
+            );
         }
     }
     let mut measure = |name: &str, help: &str, value: &dyn Fn(&Rates) -> Option<f64>| {
@@ -161,9 +207,21 @@ pub fn prometheus(all: &[Rates]) -> String {
             }
         }
     };
-    measure("dora_deployment_frequency_per_day", "Successful deployments a day.", &|one| one.deployment_frequency_per_day);
-    measure("dora_lead_time_seconds", "Median time from the commit to the success of its deployment.", &|one| one.lead_time_seconds);
-    measure("dora_change_failure_ratio", "Share of the deployments that failed or were rolled back.", &|one| one.change_failure_rate);
-    measure("dora_time_to_restore_seconds", "Median time until all was well again.", &|one| one.time_to_restore_seconds);
+    measure("dora_deployment_frequency_per_day", "Successful deployments a day.", &|one| {
+        one.deployment_frequency_per_day
+    });
+    measure(
+        "dora_lead_time_seconds",
+        "Median time from the commit to the success of its deployment.",
+        &|one| one.lead_time_seconds,
+    );
+    measure(
+        "dora_change_failure_ratio",
+        "Share of the deployments that failed or were rolled back.",
+        &|one| one.change_failure_rate,
+    );
+    measure("dora_time_to_restore_seconds", "Median time until all was well again.", &|one| {
+        one.time_to_restore_seconds
+    });
     out
 }

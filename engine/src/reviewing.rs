@@ -31,11 +31,16 @@ pub fn top(folder: &Path) -> Result<PathBuf, EngineError> {
 /// Git cannot be asked.
 pub fn revision(folder: &Path, name: &str) -> Result<Option<Revision>, EngineError> {
     let commit = format!("{name}^{{commit}}");
-    if git::git(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).is_err() {
+    if git::git(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).is_err()
+    {
         return Ok(None);
     }
     let out = git::git(folder, &["rev-list", "--parents", "-n", "1", "--end-of-options", name])?;
-    let mut ids = String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect::<Vec<_>>().into_iter();
+    let mut ids = String::from_utf8_lossy(&out)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect::<Vec<_>>()
+        .into_iter();
     Ok(ids.next().map(|id| Revision { id, parents: ids.collect() }))
 }
 
@@ -61,7 +66,9 @@ pub fn projects(folder: &Path) -> Result<Vec<(String, PathBuf)>, EngineError> {
     let top = git::top(folder)?;
     let mut found = BTreeSet::new();
     crate::affected::find_projects(&top, &mut found)?;
-    let shown = |prefix: &String| if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() };
+    let shown = |prefix: &String| {
+        if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() }
+    };
     Ok(found.iter().map(|prefix| (shown(prefix), top.join(prefix))).collect())
 }
 
@@ -94,12 +101,16 @@ impl Engine {
         let checked = self.check(&Params { missing: Missing::Ignore, ..params.clone() })?;
         let before = |name: &Name| -> Vec<Name> {
             let found = checked.graph.environments.get(name);
-            found.map(|found| found.after.iter().map(|after| after.environment.clone()).collect()).unwrap_or_default()
+            found
+                .map(|found| found.after.iter().map(|after| after.environment.clone()).collect())
+                .unwrap_or_default()
         };
         let mut ordered: Vec<Name> = Vec::new();
         let mut left: Vec<Name> = names.to_vec();
         while !left.is_empty() {
-            let free = |name: &Name| before(name).iter().all(|first| first == name || !left.contains(first));
+            let free = |name: &Name| {
+                before(name).iter().all(|first| first == name || !left.contains(first))
+            };
             // Those that wait for one another in a circle were reported by the checker.
             let at = left.iter().position(free).unwrap_or(0);
             ordered.push(left.remove(at));
@@ -111,9 +122,21 @@ impl Engine {
     ///
     /// # Errors
     /// The state cannot be written.
-    pub fn keep_review(&self, change: &str, commit: &str, url: Option<String>, plan: &Plan) -> Result<(), EngineError> {
+    pub fn keep_review(
+        &self,
+        change: &str,
+        commit: &str,
+        url: Option<String>,
+        plan: &Plan,
+    ) -> Result<(), EngineError> {
         let store = self.store()?;
-        let review = Review { change: change.into(), commit: commit.into(), at_ms: now_ms(), url, plan: plan.clone() };
+        let review = Review {
+            change: change.into(),
+            commit: commit.into(),
+            at_ms: now_ms(),
+            url,
+            plan: plan.clone(),
+        };
         Ok(self.runtime.block_on(store.keep_review(&plan.environment, &review))?)
     }
 
@@ -148,13 +171,21 @@ impl Engine {
     ///
     /// # Errors
     /// The state cannot be written.
-    pub fn approve_as(&self, environment: &str, digest: &str, by: &str, groups: &[Name], reason: &str) -> Result<(), EngineError> {
+    pub fn approve_as(
+        &self,
+        environment: &str,
+        digest: &str,
+        by: &str,
+        groups: &[Name],
+        reason: &str,
+    ) -> Result<(), EngineError> {
         let store = self.store()?;
         let known = self.runtime.block_on(store.approvals(environment, digest))?;
-        if known
-            .iter()
-            .any(|approval| approval.step.is_none() && approval.by == by && groups.iter().all(|one| approval.groups.contains(one)))
-        {
+        if known.iter().any(|approval| {
+            approval.step.is_none()
+                && approval.by == by
+                && groups.iter().all(|one| approval.groups.contains(one))
+        }) {
             return Ok(());
         }
         let approval = Approval {

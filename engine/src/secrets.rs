@@ -24,18 +24,28 @@ pub(crate) fn read(root: &Path, secret: &SecretRef) -> Result<String, String> {
     }
     match secret.source.as_str() {
         "env" => std::env::var(secret.key.as_str()).map_err(|error| match error {
-            std::env::VarError::NotPresent => format!("secret `{name}`: the environment variable `{}` is not set", secret.key),
-            std::env::VarError::NotUnicode(_) => format!("secret `{name}`: the environment variable `{}` is not text", secret.key),
+            std::env::VarError::NotPresent => {
+                format!("secret `{name}`: the environment variable `{}` is not set", secret.key)
+            }
+            std::env::VarError::NotUnicode(_) => {
+                format!("secret `{name}`: the environment variable `{}` is not text", secret.key)
+            }
         }),
         "file" => std::fs::read_to_string(root.join(secret.key.as_str()))
             .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
-            .map_err(|error| format!("secret `{name}`: the file `{}` cannot be read: {error}", secret.key)),
+            .map_err(|error| {
+                format!("secret `{name}`: the file `{}` cannot be read: {error}", secret.key)
+            }),
         other => Err(format!("secret `{name}`: the source `{other}` is not built into this dax")),
     }
 }
 
 /// Fills in the fingerprint of every secret of an environment, so that a changed value is a change.
-pub(crate) fn fingerprint(root: &Path, folder: &Path, environment: &mut Environment) -> std::io::Result<Vec<Diagnostic>> {
+pub(crate) fn fingerprint(
+    root: &Path,
+    folder: &Path,
+    environment: &mut Environment,
+) -> std::io::Result<Vec<Diagnostic>> {
     let mut problems = Vec::new();
     let mut key = None;
     for service in environment.services.values_mut() {
@@ -73,7 +83,9 @@ fn fill(
             Err(message) => problems.push(Diagnostic::new(NO_SECRET, node.origin.span, message)),
         },
         Data::Leaf(_) => {}
-        Data::List(items) => items.iter_mut().try_for_each(|item| fill(item, root, key, problems))?,
+        Data::List(items) => {
+            items.iter_mut().try_for_each(|item| fill(item, root, key, problems))?
+        }
         Data::Map(map) => map.values_mut().try_for_each(|item| fill(item, root, key, problems))?,
     }
     Ok(())

@@ -16,7 +16,9 @@ fn unreachable(plan: &Plan) -> Vec<String> {
     }
     let excludes: Vec<String> = names.iter().map(|name| format!("--exclude {name}")).collect();
     let (names, excludes) = (names.join(", "), excludes.join(" "));
-    vec![format!("nothing is known of {names}: plan again when they can be reached, or leave them out with `{excludes}`")]
+    vec![format!(
+        "nothing is known of {names}: plan again when they can be reached, or leave them out with `{excludes}`"
+    )]
 }
 
 impl Engine {
@@ -86,20 +88,35 @@ impl Engine {
 
 /// Why the environment that comes first does not allow it yet, and whether that is only a matter of time; nothing when it does.
 async fn after(store: &Store, gate: &Gate) -> Result<Option<(String, bool)>, EngineError> {
-    let Gate::After { environment, soak_ms, verified, valid_ms, .. } = gate else { return Ok(None) };
+    let Gate::After { environment, soak_ms, verified, valid_ms, .. } = gate else {
+        return Ok(None);
+    };
     let runs = store.runs(environment).await?;
     let last = runs.iter().find(|run| run.outcome.is_some());
-    let succeeded = last.filter(|run| run.outcome == Some(dax_apply::Outcome::Succeeded) && run.mode != "destroy");
+    let succeeded = last
+        .filter(|run| run.outcome == Some(dax_apply::Outcome::Succeeded) && run.mode != "destroy");
     let Some((run, ended)) = succeeded.and_then(|run| Some((run, run.ended_ms?))) else {
         return Ok(Some((format!("`{environment}` was not applied successfully yet"), false)));
     };
     let since = now_ms().saturating_sub(ended);
     Ok(if since < *soak_ms {
-        Some((format!("`{environment}` must have run for {} first", dax_render::millis(*soak_ms)), true))
+        Some((
+            format!("`{environment}` must have run for {} first", dax_render::millis(*soak_ms)),
+            true,
+        ))
     } else if *verified && !run.verified {
-        Some((format!("no analysis passed in the last run of `{environment}`, and one must have"), false))
+        Some((
+            format!("no analysis passed in the last run of `{environment}`, and one must have"),
+            false,
+        ))
     } else if *valid_ms > 0 && since > *valid_ms {
-        Some((format!("`{environment}` was applied more than {} ago: apply it again first", dax_render::millis(*valid_ms)), false))
+        Some((
+            format!(
+                "`{environment}` was applied more than {} ago: apply it again first",
+                dax_render::millis(*valid_ms)
+            ),
+            false,
+        ))
     } else {
         None
     })
@@ -107,7 +124,8 @@ async fn after(store: &Store, gate: &Gate) -> Result<Option<(String, bool)>, Eng
 
 /// Why now is not in any of these windows, or nothing when it is.
 fn closed(windows: &[Window], now_ms: u64) -> Option<String> {
-    let now = i64::try_from(now_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())?;
+    let now =
+        i64::try_from(now_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())?;
     let mut next: Option<jiff::Timestamp> = None;
     for window in windows {
         match opening(window, now) {
@@ -116,13 +134,16 @@ fn closed(windows: &[Window], now_ms: u64) -> Option<String> {
             Err(message) => return Some(message),
         }
     }
-    let next = next.map_or_else(String::new, |at| format!("; the next one opens at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+    let next = next.map_or_else(String::new, |at| {
+        format!("; the next one opens at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    });
     Some(format!("it may be changed at certain times only, and not now{next}"))
 }
 
 /// When a window opens next; nothing when it is open.
 fn opening(window: &Window, now: jiff::Timestamp) -> Result<Option<jiff::Timestamp>, String> {
-    let wrong = |error: jiff::Error| format!("the window at {} cannot be read: {error}", window.span);
+    let wrong =
+        |error: jiff::Error| format!("the window at {} cannot be read: {error}", window.span);
     let zone = jiff::tz::TimeZone::get(&window.zone).map_err(wrong)?;
     let here = now.to_zoned(zone.clone());
     let clock = |text: &str| jiff::civil::Time::strptime("%H:%M", text).map_err(wrong);

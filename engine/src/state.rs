@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Opens a place by its address and the project's name; nothing comes back where no such kind of place is built in.
-pub type OpenPlace = Box<dyn for<'a> Fn(&'a str, &'a str) -> Option<BoxFuture<'a, Result<Arc<dyn Blobs>, StoreError>>>>;
+pub type OpenPlace = Box<
+    dyn for<'a> Fn(&'a str, &'a str) -> Option<BoxFuture<'a, Result<Arc<dyn Blobs>, StoreError>>>,
+>;
 
 /// Where the state is kept.
 pub struct StateSource {
@@ -36,16 +38,19 @@ impl Engine {
     /// Opens the state, making it when it is not there.
     pub(crate) fn store(&self) -> Result<Store, EngineError> {
         let folder = self.folder();
-        files::private_folder(&folder).map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
+        files::private_folder(&folder)
+            .map_err(|source| EngineError::File { path: folder.display().to_string(), source })?;
         let manifest = dax_project::read_manifest(&files::Disk { root: self.root.clone() })?;
-        let url = self.state.url.clone().or_else(|| manifest.state.as_ref().map(ToString::to_string));
+        let url =
+            self.state.url.clone().or_else(|| manifest.state.as_ref().map(ToString::to_string));
         let blobs: Arc<dyn Blobs> = match url.as_deref() {
             None => Arc::new(Sqlite::open(&folder.join("state.db"))?),
             Some(url) => match url.strip_prefix("file:") {
                 Some(path) => Arc::new(Sqlite::open(&self.root.join(path))?),
                 None => {
                     let opening = (self.state.open)(url, &manifest.project);
-                    let opening = opening.ok_or_else(|| EngineError::NoPlace { url: hide_password(url) })?;
+                    let opening =
+                        opening.ok_or_else(|| EngineError::NoPlace { url: hide_password(url) })?;
                     self.runtime.block_on(opening)?
                 }
             },
@@ -54,7 +59,8 @@ impl Engine {
         let blobs = match &self.state.key {
             None => blobs,
             Some(text) => {
-                let key = Key::parse(text).map_err(|message| StoreError::Sealed { place, message })?;
+                let key =
+                    Key::parse(text).map_err(|message| StoreError::Sealed { place, message })?;
                 Arc::new(Sealed::new(blobs, &key))
             }
         };
@@ -65,7 +71,9 @@ impl Engine {
 /// An address without what stands between `:` and `@`.
 fn hide_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}***{}", &url[..scheme + 3], &url[at..]),
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}***{}", &url[..scheme + 3], &url[at..])
+        }
         _ => url.to_owned(),
     }
 }

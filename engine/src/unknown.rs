@@ -11,10 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const NEVER_KNOWN: Code = Code::error(5005, "the value never becomes known");
 
 /// Outputs of what runs, by `service.name.output`.
-pub(crate) fn outputs(applied: &BTreeMap<ResourceAddr, AppliedService>, live: &LiveState) -> BTreeMap<Name, Value> {
+pub(crate) fn outputs(
+    applied: &BTreeMap<ResourceAddr, AppliedService>,
+    live: &LiveState,
+) -> BTreeMap<Name, Value> {
     let mut outputs: BTreeMap<Name, Value> = BTreeMap::new();
     for (addr, service) in applied {
-        let runs = live.get(&service.provider).and_then(|objects| objects.get(service.object(addr)));
+        let runs =
+            live.get(&service.provider).and_then(|objects| objects.get(service.object(addr)));
         if let Some(url) = runs.and_then(|runs| runs.url.clone()) {
             outputs.insert(format!("{addr}.url").into(), Value::Str(url));
         }
@@ -43,7 +47,12 @@ pub(crate) fn never_known(environment: &Environment) -> Vec<Diagnostic> {
     let hopeless = |cause: &str| {
         let owner = cause.strip_suffix(".url").and_then(|addr| ResourceAddr::parse(addr).ok());
         let service = owner.and_then(|addr| environment.services.get(&addr));
-        service.is_some_and(|service| service.desired.get("ports").is_none_or(|ports| ports.value().entries().next().is_none()))
+        service.is_some_and(|service| {
+            service
+                .desired
+                .get("ports")
+                .is_none_or(|ports| ports.value().entries().next().is_none())
+        })
     };
     let mut found = Vec::new();
     for service in environment.services.values() {
@@ -53,7 +62,10 @@ pub(crate) fn never_known(environment: &Environment) -> Vec<Diagnostic> {
 }
 
 /// Leaves of services that a run has left waiting once more.
-pub(crate) fn still_waiting(environment: &Environment, waiting: &BTreeSet<ResourceAddr>) -> Vec<Diagnostic> {
+pub(crate) fn still_waiting(
+    environment: &Environment,
+    waiting: &BTreeSet<ResourceAddr>,
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for service in environment.services.values().filter(|service| waiting.contains(&service.addr)) {
         collect(&service.desired, &|_| true, &mut found);
@@ -64,7 +76,8 @@ pub(crate) fn still_waiting(environment: &Environment, waiting: &BTreeSet<Resour
 fn collect(node: &Node, wanted: &dyn Fn(&str) -> bool, found: &mut Vec<Diagnostic>) {
     match &node.data {
         Data::Leaf(Value::Unknown(unknown)) if wanted(&unknown.cause) => {
-            let detail = format!("it waits for `{}`, which its platform does not tell", unknown.cause);
+            let detail =
+                format!("it waits for `{}`, which its platform does not tell", unknown.cause);
             let help = "give that service a port, or give the value as a parameter or a constant";
             found.push(Diagnostic::new(NEVER_KNOWN, node.origin.span, detail).help(help));
         }

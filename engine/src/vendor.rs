@@ -40,7 +40,11 @@ impl Engine {
             let Some(at) = packages::at(&package.source) else { continue };
             let files = packages::hashes(&disk, &package.folder)?;
             lock.insert(package.name.clone(), Locked { at: at.clone(), files });
-            all.push(Vendored { name: package.name.clone(), at, fetched: fetched.contains(&package.name) });
+            all.push(Vendored {
+                name: package.name.clone(),
+                at,
+                fetched: fetched.contains(&package.name),
+            });
         }
         self.remove_unused(&packages)?;
         let path = self.root.join(LOCK);
@@ -48,13 +52,19 @@ impl Engine {
         let unchanged = std::fs::read_to_string(&path).is_ok_and(|old| old == text);
         let wanted = !lock.is_empty() || path.exists();
         if wanted && !unchanged {
-            std::fs::write(&path, text).map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
+            std::fs::write(&path, text)
+                .map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
         }
         Ok(all)
     }
 
     /// Fetches and copies until every package that is required is here.
-    fn bring_all(&self, disk: &Disk, copy: bool, fetched: &mut Vec<Name>) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), EngineError> {
+    fn bring_all(
+        &self,
+        disk: &Disk,
+        copy: bool,
+        fetched: &mut Vec<Name>,
+    ) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), EngineError> {
         for _ in 0..MOST_ROUNDS {
             let (packages, sources, problems) = packages::resolve(disk)?;
             let mut brought = false;
@@ -65,7 +75,9 @@ impl Engine {
                 }
                 match &package.source {
                     Source::Git { url, rev } => self.fetch(url, rev, &target)?,
-                    Source::Version(_) if copy && !package.folder.is_empty() => self.copy(disk, &package.folder, &target)?,
+                    Source::Version(_) if copy && !package.folder.is_empty() => {
+                        self.copy(disk, &package.folder, &target)?
+                    }
                     _ => continue,
                 }
                 fetched.push(package.name.clone());
@@ -75,7 +87,10 @@ impl Engine {
                 return Ok((packages, sources, problems));
             }
         }
-        Err(EngineError::Git { what: "dax vendor".to_owned(), detail: "packages require packages without an end".to_owned() })
+        Err(EngineError::Git {
+            what: "dax vendor".to_owned(),
+            detail: "packages require packages without an end".to_owned(),
+        })
     }
 
     /// Fetches one revision of a repository into a folder, without its history.
@@ -91,18 +106,30 @@ impl Engine {
         crate::files::private_folder(&self.folder()).map_err(io(&work))?;
         std::fs::create_dir_all(&work).map_err(io(&work))?;
         git::git(&work, &["init", "--quiet"])?;
-        if git::git(&work, &["fetch", "--quiet", "--depth", "1", "--end-of-options", url, rev]).is_err() {
+        if git::git(&work, &["fetch", "--quiet", "--depth", "1", "--end-of-options", url, rev])
+            .is_err()
+        {
             // Servers may refuse to serve a commit that no branch points to; then all of it is fetched.
             git::git(
                 &work,
-                &["fetch", "--quiet", "--end-of-options", url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"],
+                &[
+                    "fetch",
+                    "--quiet",
+                    "--end-of-options",
+                    url,
+                    "+refs/heads/*:refs/remotes/origin/*",
+                    "+refs/tags/*:refs/tags/*",
+                ],
             )?;
         }
         git::git(&work, &["checkout", "--quiet", "--detach", rev])?;
         std::fs::remove_dir_all(work.join(".git")).map_err(io(&work))?;
         let from = Disk { root: work.clone() };
         for path in packages::hashes(&from, ".")?.keys() {
-            self.write_file(&format!("{target}/{path}"), &from.read(path).map_err(io(&work))?.unwrap_or_default())?;
+            self.write_file(
+                &format!("{target}/{path}"),
+                &from.read(path).map_err(io(&work))?.unwrap_or_default(),
+            )?;
         }
         std::fs::remove_dir_all(&work).map_err(io(&work))
     }
@@ -110,7 +137,10 @@ impl Engine {
     fn copy(&self, disk: &Disk, folder: &str, target: &str) -> Result<(), EngineError> {
         for path in packages::hashes(disk, folder)?.keys() {
             let from = format!("{folder}/{path}");
-            let bytes = disk.read(&from).map_err(|source| EngineError::File { path: from.clone(), source })?.unwrap_or_default();
+            let bytes = disk
+                .read(&from)
+                .map_err(|source| EngineError::File { path: from.clone(), source })?
+                .unwrap_or_default();
             self.write_file(&format!("{target}/{path}"), &bytes)?;
         }
         Ok(())
@@ -133,14 +163,18 @@ impl Engine {
         let mut open = vec![VENDOR.to_owned()];
         while let Some(folder) = open.pop() {
             let disk = Disk { root: self.root.clone() };
-            let names = disk.list(&folder).map_err(|source| EngineError::File { path: folder.clone(), source })?.unwrap_or_default();
+            let names = disk
+                .list(&folder)
+                .map_err(|source| EngineError::File { path: folder.clone(), source })?
+                .unwrap_or_default();
             for name in names.iter().filter_map(|name| name.strip_suffix('/')) {
                 let below = format!("{folder}/{name}");
                 if !name.contains('@') {
                     open.push(below);
                 } else if !kept.contains(&below) {
                     let path = self.root.join(&below);
-                    std::fs::remove_dir_all(&path).map_err(|source| EngineError::File { path: below, source })?;
+                    std::fs::remove_dir_all(&path)
+                        .map_err(|source| EngineError::File { path: below, source })?;
                 }
             }
         }

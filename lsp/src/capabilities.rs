@@ -34,7 +34,8 @@ impl Abilities {
         Self {
             watches: can("/workspace/didChangeWatchedFiles/dynamicRegistration"),
             progress: can("/window/workDoneProgress"),
-            pulls: can("/workspace/diagnostics/refreshSupport") && all.pointer("/textDocument/diagnostic").is_some(),
+            pulls: can("/workspace/diagnostics/refreshSupport")
+                && all.pointer("/textDocument/diagnostic").is_some(),
             shows: can("/window/showDocument/support"),
             snippets: can("/textDocument/completion/completionItem/snippetSupport"),
         }

@@ -9,8 +9,15 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Carries out a command; the answer is sent when it is there.
-pub(crate) fn execute(request: Request, workspace: &mut Workspace, connection: &Connection, shows: bool) {
-    let wrong = |detail: String| Response::new_err(request.id.clone(), ErrorCode::InvalidParams as i32, detail);
+pub(crate) fn execute(
+    request: Request,
+    workspace: &mut Workspace,
+    connection: &Connection,
+    shows: bool,
+) {
+    let wrong = |detail: String| {
+        Response::new_err(request.id.clone(), ErrorCode::InvalidParams as i32, detail)
+    };
     let arguments: Vec<String> = request.params["arguments"]
         .as_array()
         .into_iter()
@@ -48,19 +55,42 @@ fn root(uri: &str) -> Option<PathBuf> {
 }
 
 /// Runs dax in a thread of its own; what it says is the answer, and shown where a client can.
-fn run(id: RequestId, root: PathBuf, args: Vec<String>, name: String, connection: &Connection, shows: bool) {
+fn run(
+    id: RequestId,
+    root: PathBuf,
+    args: Vec<String>,
+    name: String,
+    connection: &Connection,
+    shows: bool,
+) {
     let sender = connection.sender.clone();
     std::thread::spawn(move || {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dax"));
-        let said = Command::new(program).args(&args).current_dir(&root).stdin(Stdio::null()).env("NO_COLOR", "1").output();
+        let said = Command::new(program)
+            .args(&args)
+            .current_dir(&root)
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .output();
         let answer = match said {
-            Err(error) => Response::new_err(id, ErrorCode::InternalError as i32, format!("dax cannot be run: {error}")),
+            Err(error) => Response::new_err(
+                id,
+                ErrorCode::InternalError as i32,
+                format!("dax cannot be run: {error}"),
+            ),
             Ok(said) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let (out, err) = (text(&said.stdout), text(&said.stderr));
-                if shows && let Some(path) = crate::library::written(&name, if out.is_empty() { &err } else { &out }) {
+                if shows
+                    && let Some(path) =
+                        crate::library::written(&name, if out.is_empty() { &err } else { &out })
+                {
                     let show = json!({"uri": Uri::from_file_path(path).ok(), "takeFocus": true});
-                    let request = Request { id: format!("show {name}").into(), method: "window/showDocument".to_owned(), params: show };
+                    let request = Request {
+                        id: format!("show {name}").into(),
+                        method: "window/showDocument".to_owned(),
+                        params: show,
+                    };
                     let _ = sender.send(Message::Request(request));
                 }
                 Response::new_ok(id, json!({"code": said.status.code(), "out": out, "err": err}))

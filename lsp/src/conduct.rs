@@ -20,27 +20,41 @@ impl Client {
         let (connection, theirs) = Connection::memory();
         let server = std::thread::spawn(move || server::run(theirs, None));
         let mut client = Self { connection, server, next: 0, heard: Vec::new() };
-        let folders: Vec<Json> = folders.iter().map(|folder| json!({"uri": uri(folder, ""), "name": "test"})).collect();
+        let folders: Vec<Json> =
+            folders.iter().map(|folder| json!({"uri": uri(folder, ""), "name": "test"})).collect();
         client.ask("initialize", json!({"processId": null, "rootUri": null, "workspaceFolders": folders, "capabilities": capabilities}));
         client.tell("initialized", json!({}));
         client
     }
 
     fn tell(&self, method: &str, params: Json) {
-        self.connection.sender.send(Notification::new(method.to_owned(), params).into()).expect("the server listens");
+        self.connection
+            .sender
+            .send(Notification::new(method.to_owned(), params).into())
+            .expect("the server listens");
     }
 
     fn send(&mut self, method: &str, params: Json) -> RequestId {
         self.next += 1;
         let id = RequestId::from(self.next);
-        self.connection.sender.send(Request { id: id.clone(), method: method.to_owned(), params }.into()).expect("the server listens");
+        self.connection
+            .sender
+            .send(Request { id: id.clone(), method: method.to_owned(), params }.into())
+            .expect("the server listens");
         id
     }
 
     fn answer(&mut self, id: &RequestId) -> Result<Json, i32> {
         loop {
-            match self.connection.receiver.recv_timeout(Duration::from_mins(1)).expect("the server answers") {
-                Message::Response(answer) if answer.id == *id => return answer.response_result.map_err(|error| error.code),
+            match self
+                .connection
+                .receiver
+                .recv_timeout(Duration::from_mins(1))
+                .expect("the server answers")
+            {
+                Message::Response(answer) if answer.id == *id => {
+                    return answer.response_result.map_err(|error| error.code);
+                }
                 Message::Response(_) => {}
                 Message::Notification(note) => self.heard.push((note.method, note.params)),
                 Message::Request(request) => self.heard.push((request.method, request.params)),
@@ -60,7 +74,12 @@ impl Client {
                 self.heard.drain(..=at);
                 return;
             }
-            match self.connection.receiver.recv_timeout(Duration::from_mins(1)).expect("the server speaks") {
+            match self
+                .connection
+                .receiver
+                .recv_timeout(Duration::from_mins(1))
+                .expect("the server speaks")
+            {
                 Message::Notification(note) => self.heard.push((note.method, note.params)),
                 Message::Request(request) => self.heard.push((request.method, request.params)),
                 Message::Response(_) => {}
@@ -107,7 +126,10 @@ fn a_request_that_fails_is_an_error_of_its_own_and_the_next_is_answered() {
     let mut client = Client::start(&[&root], json!({}));
     let id = client.send("test/panic", Json::Null);
     assert_eq!(client.answer(&id), Err(-32603));
-    let symbols = client.ask("textDocument/documentSymbol", json!({"textDocument": {"uri": uri(&root, "main.dax")}}));
+    let symbols = client.ask(
+        "textDocument/documentSymbol",
+        json!({"textDocument": {"uri": uri(&root, "main.dax")}}),
+    );
     assert_eq!(symbols[0]["name"], "a");
     client.end();
 }
@@ -117,13 +139,16 @@ fn a_request_that_is_taken_back_is_answered_once_all_the_same() {
     let (_folder, root) = project(&[("main.dax", "let a = 1\n")]);
     let mut client = Client::start(&[&root], json!({}));
     let params = json!({"textDocument": {"uri": uri(&root, "main.dax")}});
-    let ids: Vec<RequestId> = (0..200).map(|_| client.send("textDocument/semanticTokens/full", params.clone())).collect();
+    let ids: Vec<RequestId> =
+        (0..200).map(|_| client.send("textDocument/semanticTokens/full", params.clone())).collect();
     for id in ids.iter().rev().take(150) {
         client.tell("$/cancelRequest", json!({"id": id}));
     }
     let mut answered = std::collections::BTreeMap::new();
     while answered.len() < ids.len() {
-        if let Message::Response(answer) = client.connection.receiver.recv_timeout(Duration::from_mins(1)).expect("answers") {
+        if let Message::Response(answer) =
+            client.connection.receiver.recv_timeout(Duration::from_mins(1)).expect("answers")
+        {
             let what = answer.response_result.map_or_else(|error| error.code, |_| 0);
             assert!([0, -32800].contains(&what), "{what}");
             assert!(answered.insert(answer.id.to_string(), what).is_none(), "twice");
@@ -139,20 +164,35 @@ fn files_that_others_change_are_noticed_and_projects_come_and_go() {
     let mut client = Client::start(&[&root], json!({"window": {"workDoneProgress": true}}));
     // Nothing is open, and what is wrong is told all the same, with progress around it.
     std::fs::write(root.join("b.dax"), "let c = 1\n").expect("written");
-    client.tell("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 2}]}));
+    client.tell(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 2}]}),
+    );
     client.findings(&uri(&root, "main.dax"), 1);
     client.until(|method, params| method == "$/progress" && params["value"]["kind"] == "end");
     std::fs::write(root.join("b.dax"), "let b = 1\n").expect("written");
-    client.tell("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 2}]}));
+    client.tell(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 2}]}),
+    );
     client.findings(&uri(&root, "main.dax"), 0);
     std::fs::remove_file(root.join("b.dax")).expect("gone");
-    client.tell("workspace/didChangeWatchedFiles", json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 3}]}));
+    client.tell(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [{"uri": uri(&root, "b.dax"), "type": 3}]}),
+    );
     client.findings(&uri(&root, "main.dax"), 1);
     // A second project beside the first.
     let folder = |root: &Path| json!([{"uri": uri(root, ""), "name": "second"}]);
-    client.tell("workspace/didChangeWorkspaceFolders", json!({"event": {"added": folder(&second), "removed": []}}));
+    client.tell(
+        "workspace/didChangeWorkspaceFolders",
+        json!({"event": {"added": folder(&second), "removed": []}}),
+    );
     client.findings(&uri(&second, "main.dax"), 1);
-    client.tell("workspace/didChangeWorkspaceFolders", json!({"event": {"added": [], "removed": folder(&second)}}));
+    client.tell(
+        "workspace/didChangeWorkspaceFolders",
+        json!({"event": {"added": [], "removed": folder(&second)}}),
+    );
     client.findings(&uri(&second, "main.dax"), 0);
     client.end();
 }
@@ -169,6 +209,9 @@ fn a_module_that_nothing_imports_yet_is_looked_at_while_it_is_open() {
     client.tell("textDocument/didOpen", json!({"textDocument": open}));
     let place = json!({"textDocument": {"uri": uri(&root, "main.dax")}, "position": {"line": 0, "character": 20}});
     let found = client.ask("textDocument/completion", place);
-    assert!(found["items"].as_array().into_iter().flatten().any(|item| item["label"] == "./shop"), "{found}");
+    assert!(
+        found["items"].as_array().into_iter().flatten().any(|item| item["label"] == "./shop"),
+        "{found}"
+    );
     client.end();
 }

@@ -9,7 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The answer to a request.
-pub(crate) fn answer(request: Request, workspace: &mut Workspace, abilities: &Abilities) -> Response {
+pub(crate) fn answer(
+    request: Request,
+    workspace: &mut Workspace,
+    abilities: &Abilities,
+) -> Response {
     match request.method.as_str() {
         "textDocument/formatting" => plain(request, workspace, text::formatting),
         "textDocument/documentSymbol" => plain(request, workspace, text::symbols),
@@ -46,12 +50,20 @@ pub(crate) fn answer(request: Request, workspace: &mut Workspace, abilities: &Ab
         "textDocument/onTypeFormatting" => plain(request, workspace, text::typed_formatting),
         #[cfg(test)]
         "test/panic" => panic!("as the test wants it"),
-        other => Response::new_err(request.id, ErrorCode::MethodNotFound as i32, format!("`{other}` is nothing that this server does")),
+        other => Response::new_err(
+            request.id,
+            ErrorCode::MethodNotFound as i32,
+            format!("`{other}` is nothing that this server does"),
+        ),
     }
 }
 
 /// The answer to a request, or that its parameters make no sense.
-fn plain<P: DeserializeOwned, R: Serialize>(request: Request, workspace: &mut Workspace, answer: fn(&mut Workspace, &P) -> R) -> Response {
+fn plain<P: DeserializeOwned, R: Serialize>(
+    request: Request,
+    workspace: &mut Workspace,
+    answer: fn(&mut Workspace, &P) -> R,
+) -> Response {
     with(request, |params| answer(workspace, params))
 }
 
@@ -64,15 +76,24 @@ fn refusable<P: DeserializeOwned>(
     match serde_json::from_value(request.params) {
         Ok(params) => match answer(workspace, &params) {
             Ok(found) => Response::new_ok(request.id, found),
-            Err(Refused(why)) => Response::new_err(request.id, ErrorCode::RequestFailed as i32, why),
+            Err(Refused(why)) => {
+                Response::new_err(request.id, ErrorCode::RequestFailed as i32, why)
+            }
         },
-        Err(error) => Response::new_err(request.id, ErrorCode::InvalidParams as i32, error.to_string()),
+        Err(error) => {
+            Response::new_err(request.id, ErrorCode::InvalidParams as i32, error.to_string())
+        }
     }
 }
 
-fn with<P: DeserializeOwned, R: Serialize>(request: Request, answer: impl FnOnce(&P) -> R) -> Response {
+fn with<P: DeserializeOwned, R: Serialize>(
+    request: Request,
+    answer: impl FnOnce(&P) -> R,
+) -> Response {
     match serde_json::from_value(request.params) {
         Ok(params) => Response::new_ok(request.id, answer(&params)),
-        Err(error) => Response::new_err(request.id, ErrorCode::InvalidParams as i32, error.to_string()),
+        Err(error) => {
+            Response::new_err(request.id, ErrorCode::InvalidParams as i32, error.to_string())
+        }
     }
 }

@@ -38,13 +38,22 @@ impl Documents {
     }
 
     /// Changes a text as somebody typed it, one change after the other.
-    pub(crate) fn change(&mut self, path: &Path, version: i32, changes: &[Event], encoding: Encoding) {
+    pub(crate) fn change(
+        &mut self,
+        path: &Path,
+        version: i32,
+        changes: &[Event],
+        encoding: Encoding,
+    ) {
         let Some(document) = self.open.get_mut(path) else { return };
         for change in changes {
             let text = match change {
                 Event::TextDocumentContentChangeWholeDocument(whole) => whole.text.clone(),
                 Event::TextDocumentContentChangePartial(part) => {
-                    let (start, end) = (document.text.offset(part.range.start, encoding), document.text.offset(part.range.end, encoding));
+                    let (start, end) = (
+                        document.text.offset(part.range.start, encoding),
+                        document.text.offset(part.range.end, encoding),
+                    );
                     let mut text = document.text.text.to_string();
                     text.replace_range(start..end.max(start), &part.text);
                     text
@@ -57,7 +66,10 @@ impl Documents {
 
     /// The open texts below a folder, by their paths from there.
     pub(crate) fn below(&self, root: &Path) -> BTreeMap<String, Arc<str>> {
-        self.open.iter().filter_map(|(path, document)| Some((name_in(root, path)?, document.text.text.clone()))).collect()
+        self.open
+            .iter()
+            .filter_map(|(path, document)| Some((name_in(root, path)?, document.text.text.clone())))
+            .collect()
     }
 }
 
@@ -88,7 +100,9 @@ pub(crate) fn nearby(root: &Path) -> Nearby {
                 continue;
             }
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if !["target", "node_modules"].contains(&name.as_str()) && !path.join("dax.mod").is_file() {
+                if !["target", "node_modules"].contains(&name.as_str())
+                    && !path.join("dax.mod").is_file()
+                {
                     open.push(path);
                 }
                 continue;
@@ -118,7 +132,9 @@ pub(crate) struct Overlay {
 fn absent<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
@@ -141,9 +157,16 @@ impl FileSystem for Overlay {
             }
         }
         // A text that was never saved is a file of its folder all the same.
-        let prefix = if folder.is_empty() { String::new() } else { format!("{}/", folder.trim_end_matches('/')) };
+        let prefix = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{}/", folder.trim_end_matches('/'))
+        };
         for path in self.open.keys() {
-            if let Some(name) = path.strip_prefix(&prefix).filter(|name| !name.contains('/') && !names.iter().any(|known| known == name)) {
+            if let Some(name) = path
+                .strip_prefix(&prefix)
+                .filter(|name| !name.contains('/') && !names.iter().any(|known| known == name))
+            {
                 names.push(name.to_owned());
             }
         }
@@ -164,9 +187,18 @@ mod tests {
         let at = |character| Position { line: 0, character };
         let part = |start, end, text: &str| {
             let range = Range { start: at(start), end: at(end) };
-            Event::TextDocumentContentChangePartial(TextDocumentContentChangePartial { range, text: text.to_owned(), ..Default::default() })
+            Event::TextDocumentContentChangePartial(TextDocumentContentChangePartial {
+                range,
+                text: text.to_owned(),
+                ..Default::default()
+            })
         };
-        documents.change(&path, 2, &[part(4, 5, "bcd"), part(7, 7, "é"), part(8, 8, "!")], Encoding::Utf16);
+        documents.change(
+            &path,
+            2,
+            &[part(4, 5, "bcd"), part(7, 7, "é"), part(8, 8, "!")],
+            Encoding::Utf16,
+        );
         let found = documents.get(&path).unwrap();
         assert_eq!((&*found.text.text, found.version), ("let bcdé! = 1\n", 2));
         assert_eq!(documents.below(Path::new("/p")).keys().collect::<Vec<_>>(), ["main.dax"]);

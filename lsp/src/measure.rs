@@ -84,16 +84,54 @@ pub fn measure(program: &Path, root: &Path, edits: usize) -> Result<Report> {
             client.open(place)?;
         }
         let (line, from, to) = place.value;
-        let value = &place.text.lines().nth(line as usize).unwrap_or_default()[from as usize..to as usize];
+        let value =
+            &place.text.lines().nth(line as usize).unwrap_or_default()[from as usize..to as usize];
         let mut note = |what, time| times.entry(what).or_default().push(time);
         // A bracket that is never closed shows in the form of the text, a name that is not known in its meaning.
-        note("keystroke to syntax findings", client.type_until(place, line, (from, from), "[", |code| code.starts_with("DAX1"), true)?);
-        note("keystroke to syntax findings", client.type_until(place, line, (from, from + 1), "", |code| code.starts_with("DAX1"), false)?);
+        note(
+            "keystroke to syntax findings",
+            client.type_until(
+                place,
+                line,
+                (from, from),
+                "[",
+                |code| code.starts_with("DAX1"),
+                true,
+            )?,
+        );
+        note(
+            "keystroke to syntax findings",
+            client.type_until(
+                place,
+                line,
+                (from, from + 1),
+                "",
+                |code| code.starts_with("DAX1"),
+                false,
+            )?,
+        );
         let length = u32::try_from(UNKNOWN.len()).unwrap_or(0);
-        note("keystroke to semantic findings", client.type_until(place, line, (from, to), UNKNOWN, |code| code.starts_with("DAX2"), true)?);
+        note(
+            "keystroke to semantic findings",
+            client.type_until(
+                place,
+                line,
+                (from, to),
+                UNKNOWN,
+                |code| code.starts_with("DAX2"),
+                true,
+            )?,
+        );
         let position = json!({"textDocument": {"uri": uri(&place.path)}, "position": {"line": line, "character": from + 2}});
         note("completion", client.time("textDocument/completion", position)?);
-        let gone = client.type_until(place, line, (from, from + length), value, |code| code.starts_with("DAX2"), false)?;
+        let gone = client.type_until(
+            place,
+            line,
+            (from, from + length),
+            value,
+            |code| code.starts_with("DAX2"),
+            false,
+        )?;
         note("keystroke to semantic findings", gone);
         let field = json!({"textDocument": {"uri": uri(&place.path)}, "position": {"line": line, "character": 3}});
         note("hover", client.time("textDocument/hover", field)?);
@@ -156,11 +194,17 @@ fn places(root: &Path) -> Result<Vec<Place>> {
         let number = |number: usize| u32::try_from(number).unwrap_or(0);
         let lines: Vec<&str> = text.lines().collect();
         let value = lines.iter().enumerate().find_map(|(line, said)| {
-            let (field, value) = said.split_once("replicas = default ").or_else(|| said.split_once("replicas = "))?;
+            let (field, value) = said
+                .split_once("replicas = default ")
+                .or_else(|| said.split_once("replicas = "))?;
             let from = said.len() - value.len();
-            (field.trim().is_empty() && value.chars().all(|c| c.is_ascii_digit())).then(|| (number(line), number(from), number(said.len())))
+            (field.trim().is_empty() && value.chars().all(|c| c.is_ascii_digit()))
+                .then(|| (number(line), number(from), number(said.len())))
         });
-        let name = lines.iter().position(|line| line.starts_with("service ")).map(|line| (number(line), 8));
+        let name = lines
+            .iter()
+            .position(|line| line.starts_with("service "))
+            .map(|line| (number(line), 8));
         if let (Some(value), Some(name)) = (value, name) {
             found.push(Place { path, text, value, name });
         }
@@ -178,11 +222,21 @@ struct Client {
 
 impl Client {
     fn start(program: &Path, root: &Path) -> Result<Self> {
-        let mut child = Command::new(program).args(["lsp", "--stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(program)
+            .args(["lsp", "--stdio"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Error::other("the server has no input or output"));
         };
-        let mut client = Self { child, input, output: BufReader::new(output), next: 0, versions: BTreeMap::new() };
+        let mut client = Self {
+            child,
+            input,
+            output: BufReader::new(output),
+            next: 0,
+            versions: BTreeMap::new(),
+        };
         let folders = json!([{"uri": uri(root), "name": "project"}]);
         let capabilities = json!({"general": {"positionEncodings": ["utf-8"]}});
         client.ask(
@@ -204,12 +258,15 @@ impl Client {
     fn ask(&mut self, method: &str, params: Json) -> Result<Json> {
         self.next += 1;
         let id = lsp_server::RequestId::from(self.next);
-        Message::Request(Request { id: id.clone(), method: method.to_owned(), params }).write(&mut self.input)?;
+        Message::Request(Request { id: id.clone(), method: method.to_owned(), params })
+            .write(&mut self.input)?;
         loop {
             if let Message::Response(response) = self.read()?
                 && response.id == id
             {
-                return response.response_result.map_err(|error| Error::other(format!("{method}: {}", error.message)));
+                return response
+                    .response_result
+                    .map_err(|error| Error::other(format!("{method}: {}", error.message)));
             }
         }
     }
@@ -222,7 +279,8 @@ impl Client {
 
     fn open(&mut self, place: &Place) -> Result<()> {
         self.versions.insert(place.path.clone(), 1);
-        let document = json!({"uri": uri(&place.path), "languageId": "dax", "version": 1, "text": place.text});
+        let document =
+            json!({"uri": uri(&place.path), "languageId": "dax", "version": 1, "text": place.text});
         self.tell("textDocument/didOpen", json!({"textDocument": document}))
     }
 
@@ -241,11 +299,17 @@ impl Client {
         let (version, uri) = (*version, uri(&place.path));
         let range = json!({"start": {"line": line, "character": columns.0}, "end": {"line": line, "character": columns.1}});
         let document = json!({"uri": uri, "version": version});
-        self.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": [{"range": range, "text": text}]}))?;
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": document, "contentChanges": [{"range": range, "text": text}]}),
+        )?;
         let start = Instant::now();
         loop {
             let Message::Notification(note) = self.read()? else { continue };
-            if note.method != "textDocument/publishDiagnostics" || note.params["uri"] != *uri || note.params["version"] != version {
+            if note.method != "textDocument/publishDiagnostics"
+                || note.params["uri"] != *uri
+                || note.params["version"] != version
+            {
                 continue;
             }
             let found = note.params["diagnostics"].as_array().into_iter().flatten();

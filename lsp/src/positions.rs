@@ -60,7 +60,8 @@ impl Text {
         let Some(range) = self.lines.line(position.line) else { return self.text.len() };
         let (start, end) = (usize::from(range.start()), usize::from(range.end()));
         let line = self.text.get(start..end).unwrap_or_default();
-        let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+        let line =
+            line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
         let mut left = position.character as usize;
         for (at, c) in line.char_indices() {
             let width = encoding.width(c);
@@ -87,7 +88,10 @@ impl Text {
 
     /// The range of some bytes.
     pub(crate) fn range(&self, bytes: &std::ops::Range<usize>, encoding: Encoding) -> Range {
-        Range { start: self.position(bytes.start, encoding), end: self.position(bytes.end, encoding) }
+        Range {
+            start: self.position(bytes.start, encoding),
+            end: self.position(bytes.end, encoding),
+        }
     }
 }
 
@@ -106,7 +110,10 @@ mod tests {
         });
         assert_eq!(columns, [9, 7, 6]);
         let offset = |line, character| text.offset(Position { line, character }, Encoding::Utf16);
-        assert_eq!((offset(0, 99), offset(1, 99), offset(9, 0)), (text.text.find('\r').unwrap(), text.text.len() - 1, text.text.len()));
+        assert_eq!(
+            (offset(0, 99), offset(1, 99), offset(9, 0)),
+            (text.text.find('\r').unwrap(), text.text.len() - 1, text.text.len())
+        );
         // In the middle of a pair: the character itself.
         assert_eq!(offset(0, 6), text.text.find('🦀').unwrap());
     }
@@ -114,7 +121,10 @@ mod tests {
     #[test]
     fn the_best_encoding_that_both_know_is_agreed_upon() {
         assert_eq!(Encoding::agreed(None), Encoding::Utf16);
-        assert_eq!(Encoding::agreed(Some(&[PositionEncodingKind::UTF16, PositionEncodingKind::UTF8])), Encoding::Utf8);
+        assert_eq!(
+            Encoding::agreed(Some(&[PositionEncodingKind::UTF16, PositionEncodingKind::UTF8])),
+            Encoding::Utf8
+        );
         assert_eq!(Encoding::agreed(Some(&[PositionEncodingKind::UTF32])), Encoding::Utf32);
     }
 }

@@ -11,10 +11,19 @@ fn token(root: &Path) -> String {
 pub(crate) fn begin(connection: &Connection, root: &Path) {
     let token = token(root);
     let create = json!({"token": token});
-    let request = Request { id: token.clone().into(), method: "window/workDoneProgress/create".to_owned(), params: create };
+    let request = Request {
+        id: token.clone().into(),
+        method: "window/workDoneProgress/create".to_owned(),
+        params: create,
+    };
     let _ = connection.sender.send(request.into());
-    let name = root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    tell(connection, &token, &json!({"kind": "begin", "title": "dax", "message": format!("checking {name}"), "cancellable": false}));
+    let name =
+        root.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    tell(
+        connection,
+        &token,
+        &json!({"kind": "begin", "title": "dax", "message": format!("checking {name}"), "cancellable": false}),
+    );
 }
 
 pub(crate) fn end(connection: &Connection, root: &Path) {

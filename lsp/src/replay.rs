@@ -63,7 +63,17 @@ impl Client {
         let (connection, theirs) = Connection::memory();
         let server = std::thread::spawn(move || server::run(theirs, None));
         let (versions, undo, said) = Default::default();
-        let mut client = Self { connection, server, root: root.to_owned(), texts, versions, undo, requests: 0, said, edits: 0 };
+        let mut client = Self {
+            connection,
+            server,
+            root: root.to_owned(),
+            texts,
+            versions,
+            undo,
+            requests: 0,
+            said,
+            edits: 0,
+        };
         let folders = json!([{"uri": client.uri("").trim_end_matches('/'), "name": "test"}]);
         let capabilities = json!({"general": {"positionEncodings": ["utf-8"]}});
         client.ask("initialize", json!({"processId": null, "rootUri": null, "workspaceFolders": folders, "capabilities": capabilities}));
@@ -76,7 +86,10 @@ impl Client {
     }
 
     fn tell(&self, method: &str, params: Json) {
-        self.connection.sender.send(Notification::new(method.to_owned(), params).into()).expect("the server listens");
+        self.connection
+            .sender
+            .send(Notification::new(method.to_owned(), params).into())
+            .expect("the server listens");
     }
 
     /// Notes what a message says of a file.
@@ -91,11 +104,20 @@ impl Client {
     fn ask(&mut self, method: &str, params: Json) -> Json {
         self.requests += 1;
         let id = lsp_server::RequestId::from(self.requests);
-        self.connection.sender.send(Request { id: id.clone(), method: method.to_owned(), params }.into()).expect("the server listens");
+        self.connection
+            .sender
+            .send(Request { id: id.clone(), method: method.to_owned(), params }.into())
+            .expect("the server listens");
         loop {
-            let message = self.connection.receiver.recv_timeout(Duration::from_mins(2)).expect("the server answers");
+            let message = self
+                .connection
+                .receiver
+                .recv_timeout(Duration::from_mins(2))
+                .expect("the server answers");
             match message {
-                Message::Response(answer) if answer.id == id => return answer.response_result.expect("an answer"),
+                Message::Response(answer) if answer.id == id => {
+                    return answer.response_result.expect("an answer");
+                }
                 other => self.hear(&other),
             }
         }
@@ -120,7 +142,10 @@ impl Client {
         let version = self.versions.get_mut(name).expect("an open file");
         *version += 1;
         let document = json!({"uri": uri, "version": *version});
-        self.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": [{"range": range, "text": new}]}));
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": document, "contentChanges": [{"range": range, "text": new}]}),
+        );
         self.undo.entry(name.to_owned()).or_default().push((at, new.len(), old));
         self.edits += 1;
     }
@@ -140,7 +165,10 @@ impl Client {
         let position = json!({"line": text[..at].matches('\n').count(), "character": at - start});
         let document = json!({"uri": self.uri(name)});
         let range = json!({"start": {"line": 0, "character": 0}, "end": position});
-        let (at, part) = (json!({"textDocument": document, "position": position}), json!({"textDocument": document, "range": range}));
+        let (at, part) = (
+            json!({"textDocument": document, "position": position}),
+            json!({"textDocument": document, "range": range}),
+        );
         let with = |base: &Json, key: &str, value: Json| {
             let mut all = base.clone();
             all[key] = value;
@@ -150,7 +178,10 @@ impl Client {
             0 => ("textDocument/completion", at),
             1 => ("textDocument/hover", at),
             2 => ("textDocument/definition", at),
-            3 => ("textDocument/references", with(&at, "context", json!({"includeDeclaration": true}))),
+            3 => (
+                "textDocument/references",
+                with(&at, "context", json!({"includeDeclaration": true})),
+            ),
             4 => ("textDocument/signatureHelp", at),
             5 => ("textDocument/codeAction", with(&part, "context", json!({"diagnostics": []}))),
             6 => ("textDocument/inlayHint", part),
@@ -162,9 +193,15 @@ impl Client {
             12 => ("textDocument/documentLink", json!({"textDocument": document})),
             13 => ("textDocument/prepareCallHierarchy", at),
             14 => ("workspace/symbol", json!({"query": "s1"})),
-            15 => ("textDocument/formatting", json!({"textDocument": document, "options": {"tabSize": 2, "insertSpaces": true}})),
+            15 => (
+                "textDocument/formatting",
+                json!({"textDocument": document, "options": {"tabSize": 2, "insertSpaces": true}}),
+            ),
             16 => ("textDocument/documentSymbol", json!({"textDocument": document})),
-            _ => ("textDocument/selectionRange", json!({"textDocument": document, "positions": [position]})),
+            _ => (
+                "textDocument/selectionRange",
+                json!({"textDocument": document, "positions": [position]}),
+            ),
         };
         self.ask(method, params);
     }
@@ -176,10 +213,18 @@ impl Client {
         let name = self.texts.keys().next().cloned().unwrap_or_default();
         self.ask("textDocument/foldingRange", json!({"textDocument": {"uri": self.uri(&name)}}));
         loop {
-            let said: ByFile<Vec<String>> =
-                self.said.iter().filter(|(_, found)| !found.is_empty()).map(|(name, found)| (name.clone(), found.clone())).collect();
+            let said: ByFile<Vec<String>> = self
+                .said
+                .iter()
+                .filter(|(_, found)| !found.is_empty())
+                .map(|(name, found)| (name.clone(), found.clone()))
+                .collect();
             let known = said == wanted;
-            match self.connection.receiver.recv_timeout(if known { Duration::from_millis(100) } else { Duration::from_mins(1) }) {
+            match self.connection.receiver.recv_timeout(if known {
+                Duration::from_millis(100)
+            } else {
+                Duration::from_mins(1)
+            }) {
                 Ok(message) => self.hear(&message),
                 Err(_) => {
                     assert_eq!(said, wanted, "{what} after {} edits", self.edits);
@@ -195,26 +240,42 @@ impl Client {
         impl FileSystem for InMemory<'_> {
             fn read(&self, path: &str) -> std::io::Result<Option<Vec<u8>>> {
                 let manifest = (path == "dax.mod").then_some("project = \"test\"\n");
-                Ok(manifest.or_else(|| self.0.get(path).map(String::as_str)).map(|text| text.as_bytes().to_vec()))
+                Ok(manifest
+                    .or_else(|| self.0.get(path).map(String::as_str))
+                    .map(|text| text.as_bytes().to_vec()))
             }
             fn list(&self, folder: &str) -> std::io::Result<Option<Vec<String>>> {
                 let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-                let inside = self.0.keys().filter_map(|name| name.strip_prefix(&prefix)).filter(|name| !name.contains('/'));
-                Ok(Some(inside.map(str::to_owned).collect()).filter(|names: &Vec<String>| !names.is_empty()))
+                let inside = self
+                    .0
+                    .keys()
+                    .filter_map(|name| name.strip_prefix(&prefix))
+                    .filter(|name| !name.contains('/'));
+                Ok(Some(inside.map(str::to_owned).collect())
+                    .filter(|names: &Vec<String>| !names.is_empty()))
             }
         }
         // A module that nothing imports is looked at while a file of it is open.
         let open: Vec<String> = self.versions.keys().cloned().collect();
         let loaded = dax_project::load_with(&InMemory(&self.texts), &open).expect("a project");
-        let params =
-            Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
+        let params = Params {
+            values: BTreeMap::new(),
+            typed: BTreeMap::new(),
+            missing: Missing::Ignore,
+            only: None,
+            outputs: BTreeMap::new(),
+        };
         let (_, found) = loaded.check(&params);
         let mut all: ByFile<Vec<String>> = BTreeMap::new();
         for one in found {
             let text = loaded.sources.text(one.span.file);
             let at = |offset: u32| {
                 let before = &text[..offset as usize];
-                format!("{}:{}", before.matches('\n').count(), before.len() - before.rfind('\n').map_or(0, |end| end + 1))
+                format!(
+                    "{}:{}",
+                    before.matches('\n').count(),
+                    before.len() - before.rfind('\n').map_or(0, |end| end + 1)
+                )
             };
             let shown = format!("{}-{} {}", at(one.span.start), at(one.span.end), one.code);
             all.entry(loaded.sources.name(one.span.file).to_owned()).or_default().push(shown);
@@ -232,7 +293,9 @@ impl Client {
 
 fn shown(diagnostics: &Json) -> Vec<String> {
     let one = |found: &Json| {
-        let at = |end: &str| format!("{}:{}", found["range"][end]["line"], found["range"][end]["character"]);
+        let at = |end: &str| {
+            format!("{}:{}", found["range"][end]["line"], found["range"][end]["character"])
+        };
         format!("{}-{} {}", at("start"), at("end"), found["code"].as_str().unwrap_or(""))
     };
     let mut all: Vec<String> = diagnostics.as_array().into_iter().flatten().map(one).collect();
@@ -244,7 +307,8 @@ fn shown(diagnostics: &Json) -> Vec<String> {
 fn typed(name: &str, targets: &ByFile<String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a folder");
-    let mut client = Client::start(&root, targets.keys().map(|name| (name.clone(), String::new())).collect());
+    let mut client =
+        Client::start(&root, targets.keys().map(|name| (name.clone(), String::new())).collect());
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for (file, target) in targets {
         for c in target.chars() {
@@ -293,7 +357,8 @@ fn every_example_can_be_typed_and_what_is_known_then_is_what_a_fresh_look_finds(
 /// A project of modules that an environment binds, with findings in some of them.
 fn workspace(areas: usize) -> ByFile<String> {
     let mut texts = BTreeMap::new();
-    let (mut main, mut dev) = ("import local from \"std/local\"\n".to_owned(), "environment dev {\n".to_owned());
+    let (mut main, mut dev) =
+        ("import local from \"std/local\"\n".to_owned(), "environment dev {\n".to_owned());
     for area in 0..areas {
         let _ = writeln!(main, "import a{area} from \"./a{area}\"");
         let common = "param tag: string = \"v1\"\n\nlet every = 2s\n\ntype Size = { least: int, most: int = 9 }\n\nlet size: Size = { least: 2 }\n\nfn port_of(n: int) -> int = 8000 + n\n";
@@ -301,7 +366,11 @@ fn workspace(areas: usize) -> ByFile<String> {
         for file in 0..9 {
             let mut text = String::new();
             for i in file * 8..(file + 1) * 8 {
-                let upstream = if i % 10 == 0 { String::new() } else { format!("    UPSTREAM: \"${{s{}.ports.http}}\"\n", i - 1) };
+                let upstream = if i % 10 == 0 {
+                    String::new()
+                } else {
+                    format!("    UPSTREAM: \"${{s{}.ports.http}}\"\n", i - 1)
+                };
                 let _ = write!(
                     text,
                     "## Number {i}.\nservice s{i} {{\n  image = \"registry.example.com/s{i}:${{tag}}\"\n  replicas = default size.least\n  ports = {{ http: 8080 }}\n  health http \"/\" {{ every = every }}\n  env = {{\n    NAME: default \"s{i}\"\n    SHARD: \"${{port_of({i})}}\"\n{upstream}  }}\n}}\n\n"
@@ -310,7 +379,11 @@ fn workspace(areas: usize) -> ByFile<String> {
             texts.insert(format!("a{area}/f{file}.dax"), text);
         }
         let all: Vec<String> = (0..72).map(|i| format!("a{area}.s{i}")).collect();
-        let _ = writeln!(dev, "  bind [{}] to local.machine\n  set a{area}.s0 {{ replicas = 4, env.NAME = \"x\" }}", all.join(", "));
+        let _ = writeln!(
+            dev,
+            "  bind [{}] to local.machine\n  set a{area}.s0 {{ replicas = 4, env.NAME = \"x\" }}",
+            all.join(", ")
+        );
     }
     main.push_str("\nprovider local.machine {\n}\n\nlet unknown = nothing\n");
     texts.insert("main.dax".to_owned(), main);
@@ -321,8 +394,14 @@ fn workspace(areas: usize) -> ByFile<String> {
 #[test]
 fn a_workspace_is_edited_all_over_and_what_is_known_then_is_what_a_fresh_look_finds() {
     // A hundred areas are the thousand files and the hundred thousand lines of the benchmark.
-    let number = |name: &str, usual: usize| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
-    let (areas, edits, every) = (number("DAX_REPLAY_AREAS", 3), number("DAX_REPLAY_EDITS", 2000), number("DAX_REPLAY_EVERY", 40));
+    let number = |name: &str, usual: usize| {
+        std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+    };
+    let (areas, edits, every) = (
+        number("DAX_REPLAY_AREAS", 3),
+        number("DAX_REPLAY_EDITS", 2000),
+        number("DAX_REPLAY_EVERY", 40),
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().canonicalize().expect("a folder");
     let mut client = Client::start(&root, workspace(areas));

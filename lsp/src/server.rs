@@ -8,8 +8,9 @@ use crate::documents::root_of;
 use crate::workspace::Workspace;
 use crate::{capabilities, commands, dispatch, progress};
 use gen_lsp_types::{
-    Diagnostic, DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    InitializeParams, PublishDiagnosticsParams, Uri, WorkspaceFolders,
+    Diagnostic, DidChangeTextDocumentParams, DidChangeWatchedFilesParams,
+    DidCloseTextDocumentParams, DidOpenTextDocumentParams, InitializeParams,
+    PublishDiagnosticsParams, Uri, WorkspaceFolders,
 };
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use serde::de::DeserializeOwned;
@@ -61,7 +62,8 @@ pub fn run(connection: Connection, log: Option<File>) -> Ended {
     }
     let workspace = Workspace::new(encoding);
     let (waiting, sent, announced) = Default::default();
-    let mut server = Server { connection, abilities, workspace, waiting, sent, announced, ending: false, log };
+    let mut server =
+        Server { connection, abilities, workspace, waiting, sent, announced, ending: false, log };
     if server.abilities.watches {
         server.watch();
     }
@@ -88,7 +90,12 @@ impl Server {
                     self.send(Response::new_ok(request.id, ()).into());
                 }
                 Message::Request(request) if request.method == "workspace/executeCommand" => {
-                    commands::execute(request, &mut self.workspace, &self.connection, self.abilities.shows);
+                    commands::execute(
+                        request,
+                        &mut self.workspace,
+                        &self.connection,
+                        self.abilities.shows,
+                    );
                 }
                 Message::Request(request) => self.request(request),
                 Message::Notification(note) if note.method == "exit" => {
@@ -125,11 +132,20 @@ impl Server {
                 self.waiting.push_back(message);
                 continue;
             }
-            let Ok(id) = serde_json::from_value::<RequestId>(note.params["id"].clone()) else { continue };
+            let Ok(id) = serde_json::from_value::<RequestId>(note.params["id"].clone()) else {
+                continue;
+            };
             let unwanted = |message: &Message| matches!(message, Message::Request(request) if request.id == id);
             if let Some(at) = self.waiting.iter().position(unwanted) {
                 self.waiting.remove(at);
-                self.send(Response::new_err(id, ErrorCode::RequestCanceled as i32, "it was taken back".to_owned()).into());
+                self.send(
+                    Response::new_err(
+                        id,
+                        ErrorCode::RequestCanceled as i32,
+                        "it was taken back".to_owned(),
+                    )
+                    .into(),
+                );
             }
         }
     }
@@ -156,7 +172,9 @@ impl Server {
             }
         }
         for root in &roots {
-            let uncomputed = |open: &mut crate::workspace::Open| open.project.as_ref().is_some_and(dax_ide::Project::is_uncomputed);
+            let uncomputed = |open: &mut crate::workspace::Open| {
+                open.project.as_ref().is_some_and(dax_ide::Project::is_uncomputed)
+            };
             if !self.workspace.projects.get_mut(root).is_some_and(uncomputed) {
                 continue;
             }
@@ -165,7 +183,9 @@ impl Server {
                 return true;
             }
             let start = Instant::now();
-            if let Some(project) = self.workspace.projects.get_mut(root).and_then(|open| open.project.as_mut()) {
+            if let Some(project) =
+                self.workspace.projects.get_mut(root).and_then(|open| open.project.as_mut())
+            {
                 let computed = catch_unwind(AssertUnwindSafe(|| project.compute(&stop)));
                 if computed.is_err() {
                     project.give_up();
@@ -199,7 +219,9 @@ impl Server {
 
     /// Projects at the roots of what a client has open, before any text of them is.
     fn open_folders(&mut self, params: &InitializeParams) {
-        let Some(WorkspaceFolders::WorkspaceFolderList(folders)) = &params.workspace_folders_initialize_params.workspace_folders else {
+        let Some(WorkspaceFolders::WorkspaceFolderList(folders)) =
+            &params.workspace_folders_initialize_params.workspace_folders
+        else {
             return;
         };
         for folder in folders.iter().filter_map(|folder| folder.uri.to_file_path().ok()) {
@@ -219,15 +241,29 @@ impl Server {
             "registerOptions": {"watchers": watchers},
         });
         let params = json!({"registrations": [registration]});
-        self.send(Request { id: "watch".to_owned().into(), method: "client/registerCapability".to_owned(), params }.into());
+        self.send(
+            Request {
+                id: "watch".to_owned().into(),
+                method: "client/registerCapability".to_owned(),
+                params,
+            }
+            .into(),
+        );
     }
 
     fn request(&mut self, request: Request) {
         let id = request.id.clone();
         let workspace = &mut self.workspace;
         let abilities = &self.abilities;
-        let answer = catch_unwind(AssertUnwindSafe(|| dispatch::answer(request, workspace, abilities)));
-        let failed = |_| Response::new_err(id, ErrorCode::InternalError as i32, "this is a mistake of dax: please report it".to_owned());
+        let answer =
+            catch_unwind(AssertUnwindSafe(|| dispatch::answer(request, workspace, abilities)));
+        let failed = |_| {
+            Response::new_err(
+                id,
+                ErrorCode::InternalError as i32,
+                "this is a mistake of dax: please report it".to_owned(),
+            )
+        };
         self.send(answer.unwrap_or_else(failed).into());
     }
 
@@ -238,16 +274,28 @@ impl Server {
                     && let Ok(path) = params.text_document.uri.to_file_path()
                 {
                     let document = params.text_document;
-                    self.workspace.documents.open(path.clone(), document.uri, document.version, &document.text);
+                    self.workspace.documents.open(
+                        path.clone(),
+                        document.uri,
+                        document.version,
+                        &document.text,
+                    );
                     self.changed(&path);
                 }
             }
             "textDocument/didChange" => {
                 if let Some(params) = params::<DidChangeTextDocumentParams>(note)
-                    && let Ok(path) = params.text_document.text_document_identifier.uri.to_file_path()
+                    && let Ok(path) =
+                        params.text_document.text_document_identifier.uri.to_file_path()
                 {
-                    let (version, encoding) = (params.text_document.version, self.workspace.encoding);
-                    self.workspace.documents.change(&path, version, &params.content_changes, encoding);
+                    let (version, encoding) =
+                        (params.text_document.version, self.workspace.encoding);
+                    self.workspace.documents.change(
+                        &path,
+                        version,
+                        &params.content_changes,
+                        encoding,
+                    );
                     self.changed(&path);
                 }
             }
@@ -260,21 +308,42 @@ impl Server {
                 }
             }
             "workspace/didChangeWorkspaceFolders" => {
-                let folder = |folder: &Json| folder["uri"].as_str()?.parse::<Uri>().ok()?.to_file_path().ok();
-                let listed = |key: &str| note.params["event"][key].as_array().into_iter().flatten().filter_map(folder).collect::<Vec<_>>();
+                let folder = |folder: &Json| {
+                    folder["uri"].as_str()?.parse::<Uri>().ok()?.to_file_path().ok()
+                };
+                let listed = |key: &str| {
+                    note.params["event"][key]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(folder)
+                        .collect::<Vec<_>>()
+                };
                 for gone in listed("removed") {
-                    let within: Vec<PathBuf> = self.workspace.projects.keys().filter(|root| root.starts_with(&gone)).cloned().collect();
+                    let within: Vec<PathBuf> = self
+                        .workspace
+                        .projects
+                        .keys()
+                        .filter(|root| root.starts_with(&gone))
+                        .cloned()
+                        .collect();
                     for root in within {
                         self.forget(&root);
                     }
                 }
-                for folder in listed("added").into_iter().filter(|folder| folder.join("dax.mod").is_file()) {
+                for folder in
+                    listed("added").into_iter().filter(|folder| folder.join("dax.mod").is_file())
+                {
                     self.workspace.changed(&folder.join("dax.mod"));
                 }
             }
             "workspace/didChangeWatchedFiles" => {
                 if let Some(params) = params::<DidChangeWatchedFilesParams>(note) {
-                    let paths: Vec<PathBuf> = params.changes.iter().filter_map(|change| change.uri.to_file_path().ok()).collect();
+                    let paths: Vec<PathBuf> = params
+                        .changes
+                        .iter()
+                        .filter_map(|change| change.uri.to_file_path().ok())
+                        .collect();
                     self.workspace.changed_outside(&paths);
                 }
             }
@@ -289,7 +358,8 @@ impl Server {
     /// A project that a client has no more: nothing is wrong with it any longer.
     fn forget(&mut self, root: &Path) {
         self.workspace.projects.remove(root);
-        let said: Vec<PathBuf> = self.sent.keys().filter(|path| path.starts_with(root)).cloned().collect();
+        let said: Vec<PathBuf> =
+            self.sent.keys().filter(|path| path.starts_with(root)).cloned().collect();
         for path in said {
             self.publish(&path, Vec::new());
         }
@@ -311,12 +381,22 @@ impl Server {
     fn publish_project(&mut self, root: &Path) {
         if self.abilities.pulls {
             self.send(
-                Request { id: "refresh".to_owned().into(), method: "workspace/diagnostic/refresh".to_owned(), params: json!(null) }.into(),
+                Request {
+                    id: "refresh".to_owned().into(),
+                    method: "workspace/diagnostic/refresh".to_owned(),
+                    params: json!(null),
+                }
+                .into(),
             );
             return;
         }
         let mut found = self.workspace.findings(root);
-        let before: Vec<PathBuf> = self.sent.keys().filter(|path| root_of(path).is_some_and(|of| of == root)).cloned().collect();
+        let before: Vec<PathBuf> = self
+            .sent
+            .keys()
+            .filter(|path| root_of(path).is_some_and(|of| of == root))
+            .cloned()
+            .collect();
         for path in before {
             found.entry(path).or_default();
         }
@@ -331,11 +411,16 @@ impl Server {
             return;
         }
         let document = self.workspace.documents.get(path);
-        if self.sent.get(path).map_or(found.is_empty() && document.is_none(), |sent| *sent == found) {
+        if self.sent.get(path).map_or(found.is_empty() && document.is_none(), |sent| *sent == found)
+        {
             return;
         }
         let Some(uri) = self.workspace.uri(path) else { return };
-        let params = PublishDiagnosticsParams { uri, version: document.map(|document| document.version), diagnostics: found.clone() };
+        let params = PublishDiagnosticsParams {
+            uri,
+            version: document.map(|document| document.version),
+            diagnostics: found.clone(),
+        };
         self.sent.insert(path.to_owned(), found);
         self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params).into());
     }

@@ -2,7 +2,9 @@
 
 use crate::positions::{Encoding, Text};
 use dax_core::{Diagnostic as Found, Span};
-use gen_lsp_types::{Code, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Message};
+use gen_lsp_types::{
+    Code, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Message,
+};
 
 /// The bytes of a span.
 pub(crate) fn bytes(span: Span) -> std::ops::Range<usize> {
@@ -10,16 +12,27 @@ pub(crate) fn bytes(span: Span) -> std::ops::Range<usize> {
 }
 
 /// A finding in a text; other places come with their addresses and ranges.
-pub(crate) fn diagnostic(found: &Found, text: &Text, encoding: Encoding, related: Vec<(Location, String)>) -> Diagnostic {
+pub(crate) fn diagnostic(
+    found: &Found,
+    text: &Text,
+    encoding: Encoding,
+    related: Vec<(Location, String)>,
+) -> Diagnostic {
     let message = match &found.help {
         Some(help) => format!("{}: {}\n{help}", found.code.summary, found.detail),
         None => format!("{}: {}", found.code.summary, found.detail),
     };
-    let related: Vec<DiagnosticRelatedInformation> =
-        related.into_iter().map(|(location, message)| DiagnosticRelatedInformation { location, message }).collect();
+    let related: Vec<DiagnosticRelatedInformation> = related
+        .into_iter()
+        .map(|(location, message)| DiagnosticRelatedInformation { location, message })
+        .collect();
     Diagnostic {
         range: text.range(&bytes(found.span), encoding),
-        severity: Some(if found.is_error() { DiagnosticSeverity::Error } else { DiagnosticSeverity::Warning }),
+        severity: Some(if found.is_error() {
+            DiagnosticSeverity::Error
+        } else {
+            DiagnosticSeverity::Warning
+        }),
         code: Some(Code::String(found.code.to_string())),
         source: Some("dax".to_owned()),
         message: Message::String(message),

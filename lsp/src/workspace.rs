@@ -39,7 +39,12 @@ pub(crate) struct At<'w> {
 
 impl Workspace {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        Self { documents: Documents::default(), projects: BTreeMap::new(), encoding, colours: BTreeMap::new() }
+        Self {
+            documents: Documents::default(),
+            projects: BTreeMap::new(),
+            encoding,
+            colours: BTreeMap::new(),
+        }
     }
 
     /// A text is another: as it is open, or as it stands on disk.
@@ -47,7 +52,10 @@ impl Workspace {
         let Some(root) = root_of(path) else { return };
         let text = self.documents.get(path).map(|document| document.text.text.to_string());
         let text = text.or_else(|| std::fs::read_to_string(path).ok());
-        let open = self.projects.entry(root.clone()).or_insert_with(|| Open { project: None, reload: true });
+        let open = self
+            .projects
+            .entry(root.clone())
+            .or_insert_with(|| Open { project: None, reload: true });
         let name = name_in(&root, path);
         let taken = match (&mut open.project, text, name) {
             (Some(project), Some(text), Some(name)) if !open.reload => {
@@ -67,7 +75,11 @@ impl Workspace {
             }
             let root = root_of(path);
             // A project that came to be, or went.
-            for (_, open) in self.projects.iter_mut().filter(|(known, _)| path.starts_with(known) && root.as_ref() != Some(known)) {
+            for (_, open) in self
+                .projects
+                .iter_mut()
+                .filter(|(known, _)| path.starts_with(known) && root.as_ref() != Some(known))
+            {
                 open.reload = true;
             }
             if root.is_some_and(|root| self.projects.contains_key(&root)) {
@@ -81,7 +93,12 @@ impl Workspace {
         let Some(open) = self.projects.get_mut(root).filter(|open| open.reload) else { return };
         open.reload = false;
         let files = Overlay { root: root.to_owned(), open: self.documents.below(root) };
-        let names: Vec<String> = files.open.keys().filter(|name| root_of(&root.join(name)).is_some_and(|of| of == root)).cloned().collect();
+        let names: Vec<String> = files
+            .open
+            .keys()
+            .filter(|name| root_of(&root.join(name)).is_some_and(|of| of == root))
+            .cloned()
+            .collect();
         let nearby = nearby(root);
         let loaded = catch_unwind(AssertUnwindSafe(|| Project::load(&files, &names, nearby)));
         if let Ok(Ok(project)) = loaded {
@@ -92,7 +109,9 @@ impl Workspace {
     /// Loads and types a project as far as that has to be.
     pub(crate) fn fresh(&mut self, root: &Path, stop: &dyn Fn() -> bool) -> bool {
         self.load(root);
-        let Some(Open { project: Some(project), .. }) = self.projects.get_mut(root) else { return true };
+        let Some(Open { project: Some(project), .. }) = self.projects.get_mut(root) else {
+            return true;
+        };
         if !project.is_unchecked() {
             return true;
         }
@@ -138,14 +157,20 @@ impl Workspace {
 
     /// The address of a file as its client writes it.
     pub(crate) fn uri(&self, path: &Path) -> Option<Uri> {
-        self.documents.get(path).map(|document| document.uri.clone()).or_else(|| Uri::from_file_path(path).ok())
+        self.documents
+            .get(path)
+            .map(|document| document.uri.clone())
+            .or_else(|| Uri::from_file_path(path).ok())
     }
 
     /// The findings about each file of a project, as a client shows them.
     pub(crate) fn findings(&self, root: &Path) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
         let Some(project) = self.loaded(root) else { return BTreeMap::new() };
         let all = project.diagnostics().into_iter();
-        all.map(|(file, found)| (root.join(project.name(file)), self.shown(project, root, file, &found))).collect()
+        all.map(|(file, found)| {
+            (root.join(project.name(file)), self.shown(project, root, file, &found))
+        })
+        .collect()
     }
 
     /// The findings about one file of a project; nothing when it is none of its files.
@@ -160,14 +185,25 @@ impl Workspace {
     pub(crate) fn faults(&self, path: &Path) -> Vec<Diagnostic> {
         let Some(document) = self.documents.get(path) else { return Vec::new() };
         let faults = dax_ide::faults(&document.text.text);
-        faults.iter().map(|found| show::diagnostic(found, &document.text, self.encoding, Vec::new())).collect()
+        faults
+            .iter()
+            .map(|found| show::diagnostic(found, &document.text, self.encoding, Vec::new()))
+            .collect()
     }
 
-    fn shown(&self, project: &Project, root: &Path, file: FileId, found: &[&dax_core::Diagnostic]) -> Vec<Diagnostic> {
+    fn shown(
+        &self,
+        project: &Project,
+        root: &Path,
+        file: FileId,
+        found: &[&dax_core::Diagnostic],
+    ) -> Vec<Diagnostic> {
         let text = Text::new(project.text(file));
         let shown = found.iter().map(|found| {
             let related = found.related.iter();
-            let related = related.filter_map(|related| Some((location(project, root, related.span, self)?, related.label.clone())));
+            let related = related.filter_map(|related| {
+                Some((location(project, root, related.span, self)?, related.label.clone()))
+            });
             show::diagnostic(found, &text, self.encoding, related.collect())
         });
         shown.collect()
@@ -175,13 +211,23 @@ impl Workspace {
 }
 
 /// A place as a client finds it.
-pub(crate) fn location(project: &Project, root: &Path, span: Span, workspace: &Workspace) -> Option<Location> {
+pub(crate) fn location(
+    project: &Project,
+    root: &Path,
+    span: Span,
+    workspace: &Workspace,
+) -> Option<Location> {
     let range = Text::new(project.text(span.file)).range(&show::bytes(span), workspace.encoding);
     Some(Location { uri: uri_of(project, root, span.file, workspace)?, range })
 }
 
 /// The address of a project's file; the standard library is put where an editor can open it.
-pub(crate) fn uri_of(project: &Project, root: &Path, file: FileId, workspace: &Workspace) -> Option<Uri> {
+pub(crate) fn uri_of(
+    project: &Project,
+    root: &Path,
+    file: FileId,
+    workspace: &Workspace,
+) -> Option<Uri> {
     if project.is_std(file) {
         let path = crate::library::placed(project.name(file), project.text(file))?;
         return Uri::from_file_path(path).ok();

@@ -31,13 +31,18 @@ pub(crate) fn finding(folder: &str, sources: &Sources, found: &Diagnostic) -> Op
 /// What a plan changes, where the program says so.
 pub(crate) fn changes(folder: &str, plan: &Plan) -> Vec<Annotation> {
     let lost: Vec<_> = plan.points_of_no_return().map(|step| &step.service).collect();
-    plan.changes.iter().filter_map(|change| one(folder, plan, change, lost.contains(&&change.addr))).collect()
+    plan.changes
+        .iter()
+        .filter_map(|change| one(folder, plan, change, lost.contains(&&change.addr)))
+        .collect()
 }
 
 fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<Annotation> {
     let origin = change.leaves.iter().find_map(|leaf| leaf.origin.as_deref());
     let (path, line) = split(origin.or(change.span.as_deref())?)?;
-    let grave = change.risks.iter().any(|risk| matches!(risk, Risk::PointOfNoReturn | Risk::Delete | Risk::Replace | Risk::Gap));
+    let grave = change.risks.iter().any(|risk| {
+        matches!(risk, Risk::PointOfNoReturn | Risk::Delete | Risk::Replace | Risk::Gap)
+    });
     let word = match change.action {
         Action::Create => "creates",
         Action::Update => "updates",
@@ -48,9 +53,15 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
         Action::Delete => "deletes",
         Action::Forget => "forgets",
     };
-    let shown = |value: &Option<_>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let leaves: Vec<String> =
-        change.leaves.iter().take(5).map(|leaf| format!("{}: {} → {}", leaf.path, shown(&leaf.before), shown(&leaf.after))).collect();
+    let shown = |value: &Option<_>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    let leaves: Vec<String> = change
+        .leaves
+        .iter()
+        .take(5)
+        .map(|leaf| format!("{}: {} → {}", leaf.path, shown(&leaf.before), shown(&leaf.after)))
+        .collect();
     let more = change.leaves.len().saturating_sub(5);
     let mut message = leaves.join("\n");
     if more > 0 {

@@ -28,7 +28,11 @@ pub struct ApplyOptions {
 }
 
 /// Carries a plan out, telling of each step.
-pub type Carry<'c> = &'c mut dyn FnMut(&Engine, ApplyRequest, &mut dyn FnMut(&Told)) -> Result<Finished, EngineError>;
+pub type Carry<'c> = &'c mut dyn FnMut(
+    &Engine,
+    ApplyRequest,
+    &mut dyn FnMut(&Told),
+) -> Result<Finished, EngineError>;
 
 /// How an environment ended.
 pub enum Ending {
@@ -72,7 +76,9 @@ pub fn apply(
     let preview = match &place.event {
         Event::Closed { number } => return leave(request, forge, *number, open, carry),
         Event::Change { fork: true, number, .. } => {
-            say(&format!("change request {number} comes from another repository: nothing of it is applied"));
+            say(&format!(
+                "change request {number} comes from another repository: nothing of it is applied"
+            ));
             return Ok(Vec::new());
         }
         Event::Change { .. } => true,
@@ -83,9 +89,13 @@ pub fn apply(
         Event::Push { .. } | Event::Release { .. } | Event::Other => false,
     };
     let base = scope::base(options, Some(place), Some(forge))?;
-    let merged = if preview { Vec::new() } else { forge.ask(|remote| remote.merged(&place.commit))? };
+    let merged =
+        if preview { Vec::new() } else { forge.ask(|remote| remote.merged(&place.commit))? };
     let mut applied = Vec::new();
-    for mut scope in scope::scope(options, Some(place), &base, open)?.into_iter().filter(|scope| scope.gone.is_none()) {
+    for mut scope in scope::scope(options, Some(place), &base, open)?
+        .into_iter()
+        .filter(|scope| scope.gone.is_none())
+    {
         let engine = open(&scope.path)?;
         let (project, _) = engine.people()?;
         if preview {
@@ -97,8 +107,16 @@ pub fn apply(
         for environment in engine.in_order(&options.params, &names)? {
             if ended {
                 // What comes after a failure is left alone: it may have been meant to come second.
-                let why = vec!["another environment of this project comes first and did not end well".to_owned()];
-                applied.push(Applied { project: project.clone(), environment, ending: Ending::Waits(why, false), remarks: Vec::new() });
+                let why = vec![
+                    "another environment of this project comes first and did not end well"
+                        .to_owned(),
+                ];
+                applied.push(Applied {
+                    project: project.clone(),
+                    environment,
+                    ending: Ending::Waits(why, false),
+                    remarks: Vec::new(),
+                });
                 continue;
             }
             say(&format!("planning {project} / {environment}"));
@@ -167,8 +185,10 @@ impl Environment<'_> {
         if !self.request.acknowledge
             && let Some(step) = plan.points_of_no_return().next()
         {
-            let why =
-                format!("step {} cannot be taken back: say --acknowledge-reviewed when who agrees to the plan agrees to that", step.id);
+            let why = format!(
+                "step {} cannot be taken back: say --acknowledge-reviewed when who agrees to the plan agrees to that",
+                step.id
+            );
             return Ok((Ending::Waits(vec![why], false), remarks));
         }
         let standing = self.engine.standing(&plan)?;
@@ -177,8 +197,11 @@ impl Environment<'_> {
         }
         let known = digest(&plan);
         let deploying = Deploying::queue(self.forge, self.place, self.shown_name(), &plan, &known);
-        let acknowledged =
-            if self.request.acknowledge { plan.points_of_no_return().map(|step| step.id).collect() } else { BTreeSet::new() };
+        let acknowledged = if self.request.acknowledge {
+            plan.points_of_no_return().map(|step| step.id).collect()
+        } else {
+            BTreeSet::new()
+        };
         let run = ApplyRequest {
             plan,
             expect: Some(known),
@@ -192,17 +215,24 @@ impl Environment<'_> {
         let result = carry(self.engine, run, &mut |told| deploying.hear(told));
         let message = result.as_ref().err().map(ToString::to_string);
         let told = result.as_ref().map_err(|_| message.as_deref().unwrap_or_default());
-        let back = result.as_ref().is_ok_and(|finished| matches!(finished.outcome, Outcome::RolledBack { .. }));
+        let back = result
+            .as_ref()
+            .is_ok_and(|finished| matches!(finished.outcome, Outcome::RolledBack { .. }));
         let restored = if back { self.running_commit()? } else { None };
         remarks.extend(deploying.end(told, restored.as_deref()));
-        Ok((result.map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished))), remarks))
+        Ok((
+            result.map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished))),
+            remarks,
+        ))
     }
 
     /// What reviewers were shown: for the newest commit of the change that was merged, or for this very commit.
     fn backing(&self) -> Result<Backing<'_>, ReviewError> {
         for change in self.merged {
             let reviews = self.engine.reviews(self.name, &change_key(change.number))?;
-            if let Some(shown) = reviews.into_iter().rev().find(|review| same_commit(&review.commit, &change.head)) {
+            if let Some(shown) =
+                reviews.into_iter().rev().find(|review| same_commit(&review.commit, &change.head))
+            {
                 return Ok(Backing { shown: Some(shown), change: Some(change) });
             }
         }
@@ -237,7 +267,12 @@ impl Environment<'_> {
     }
 
     /// Writes down who agreed, and says who is lacking as far as the place of reviews knows.
-    fn people(&self, plan: &Plan, backing: &Backing<'_>, remarks: &mut Vec<String>) -> Result<Vec<String>, ReviewError> {
+    fn people(
+        &self,
+        plan: &Plan,
+        backing: &Backing<'_>,
+        remarks: &mut Vec<String>,
+    ) -> Result<Vec<String>, ReviewError> {
         let mut obstacles = Vec::new();
         let mut agree = BTreeSet::new();
         let mut reason = String::new();
@@ -246,7 +281,9 @@ impl Environment<'_> {
             reason = format!("by a review of change request {}", change.number);
             agree.extend(voices.agree);
             remarks.extend(voices.remarks);
-            obstacles.extend(voices.against.iter().map(|who| format!("`{who}` asked for changes in change request {}", change.number)));
+            obstacles.extend(voices.against.iter().map(|who| {
+                format!("`{who}` asked for changes in change request {}", change.number)
+            }));
         }
         let environment = self.shown_name();
         let released = self.forge.ask(|remote| remote.released(&environment))?;
@@ -255,7 +292,15 @@ impl Environment<'_> {
             reason = format!("by letting the run go on to `{environment}`");
         }
         agree.extend(released);
-        approving::record(self.forge, self.engine, plan, &agree, backing.shown.as_ref(), &reason, remarks)?;
+        approving::record(
+            self.forge,
+            self.engine,
+            plan,
+            &agree,
+            backing.shown.as_ref(),
+            &reason,
+            remarks,
+        )?;
         // Who let this run pass did so by the same rules.
         if !passed {
             match self.forge.ask(|remote| remote.protection(&environment)) {
@@ -263,7 +308,9 @@ impl Environment<'_> {
                 Ok(Some(rules)) => {
                     let since = dax_engine::age(&self.request.options.folder).unwrap_or_default();
                     let author = backing.change.map(|change| change.author.as_str());
-                    obstacles.extend(protecting::obstacles(self.place, self.forge, &rules, &agree, author, since, remarks)?);
+                    obstacles.extend(protecting::obstacles(
+                        self.place, self.forge, &rules, &agree, author, since, remarks,
+                    )?);
                 }
                 Err(error) => obstacles.push(error.to_string()),
             }
@@ -274,7 +321,9 @@ impl Environment<'_> {
     /// The commit that is known to run now.
     fn running_commit(&self) -> Result<Option<String>, ReviewError> {
         let history = self.engine.history(Some(self.name))?;
-        let last = history.into_iter().find(|entry| entry.run.outcome == Some(Outcome::Succeeded) && entry.run.mode == "apply");
+        let last = history.into_iter().find(|entry| {
+            entry.run.outcome == Some(Outcome::Succeeded) && entry.run.mode == "apply"
+        });
         Ok(last.and_then(|entry| entry.run.commit).map(|commit| commit.id.to_string()))
     }
 
@@ -303,9 +352,13 @@ impl Environment<'_> {
         let blocks = match ending {
             Ending::Nothing => return,
             Ending::Ran(finished) => {
-                let tone = if finished.outcome == Outcome::Succeeded { Tone::Add } else { Tone::Remove };
-                let mut lines: Vec<Line> =
-                    finished.urls.iter().map(|(addr, url)| line(Tone::Plain, &format!("{}  {url}", addr.name()))).collect();
+                let tone =
+                    if finished.outcome == Outcome::Succeeded { Tone::Add } else { Tone::Remove };
+                let mut lines: Vec<Line> = finished
+                    .urls
+                    .iter()
+                    .map(|(addr, url)| line(Tone::Plain, &format!("{}  {url}", addr.name())))
+                    .collect();
                 if let Outcome::RolledBack { message, .. }
                 | Outcome::Stuck { message, .. }
                 | Outcome::Held { message, .. }
@@ -314,10 +367,19 @@ impl Environment<'_> {
                     lines.push(line(Tone::Remove, message));
                 }
                 lines.push(line(Tone::Dim, &format!("digest {}", digest(&finished.plan))));
-                vec![head(tone, format!("{name}: {} (run {})", finished.outcome.word(), finished.run)), Block::Lines(lines)]
+                vec![
+                    head(
+                        tone,
+                        format!("{name}: {} (run {})", finished.outcome.word(), finished.run),
+                    ),
+                    Block::Lines(lines),
+                ]
             }
             Ending::Other(difference) => {
-                let mut all = vec![head(Tone::Remove, format!("{name}: not applied, what would be done is not what was reviewed"))];
+                let mut all = vec![head(
+                    Tone::Remove,
+                    format!("{name}: not applied, what would be done is not what was reviewed"),
+                )];
                 all.extend(difference.iter().cloned());
                 all
             }
@@ -328,12 +390,19 @@ impl Environment<'_> {
                 ]
             }
             Ending::Failed(error) => {
-                vec![head(Tone::Remove, format!("{name}: not applied")), Block::Lines(vec![line(Tone::Remove, &error.to_string())])]
+                vec![
+                    head(Tone::Remove, format!("{name}: not applied")),
+                    Block::Lines(vec![line(Tone::Remove, &error.to_string())]),
+                ]
             }
         };
         let flavour = scope::flavour(Some(self.place));
         let marker = comment::marker(flavour, &format!("{}:{}:applied", self.project, self.name));
-        let body = render::markdown(&blocks, flavour, self.forge.remote().comment_budget().saturating_sub(marker.len() + 1));
+        let body = render::markdown(
+            &blocks,
+            flavour,
+            self.forge.remote().comment_budget().saturating_sub(marker.len() + 1),
+        );
         let comment = Comment { change: number, body: format!("{marker}\n{body}"), marker };
         // The run's own log says the same.
         let _ = self.forge.ask(|remote| remote.comment(&comment));
@@ -346,7 +415,13 @@ fn shown_name(folder: &str, project: &str, environment: &str) -> String {
 }
 
 /// Takes away what was made for a change request that is closed.
-fn leave(request: &ApplyOptions, forge: &Forge, number: u64, open: Open<'_>, carry: Carry<'_>) -> Result<Vec<Applied>, ReviewError> {
+fn leave(
+    request: &ApplyOptions,
+    forge: &Forge,
+    number: u64,
+    open: Open<'_>,
+    carry: Carry<'_>,
+) -> Result<Vec<Applied>, ReviewError> {
     let mut applied = Vec::new();
     for (folder, path) in dax_engine::projects(&request.options.folder)? {
         let engine = open(&path)?;
@@ -359,7 +434,12 @@ fn leave(request: &ApplyOptions, forge: &Forge, number: u64, open: Open<'_>, car
             let plan = match engine.plan_destroy(&environment) {
                 Ok(plan) => plan,
                 Err(error) => {
-                    applied.push(Applied { project: project.clone(), environment, ending: Ending::Failed(error), remarks: Vec::new() });
+                    applied.push(Applied {
+                        project: project.clone(),
+                        environment,
+                        ending: Ending::Failed(error),
+                        remarks: Vec::new(),
+                    });
                     continue;
                 }
             };
@@ -376,11 +456,16 @@ fn leave(request: &ApplyOptions, forge: &Forge, number: u64, open: Open<'_>, car
                     again: None,
                     promoted: None,
                 };
-                carry(&engine, run, &mut |_| {}).map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished)))
+                carry(&engine, run, &mut |_| {})
+                    .map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished)))
             };
-            let gone =
-                matches!(&ending, Ending::Nothing) || matches!(&ending, Ending::Ran(finished) if finished.outcome == Outcome::Succeeded);
-            let remarks = if gone { deploying::gone(forge, &shown_name(&folder, &project, &environment)) } else { Vec::new() };
+            let gone = matches!(&ending, Ending::Nothing)
+                || matches!(&ending, Ending::Ran(finished) if finished.outcome == Outcome::Succeeded);
+            let remarks = if gone {
+                deploying::gone(forge, &shown_name(&folder, &project, &environment))
+            } else {
+                Vec::new()
+            };
             applied.push(Applied { project: project.clone(), environment, ending, remarks });
         }
     }

@@ -21,10 +21,19 @@ pub(crate) fn belongs(forge: &Forge, login: &str, team: &str, remarks: &mut Vec<
 }
 
 /// Groups of somebody: those of `dax.mod`, and teams that the plan names and the place knows.
-fn groups(forge: &Forge, engine: &Engine, login: &str, plan: &Plan, remarks: &mut Vec<String>) -> Result<Vec<Name>, ReviewError> {
+fn groups(
+    forge: &Forge,
+    engine: &Engine,
+    login: &str,
+    plan: &Plan,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Name>, ReviewError> {
     let (_, known) = engine.people()?;
-    let mut groups: Vec<Name> =
-        known.iter().filter(|(_, members)| members.iter().any(|member| member == login)).map(|(name, _)| name.clone()).collect();
+    let mut groups: Vec<Name> = known
+        .iter()
+        .filter(|(_, members)| members.iter().any(|member| member == login))
+        .map(|(name, _)| name.clone())
+        .collect();
     let asked: BTreeSet<&Name> = plan.approvals.iter().flat_map(|gate| &gate.of).collect();
     for name in asked {
         // `team:sre` is a group of the project; `acme/sre` a team of the place.
@@ -36,7 +45,12 @@ fn groups(forge: &Forge, engine: &Engine, login: &str, plan: &Plan, remarks: &mu
 }
 
 /// Records what somebody said by a button of the check; gives what is to be said of it.
-pub(crate) fn press(place: &Place, forge: &Forge, engine: &Engine, reports: &[Report]) -> Result<Vec<String>, ReviewError> {
+pub(crate) fn press(
+    place: &Place,
+    forge: &Forge,
+    engine: &Engine,
+    reports: &[Report],
+) -> Result<Vec<String>, ReviewError> {
     let Event::Button { identifier, number, by } = &place.event else { return Ok(Vec::new()) };
     if identifier != "approve" {
         return Ok(Vec::new());
@@ -47,17 +61,36 @@ pub(crate) fn press(place: &Place, forge: &Forge, engine: &Engine, reports: &[Re
     }
     let mut said = Vec::new();
     for report in reports {
-        let Some(planned) = report.planned().filter(|planned| !planned.plan.is_empty()) else { continue };
+        let Some(planned) = report.planned().filter(|planned| !planned.plan.is_empty()) else {
+            continue;
+        };
         // The button stood below the plan that was shown for this commit.
         let shown = engine.reviews(&report.environment, &place.change_key())?;
-        let Some(shown) = shown.iter().rev().find(|review| same_commit(&review.commit, &place.commit)) else { continue };
+        let Some(shown) =
+            shown.iter().rev().find(|review| same_commit(&review.commit, &place.commit))
+        else {
+            continue;
+        };
         if effect(&shown.plan) != effect(&planned.plan) {
-            said.push(format!("the plan of `{}` is another by now: look at it again before you approve it", report.environment));
+            said.push(format!(
+                "the plan of `{}` is another by now: look at it again before you approve it",
+                report.environment
+            ));
             continue;
         }
         let groups = groups(forge, engine, by, &planned.plan, &mut said)?;
-        engine.approve_as(&report.environment, &planned.digest, by, &groups, &format!("by the check of change request {number}"))?;
-        said.push(format!("`{by}` approved the plan {} of `{}`", &planned.digest[..16], report.environment));
+        engine.approve_as(
+            &report.environment,
+            &planned.digest,
+            by,
+            &groups,
+            &format!("by the check of change request {number}"),
+        )?;
+        said.push(format!(
+            "`{by}` approved the plan {} of `{}`",
+            &planned.digest[..16],
+            report.environment
+        ));
     }
     Ok(said)
 }
@@ -73,7 +106,12 @@ pub(crate) struct Voices {
 }
 
 /// What the reviews of a change request say of a plan.
-pub(crate) fn voices(forge: &Forge, engine: &Engine, change: &ChangeRequest, plan: &Plan) -> Result<Voices, ReviewError> {
+pub(crate) fn voices(
+    forge: &Forge,
+    engine: &Engine,
+    change: &ChangeRequest,
+    plan: &Plan,
+) -> Result<Voices, ReviewError> {
     let shown = engine.reviews(&plan.environment, &change_key(change.number))?;
     let wanted = effect(plan);
     let mut voices = Voices { agree: BTreeSet::new(), against: Vec::new(), remarks: Vec::new() };
@@ -96,7 +134,11 @@ pub(crate) fn voices(forge: &Forge, engine: &Engine, change: &ChangeRequest, pla
         if shown.iter().filter(of_commit).any(|review| effect(&review.plan) == wanted) {
             voices.agree.insert(opinion.by);
         } else {
-            voices.remarks.push(format!("`{}` approved commit {}, for which another plan was shown", opinion.by, short(commit)));
+            voices.remarks.push(format!(
+                "`{}` approved commit {}, for which another plan was shown",
+                opinion.by,
+                short(commit)
+            ));
         }
     }
     Ok(voices)
@@ -120,7 +162,11 @@ pub(crate) fn record(
     let Some(shown) = shown else { return Ok(()) };
     let then = digest(&shown.plan);
     if then != now && effect(&shown.plan) == effect(plan) {
-        for approval in engine.approvals(&plan.environment, &then)?.iter().filter(|approval| approval.step.is_none()) {
+        for approval in engine
+            .approvals(&plan.environment, &then)?
+            .iter()
+            .filter(|approval| approval.step.is_none())
+        {
             let reason = format!("agreed to {}, which does the same", &then[..16]);
             engine.approve_as(&plan.environment, &now, &approval.by, &approval.groups, &reason)?;
         }

@@ -45,7 +45,9 @@ pub(crate) fn short(commit: &str) -> &str {
 pub(crate) fn headline(report: &Report) -> String {
     let name = format!("{} / {}", report.project, report.environment);
     match &report.verdict {
-        Verdict::Removed => format!("{name}: no longer in the program; what runs there stays until it is destroyed"),
+        Verdict::Removed => {
+            format!("{name}: no longer in the program; what runs there stays until it is destroyed")
+        }
         Verdict::Failed(_) => format!("{name}: cannot be planned"),
         Verdict::Plan(planned) => {
             let denied = if planned.denied { " (denied by a policy)" } else { "" };
@@ -72,7 +74,11 @@ fn foot(frame: &Frame<'_>) -> String {
         Some(url) => format!(" · [the run]({url})"),
         None => String::new(),
     };
-    format!("_Planned for commit {} by dax {}{run}._\n", short(frame.commit), env!("CARGO_PKG_VERSION"))
+    format!(
+        "_Planned for commit {} by dax {}{run}._\n",
+        short(frame.commit),
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn heading(level: usize, text: &str) -> Block {
@@ -87,7 +93,9 @@ fn lines(tone: Tone, texts: impl IntoIterator<Item = impl AsRef<str>>) -> Block 
 fn blocks(report: &Report, frame: &Frame<'_>) -> Vec<Block> {
     let planned = match &report.verdict {
         Verdict::Plan(planned) => planned,
-        Verdict::Failed(why) => return vec![heading(1, &headline(report)), lines(Tone::Remove, [why])],
+        Verdict::Failed(why) => {
+            return vec![heading(1, &headline(report)), lines(Tone::Remove, [why])];
+        }
         Verdict::Removed => return vec![heading(1, &headline(report))],
     };
     let mut plan = render::plan(&planned.plan, &planned.standing).into_iter();
@@ -97,8 +105,10 @@ fn blocks(report: &Report, frame: &Frame<'_>) -> Vec<Block> {
         blocks.push(lines(Tone::Warn, [text]));
     }
     if !planned.policies.is_empty() {
-        blocks.push(heading(2, if planned.denied { "Denied by a policy" } else { "Policies warn" }));
-        blocks.push(lines(if planned.denied { Tone::Remove } else { Tone::Warn }, &planned.policies));
+        blocks
+            .push(heading(2, if planned.denied { "Denied by a policy" } else { "Policies warn" }));
+        blocks
+            .push(lines(if planned.denied { Tone::Remove } else { Tone::Warn }, &planned.policies));
     }
     blocks.extend(since(planned, frame));
     blocks.extend(plan);
@@ -116,16 +126,24 @@ fn since(planned: &Planned, frame: &Frame<'_>) -> Vec<Block> {
     let Some(before) = &planned.before else { return Vec::new() };
     let from = short(&before.commit);
     if planned.same_as_before() {
-        return vec![lines(Tone::Plain, [format!("it does the same as the plan for commit {from}, which you have seen")])];
+        return vec![lines(
+            Tone::Plain,
+            [format!("it does the same as the plan for commit {from}, which you have seen")],
+        )];
     }
     let mut body: Vec<Block> = render::diff(&before.plan, &planned.plan);
     let count = match body.first() {
-        Some(Block::Heading(_, line)) => line.plain().split_once(": ").map_or_else(String::new, |(_, count)| count.to_owned()),
+        Some(Block::Heading(_, line)) => {
+            line.plain().split_once(": ").map_or_else(String::new, |(_, count)| count.to_owned())
+        }
         _ => String::new(),
     };
     body = flat(body);
     if render::markdown(&body, frame.flavour, DIFFERENCE).len() > DIFFERENCE {
-        body = vec![lines(Tone::Warn, ["too much to show here: `dax diff` of the two saved plans has it"])];
+        body = vec![lines(
+            Tone::Warn,
+            ["too much to show here: `dax diff` of the two saved plans has it"],
+        )];
     }
     // Shown before anything else goes: it is what who reviewed the last push wants to know.
     let head = Line::at(0).with(Tone::Change, format!("Since the plan for commit {from}: {count}"));
@@ -133,7 +151,12 @@ fn since(planned: &Planned, frame: &Frame<'_>) -> Vec<Block> {
 }
 
 /// The page about all environments; of a single one its own.
-pub(crate) fn page(reports: &[Report], faults: &[String], passed: usize, frame: &Frame<'_>) -> String {
+pub(crate) fn page(
+    reports: &[Report],
+    faults: &[String],
+    passed: usize,
+    frame: &Frame<'_>,
+) -> String {
     let mut all = Vec::new();
     if !faults.is_empty() {
         all.push(heading(2, "The program"));
@@ -147,9 +170,16 @@ pub(crate) fn page(reports: &[Report], faults: &[String], passed: usize, frame: 
         if !reports.is_empty() {
             all.push(Block::Table(vec!["project", "environment", "plan", "digest"], rows));
         }
-        for report in reports.iter().filter(|report| report.planned().is_none_or(|planned| !planned.plan.is_empty())) {
+        for report in reports
+            .iter()
+            .filter(|report| report.planned().is_none_or(|planned| !planned.plan.is_empty()))
+        {
             let head = Line::at(0).with(Tone::Strong, headline(report));
-            all.push(Block::Section(Section { head, body: flat(blocks(report, frame)), weight: weight(report) }));
+            all.push(Block::Section(Section {
+                head,
+                body: flat(blocks(report, frame)),
+                weight: weight(report),
+            }));
         }
     }
     if passed > 0 {
@@ -164,7 +194,9 @@ pub(crate) fn page(reports: &[Report], faults: &[String], passed: usize, frame: 
 fn row(report: &Report) -> Vec<String> {
     let headline = headline(report);
     let (_, plan) = headline.split_once(": ").unwrap_or(("", &headline));
-    let digest = report.planned().map_or_else(String::new, |planned| planned.digest.chars().take(16).collect());
+    let digest = report
+        .planned()
+        .map_or_else(String::new, |planned| planned.digest.chars().take(16).collect());
     vec![report.project.to_string(), report.environment.to_string(), plan.to_owned(), digest]
 }
 

@@ -29,7 +29,13 @@ fn production(environment: &str) -> bool {
 
 impl<'d> Deploying<'d> {
     /// Records that a plan is about to be carried out.
-    pub(crate) fn queue(forge: &'d Forge, place: &'d Place, environment: String, plan: &Plan, digest: &str) -> Self {
+    pub(crate) fn queue(
+        forge: &'d Forge,
+        place: &'d Place,
+        environment: String,
+        plan: &Plan,
+        digest: &str,
+    ) -> Self {
         let deployment = Deployment {
             commit: place.commit.clone(),
             branch: place.branch.clone(),
@@ -38,7 +44,8 @@ impl<'d> Deploying<'d> {
             transient: dax_engine::keyed(&plan.environment).1.is_some(),
             environment,
         };
-        let mut deploying = Self { forge, place, line: forge.line(), deployment, id: None, remarks: Vec::new() };
+        let mut deploying =
+            Self { forge, place, line: forge.line(), deployment, id: None, remarks: Vec::new() };
         match forge.ask(|remote| remote.deploy(&deploying.deployment)) {
             Ok(id) => deploying.id = id,
             // What runs is more than what is recorded of it: the plan is carried out all the same.
@@ -63,23 +70,39 @@ impl<'d> Deploying<'d> {
     pub(crate) fn hear(&self, told: &Told) {
         match told {
             Told::Begins => self.tell(DeploymentState::Running, "under way", None),
-            Told::Progress(Progress::Awaits(step)) => self.tell(DeploymentState::Pending, &format!("step {step} waits for people"), None),
-            Told::Progress(Progress::Open(step, _)) => {
-                self.tell(DeploymentState::Pending, &format!("step {step} waits for somebody to decide"), None);
+            Told::Progress(Progress::Awaits(step)) => {
+                self.tell(DeploymentState::Pending, &format!("step {step} waits for people"), None)
             }
-            Told::Progress(Progress::Approved(..)) => self.tell(DeploymentState::Running, "under way again", None),
+            Told::Progress(Progress::Open(step, _)) => {
+                self.tell(
+                    DeploymentState::Pending,
+                    &format!("step {step} waits for somebody to decide"),
+                    None,
+                );
+            }
+            Told::Progress(Progress::Approved(..)) => {
+                self.tell(DeploymentState::Running, "under way again", None)
+            }
             Told::Progress(_) | Told::Ends(_) => {}
         }
     }
 
     /// Records how it ended; gives what could not be recorded.
-    pub(crate) fn end(mut self, finished: Result<&Finished, &str>, restored: Option<&str>) -> Vec<String> {
+    pub(crate) fn end(
+        mut self,
+        finished: Result<&Finished, &str>,
+        restored: Option<&str>,
+    ) -> Vec<String> {
         match finished {
             Err(message) => self.tell(DeploymentState::Broken, message, None),
             Ok(finished) => match &finished.outcome {
                 Outcome::Succeeded => {
                     let url = finished.urls.first().map(|(_, url)| url.to_string());
-                    self.tell(DeploymentState::Succeeded, &format!("run {} is done", finished.run), url);
+                    self.tell(
+                        DeploymentState::Succeeded,
+                        &format!("run {} is done", finished.run),
+                        url,
+                    );
                     self.rest();
                 }
                 Outcome::RolledBack { message, .. } => {
@@ -89,8 +112,12 @@ impl<'d> Deploying<'d> {
                     }
                 }
                 Outcome::Held { message, .. } => self.tell(DeploymentState::Pending, message, None),
-                Outcome::Stuck { message, .. } | Outcome::Diverged { message } => self.tell(DeploymentState::Broken, message, None),
-                Outcome::Interrupted => self.tell(DeploymentState::Broken, "interrupted: it can be carried on", None),
+                Outcome::Stuck { message, .. } | Outcome::Diverged { message } => {
+                    self.tell(DeploymentState::Broken, message, None)
+                }
+                Outcome::Interrupted => {
+                    self.tell(DeploymentState::Broken, "interrupted: it can be carried on", None)
+                }
             },
         }
         let mut remarks = self.remarks;
@@ -119,13 +146,24 @@ impl<'d> Deploying<'d> {
 
     /// Records that what ran before runs again.
     fn restore(&mut self, commit: &str) {
-        let description = format!("restored after commit {} failed", short(&self.deployment.commit));
-        let again = Deployment { commit: commit.to_owned(), description: description.clone(), ..self.deployment.clone() };
+        let description =
+            format!("restored after commit {} failed", short(&self.deployment.commit));
+        let again = Deployment {
+            commit: commit.to_owned(),
+            description: description.clone(),
+            ..self.deployment.clone()
+        };
         match self.forge.ask(|remote| remote.deploy(&again)) {
             Ok(None) => {}
             Ok(Some(id)) => {
                 let log = self.place.url.clone();
-                self.line.tell(DeploymentStatus { deployment: id.clone(), state: DeploymentState::Succeeded, description, url: None, log });
+                self.line.tell(DeploymentStatus {
+                    deployment: id.clone(),
+                    state: DeploymentState::Succeeded,
+                    description,
+                    url: None,
+                    log,
+                });
                 self.id = Some(id);
                 self.rest();
             }
@@ -143,7 +181,13 @@ pub(crate) fn gone(forge: &Forge, environment: &str) -> Vec<String> {
     let line = forge.line();
     for id in running {
         let description = "the environment is gone".to_owned();
-        line.tell(DeploymentStatus { deployment: id, state: DeploymentState::Inactive, description, url: None, log: None });
+        line.tell(DeploymentStatus {
+            deployment: id,
+            state: DeploymentState::Inactive,
+            description,
+            url: None,
+            log: None,
+        });
     }
     forge.finish(line)
 }

@@ -22,12 +22,16 @@ impl Forge {
     /// # Errors
     /// It is not built in, or its address makes no sense.
     pub fn new(remote: &Remote, connect: Connect<'_>) -> Result<Self, ReviewError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|source| ReviewError::File { path: "the runtime".to_owned(), source })?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime
+            .map_err(|source| ReviewError::File { path: "the runtime".to_owned(), source })?;
         let entered = runtime.enter();
         let found = connect(remote)?;
         drop(entered);
-        let remote = found.ok_or_else(|| ReviewError::Place(format!("`{}` is not built into this dax", remote.kind)))?;
+        let remote = found.ok_or_else(|| {
+            ReviewError::Place(format!("`{}` is not built into this dax", remote.kind))
+        })?;
         Ok(Self { runtime, remote })
     }
 

@@ -19,7 +19,9 @@ mod scope;
 
 pub use applying::{Applied, ApplyOptions, Carry, Ending, apply};
 pub use comment::{Frame, comment as comment_text};
-pub use dax_provider_api::review::{Annotation, Level, Remote, Sent, SourceControl, Trigger, Watch};
+pub use dax_provider_api::review::{
+    Annotation, Level, Remote, Sent, SourceControl, Trigger, Watch,
+};
 pub use forge::{Connect, Forge};
 pub use place::{Event, Place, Variable, place};
 pub use plans::{Planned, Report, Verdict};

@@ -88,7 +88,10 @@ pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 ///
 /// # Errors
 /// A variable that must be there is not, or the event cannot be read.
-pub fn place(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> Result<Option<Place>, ReviewError> {
+pub fn place(
+    variable: Variable<'_>,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<Place>, ReviewError> {
     let is = |name: &str| variable(name).is_some_and(|text| !text.is_empty() && text != "false");
     if is("GITHUB_ACTIONS") {
         return github(variable, read).map(Some);
@@ -104,7 +107,9 @@ pub fn place(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> R
 
 fn wanted(variable: Variable<'_>, name: &str) -> Result<String, ReviewError> {
     let found = variable(name).filter(|text| !text.is_empty());
-    found.ok_or_else(|| ReviewError::Place(format!("the variable {name} is not set, as it is in every job")))
+    found.ok_or_else(|| {
+        ReviewError::Place(format!("the variable {name} is not set, as it is in every job"))
+    })
 }
 
 fn given(variable: Variable<'_>, name: &str) -> Option<String> {
@@ -116,10 +121,15 @@ fn is_nothing(id: &str) -> bool {
     id.chars().all(|c| c == '0')
 }
 
-fn github(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> Result<Place, ReviewError> {
+fn github(
+    variable: Variable<'_>,
+    read: &dyn Fn(&str) -> Option<String>,
+) -> Result<Place, ReviewError> {
     let path = wanted(variable, "GITHUB_EVENT_PATH")?;
-    let text = read(&path).ok_or_else(|| ReviewError::Place(format!("the event cannot be read: {path}")))?;
-    let payload: Json = serde_json::from_str(&text).map_err(|error| ReviewError::Place(format!("{path} is no event: {error}")))?;
+    let text = read(&path)
+        .ok_or_else(|| ReviewError::Place(format!("the event cannot be read: {path}")))?;
+    let payload: Json = serde_json::from_str(&text)
+        .map_err(|error| ReviewError::Place(format!("{path} is no event: {error}")))?;
     let text = |path: &str| payload.pointer(path).and_then(Json::as_str).map(str::to_owned);
     let number = |path: &str| payload.pointer(path).and_then(Json::as_u64);
     let action = text("/action").unwrap_or_default();
@@ -129,40 +139,59 @@ fn github(variable: Variable<'_>, read: &dyn Fn(&str) -> Option<String>) -> Resu
         "pull_request" | "pull_request_target" => {
             let number = number("/pull_request/number").ok_or_else(|| lacking("pull request"))?;
             commit = text("/pull_request/head/sha").unwrap_or(commit);
-            let fork = text("/pull_request/head/repo/full_name") != text("/pull_request/base/repo/full_name");
-            if action == "closed" { Event::Closed { number } } else { Event::Change { number, base: text("/pull_request/base/sha"), fork } }
+            let fork = text("/pull_request/head/repo/full_name")
+                != text("/pull_request/base/repo/full_name");
+            if action == "closed" {
+                Event::Closed { number }
+            } else {
+                Event::Change { number, base: text("/pull_request/base/sha"), fork }
+            }
         }
         "merge_group" => {
             commit = text("/merge_group/head_sha").unwrap_or(commit);
             let number = text("/merge_group/head_ref").as_deref().and_then(queued);
-            let base = text("/merge_group/base_sha").ok_or_else(|| lacking("base of the merge group"))?;
+            let base =
+                text("/merge_group/base_sha").ok_or_else(|| lacking("base of the merge group"))?;
             Event::Queue { number, base, gone: action == "destroyed" }
         }
         "check_run" => {
             commit = text("/check_run/head_sha").unwrap_or(commit);
-            let number = number("/check_run/pull_requests/0/number").ok_or_else(|| lacking("pull request of this repository"))?;
-            let identifier = text("/requested_action/identifier").unwrap_or_else(|| "replan".to_owned());
+            let number = number("/check_run/pull_requests/0/number")
+                .ok_or_else(|| lacking("pull request of this repository"))?;
+            let identifier =
+                text("/requested_action/identifier").unwrap_or_else(|| "replan".to_owned());
             Event::Button { identifier, number, by: text("/sender/login").unwrap_or_default() }
         }
         "push" => Event::Push { before: text("/before").filter(|id| !is_nothing(id)) },
         "release" => Event::Release { tag: text("/release/tag_name").unwrap_or_default() },
         _ => Event::Other,
     };
-    let server = given(variable, "GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
+    let server =
+        given(variable, "GITHUB_SERVER_URL").unwrap_or_else(|| "https://github.com".to_owned());
     let repository = wanted(variable, "GITHUB_REPOSITORY")?;
     let run = given(variable, "GITHUB_RUN_ID");
     let app = given(variable, "DAX_GITHUB_APP_ID").zip(given(variable, "DAX_GITHUB_APP_KEY"));
-    let credential = match (app, given(variable, "DAX_GITHUB_TOKEN").or_else(|| given(variable, "GITHUB_TOKEN"))) {
-        (Some((id, key)), _) => Credential::App(id, key, given(variable, "DAX_GITHUB_INSTALLATION_ID").and_then(|id| id.parse().ok())),
+    let credential = match (
+        app,
+        given(variable, "DAX_GITHUB_TOKEN").or_else(|| given(variable, "GITHUB_TOKEN")),
+    ) {
+        (Some((id, key)), _) => Credential::App(
+            id,
+            key,
+            given(variable, "DAX_GITHUB_INSTALLATION_ID").and_then(|id| id.parse().ok()),
+        ),
         (None, Some(token)) => Credential::Token(token),
         (None, None) => Credential::None,
     };
     Ok(Place {
         kind: "github",
-        api: given(variable, "GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned()),
+        api: given(variable, "GITHUB_API_URL")
+            .unwrap_or_else(|| "https://api.github.com".to_owned()),
         event,
         commit,
-        branch: given(variable, "GITHUB_REF").map(|name| name.trim_start_matches("refs/heads/").to_owned()).unwrap_or_default(),
+        branch: given(variable, "GITHUB_REF")
+            .map(|name| name.trim_start_matches("refs/heads/").to_owned())
+            .unwrap_or_default(),
         url: run.as_ref().map(|run| format!("{server}/{repository}/actions/runs/{run}")),
         run,
         repository,
@@ -179,33 +208,45 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
     let commit = given(variable, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA");
     let event = match given(variable, "CI_MERGE_REQUEST_IID") {
         Some(number) => {
-            let number: u64 = number.parse().map_err(|_| ReviewError::Place("CI_MERGE_REQUEST_IID is no number".to_owned()))?;
+            let number: u64 = number
+                .parse()
+                .map_err(|_| ReviewError::Place("CI_MERGE_REQUEST_IID is no number".to_owned()))?;
             let base = given(variable, "CI_MERGE_REQUEST_DIFF_BASE_SHA");
             if given(variable, "CI_MERGE_REQUEST_EVENT_TYPE").as_deref() == Some("merge_train") {
                 Event::Queue { number: Some(number), base: base.unwrap_or_default(), gone: false }
             } else {
-                let fork = given(variable, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID") != given(variable, "CI_MERGE_REQUEST_PROJECT_ID");
+                let fork = given(variable, "CI_MERGE_REQUEST_SOURCE_PROJECT_ID")
+                    != given(variable, "CI_MERGE_REQUEST_PROJECT_ID");
                 Event::Change { number, base, fork }
             }
         }
         // What a job of a closed merge request is given by the component: GitLab itself runs none.
         None => match given(variable, "DAX_CLOSED") {
-            Some(number) => Event::Closed { number: number.parse().map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))? },
+            Some(number) => Event::Closed {
+                number: number
+                    .parse()
+                    .map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))?,
+            },
             None => match given(variable, "CI_COMMIT_TAG") {
                 Some(tag) => Event::Release { tag },
                 None if given(variable, "CI_PIPELINE_SOURCE").as_deref() == Some("push") => {
-                    Event::Push { before: given(variable, "CI_COMMIT_BEFORE_SHA").filter(|id| !is_nothing(id)) }
+                    Event::Push {
+                        before: given(variable, "CI_COMMIT_BEFORE_SHA")
+                            .filter(|id| !is_nothing(id)),
+                    }
                 }
                 None => Event::Other,
             },
         },
     };
-    let credential =
-        match (given(variable, "DAX_GITLAB_TOKEN").or_else(|| given(variable, "GITLAB_TOKEN")), given(variable, "CI_JOB_TOKEN")) {
-            (Some(token), _) => Credential::Token(token),
-            (None, Some(token)) => Credential::JobToken(token),
-            (None, None) => Credential::None,
-        };
+    let credential = match (
+        given(variable, "DAX_GITLAB_TOKEN").or_else(|| given(variable, "GITLAB_TOKEN")),
+        given(variable, "CI_JOB_TOKEN"),
+    ) {
+        (Some(token), _) => Credential::Token(token),
+        (None, Some(token)) => Credential::JobToken(token),
+        (None, None) => Credential::None,
+    };
     Ok(Place {
         kind: "gitlab",
         api: wanted(variable, "CI_API_V4_URL")?,
@@ -222,22 +263,32 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
 fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
     let event = match given(variable, "BITBUCKET_PR_ID") {
         Some(number) => Event::Change {
-            number: number.parse().map_err(|_| ReviewError::Place("BITBUCKET_PR_ID is no number".to_owned()))?,
+            number: number
+                .parse()
+                .map_err(|_| ReviewError::Place("BITBUCKET_PR_ID is no number".to_owned()))?,
             base: given(variable, "BITBUCKET_PR_DESTINATION_COMMIT"),
             // Its pipelines do not run for pull requests from forks.
             fork: false,
         },
         None => match (given(variable, "DAX_CLOSED"), given(variable, "BITBUCKET_TAG")) {
-            (Some(number), _) => {
-                Event::Closed { number: number.parse().map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))? }
-            }
+            (Some(number), _) => Event::Closed {
+                number: number
+                    .parse()
+                    .map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))?,
+            },
             (None, Some(tag)) => Event::Release { tag },
-            (None, None) if given(variable, "BITBUCKET_BRANCH").is_some() => Event::Push { before: None },
+            (None, None) if given(variable, "BITBUCKET_BRANCH").is_some() => {
+                Event::Push { before: None }
+            }
             (None, None) => Event::Other,
         },
     };
-    let token = given(variable, "DAX_BITBUCKET_TOKEN").or_else(|| given(variable, "BITBUCKET_TOKEN"));
-    let credential = match (token, given(variable, "BITBUCKET_USERNAME").zip(given(variable, "BITBUCKET_APP_PASSWORD"))) {
+    let token =
+        given(variable, "DAX_BITBUCKET_TOKEN").or_else(|| given(variable, "BITBUCKET_TOKEN"));
+    let credential = match (
+        token,
+        given(variable, "BITBUCKET_USERNAME").zip(given(variable, "BITBUCKET_APP_PASSWORD")),
+    ) {
         (Some(token), _) => Credential::Token(token),
         (None, Some((user, password))) => Credential::Basic(user, password),
         (None, None) => Credential::None,
@@ -246,10 +297,13 @@ fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
     let number = wanted(variable, "BITBUCKET_BUILD_NUMBER")?;
     Ok(Place {
         kind: "bitbucket",
-        api: given(variable, "BITBUCKET_API_URL").unwrap_or_else(|| "https://api.bitbucket.org/2.0".to_owned()),
+        api: given(variable, "BITBUCKET_API_URL")
+            .unwrap_or_else(|| "https://api.bitbucket.org/2.0".to_owned()),
         event,
         commit: wanted(variable, "BITBUCKET_COMMIT")?,
-        branch: given(variable, "BITBUCKET_BRANCH").or_else(|| given(variable, "BITBUCKET_TAG")).unwrap_or_default(),
+        branch: given(variable, "BITBUCKET_BRANCH")
+            .or_else(|| given(variable, "BITBUCKET_TAG"))
+            .unwrap_or_default(),
         url: Some(format!("https://bitbucket.org/{repository}/pipelines/results/{number}")),
         run: Some(number),
         repository,
@@ -269,7 +323,9 @@ impl Place {
     /// The change request, where there is one.
     pub fn number(&self) -> Option<u64> {
         match &self.event {
-            Event::Change { number, .. } | Event::Closed { number } | Event::Button { number, .. } => Some(*number),
+            Event::Change { number, .. }
+            | Event::Closed { number }
+            | Event::Button { number, .. } => Some(*number),
             Event::Queue { number, .. } => *number,
             Event::Push { .. } | Event::Release { .. } | Event::Other => None,
         }
@@ -295,7 +351,8 @@ mod tests {
     fn found(variables: &[(&str, &str)], event: &str) -> Result<Option<Place>, String> {
         let known: BTreeMap<&str, &str> = variables.iter().copied().collect();
         let read = |_: &str| Some(event.to_owned());
-        place(&|name| known.get(name).map(|text| (*text).to_owned()), &read).map_err(|error| error.to_string())
+        place(&|name| known.get(name).map(|text| (*text).to_owned()), &read)
+            .map_err(|error| error.to_string())
     }
 
     const ACTIONS: [(&str, &str); 5] = [
@@ -320,7 +377,10 @@ mod tests {
         };
         let variables = [&ACTIONS[..], &[("GITHUB_EVENT_NAME", "pull_request")]].concat();
         let place = found(&variables, &event("acme/shop")).unwrap().unwrap();
-        assert_eq!(place.event, Event::Change { number: 4, base: Some("base".to_owned()), fork: false });
+        assert_eq!(
+            place.event,
+            Event::Change { number: 4, base: Some("base".to_owned()), fork: false }
+        );
         assert_eq!((place.commit.as_str(), place.change_key().as_str()), ("head", "pr-4"));
         assert_eq!(place.url.as_deref(), Some("https://github.com/acme/shop/actions/runs/77"));
         let place = found(&variables, &event("mallory/shop")).unwrap().unwrap();
@@ -332,15 +392,26 @@ mod tests {
         let variables = [&ACTIONS[..], &[("GITHUB_EVENT_NAME", "merge_group")]].concat();
         let event = r#"{"action":"checks_requested","merge_group":{"head_sha":"group","base_sha":"base","head_ref":"refs/heads/gh-readonly-queue/main/pr-123-0a1b2c"}}"#;
         let place = found(&variables, event).unwrap().unwrap();
-        assert_eq!(place.event, Event::Queue { number: Some(123), base: "base".to_owned(), gone: false });
+        assert_eq!(
+            place.event,
+            Event::Queue { number: Some(123), base: "base".to_owned(), gone: false }
+        );
         assert_eq!(place.commit, "group");
     }
 
     #[test]
     fn a_new_branch_has_nothing_before_it() {
-        let variables = [&ACTIONS[..], &[("GITHUB_EVENT_NAME", "push"), ("GITHUB_REF", "refs/heads/release/1")]].concat();
-        let place = found(&variables, &format!(r#"{{"before":"{}"}}"#, "0".repeat(40))).unwrap().unwrap();
-        assert_eq!((place.event, place.branch.as_str()), (Event::Push { before: None }, "release/1"));
+        let variables = [
+            &ACTIONS[..],
+            &[("GITHUB_EVENT_NAME", "push"), ("GITHUB_REF", "refs/heads/release/1")],
+        ]
+        .concat();
+        let place =
+            found(&variables, &format!(r#"{{"before":"{}"}}"#, "0".repeat(40))).unwrap().unwrap();
+        assert_eq!(
+            (place.event, place.branch.as_str()),
+            (Event::Push { before: None }, "release/1")
+        );
     }
 
     #[test]
@@ -353,13 +424,27 @@ mod tests {
 
     #[test]
     fn a_merge_train_is_a_queue_and_a_tag_a_release() {
-        let common =
-            [("GITLAB_CI", "true"), ("CI_API_V4_URL", "https://gitlab.example/api/v4"), ("CI_PROJECT_ID", "7"), ("CI_COMMIT_SHA", "train")];
-        let train =
-            [("CI_MERGE_REQUEST_IID", "4"), ("CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"), ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "base")];
+        let common = [
+            ("GITLAB_CI", "true"),
+            ("CI_API_V4_URL", "https://gitlab.example/api/v4"),
+            ("CI_PROJECT_ID", "7"),
+            ("CI_COMMIT_SHA", "train"),
+        ];
+        let train = [
+            ("CI_MERGE_REQUEST_IID", "4"),
+            ("CI_MERGE_REQUEST_EVENT_TYPE", "merge_train"),
+            ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "base"),
+        ];
         let place = found(&[&common[..], &train[..]].concat(), "").unwrap().unwrap();
-        assert_eq!(place.event, Event::Queue { number: Some(4), base: "base".to_owned(), gone: false });
-        let place = found(&[&common[..], &[("CI_COMMIT_TAG", "v1")]].concat(), "").unwrap().unwrap();
-        assert_eq!((place.event.clone(), place.change_key().as_str()), (Event::Release { tag: "v1".to_owned() }, "commit-train"));
+        assert_eq!(
+            place.event,
+            Event::Queue { number: Some(4), base: "base".to_owned(), gone: false }
+        );
+        let place =
+            found(&[&common[..], &[("CI_COMMIT_TAG", "v1")]].concat(), "").unwrap().unwrap();
+        assert_eq!(
+            (place.event.clone(), place.change_key().as_str()),
+            (Event::Release { tag: "v1".to_owned() }, "commit-train")
+        );
     }
 }

@@ -5,7 +5,10 @@ use crate::place::Place;
 use crate::scope::{Options, Scope};
 use crate::{ReviewError, Say, previews};
 use dax_engine::digest::{digest, effect};
-use dax_engine::{Engine, EngineError, Name, Plan, PlanRequest, Review, Selection, Standing, TestRequest, Verdict as TestVerdict};
+use dax_engine::{
+    Engine, EngineError, Name, Plan, PlanRequest, Review, Selection, Standing, TestRequest,
+    Verdict as TestVerdict,
+};
 use dax_provider_api::review::Annotation;
 
 /// What became of an environment.
@@ -60,7 +63,9 @@ impl Report {
     /// Whether it keeps the change from being merged.
     pub fn failed(&self) -> bool {
         match &self.verdict {
-            Verdict::Plan(planned) => planned.denied || planned.plan.changes.iter().any(|change| change.blocked.is_some()),
+            Verdict::Plan(planned) => {
+                planned.denied || planned.plan.changes.iter().any(|change| change.blocked.is_some())
+            }
             Verdict::Failed(_) => true,
             Verdict::Removed => false,
         }
@@ -83,7 +88,11 @@ impl Planned {
 }
 
 /// Checks a project and runs its tests.
-pub(crate) fn check(scope: &Scope, engine: &Engine, options: &Options) -> Result<Checked, ReviewError> {
+pub(crate) fn check(
+    scope: &Scope,
+    engine: &Engine,
+    options: &Options,
+) -> Result<Checked, ReviewError> {
     let mut checked = Checked { annotations: Vec::new(), faults: Vec::new(), passed: 0 };
     let (loaded, _, found) = engine.findings(&options.params)?;
     for finding in &found {
@@ -95,14 +104,28 @@ pub(crate) fn check(scope: &Scope, engine: &Engine, options: &Options) -> Result
     if !checked.faults.is_empty() {
         return Ok(checked);
     }
-    let request = TestRequest { filter: String::new(), values: options.params.values.clone(), cases: 100, seed: 0, now: dax_engine::now() };
+    let request = TestRequest {
+        filter: String::new(),
+        values: options.params.values.clone(),
+        cases: 100,
+        seed: 0,
+        now: dax_engine::now(),
+    };
     let (sources, outcomes) = engine.test(&request)?;
     for outcome in outcomes {
         match outcome.verdict {
             TestVerdict::Passed { .. } => checked.passed += 1,
             TestVerdict::Failed { diagnostics, .. } => {
-                checked.faults.push(format!("test \"{}\" fails: {}", outcome.title, sources.location(outcome.span)));
-                checked.annotations.extend(diagnostics.iter().filter_map(|found| annotations::finding(&scope.folder, &sources, found)));
+                checked.faults.push(format!(
+                    "test \"{}\" fails: {}",
+                    outcome.title,
+                    sources.location(outcome.span)
+                ));
+                checked.annotations.extend(
+                    diagnostics
+                        .iter()
+                        .filter_map(|found| annotations::finding(&scope.folder, &sources, found)),
+                );
             }
         }
     }
@@ -111,7 +134,12 @@ pub(crate) fn check(scope: &Scope, engine: &Engine, options: &Options) -> Result
 
 /// What is to be planned.
 pub(crate) fn request(environment: &str, options: &Options) -> PlanRequest {
-    PlanRequest { environment: environment.to_owned(), params: options.params.clone(), selection: Selection::default(), adopt: None }
+    PlanRequest {
+        environment: environment.to_owned(),
+        params: options.params.clone(),
+        selection: Selection::default(),
+        adopt: None,
+    }
 }
 
 /// Plans the environments of a project.
@@ -126,7 +154,11 @@ pub(crate) fn plan(
 ) -> Result<Vec<Report>, ReviewError> {
     let mut reports = Vec::new();
     for (environment, how) in &scope.environments {
-        let report = |verdict: Verdict| Report { project: project.clone(), environment: environment.clone(), verdict };
+        let report = |verdict: Verdict| Report {
+            project: project.clone(),
+            environment: environment.clone(),
+            verdict,
+        };
         if *how == "removed" {
             reports.push(report(Verdict::Removed));
             continue;
@@ -134,10 +166,20 @@ pub(crate) fn plan(
         say(&format!("planning {project} / {environment} ({how})"));
         let judged = match engine.plan(&request(environment, options)) {
             Ok(judged) => judged,
-            Err(EngineError::Policy { sources, diagnostics } | EngineError::Program { sources, diagnostics }) => {
-                remarks.extend(diagnostics.iter().filter_map(|found| annotations::finding(&scope.folder, &sources, found)));
-                let lines: Vec<String> =
-                    diagnostics.iter().filter(|found| found.is_error()).map(|found| found.one_line(&sources)).collect();
+            Err(
+                EngineError::Policy { sources, diagnostics }
+                | EngineError::Program { sources, diagnostics },
+            ) => {
+                remarks.extend(
+                    diagnostics
+                        .iter()
+                        .filter_map(|found| annotations::finding(&scope.folder, &sources, found)),
+                );
+                let lines: Vec<String> = diagnostics
+                    .iter()
+                    .filter(|found| found.is_error())
+                    .map(|found| found.one_line(&sources))
+                    .collect();
                 reports.push(report(Verdict::Failed(lines.join("\n"))));
                 continue;
             }
@@ -146,7 +188,12 @@ pub(crate) fn plan(
                 continue;
             }
         };
-        remarks.extend(judged.findings.iter().filter_map(|found| annotations::finding(&scope.folder, &judged.sources, found)));
+        remarks.extend(
+            judged
+                .findings
+                .iter()
+                .filter_map(|found| annotations::finding(&scope.folder, &judged.sources, found)),
+        );
         remarks.extend(annotations::changes(&scope.folder, &judged.plan));
         let before = match place {
             Some(place) => engine.reviews(environment, &place.change_key())?.pop(),

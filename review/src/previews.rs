@@ -15,11 +15,20 @@ pub(crate) fn key(name: &str) -> Option<u64> {
 }
 
 /// Puts the preview of this change request where its declaration stands, or nothing where there is none.
-pub(crate) fn choose(environments: &mut BTreeMap<Name, &'static str>, declared: &BTreeMap<Name, bool>, place: Option<&Place>) {
-    let keyed: Vec<&Name> = declared.iter().filter(|(_, keyed)| **keyed).map(|(name, _)| name).collect();
+pub(crate) fn choose(
+    environments: &mut BTreeMap<Name, &'static str>,
+    declared: &BTreeMap<Name, bool>,
+    place: Option<&Place>,
+) {
+    let keyed: Vec<&Name> =
+        declared.iter().filter(|(_, keyed)| **keyed).map(|(name, _)| name).collect();
     for name in keyed {
         let Some(how) = environments.remove(name) else { continue };
-        if let Some(Place { event: Event::Change { number, fork: false, .. } | Event::Button { number, .. }, .. }) = place {
+        if let Some(Place {
+            event: Event::Change { number, fork: false, .. } | Event::Button { number, .. },
+            ..
+        }) = place
+        {
             environments.insert(Name::from(format!("{name}[{number}]")), how);
         }
     }

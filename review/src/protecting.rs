@@ -32,26 +32,48 @@ pub(crate) fn obstacles(
     }
     if since < rules.wait {
         let left = rules.wait.saturating_sub(since).as_secs().div_ceil(60);
-        obstacles
-            .push(format!("{name} wants {} minutes to pass first, {left} are left: run this job again then", rules.wait.as_secs() / 60));
+        obstacles.push(format!(
+            "{name} wants {} minutes to pass first, {left} are left: run this job again then",
+            rules.wait.as_secs() / 60
+        ));
     }
     match &rules.branches {
         Branches::Any => {}
         Branches::Protected if forge.ask(|remote| remote.protected(&place.branch))? => {}
-        Branches::Protected => obstacles.push(format!("{name} lets only protected branches deploy, and `{}` is not one", place.branch)),
-        Branches::Named(patterns) if patterns.iter().any(|pattern| fits(pattern, &place.branch)) => {}
+        Branches::Protected => obstacles.push(format!(
+            "{name} lets only protected branches deploy, and `{}` is not one",
+            place.branch
+        )),
+        Branches::Named(patterns)
+            if patterns.iter().any(|pattern| fits(pattern, &place.branch)) => {}
         Branches::Named(patterns) => {
-            obstacles.push(format!("{name} lets only {} deploy, and this is `{}`", patterns.join(", "), place.branch));
+            obstacles.push(format!(
+                "{name} lets only {} deploy, and this is `{}`",
+                patterns.join(", "),
+                place.branch
+            ));
         }
     }
     Ok(obstacles)
 }
 
 /// Whether one of the reviewers agrees; one is enough.
-fn reviewed(forge: &Forge, rules: &Protection, agree: &BTreeSet<String>, author: Option<&str>, remarks: &mut Vec<String>) -> bool {
-    for login in agree.iter().filter(|login| !rules.no_self_review || Some(login.as_str()) != author) {
+fn reviewed(
+    forge: &Forge,
+    rules: &Protection,
+    agree: &BTreeSet<String>,
+    author: Option<&str>,
+    remarks: &mut Vec<String>,
+) -> bool {
+    for login in
+        agree.iter().filter(|login| !rules.no_self_review || Some(login.as_str()) != author)
+    {
         for reviewer in &rules.reviewers {
-            let is = if reviewer.contains('/') { belongs(forge, login, reviewer, remarks) } else { reviewer == login };
+            let is = if reviewer.contains('/') {
+                belongs(forge, login, reviewer, remarks)
+            } else {
+                reviewer == login
+            };
             if is {
                 return true;
             }
@@ -63,7 +85,8 @@ fn reviewed(forge: &Forge, rules: &Protection, agree: &BTreeSet<String>, author:
 /// Whether a name fits a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one character.
 /// Source: Ruby's `File.fnmatch` with `FNM_PATHNAME`, as GitHub has it for deployment branches.
 fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     // Which positions of the name can be reached with the pattern so far: no pattern takes more than its length times the name's.
     let mut reached: BTreeSet<usize> = BTreeSet::from([0]);
     let mut at = 0;
@@ -73,7 +96,9 @@ fn fits(pattern: &str, name: &str) -> bool {
         for from in reached {
             match pattern[at] {
                 '*' => {
-                    let end = (from..name.len()).find(|to| !deep && name[*to] == '/').unwrap_or(name.len());
+                    let end = (from..name.len())
+                        .find(|to| !deep && name[*to] == '/')
+                        .unwrap_or(name.len());
                     next.extend(from..=end);
                 }
                 '?' if name.get(from).is_some_and(|c| *c != '/') => drop(next.insert(from + 1)),

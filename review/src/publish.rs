@@ -49,15 +49,33 @@ pub fn review(
     open: Open<'_>,
     say: Say<'_>,
 ) -> Result<Published, ReviewError> {
-    if let (Some(place @ Place { event: Event::Queue { gone: true, .. }, .. }), Some(forge)) = (place, forge) {
-        let check =
-            verdict(options, place, CheckState::Cancelled, "the merge queue needs it no more".to_owned(), String::new(), Vec::new());
+    if let (Some(place @ Place { event: Event::Queue { gone: true, .. }, .. }), Some(forge)) =
+        (place, forge)
+    {
+        let check = verdict(
+            options,
+            place,
+            CheckState::Cancelled,
+            "the merge queue needs it no more".to_owned(),
+            String::new(),
+            Vec::new(),
+        );
         let posted = forge.ask(|remote| remote.check(&check))?;
-        return Ok(Published { remarks: posted.remark.into_iter().collect(), ..Published::default() });
+        return Ok(Published {
+            remarks: posted.remark.into_iter().collect(),
+            ..Published::default()
+        });
     }
     let mut remarks = Vec::new();
     if let (Some(place), Some(forge)) = (place, forge) {
-        let begun = verdict(options, place, CheckState::Running, "planning".to_owned(), String::new(), Vec::new());
+        let begun = verdict(
+            options,
+            place,
+            CheckState::Running,
+            "planning".to_owned(),
+            String::new(),
+            Vec::new(),
+        );
         remarks.extend(forge.ask(|remote| remote.check(&begun))?.remark);
     }
     let result = find(options, place, forge, open, say);
@@ -66,8 +84,14 @@ pub fn review(
         Err(error) => {
             // A check that has begun must not be left hanging.
             if let (Some(place), Some(forge)) = (place, forge) {
-                let failed =
-                    verdict(options, place, CheckState::Failed, "the plans could not be made".to_owned(), String::new(), Vec::new());
+                let failed = verdict(
+                    options,
+                    place,
+                    CheckState::Failed,
+                    "the plans could not be made".to_owned(),
+                    String::new(),
+                    Vec::new(),
+                );
                 let check = Check { summary: render::escape(&error.to_string()), ..failed };
                 let _ = forge.ask(|remote| remote.check(&check));
             }
@@ -88,15 +112,24 @@ pub fn review(
     Ok(found)
 }
 
-fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: Open<'_>, say: Say<'_>) -> Result<Published, ReviewError> {
+fn find(
+    options: &Options,
+    place: Option<&Place>,
+    forge: Option<&Forge>,
+    open: Open<'_>,
+    say: Say<'_>,
+) -> Result<Published, ReviewError> {
     let base = scope::base(options, place, forge)?;
     let scopes = scope::scope(options, place, &base, open)?;
     let mut found = Published::default();
     let (mut all, mut passed) = (Vec::new(), 0);
     for scope in &scopes {
         if let Some(project) = &scope.gone {
-            let gone =
-                |environment: &Name| Report { project: project.clone(), environment: environment.clone(), verdict: Verdict::Removed };
+            let gone = |environment: &Name| Report {
+                project: project.clone(),
+                environment: environment.clone(),
+                verdict: Verdict::Removed,
+            };
             found.reports.extend(scope.environments.keys().map(gone));
             continue;
         }
@@ -106,11 +139,14 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
         all.extend(checked.annotations);
         passed += checked.passed;
         let sound = checked.faults.is_empty();
-        found.faults.extend(checked.faults.into_iter().map(|fault| format!("{}: {fault}", scope.folder)));
+        found
+            .faults
+            .extend(checked.faults.into_iter().map(|fault| format!("{}: {fault}", scope.folder)));
         if !sound {
             continue;
         }
-        let mut reports = plans::plan(scope, &engine, &project, options, place, &mut all, &mut *say)?;
+        let mut reports =
+            plans::plan(scope, &engine, &project, options, place, &mut all, &mut *say)?;
         if let (Some(place), Some(forge)) = (place, forge) {
             if !options.dry {
                 found.remarks.extend(approving::press(place, forge, &engine, &reports)?);
@@ -118,7 +154,9 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
             for report in &mut reports {
                 queue(place, forge, &engine, report)?;
                 // What was approved meanwhile is not in the way any more.
-                if let (Event::Button { .. }, Verdict::Plan(planned)) = (&place.event, &mut report.verdict) {
+                if let (Event::Button { .. }, Verdict::Plan(planned)) =
+                    (&place.event, &mut report.verdict)
+                {
                     planned.standing = engine.standing(&planned.plan)?;
                 }
             }
@@ -126,7 +164,12 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
         if let Some(place) = place.filter(|_| !options.dry) {
             for report in &reports {
                 if let Some(planned) = report.planned() {
-                    engine.keep_review(&place.change_key(), &place.commit, place.url.clone(), &planned.plan)?;
+                    engine.keep_review(
+                        &place.change_key(),
+                        &place.commit,
+                        place.url.clone(),
+                        &planned.plan,
+                    )?;
                 }
             }
         }
@@ -137,42 +180,69 @@ fn find(options: &Options, place: Option<&Place>, forge: Option<&Forge>, open: O
         found.remarks.push(format!("{more} remarks of less weight are in the plans only"));
     }
     found.annotations = chosen;
-    found.denied = found.reports.iter().any(|report| report.planned().is_some_and(|planned| planned.denied));
+    found.denied =
+        found.reports.iter().any(|report| report.planned().is_some_and(|planned| planned.denied));
     found.failed = !found.faults.is_empty()
-        || found.reports.iter().any(|report| report.failed() && !report.planned().is_some_and(|planned| planned.denied));
+        || found.reports.iter().any(|report| {
+            report.failed() && !report.planned().is_some_and(|planned| planned.denied)
+        });
     let commit = place.map_or_else(|| "HEAD".to_owned(), |place| place.commit.clone());
     let flavour = scope::flavour(place);
-    let frame = Frame { flavour, commit: &commit, url: place.and_then(|place| place.url.as_deref()), budget: flavour.budget() };
+    let frame = Frame {
+        flavour,
+        commit: &commit,
+        url: place.and_then(|place| place.url.as_deref()),
+        budget: flavour.budget(),
+    };
     found.page = comment::page(&found.reports, &found.faults, passed, &frame);
     Ok(found)
 }
 
 /// In a merge queue, a plan must do what was reviewed: nobody looks at it again.
-fn queue(place: &Place, forge: &Forge, engine: &dax_engine::Engine, report: &mut Report) -> Result<(), ReviewError> {
+fn queue(
+    place: &Place,
+    forge: &Forge,
+    engine: &dax_engine::Engine,
+    report: &mut Report,
+) -> Result<(), ReviewError> {
     let Event::Queue { number: Some(number), .. } = place.event else { return Ok(()) };
     let Verdict::Plan(planned) = &mut report.verdict else { return Ok(()) };
     let head = forge.ask(|remote| remote.change(number))?.head;
     let reviews = engine.reviews(&report.environment, &change_key(number))?;
     let reviewed = reviews.iter().rev().find(|review| same_commit(&review.commit, &head)).cloned();
     match reviewed {
-        Some(review) if effect(&review.plan) == effect(&planned.plan) => planned.before = Some(review),
+        Some(review) if effect(&review.plan) == effect(&planned.plan) => {
+            planned.before = Some(review)
+        }
         Some(review) => {
             planned.before = Some(review);
             planned.denied = true;
-            let text =
-                "another change in the queue is ahead of this one and changes its plan: what would be applied is not what was reviewed";
+            let text = "another change in the queue is ahead of this one and changes its plan: what would be applied is not what was reviewed";
             planned.policies.insert(0, text.to_owned());
         }
         None if planned.plan.is_empty() => {}
         None => {
             planned.denied = true;
-            planned.policies.insert(0, format!("no plan of this environment was shown for commit {} of the change", comment::short(&head)));
+            planned.policies.insert(
+                0,
+                format!(
+                    "no plan of this environment was shown for commit {} of the change",
+                    comment::short(&head)
+                ),
+            );
         }
     }
     Ok(())
 }
 
-fn verdict(options: &Options, place: &Place, state: CheckState, title: String, summary: String, annotations: Vec<Annotation>) -> Check {
+fn verdict(
+    options: &Options,
+    place: &Place,
+    state: CheckState,
+    title: String,
+    summary: String,
+    annotations: Vec<Annotation>,
+) -> Check {
     Check {
         name: options.check.clone(),
         commit: place.commit.clone(),
@@ -194,9 +264,13 @@ fn title(found: &Published) -> String {
         [] => "no environment is affected".to_owned(),
         [one] => comment::headline(one),
         many => {
-            let changed = many.iter().filter(|one| one.planned().is_some_and(|planned| !planned.plan.is_empty())).count();
+            let changed = many
+                .iter()
+                .filter(|one| one.planned().is_some_and(|planned| !planned.plan.is_empty()))
+                .count();
             let failed = many.iter().filter(|one| one.failed()).count();
-            let failed = if failed > 0 { format!(", {failed} cannot go on") } else { String::new() };
+            let failed =
+                if failed > 0 { format!(", {failed} cannot go on") } else { String::new() };
             format!("{} planned, {changed} would change{failed}", plural(many.len(), "environment"))
         }
     }
@@ -207,7 +281,13 @@ fn plural(count: usize, word: &str) -> String {
 }
 
 /// Says everything where it belongs; gives what could not be said.
-fn post(options: &Options, place: &Place, forge: &Forge, found: &Published, say: Say<'_>) -> Result<(Vec<String>, bool), ReviewError> {
+fn post(
+    options: &Options,
+    place: &Place,
+    forge: &Forge,
+    found: &Published,
+    say: Say<'_>,
+) -> Result<(Vec<String>, bool), ReviewError> {
     let mut remarks = Vec::new();
     if let Event::Change { number, .. } | Event::Button { number, .. } = place.event {
         let head = forge.ask(|remote| remote.change(number)).map(|change| change.head);
@@ -235,13 +315,24 @@ fn post(options: &Options, place: &Place, forge: &Forge, found: &Published, say:
     Ok((remarks, posted.annotated))
 }
 
-fn comments(place: &Place, forge: &Forge, number: u64, found: &Published, say: Say<'_>) -> Vec<String> {
+fn comments(
+    place: &Place,
+    forge: &Forge,
+    number: u64,
+    found: &Published,
+    say: Say<'_>,
+) -> Vec<String> {
     let flavour = scope::flavour(Some(place));
     let budget = forge.remote().comment_budget();
     let frame = Frame { flavour, commit: &place.commit, url: place.url.as_deref(), budget };
     // Who was shown nothing before is not told that there is nothing.
     let worth = |report: &&Report| match &report.verdict {
-        Verdict::Plan(planned) => !planned.plan.is_empty() || planned.before.is_some() || planned.denied || planned.altered,
+        Verdict::Plan(planned) => {
+            !planned.plan.is_empty()
+                || planned.before.is_some()
+                || planned.denied
+                || planned.altered
+        }
         Verdict::Failed(_) | Verdict::Removed => true,
     };
     let shown: Vec<&Report> = found.reports.iter().filter(worth).collect();
@@ -273,7 +364,11 @@ fn comments(place: &Place, forge: &Forge, number: u64, found: &Published, say: S
 }
 
 /// Writes plans and reports for the pipeline to keep.
-fn write(options: &Options, place: Option<&Place>, found: &Published) -> Result<Vec<PathBuf>, ReviewError> {
+fn write(
+    options: &Options,
+    place: Option<&Place>,
+    found: &Published,
+) -> Result<Vec<PathBuf>, ReviewError> {
     let wrong = |path: &Path| {
         let path = path.display().to_string();
         move |source: std::io::Error| ReviewError::File { path, source }
@@ -286,7 +381,8 @@ fn write(options: &Options, place: Option<&Place>, found: &Published) -> Result<
     let mut files = Vec::new();
     let mut rows = Vec::new();
     for report in &found.reports {
-        let name = format!("{}-{}", report.project, report.environment).replace(['[', ']', '/'], "-");
+        let name =
+            format!("{}-{}", report.project, report.environment).replace(['[', ']', '/'], "-");
         let name = name.trim_end_matches('-');
         let file = report.planned().map(|planned| (folder.join(format!("{name}.plan")), planned));
         if let Some((path, planned)) = &file {
@@ -304,7 +400,8 @@ fn write(options: &Options, place: Option<&Place>, found: &Published) -> Result<
         "format_version": 1, "commit": place.map(|place| &place.commit), "change": place.and_then(Place::number),
         "denied": found.denied, "failed": found.failed, "faults": found.faults, "environments": rows,
     });
-    let mut texts = vec![("report.json", format!("{report:#}\n")), ("summary.md", found.page.clone())];
+    let mut texts =
+        vec![("report.json", format!("{report:#}\n")), ("summary.md", found.page.clone())];
     if place.is_some_and(|place| place.kind == "gitlab") {
         texts.push(("gl-code-quality-report.json", code_quality(&found.annotations)));
     }

@@ -50,7 +50,12 @@ pub fn flavour(place: Option<&Place>) -> Flavour {
 }
 
 /// The projects and environments that a change touches.
-pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: Open<'_>) -> Result<Vec<Scope>, ReviewError> {
+pub(crate) fn scope(
+    options: &Options,
+    place: Option<&Place>,
+    base: &str,
+    open: Open<'_>,
+) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
     let empty = |folder: &str| Scope {
@@ -70,7 +75,12 @@ pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: 
     }
     if scopes.is_empty() && options.folder.join("dax.mod").is_file() {
         let here = options.folder.canonicalize().unwrap_or_else(|_| options.folder.clone());
-        let folder = here.strip_prefix(&top).ok().and_then(Path::to_str).filter(|path| !path.is_empty()).unwrap_or(".");
+        let folder = here
+            .strip_prefix(&top)
+            .ok()
+            .and_then(Path::to_str)
+            .filter(|path| !path.is_empty())
+            .unwrap_or(".");
         scopes.insert(folder.to_owned(), empty(folder));
     }
     for scope in scopes.values_mut().filter(|scope| scope.gone.is_none()) {
@@ -82,23 +92,32 @@ pub(crate) fn scope(options: &Options, place: Option<&Place>, base: &str, open: 
             }
         }
         // What was shown before and is touched no more is shown once more, so that no old plan is left standing.
-        if let Some(place) = place.filter(|place| matches!(place.event, Event::Change { .. } | Event::Button { .. })) {
+        if let Some(place) =
+            place.filter(|place| matches!(place.event, Event::Change { .. } | Event::Button { .. }))
+        {
             for name in engine.reviewed(&place.change_key())? {
                 scope.environments.entry(name).or_insert("touched no more");
             }
         }
         previews::choose(&mut scope.environments, &declared, place);
         if !options.environments.is_empty() {
-            scope
-                .environments
-                .retain(|name, _| options.environments.iter().any(|wanted| wanted == name || previews::template(name) == wanted));
+            scope.environments.retain(|name, _| {
+                options
+                    .environments
+                    .iter()
+                    .any(|wanted| wanted == name || previews::template(name) == wanted)
+            });
         }
     }
     Ok(scopes.into_values().filter(|scope| !scope.environments.is_empty()).collect())
 }
 
 /// The commit that a change is held against.
-pub(crate) fn base(options: &Options, place: Option<&Place>, forge: Option<&Forge>) -> Result<String, ReviewError> {
+pub(crate) fn base(
+    options: &Options,
+    place: Option<&Place>,
+    forge: Option<&Forge>,
+) -> Result<String, ReviewError> {
     if let Some(base) = &options.base {
         return Ok(base.clone());
     }
@@ -109,27 +128,40 @@ pub(crate) fn base(options: &Options, place: Option<&Place>, forge: Option<&Forg
              (`fetch-depth: 0` of actions/checkout, `GIT_DEPTH: 0` of GitLab, `clone: depth: full` of Bitbucket)"
         ))
     };
-    let head = dax_engine::revision(folder, "HEAD")?.ok_or_else(|| ReviewError::Place("this repository has no commit yet".to_owned()))?;
+    let head = dax_engine::revision(folder, "HEAD")?
+        .ok_or_else(|| ReviewError::Place("this repository has no commit yet".to_owned()))?;
     let first = || head.parents.first().cloned().ok_or_else(|| shallow("before HEAD"));
     let Some(place) = place else {
         return Err(ReviewError::Place(
             "this is no pipeline that dax knows: say --base REV to hold the change against a revision".to_owned(),
         ));
     };
-    let since = |other: &str| -> Result<String, ReviewError> { dax_engine::common(folder, &head.id, other)?.ok_or_else(|| shallow(other)) };
+    let since = |other: &str| -> Result<String, ReviewError> {
+        dax_engine::common(folder, &head.id, other)?.ok_or_else(|| shallow(other))
+    };
     match &place.event {
         // What is checked out tries the merge: its first parent is the branch that it goes to.
-        Event::Change { .. } if head.parents.len() == 2 && head.parents.get(1) == Some(&place.commit) => first(),
+        Event::Change { .. }
+            if head.parents.len() == 2 && head.parents.get(1) == Some(&place.commit) =>
+        {
+            first()
+        }
         Event::Change { base: Some(base), .. } => since(base),
         Event::Queue { base, .. } if !base.is_empty() => since(base),
         Event::Change { number, base: None, .. } | Event::Button { number, .. } => {
-            let forge = forge.ok_or_else(|| ReviewError::Place("nobody can be asked for the branch: say --base REV".to_owned()))?;
+            let forge = forge.ok_or_else(|| {
+                ReviewError::Place("nobody can be asked for the branch: say --base REV".to_owned())
+            })?;
             since(&format!("origin/{}", forge.ask(|remote| remote.change(*number))?.base))
         }
         Event::Push { before: Some(before) } => match dax_engine::revision(folder, before)? {
             Some(found) => Ok(found.id),
             None => first(),
         },
-        Event::Push { before: None } | Event::Release { .. } | Event::Closed { .. } | Event::Queue { .. } | Event::Other => first(),
+        Event::Push { before: None }
+        | Event::Release { .. }
+        | Event::Closed { .. }
+        | Event::Queue { .. }
+        | Event::Other => first(),
     }
 }

@@ -36,7 +36,9 @@ fn program(count: usize) -> String {
 #[divan::bench]
 fn parse_to_the_typed_tree(bencher: Bencher<'_, '_>) {
     let text = program(1_000);
-    bencher.counter(BytesCount::of_str(&text)).bench(|| dax_syntax::parse(dax_core::FileId(0), &text));
+    bencher
+        .counter(BytesCount::of_str(&text))
+        .bench(|| dax_syntax::parse(dax_core::FileId(0), &text));
 }
 
 #[divan::bench]
@@ -61,21 +63,47 @@ fn plan_1000_services_from_nothing(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [10, 1_000, 10_000])]
 fn append_with_services_in_the_state(bencher: Bencher<'_, '_>, services: usize) {
     let folder = tempfile::tempdir().expect("a folder");
-    let (made, _) = plan(&load(&Files::project(&program(services))), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+    let (made, _) = plan(
+        &load(&Files::project(&program(services))),
+        &params(&[]),
+        "dev",
+        &BTreeMap::new(),
+        &BTreeMap::new(),
+    );
     let state = Snapshot {
-        services: made.result.iter().filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?))).collect(),
+        services: made
+            .result
+            .iter()
+            .filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?)))
+            .collect(),
         ..Snapshot::default()
     };
     let blobs = std::sync::Arc::new(Sqlite::open(&folder.path().join("state.db")).expect("a file"));
     let store = now(Store::open(blobs, None)).expect("a store");
     let holder = Holder { name: "bench".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };
     let mut lease = now(store.acquire("dev", &holder, 0, &|_| true)).expect("a lease");
-    let small = plan(&load(&Files::project("environment dev {\n}\n")), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new()).0;
+    let small = plan(
+        &load(&Files::project("environment dev {\n}\n")),
+        &params(&[]),
+        "dev",
+        &BTreeMap::new(),
+        &BTreeMap::new(),
+    )
+    .0;
     now(store.begin(&mut lease, &small, Vec::new(), &Actor::default())).expect("a run");
     let outcome = Outcome::Succeeded;
-    let ending =
-        Ending { outcome: &outcome, state: Some(&state), name: None, complete: Vec::new(), verified: false, gates: Vec::new(), pin: false };
+    let ending = Ending {
+        outcome: &outcome,
+        state: Some(&state),
+        name: None,
+        complete: Vec::new(),
+        verified: false,
+        gates: Vec::new(),
+        pin: false,
+    };
     now(store.finish(&mut lease, &[], ending, &Actor::default())).expect("ended");
     now(store.begin(&mut lease, &small, Vec::new(), &Actor::default())).expect("a run");
-    bencher.bench_local(|| now(store.append(&mut lease, &[Entry::Done { step: StepId(0) }])).expect("written"));
+    bencher.bench_local(|| {
+        now(store.append(&mut lease, &[Entry::Done { step: StepId(0) }])).expect("written")
+    });
 }

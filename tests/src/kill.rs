@@ -14,8 +14,15 @@ use dax_provider_testkit::{Fault, Memory};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Every fault that a platform in memory knows.
-pub const FAULTS: [Fault; 7] =
-    [Fault::Refused, Fault::LostAnswer, Fault::TooMany, Fault::Internal, Fault::Conflict, Fault::StaleRead, Fault::PartialPage];
+pub const FAULTS: [Fault; 7] = [
+    Fault::Refused,
+    Fault::LostAnswer,
+    Fault::TooMany,
+    Fault::Internal,
+    Fault::Conflict,
+    Fault::StaleRead,
+    Fault::PartialPage,
+];
 
 /// A plan with the world that it was made for.
 pub struct Case {
@@ -56,7 +63,8 @@ pub struct Tally {
 impl Case {
     /// The world as it is before the plan, and nothing done yet.
     pub fn sim(&self) -> Sim {
-        let platforms = self.platforms.iter().map(|(name, memory)| (name.clone(), memory.copy())).collect();
+        let platforms =
+            self.platforms.iter().map(|(name, memory)| (name.clone(), memory.copy())).collect();
         let mut sim = Sim::new(self.plan.clone(), platforms);
         sim.approvers = Some(vec!["ann".into()]);
         sim
@@ -95,7 +103,13 @@ pub fn corpus() -> Vec<Case> {
 }
 
 /// From nothing to `before`, from there to `main`, back again, and away.
-pub fn story(name: &str, before: &Files, main: &Files, environment: &str, given: &[(&str, &str)]) -> Vec<Case> {
+pub fn story(
+    name: &str,
+    before: &Files,
+    main: &Files,
+    environment: &str,
+    given: &[(&str, &str)],
+) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut applied: BTreeMap<ResourceAddr, AppliedService> = BTreeMap::new();
     let mut platforms: BTreeMap<Name, Memory> = BTreeMap::new();
@@ -105,11 +119,15 @@ pub fn story(name: &str, before: &Files, main: &Files, environment: &str, given:
         let (made, problems) = plan(&load(files), &params(given), environment, &applied, &live);
         assert!(problems.is_empty(), "{name}: {problems:?}");
         former = applied.clone();
-        if let Some(case) = carry_out(&format!("{name}, {part}"), made, &mut applied, &mut platforms) {
+        if let Some(case) =
+            carry_out(&format!("{name}, {part}"), made, &mut applied, &mut platforms)
+        {
             cases.push(case);
         }
     }
-    for (part, mode, wanted) in [("back", Mode::Rollback, former), ("away", Mode::Destroy, BTreeMap::new())] {
+    for (part, mode, wanted) in
+        [("back", Mode::Rollback, former), ("away", Mode::Destroy, BTreeMap::new())]
+    {
         let desired = desired::from_state(&wanted);
         let live = live(&platforms, environment);
         let request = Request {
@@ -129,7 +147,9 @@ pub fn story(name: &str, before: &Files, main: &Files, environment: &str, given:
         };
         let (made, problems) = dax_plan::plan(&desired, &request);
         assert!(problems.is_empty(), "{name}: {problems:?}");
-        if let Some(case) = carry_out(&format!("{name}, {part}"), made, &mut applied, &mut platforms) {
+        if let Some(case) =
+            carry_out(&format!("{name}, {part}"), made, &mut applied, &mut platforms)
+        {
             cases.push(case);
         }
     }
@@ -193,12 +213,15 @@ fn objects(sim: &Sim) -> BTreeSet<(Name, Name)> {
 
 fn world(sim: &Sim) -> BTreeMap<(Name, Name), Option<LiveService>> {
     let live = sim.live();
-    let find = |(provider, object): &(Name, Name)| live.get(provider).and_then(|all| all.get(object)).cloned();
+    let find = |(provider, object): &(Name, Name)| {
+        live.get(provider).and_then(|all| all.get(object)).cloned()
+    };
     objects(sim).into_iter().map(|key| (key.clone(), find(&key))).collect()
 }
 
 fn effects(sim: &Sim, before: &BTreeMap<Name, usize>) -> BTreeMap<(Name, Name), Vec<String>> {
-    let mut all: BTreeMap<(Name, Name), Vec<String>> = objects(sim).into_iter().map(|key| (key, Vec::new())).collect();
+    let mut all: BTreeMap<(Name, Name), Vec<String>> =
+        objects(sim).into_iter().map(|key| (key, Vec::new())).collect();
     for (provider, memory) in &sim.platforms {
         for effect in memory.effects().split_off(before.get(provider).copied().unwrap_or(0)) {
             let object = effect.split_once(": ").map_or("", |(object, _)| object);
@@ -223,7 +246,12 @@ pub fn to_the_end(sim: &mut Sim) -> Outcome {
         }
         if let Outcome::Held { step, .. } = outcome {
             // Somebody decides to try it again.
-            sim.note(&[Entry::Decided { step, how: How::Again, by: "ann".into(), reason: String::new() }]);
+            sim.note(&[Entry::Decided {
+                step,
+                how: How::Again,
+                by: "ann".into(),
+                reason: String::new(),
+            }]);
         }
         last = Some(outcome);
     }
@@ -243,7 +271,12 @@ fn right(case: &Case) -> Right {
     let mut whole = case.sim();
     let (before, marked) = (world(&whole), marks(&whole));
     assert_eq!(to_the_end(&mut whole), Outcome::Succeeded, "{}", case.name);
-    let mut right = Right { before, after: world(&whole), effects: BTreeMap::new(), whole: effects(&whole, &marked) };
+    let mut right = Right {
+        before,
+        after: world(&whole),
+        effects: BTreeMap::new(),
+        whole: effects(&whole, &marked),
+    };
     let mut note = |sim: &Sim| {
         for (key, list) in effects(sim, &marked) {
             right.effects.entry(key).or_default().insert(list);
@@ -277,7 +310,10 @@ pub fn schedules(case: &Case) -> Vec<Schedule> {
     let writes = case.plan.steps.len() * 2 + 6;
     let mut crashes = vec![Crash::Never];
     crashes.extend((0..calls).flat_map(|at| [Crash::BeforeCall(at), Crash::AfterCall(at)]));
-    crashes.extend((0..writes).flat_map(|at| [Crash::BeforeWrite(at), Crash::TornWrite(at), Crash::AfterWrite(at)]));
+    crashes.extend(
+        (0..writes)
+            .flat_map(|at| [Crash::BeforeWrite(at), Crash::TornWrite(at), Crash::AfterWrite(at)]),
+    );
     let mut faults = vec![None];
     faults.extend((0..calls).flat_map(|at| FAULTS.map(|fault| Some((at, fault)))));
     let mut all = Vec::new();
@@ -323,7 +359,9 @@ fn one(case: &Case, schedule: Schedule, right: &Right, tally: &mut Tally) {
         sim.arrive();
         tally.late += 1;
         if world(&sim) != end {
-            tally.wrong.push(format!("{}, {schedule:?}: a late call changed what was done", case.name));
+            tally
+                .wrong
+                .push(format!("{}, {schedule:?}: a late call changed what was done", case.name));
         }
     }
     if let Some(why) = judge(case, &sim, right, &outcome, &end, &done) {
@@ -349,10 +387,16 @@ fn judge(
         }
         let effects = &done[key];
         if succeeded && *effects != right.whole[key] {
-            return Some(format!("`{}` went through {effects:?}, not {:?}", key.1, right.whole[key]));
+            return Some(format!(
+                "`{}` went through {effects:?}, not {:?}",
+                key.1, right.whole[key]
+            ));
         }
         if !succeeded && !right.effects[key].contains(effects) {
-            return Some(format!("`{}` went through {effects:?}, which no run without a death does", key.1));
+            return Some(format!(
+                "`{}` went through {effects:?}, which no run without a death does",
+                key.1
+            ));
         }
     }
     // The state says of every service what is there: it holds what the plan leaves, or does not know of it.
@@ -368,7 +412,11 @@ fn judge(
         let unchanged = keys.iter().all(|key| right.before[key] == right.after[key]);
         let known = state.get(&change.addr);
         let result = case.plan.result.get(&change.addr).cloned().flatten();
-        let holds = if succeeded || (planned && !unchanged) { known == result.as_ref() } else { known.is_none() };
+        let holds = if succeeded || (planned && !unchanged) {
+            known == result.as_ref()
+        } else {
+            known.is_none()
+        };
         // A run that takes everything back keeps nothing, though a service may look the same before and after.
         if !holds && !unchanged {
             return Some(format!("the state does not say what became of {}", change.addr));

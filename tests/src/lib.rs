@@ -58,7 +58,8 @@ impl FileSystem for Files {
     fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = self.0.keys().filter_map(|path| path.strip_prefix(&prefix));
-        let mut names: Vec<String> = below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
+        let mut names: Vec<String> =
+            below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
         names.dedup();
         Ok((!names.is_empty() || folder.is_empty()).then_some(names))
     }
@@ -71,8 +72,15 @@ pub fn root() -> PathBuf {
 
 /// Parameters that are given, and those that are lacking ignored.
 pub fn params(given: &[(&str, &str)]) -> Params {
-    let values = given.iter().map(|(name, value)| (Name::from(*name), (*value).to_owned())).collect();
-    Params { values, typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() }
+    let values =
+        given.iter().map(|(name, value)| (Name::from(*name), (*value).to_owned())).collect();
+    Params {
+        values,
+        typed: BTreeMap::new(),
+        missing: Missing::Ignore,
+        only: None,
+        outputs: BTreeMap::new(),
+    }
 }
 
 /// Loads a project; the loading itself cannot fail in memory.
@@ -101,7 +109,8 @@ pub fn describe(sources: &Sources, diagnostics: &[Diagnostic]) -> String {
             let _ = writeln!(out, "    help: {help}");
         }
         if let Some(fix) = &diagnostic.fix {
-            let _ = writeln!(out, "    fix: {:?} at {}", fix.replacement, sources.location(fix.span));
+            let _ =
+                writeln!(out, "    fix: {:?} at {}", fix.replacement, sources.location(fix.span));
         }
     }
     if out.is_empty() { "no errors\n".to_owned() } else { out }

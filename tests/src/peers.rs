@@ -50,7 +50,10 @@ pub fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let home = std::env::var("HOME").unwrap_or_default();
     let named = folders.iter().map(|folder| PathBuf::from(folder.replace('~', &home)));
-    std::env::split_paths(&path).chain(named).map(|folder| folder.join(name)).find(|path| path.is_file())
+    std::env::split_paths(&path)
+        .chain(named)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
 }
 
 /// Neovim, an editor with a client of its own for language servers.
@@ -64,8 +67,9 @@ pub fn neovim() -> Option<PathBuf> {
 
 /// The folder of Node.js and npm, which run what editors are extended with.
 pub fn node() -> Option<PathBuf> {
-    let found =
-        program("npm", &["~/.local/bin"]).and_then(|npm| npm.parent().map(PathBuf::from)).filter(|folder| folder.join("node").is_file());
+    let found = program("npm", &["~/.local/bin"])
+        .and_then(|npm| npm.parent().map(PathBuf::from))
+        .filter(|folder| folder.join("node").is_file());
     if found.is_none() {
         missing("Node.js");
     }
@@ -75,7 +79,8 @@ pub fn node() -> Option<PathBuf> {
 /// Says that a peer is not there: a failure where peers are required, as on the machine that runs every change.
 #[expect(clippy::print_stderr, reason = "whoever reads the tests must see what was not tested")]
 pub fn missing(name: &str) {
-    let message = format!("NOT TESTED against {name}: it is not installed, `cargo xtask peers` says how");
+    let message =
+        format!("NOT TESTED against {name}: it is not installed, `cargo xtask peers` says how");
     assert!(std::env::var_os("DAX_PEERS").is_none_or(|value| value != "required"), "{message}");
     eprintln!("{message}");
 }
@@ -90,8 +95,11 @@ pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     // Programs that run at one time begin at different places.
     let start = std::process::id().wrapping_mul(911);
-    let mut ports = (0..ALL).map(|_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ALL);
-    let free = ports.find_map(|port| u16::try_from(port).ok().filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()));
+    let mut ports =
+        (0..ALL).map(|_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ALL);
+    let free = ports.find_map(|port| {
+        u16::try_from(port).ok().filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+    });
     free.expect("a free port")
 }
 
@@ -109,9 +117,11 @@ fn wait(port: u16, child: &mut Child, name: &str) {
 
 /// A PostgreSQL server with the superuser `dax` and no password.
 pub fn postgres() -> Option<Peer> {
-    let versions = ["18", "17", "16", "15", "14"].map(|version| format!("/usr/lib/postgresql/{version}/bin"));
+    let versions =
+        ["18", "17", "16", "15", "14"].map(|version| format!("/usr/lib/postgresql/{version}/bin"));
     let folders: Vec<&str> = versions.iter().map(String::as_str).collect();
-    let (Some(initdb), Some(server)) = (program("initdb", &folders), program("postgres", &folders)) else {
+    let (Some(initdb), Some(server)) = (program("initdb", &folders), program("postgres", &folders))
+    else {
         missing("PostgreSQL");
         return None;
     };
@@ -121,7 +131,12 @@ pub fn postgres() -> Option<Peer> {
     // PostgreSQL refuses to run as root: there it runs as the user that its package made.
     let root = rustix::process::geteuid().is_root();
     if root {
-        let owned = Command::new("chown").arg("-R").arg("postgres").arg(folder.path()).status().expect("chown");
+        let owned = Command::new("chown")
+            .arg("-R")
+            .arg("postgres")
+            .arg(folder.path())
+            .status()
+            .expect("chown");
         assert!(owned.success(), "the folder has another owner now");
     }
     let command = |program: &Path| {
@@ -129,14 +144,29 @@ pub fn postgres() -> Option<Peer> {
         if root {
             command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
         }
-        command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         command
     };
-    let made = command(&initdb).arg("-D").arg(&data).args(["-U", "dax", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]).status();
+    let made = command(&initdb)
+        .arg("-D")
+        .arg(&data)
+        .args(["-U", "dax", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"])
+        .status();
     assert!(made.expect("initdb").success(), "initdb makes a database");
     let port = free_port();
     let mut started = command(&server);
-    started.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
+    started.arg("-D").arg(&data).args([
+        "-p",
+        &port.to_string(),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "fsync=off",
+    ]);
     started.args(["-c", "unix_socket_directories="]);
     let mut child = started.spawn().expect("postgres");
     wait(port, &mut child, "PostgreSQL");
@@ -152,8 +182,17 @@ pub fn minio() -> Option<Peer> {
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let mut command = Command::new(server);
-    command.arg("server").arg(folder.path().join("data")).arg("--address").arg(format!("127.0.0.1:{port}")).arg("--quiet");
-    command.env("MINIO_ROOT_USER", "daxdax").env("MINIO_ROOT_PASSWORD", "daxdaxdax").env("MINIO_BROWSER", "off").env("MINIO_UPDATE", "off");
+    command
+        .arg("server")
+        .arg(folder.path().join("data"))
+        .arg("--address")
+        .arg(format!("127.0.0.1:{port}"))
+        .arg("--quiet");
+    command
+        .env("MINIO_ROOT_USER", "daxdax")
+        .env("MINIO_ROOT_PASSWORD", "daxdaxdax")
+        .env("MINIO_BROWSER", "off")
+        .env("MINIO_UPDATE", "off");
     // A bucket is a folder of its data.
     std::fs::create_dir_all(folder.path().join("data/state")).expect("a folder");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

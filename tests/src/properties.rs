@@ -8,7 +8,10 @@ pub fn split(text: &str) {
     let mut at = 0;
     for chunk in dax_syntax::split::split(text) {
         assert_eq!(chunk.start, at, "a gap or an overlap in {text:?}");
-        assert!(chunk.end > chunk.start && text.is_char_boundary(chunk.end), "an empty or torn chunk in {text:?}");
+        assert!(
+            chunk.end > chunk.start && text.is_char_boundary(chunk.end),
+            "an empty or torn chunk in {text:?}"
+        );
         at = chunk.end;
     }
     assert_eq!(at, text.len(), "the end of {text:?} is lost");
@@ -42,7 +45,10 @@ pub fn shape(text: &str) -> String {
     let mut rest = debug.as_str();
     while let Some(at) = rest.find("Span {") {
         out.push_str(&rest[..at]);
-        rest = rest[at..].split_once('}').and_then(|(_, tail)| tail.split_once('}')).map_or("", |(_, tail)| tail);
+        rest = rest[at..]
+            .split_once('}')
+            .and_then(|(_, tail)| tail.split_once('}'))
+            .map_or("", |(_, tail)| tail);
     }
     out + rest
 }
@@ -53,8 +59,14 @@ pub fn analyse(text: &str) {
     let (_, diagnostics) = loaded.analyse(&params(&[]));
     for found in &diagnostics {
         let length = loaded.sources.text(found.span.file).len();
-        assert!(found.span.start <= found.span.end && found.span.end as usize <= length, "a span outside of {text:?}: {found:?}");
-        assert_ne!(found.code.number, 4012, "a service without values and without a word in {text:?}");
+        assert!(
+            found.span.start <= found.span.end && found.span.end as usize <= length,
+            "a span outside of {text:?}: {found:?}"
+        );
+        assert_ne!(
+            found.code.number, 4012,
+            "a service without values and without a word in {text:?}"
+        );
         assert!(!found.detail.is_empty(), "nothing is said in {text:?}");
     }
 }

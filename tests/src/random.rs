@@ -29,7 +29,8 @@ impl Chance {
 pub fn programs(seed: u64, all_back: bool) -> (Files, Files) {
     let mut chance = Chance::new(seed);
     let count = 1 + chance.below(5);
-    let services: Vec<Vec<u64>> = (0..count).map(|at| (0..at).filter(|_| chance.yes(3)).collect()).collect();
+    let services: Vec<Vec<u64>> =
+        (0..count).map(|at| (0..at).filter(|_| chance.yes(3)).collect()).collect();
     let before = program(&mut chance, &services, 1, all_back);
     // Some go, some come, the others change or do not.
     let after = program(&mut chance, &services, 2, all_back);
@@ -42,11 +43,20 @@ fn program(chance: &mut Chance, services: &[Vec<u64>], version: u64, all_back: b
     let mut bound = Vec::new();
     for (at, needs) in services.iter().enumerate().filter(|(at, _)| there[*at]) {
         let changed = if chance.yes(4) { 1 } else { version };
-        let _ = writeln!(out, "\nservice s{at} {{\n  image = \"s{at}:{changed}\"\n  replicas = {}", 1 + chance.below(4));
+        let _ = writeln!(
+            out,
+            "\nservice s{at} {{\n  image = \"s{at}:{changed}\"\n  replicas = {}",
+            1 + chance.below(4)
+        );
         if chance.yes(2) {
-            let _ = writeln!(out, "  ports = {{ http: {} }}", 8000 + at as u64 * 10 + chance.below(3));
+            let _ =
+                writeln!(out, "  ports = {{ http: {} }}", 8000 + at as u64 * 10 + chance.below(3));
         }
-        let needs: Vec<String> = needs.iter().filter(|need| there[**need as usize]).map(|need| format!("s{need}")).collect();
+        let needs: Vec<String> = needs
+            .iter()
+            .filter(|need| there[**need as usize])
+            .map(|need| format!("s{need}"))
+            .collect();
         if !needs.is_empty() {
             let _ = writeln!(out, "  needs = [{}]", needs.join(", "));
         }
@@ -65,7 +75,8 @@ fn program(chance: &mut Chance, services: &[Vec<u64>], version: u64, all_back: b
     ];
     let mut rollouts = String::new();
     for name in &bound {
-        let strategy = strategies[usize::try_from(chance.below(strategies.len() as u64)).unwrap_or(0)];
+        let strategy =
+            strategies[usize::try_from(chance.below(strategies.len() as u64)).unwrap_or(0)];
         let _ = writeln!(out, "\nstrategy of_{name}: {strategy}");
         let _ = writeln!(rollouts, "  rollout {name} with of_{name}");
     }

@@ -72,7 +72,10 @@ impl Mortal {
     }
 
     fn dead<T>() -> Result<T, StoreError> {
-        Err(StoreError::Io { place: "the state in memory".to_owned(), message: "the process died".to_owned() })
+        Err(StoreError::Io {
+            place: "the state in memory".to_owned(),
+            message: "the process died".to_owned(),
+        })
     }
 }
 
@@ -96,11 +99,18 @@ impl Blobs for Mortal {
         self.inner.scan(prefix)
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         self.inner.put_new(key, bytes)
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         let mut doom = self.doom();
         let at = doom.writes;
         doom.writes += 1;
@@ -179,13 +189,24 @@ pub enum End {
 impl Sim {
     /// A plan over these platforms, with an empty state.
     pub fn new(plan: Plan, platforms: BTreeMap<Name, Memory>) -> Self {
-        Self { platforms, blobs: Arc::default(), plan: Arc::new(plan), now_ms: 1_000, seed: 0, approvers: None, late: None }
+        Self {
+            platforms,
+            blobs: Arc::default(),
+            plan: Arc::new(plan),
+            now_ms: 1_000,
+            seed: 0,
+            approvers: None,
+            late: None,
+        }
     }
 
     /// What runs.
     pub fn live(&self) -> LiveState {
         let environment = &self.plan.environment;
-        let all = self.platforms.iter().map(|(name, memory)| (name.clone(), memory.services(environment)));
+        let all = self
+            .platforms
+            .iter()
+            .map(|(name, memory)| (name.clone(), memory.services(environment)));
         all.filter(|(_, services)| !services.is_empty()).collect()
     }
 
@@ -207,11 +228,16 @@ impl Sim {
         let died = |_: StoreError| Died;
         let blobs: Arc<dyn Blobs> = self.blobs.clone();
         let store = now(Store::open(blobs, None)).map_err(died)?;
-        let holder = Holder { name: "process".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };
-        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true)).map_err(died)?;
+        let holder =
+            Holder { name: "process".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };
+        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true))
+            .map_err(died)?;
         let (run, journal) = match now(store.unfinished(&self.plan.environment)).map_err(died)? {
             Some((run, plan, journal)) => {
-                assert_eq!(plan, *self.plan, "the plan that is carried on is the one that was begun");
+                assert_eq!(
+                    plan, *self.plan,
+                    "the plan that is carried on is the one that was begun"
+                );
                 (run, journal)
             }
             None => {
@@ -219,13 +245,18 @@ impl Sim {
                 if let Some(outcome) = runs.first().and_then(|run| run.outcome.clone()) {
                     return Ok(outcome); // it ended before the process died
                 }
-                (now(store.begin(&mut lease, &self.plan, Vec::new(), &Actor::default())).map_err(died)?, Vec::new())
+                (
+                    now(store.begin(&mut lease, &self.plan, Vec::new(), &Actor::default()))
+                        .map_err(died)?,
+                    Vec::new(),
+                )
             }
         };
         let plan = self.plan.clone();
         let start = self.now_ms;
         let specs = Specs::of(&plan);
-        let mut process = Process { sim: self, store: &store, lease: &mut lease, run, specs, crash, calls: 0 };
+        let mut process =
+            Process { sim: self, store: &store, lease: &mut lease, run, specs, crash, calls: 0 };
         let (outcome, now_ms) = simulate::run(&plan, &journal, start, &mut process)?;
         self.now_ms = now_ms;
         now(store.release(&mut lease)).map_err(died)?;
@@ -236,8 +267,10 @@ impl Sim {
     pub fn carry_on(&mut self, journal: &[Entry]) -> Outcome {
         self.blobs.begin(Crash::Never);
         let store = now(Store::open(self.blobs.clone(), None)).expect("a state");
-        let holder = Holder { name: "former".to_owned(), host: "here".to_owned(), pid: 3, started: 1 };
-        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true)).expect("a lease");
+        let holder =
+            Holder { name: "former".to_owned(), host: "here".to_owned(), pid: 3, started: 1 };
+        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true))
+            .expect("a lease");
         now(store.begin(&mut lease, &self.plan, Vec::new(), &Actor::default())).expect("a run");
         now(store.append(&mut lease, journal)).expect("written");
         self.finish()
@@ -247,8 +280,10 @@ impl Sim {
     pub fn note(&mut self, entries: &[Entry]) {
         self.blobs.begin(Crash::Never);
         let store = now(Store::open(self.blobs.clone(), None)).expect("a state");
-        let holder = Holder { name: "person".to_owned(), host: "here".to_owned(), pid: 2, started: 1 };
-        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true)).expect("a lease");
+        let holder =
+            Holder { name: "person".to_owned(), host: "here".to_owned(), pid: 2, started: 1 };
+        let mut lease = now(store.acquire(&self.plan.environment, &holder, self.now_ms, &|_| true))
+            .expect("a lease");
         now(store.append(&mut lease, entries)).expect("written");
         now(store.release(&mut lease)).expect("written");
     }
@@ -306,7 +341,9 @@ impl simulate::World for Process<'_> {
     fn call(&mut self, step: StepId, which: Which, now_ms: u64) -> Result<Answer, Died> {
         self.sim.now_ms = now_ms;
         let plan = self.sim.plan.clone();
-        let Some(call) = operations::call(&plan, &self.specs, self.run, self.lease.fence(), step, which) else {
+        let Some(call) =
+            operations::call(&plan, &self.specs, self.run, self.lease.fence(), step, which)
+        else {
             return Ok(Answer { result: Ok(()), after_ms: 0 });
         };
         let number = self.calls;
@@ -321,17 +358,28 @@ impl simulate::World for Process<'_> {
         if self.crash == Crash::AfterCall(number) {
             return Err(Died);
         }
-        Ok(Answer { result: result.map_err(|error| Failure::from(&error)), after_ms: draw(self.sim.seed, number) })
+        Ok(Answer {
+            result: result.map_err(|error| Failure::from(&error)),
+            after_ms: draw(self.sim.seed, number),
+        })
     }
 
     fn measure(&mut self, step: StepId, _now_ms: u64) -> Measured {
         let planned = &self.sim.plan.steps[step.0 as usize];
-        let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else { return Measured::default() };
-        let Some(memory) = self.sim.platforms.get(&analysis.from).or_else(|| self.sim.platforms.get(&planned.provider)) else {
+        let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else {
+            return Measured::default();
+        };
+        let Some(memory) = self
+            .sim
+            .platforms
+            .get(&analysis.from)
+            .or_else(|| self.sim.platforms.get(&planned.provider))
+        else {
             return Measured::default();
         };
         let ask = |revision, text: &Name| {
-            let (environment, service) = (self.sim.plan.environment.clone(), planned.object.clone());
+            let (environment, service) =
+                (self.sim.plan.environment.clone(), planned.object.clone());
             memory.metric(&Query {
                 environment,
                 service,
@@ -341,8 +389,12 @@ impl simulate::World for Process<'_> {
                 window: Duration::from_millis(analysis.window_ms),
             })
         };
-        let values = analysis.metrics.iter().filter_map(|(name, metric)| Some((name.clone(), ask(revision.clone(), &metric.query)?)));
-        let old = analysis.metrics.iter().filter_map(|(name, metric)| Some((name.clone(), ask(against.clone()?, &metric.query)?)));
+        let values = analysis.metrics.iter().filter_map(|(name, metric)| {
+            Some((name.clone(), ask(revision.clone(), &metric.query)?))
+        });
+        let old = analysis.metrics.iter().filter_map(|(name, metric)| {
+            Some((name.clone(), ask(against.clone()?, &metric.query)?))
+        });
         Measured { values: values.collect(), baseline: old.collect(), error: None }
     }
 
@@ -355,7 +407,10 @@ impl simulate::World for Process<'_> {
         let scope = Scope { environment: self.sim.plan.environment.clone(), ..Scope::default() };
         let read = |sim: &Sim| -> LiveState {
             use dax_provider_api::Platform;
-            sim.platforms.iter().filter_map(|(name, memory)| Some((name.clone(), now(memory.read(&scope)).ok()?))).collect()
+            sim.platforms
+                .iter()
+                .filter_map(|(name, memory)| Some((name.clone(), now(memory.read(&scope)).ok()?)))
+                .collect()
         };
         (0..4)
             .map(|_| world::differs(&self.sim.plan, &read(self.sim)))
@@ -363,10 +418,17 @@ impl simulate::World for Process<'_> {
             .unwrap_or_else(|| world::differs(&self.sim.plan, &read(self.sim)))
     }
 
-    fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, now_ms: u64) -> Result<(), Died> {
+    fn finish(
+        &mut self,
+        machine: &Machine,
+        entries: &[Entry],
+        outcome: &Outcome,
+        now_ms: u64,
+    ) -> Result<(), Died> {
         self.sim.now_ms = now_ms;
         if !outcome.is_final() {
-            return now(self.store.append_waiting(self.lease, entries, Some(outcome))).map_err(|_| Died);
+            return now(self.store.append_waiting(self.lease, entries, Some(outcome)))
+                .map_err(|_| Died);
         }
         let (before, _) = now(self.store.state(&self.sim.plan.environment)).map_err(|_| Died)?;
         let state = state_after(&self.sim.plan, machine, &before);
@@ -380,7 +442,13 @@ impl simulate::World for Process<'_> {
             gates: Vec::new(),
             pin: false,
         };
-        now(self.store.finish(self.lease, entries, ending, &Actor { at_ms: now_ms, ..Actor::default() })).map_err(|_| Died)
+        now(self.store.finish(
+            self.lease,
+            entries,
+            ending,
+            &Actor { at_ms: now_ms, ..Actor::default() },
+        ))
+        .map_err(|_| Died)
     }
 }
 

@@ -49,7 +49,9 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     for ((size, rows), (bytes, lines)) in table.iter().zip(texts) {
         for (name, usage) in rows.iter().filter(|(name, _)| name.starts_with("check")) {
             let (speed, rate) = (bytes as f64 / usage.wall / 1e6, lines as f64 / usage.wall);
-            println!("{name:32} {size:>8} {speed:>8.1} MB/s {rate:>10.0} lines/s of {lines} lines, by wall time");
+            println!(
+                "{name:32} {size:>8} {speed:>8.1} MB/s {rate:>10.0} lines/s of {lines} lines, by wall time"
+            );
         }
     }
     run_command(cargo(&["bench", "--package", "dax-tests"]))
@@ -64,13 +66,22 @@ fn bench(dax: &Path, folder: &Path, size: usize) -> Result<Vec<(&'static str, Us
     rows.push(("check on one core", measure(dax, folder, &["one-core", "check"], size, 0)?));
     rows.push(("fmt --check", measure(dax, folder, &["fmt", "--check"], size, 0)?));
     rows.push(("build 3 environments to JSON", measure(dax, folder, &["build"], size, 0)?));
-    rows.push(("plan from nothing", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    rows.push((
+        "plan from nothing",
+        measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?,
+    ));
     rows.push(("plan from nothing as JSON", measure(dax, folder, &plan, size, 0)?));
     let apply = ["apply", "-e", "production", "--auto-approve", "-q"];
     rows.push(("apply from nothing", once(dax, folder, &apply, 0)?));
-    rows.push(("plan without changes", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    rows.push((
+        "plan without changes",
+        measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?,
+    ));
     generate(folder, size, "1.0.1")?;
-    rows.push(("plan, 1 % changed", measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?));
+    rows.push((
+        "plan, 1 % changed",
+        measure(dax, folder, &["plan", "-e", "production", "-q"], size, 0)?,
+    ));
     rows.push(("apply, 1 % changed", once(dax, folder, &apply, 0)?));
     Ok(rows)
 }
@@ -97,14 +108,21 @@ fn generate(folder: &Path, size: usize, tag: &str) -> Result<()> {
         let mut text = String::new();
         for i in chunk {
             let version = if i % 100 == 7 { tag } else { "1.0.0" };
-            let need = if i % 20 == 0 { String::new() } else { format!("  needs    = [svc{:05}]\n", i - 1) };
+            let need = if i % 20 == 0 {
+                String::new()
+            } else {
+                format!("  needs    = [svc{:05}]\n", i - 1)
+            };
             let _ = write!(
                 text,
                 "service svc{i:05} {{\n  image    = \"registry.example.com/team/svc{i:05}:{version}\"\n  replicas = default 2\n  cpu      = default 250mcpu\n  memory   = default 256MiB\n  ports    = {{ http: {port} }}\n  env      = {{\n    LOG_LEVEL: default \"info\"\n    REGION: \"eu-west-1\"\n    SERVICE: \"svc{i:05}\"\n    TIMEOUT: \"30s\"\n  }}\n  health http \"/healthz\" {{ every = 10s, timeout = 2s, fail_after = 3 }}\n{need}}}\n\n",
                 port = 8000 + i % 50_000,
             );
         }
-        std::fs::write(folder.join(format!("services_{number:03}.dax")), text.trim_end().to_owned() + "\n")?;
+        std::fs::write(
+            folder.join(format!("services_{number:03}.dax")),
+            text.trim_end().to_owned() + "\n",
+        )?;
     }
     let mut text = "import memory from \"std/memory\"\n\nprovider memory.world {\n}\n".to_owned();
     for environment in ["dev", "staging", "production"] {
@@ -118,8 +136,10 @@ fn generate(folder: &Path, size: usize, tag: &str) -> Result<()> {
                     let _ = writeln!(text, "  set svc{i:05} {{ cpu = 500mcpu, memory = 512MiB }}");
                 }
                 "production" => {
-                    let replicas = if i % 10 == 0 { ", replicas = override 6" } else { ", replicas = 4" };
-                    let _ = writeln!(text, "  set svc{i:05} {{ cpu = 1cpu, memory = 1GiB{replicas} }}");
+                    let replicas =
+                        if i % 10 == 0 { ", replicas = override 6" } else { ", replicas = 4" };
+                    let _ =
+                        writeln!(text, "  set svc{i:05} {{ cpu = 1cpu, memory = 1GiB{replicas} }}");
                 }
                 _ => {}
             }
@@ -164,27 +184,48 @@ fn measure_here(args: &[String]) -> Result<()> {
         rest => rest,
     };
     let begun = Instant::now();
-    let output = Command::new(PathBuf::from(program)).args(rest).stdin(Stdio::null()).stdout(Stdio::null()).output()?;
+    let output = Command::new(PathBuf::from(program))
+        .args(rest)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()?;
     let wall = begun.elapsed().as_secs_f64();
-    ensure!(output.status.code() == code.parse().ok(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.code() == code.parse().ok(),
+        "{}: {}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
     let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    println!("{} {wall} {}", seconds(used.user_time()) + seconds(used.system_time()), used.max_rss() as f64 / 1024.0);
+    let seconds =
+        |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    println!(
+        "{} {wall} {}",
+        seconds(used.user_time()) + seconds(used.system_time()),
+        used.max_rss() as f64 / 1024.0
+    );
     Ok(())
 }
 
 fn report(table: &[(usize, Vec<(&'static str, Usage)>)]) {
-    println!("\n{:32} {:>8} {:>10} {:>10} {:>9} {:>8}", "", "N", "CPU s", "wall s", "peak MB", "growth");
+    println!(
+        "\n{:32} {:>8} {:>10} {:>10} {:>9} {:>8}",
+        "", "N", "CPU s", "wall s", "peak MB", "growth"
+    );
     let count = table.first().map_or(0, |(_, rows)| rows.len());
     for row in 0..count {
         let mut previous: Option<(usize, f64)> = None;
         for (size, rows) in table {
             let (name, usage) = rows[row];
             // Below ten milliseconds the start of the process is all that is measured.
-            let growth =
-                previous.filter(|(_, cpu)| *cpu >= 0.01).map(|(n, cpu)| (usage.cpu / cpu).ln() / ((*size as f64) / (n as f64)).ln());
+            let growth = previous
+                .filter(|(_, cpu)| *cpu >= 0.01)
+                .map(|(n, cpu)| (usage.cpu / cpu).ln() / ((*size as f64) / (n as f64)).ln());
             let growth = growth.map_or_else(|| "-".to_owned(), |g| format!("{g:.2}"));
-            println!("{name:32} {size:>8} {:>10.4} {:>10.4} {:>9.1} {growth:>8}", usage.cpu, usage.wall, usage.peak_mb);
+            println!(
+                "{name:32} {size:>8} {:>10.4} {:>10.4} {:>9.1} {growth:>8}",
+                usage.cpu, usage.wall, usage.peak_mb
+            );
             previous = Some((*size, usage.cpu));
         }
     }
@@ -214,16 +255,25 @@ fn editor(dax: &Path, args: &[String]) -> Result<()> {
     let edits = args.first().map_or("2000", String::as_str);
     let folder = std::env::temp_dir().join(format!("dax-bench-lsp-{}", std::process::id()));
     workspace(&folder)?;
-    let said = Command::new(dax).args(["ide-bench", "--edits", edits, "--format", "json"]).current_dir(&folder).output();
+    let said = Command::new(dax)
+        .args(["ide-bench", "--edits", edits, "--format", "json"])
+        .current_dir(&folder)
+        .output();
     std::fs::remove_dir_all(&folder)?;
     let said = said?;
     ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
     let report: serde_json::Value = serde_json::from_slice(&said.stdout)?;
-    println!("{} files, {} lines, {} keystrokes", report["files"], report["lines"], report["keystrokes"]);
+    println!(
+        "{} files, {} lines, {} keystrokes",
+        report["files"], report["lines"], report["keystrokes"]
+    );
     println!("{:34} {:>9} {:>9} {:>9} {:>9}", "ms", "p50", "p95", "p99", "target");
     let mut missed = Vec::new();
     let mut row = |what: &str, figures: [f64; 3], value: f64, target: f64| {
-        println!("{what:34} {:>9.2} {:>9.2} {:>9.2} {target:>9}", figures[0], figures[1], figures[2]);
+        println!(
+            "{what:34} {:>9.2} {:>9.2} {:>9.2} {target:>9}",
+            figures[0], figures[1], figures[2]
+        );
         if value > target {
             missed.push(what.to_owned());
         }
@@ -233,7 +283,12 @@ fn editor(dax: &Path, args: &[String]) -> Result<()> {
     row("cold start to findings", [start; 3], start, COLD_START_MS);
     for (what, percentile, target) in TARGETS {
         let times = &report["times"][what];
-        row(what, ["p50_ms", "p95_ms", "p99_ms"].map(|key| number(&times[key])), number(&times[percentile]), target);
+        row(
+            what,
+            ["p50_ms", "p95_ms", "p99_ms"].map(|key| number(&times[key])),
+            number(&times[percentile]),
+            target,
+        );
     }
     let resident = number(&report["resident_bytes"]);
     let resident = resident / 1e6;
@@ -246,7 +301,8 @@ fn workspace(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("dax.mod"), "project = \"shop\"\nedition = 2026\n")?;
     let mut main = "import local from \"std/local\"\n".to_owned();
-    let mut environments = ["dev", "staging", "production"].map(|name| (name, format!("environment {name} {{\n")));
+    let mut environments =
+        ["dev", "staging", "production"].map(|name| (name, format!("environment {name} {{\n")));
     for area in 0..AREAS {
         let _ = writeln!(main, "import a{area} from \"./a{area}\"");
         let inner = folder.join(format!("a{area}"));
@@ -256,15 +312,21 @@ fn workspace(folder: &Path) -> Result<()> {
         for file in 0..FILES {
             let mut text = String::new();
             for i in file * SERVICES..(file + 1) * SERVICES {
-                let upstream =
-                    if i % 10 == 0 { String::new() } else { format!("    UPSTREAM: \"http://127.0.0.1:${{s{}.ports.http}}\"\n", i - 1) };
+                let upstream = if i % 10 == 0 {
+                    String::new()
+                } else {
+                    format!("    UPSTREAM: \"http://127.0.0.1:${{s{}.ports.http}}\"\n", i - 1)
+                };
                 let _ = write!(
                     text,
                     "## Service number {i}.\nservice s{i} {{\n  image = \"registry.example.com/s{i}:${{image_tag}}\"\n  replicas = default {}\n  ports = {{ http: 8080 }}\n  health http \"/health\" {{ every = probe_every }}\n  env = {{\n    NAME: \"s{i}\"\n    LEVEL: default \"info\"\n    SHARD: \"${{port_of({i})}}\"\n{upstream}  }}\n}}\n\n",
                     1 + i % 3,
                 );
             }
-            std::fs::write(inner.join(format!("f{file:02}.dax")), text.trim_end().to_owned() + "\n")?;
+            std::fs::write(
+                inner.join(format!("f{file:02}.dax")),
+                text.trim_end().to_owned() + "\n",
+            )?;
         }
         let all: Vec<String> = (0..FILES * SERVICES).map(|i| format!("a{area}.s{i}")).collect();
         for (_, text) in &mut environments {

@@ -24,7 +24,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let folder = std::env::temp_dir().join(format!("dax-demo-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     for file in ["dax.mod", "main.dax"] {
-        std::fs::copy(root.join("examples/quickstart").join(file), folder.join(file)).with_context(|| file.to_owned())?;
+        std::fs::copy(root.join("examples/quickstart").join(file), folder.join(file))
+            .with_context(|| file.to_owned())?;
     }
     let demo = Demo { dax, folder: folder.clone() };
     let result = demo.play();
@@ -47,32 +48,80 @@ struct Demo {
 impl Demo {
     fn apply_like(&self, args: &[&str]) -> Result<i32> {
         println!("\n$ dax {}", args.join(" "));
-        let status = Command::new(&self.dax).args(args).current_dir(&self.folder).stdin(std::process::Stdio::null()).status()?;
+        let status = Command::new(&self.dax)
+            .args(args)
+            .current_dir(&self.folder)
+            .stdin(std::process::Stdio::null())
+            .status()?;
         status.code().context("dax was ended by a signal")
     }
 
     fn play(&self) -> Result<()> {
         let mut rows = Vec::new();
         let begun = Instant::now();
-        let exit = self.apply_like(&["apply", "-e", "production", "-p", "version=1", "--auto-approve", "-q"])?;
-        rows.push(Row { what: "version 1 deployed", exit, seconds: begun.elapsed().as_secs_f64(), tally: Tally::default() });
+        let exit = self.apply_like(&[
+            "apply",
+            "-e",
+            "production",
+            "-p",
+            "version=1",
+            "--auto-approve",
+            "-q",
+        ])?;
+        rows.push(Row {
+            what: "version 1 deployed",
+            exit,
+            seconds: begun.elapsed().as_secs_f64(),
+            tally: Tally::default(),
+        });
         ensure!(exit == 0, "version 1 was not deployed");
         let load = Load::start(PORT, WORKERS);
         for (what, args, wanted) in [
-            ("version 2, sound", vec!["apply", "-e", "production", "-p", "version=2", "--auto-approve"], 0),
-            ("version 3, fails 20 %", vec!["apply", "-e", "production", "-p", "version=3", "-p", "error_rate=20%", "--auto-approve"], 5),
-            ("nothing to do", vec!["apply", "-e", "production", "-p", "version=2", "--auto-approve", "-q"], 0),
+            (
+                "version 2, sound",
+                vec!["apply", "-e", "production", "-p", "version=2", "--auto-approve"],
+                0,
+            ),
+            (
+                "version 3, fails 20 %",
+                vec![
+                    "apply",
+                    "-e",
+                    "production",
+                    "-p",
+                    "version=3",
+                    "-p",
+                    "error_rate=20%",
+                    "--auto-approve",
+                ],
+                5,
+            ),
+            (
+                "nothing to do",
+                vec!["apply", "-e", "production", "-p", "version=2", "--auto-approve", "-q"],
+                0,
+            ),
         ] {
             let begun = Instant::now();
             let exit = self.apply_like(&args)?;
-            rows.push(Row { what, exit, seconds: begun.elapsed().as_secs_f64(), tally: load.take() });
+            rows.push(Row {
+                what,
+                exit,
+                seconds: begun.elapsed().as_secs_f64(),
+                tally: load.take(),
+            });
             ensure!(exit == wanted, "{what}: exit {exit}, {wanted} was expected");
         }
         let last = load.stop();
         rows.push(Row { what: "after that", exit: 0, seconds: 0.0, tally: last });
         let begun = Instant::now();
         let exit = self.apply_like(&["destroy", "-e", "production", "--auto-approve", "-q"])?;
-        rows.push(Row { what: "destroyed", exit, seconds: begun.elapsed().as_secs_f64(), tally: Tally::default() });
+        rows.push(Row {
+            what: "destroyed",
+            exit,
+            seconds: begun.elapsed().as_secs_f64(),
+            tally: Tally::default(),
+        });
         report(&rows)
     }
 
@@ -83,7 +132,8 @@ impl Demo {
             let path = entry?.path();
             let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let here = std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.folder));
+            let here =
+                std::fs::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(&self.folder));
             if here || line.contains(&*self.folder.to_string_lossy()) {
                 found.push(line);
             }
@@ -99,12 +149,28 @@ fn report(rows: &[Row]) -> Result<()> {
     );
     let mut broken = Vec::new();
     for row in rows {
-        let answers =
-            |version: &str| row.tally.answers.iter().filter(|((_, text), _)| text.contains(version)).map(|(_, n)| n).sum::<usize>();
+        let answers = |version: &str| {
+            row.tally
+                .answers
+                .iter()
+                .filter(|((_, text), _)| text.contains(version))
+                .map(|(_, n)| n)
+                .sum::<usize>()
+        };
         let total: usize = row.tally.answers.values().sum();
-        let errors: usize = row.tally.answers.iter().filter(|((status, _), _)| *status >= 500).map(|(_, n)| n).sum();
-        let foreign: Vec<_> =
-            row.tally.answers.iter().filter(|((status, text), _)| *status >= 500 && !text.contains("version 3 failed")).collect();
+        let errors: usize = row
+            .tally
+            .answers
+            .iter()
+            .filter(|((status, _), _)| *status >= 500)
+            .map(|(_, n)| n)
+            .sum();
+        let foreign: Vec<_> = row
+            .tally
+            .answers
+            .iter()
+            .filter(|((status, text), _)| *status >= 500 && !text.contains("version 3 failed"))
+            .collect();
         println!(
             "{:24} {:>4} {:>8.1} {:>9} {:>8} {:>8} {:>8} {:>7} {:>7}",
             row.what,
@@ -125,7 +191,11 @@ fn report(rows: &[Row]) -> Result<()> {
         ensure!(third * 10 <= total + 100, "version 3 got more than its share: {third} of {total}");
     }
     if !broken.is_empty() {
-        bail!("{} requests were refused or cut: {:?}", broken.len(), &broken[..broken.len().min(5)]);
+        bail!(
+            "{} requests were refused or cut: {:?}",
+            broken.len(),
+            &broken[..broken.len().min(5)]
+        );
     }
     println!("not one request was refused or cut; every error came from version 3 itself");
     Ok(())

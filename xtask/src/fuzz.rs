@@ -6,11 +6,18 @@ use std::path::Path;
 use std::process::Command;
 
 /// The targets, with the longest input of each: what a run is about has to fit, and no more.
-const TARGETS: &[(&str, u32)] = &[("split", 600), ("parse", 300), ("format", 300), ("check", 240), ("evaluate", 120)];
+const TARGETS: &[(&str, u32)] =
+    &[("split", 600), ("parse", 300), ("format", 300), ("check", 240), ("evaluate", 120)];
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
-    let seconds: u32 = args.first().map_or(Ok(60), |text| text.parse()).context("how many seconds for each target?")?;
-    let here = Command::new("cargo").args(["fuzz", "--version"]).output().is_ok_and(|output| output.status.success());
+    let seconds: u32 = args
+        .first()
+        .map_or(Ok(60), |text| text.parse())
+        .context("how many seconds for each target?")?;
+    let here = Command::new("cargo")
+        .args(["fuzz", "--version"])
+        .output()
+        .is_ok_and(|output| output.status.success());
     if !here {
         run_command(Command::new("cargo").args(["install", "cargo-fuzz", "--locked"]))?;
     }
@@ -25,13 +32,22 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         let found = root.join("target/fuzz").join(target);
         std::fs::create_dir_all(&found)?;
         let mut command = Command::new("cargo");
-        command.current_dir(root.join("tests/fuzz")).env("CARGO_TARGET_DIR", root.join("target/fuzz/build"));
+        command
+            .current_dir(root.join("tests/fuzz"))
+            .env("CARGO_TARGET_DIR", root.join("target/fuzz/build"));
         // Safe code is fuzzed for its own mistakes; without the address sanitizer it runs several times as fast.
-        command.args(["+nightly", "fuzz", "run", "--fuzz-dir", ".", "-O", "-s", "none", target]).arg(&found);
+        command
+            .args(["+nightly", "fuzz", "run", "--fuzz-dir", ".", "-O", "-s", "none", target])
+            .arg(&found);
         if *target != "evaluate" {
             command.arg(&seeds);
         }
-        command.args(["--", &format!("-max_total_time={seconds}"), &format!("-max_len={longest}"), "-timeout=25"]);
+        command.args([
+            "--",
+            &format!("-max_total_time={seconds}"),
+            &format!("-max_len={longest}"),
+            "-timeout=25",
+        ]);
         run_command(&mut command)?;
     }
     Ok(())
@@ -39,7 +55,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
 
 /// Every small program of the tests, the examples and the standard library.
 fn collect(root: &Path, take: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-    let mut open = ["tests/fixtures", "examples", "stdlib/std"].map(|folder| root.join(folder)).to_vec();
+    let mut open =
+        ["tests/fixtures", "examples", "stdlib/std"].map(|folder| root.join(folder)).to_vec();
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(folder)? {
             let path = entry?.path();

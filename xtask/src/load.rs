@@ -90,14 +90,22 @@ fn connect(port: u16) -> std::io::Result<BufReader<TcpStream>> {
 }
 
 /// One request on an open connection: status, text, and the connection for the next one.
-fn request(mut open: BufReader<TcpStream>, port: u16) -> std::io::Result<(u16, String, BufReader<TcpStream>)> {
+fn request(
+    mut open: BufReader<TcpStream>,
+    port: u16,
+) -> std::io::Result<(u16, String, BufReader<TcpStream>)> {
     let cut = |what: &str| std::io::Error::new(std::io::ErrorKind::UnexpectedEof, what.to_owned());
-    open.get_mut().write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
+    open.get_mut()
+        .write_all(format!("GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n").as_bytes())?;
     let mut line = String::new();
     if open.read_line(&mut line)? == 0 {
         return Err(cut("the connection was closed before the answer"));
     }
-    let status = line.split_whitespace().nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| cut("the answer is not HTTP"))?;
+    let status = line
+        .split_whitespace()
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .ok_or_else(|| cut("the answer is not HTTP"))?;
     let mut length = 0;
     loop {
         line.clear();

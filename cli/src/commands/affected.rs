@@ -13,15 +13,27 @@ pub(crate) fn run(args: &AffectedArgs, folder: &Path, out: &mut Printer) -> Resu
             .iter()
             .map(|one| json!({ "folder": one.folder, "project": one.project, "environment": one.environment, "how": one.how, "services": one.services }))
             .collect();
-        out.data(&format!("{:#}\n", json!({ "format_version": 1, "base": args.base, "affected": rows })));
+        out.data(&format!(
+            "{:#}\n",
+            json!({ "format_version": 1, "base": args.base, "affected": rows })
+        ));
         return Ok(Exit::Done);
     }
     if all.is_empty() {
         out.note("nothing is affected");
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> =
-        all.iter().map(|one| vec![one.folder.clone(), one.environment.to_string(), one.how.to_owned(), one.services.join(", ")]).collect();
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|one| {
+            vec![
+                one.folder.clone(),
+                one.environment.to_string(),
+                one.how.to_owned(),
+                one.services.join(", "),
+            ]
+        })
+        .collect();
     out.table(&["project", "environment", "how", "services"], &rows);
     Ok(Exit::Done)
 }

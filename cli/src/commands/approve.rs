@@ -7,14 +7,21 @@ use crate::printer::Printer;
 use dax_engine::{Approved, Engine, StepId, digest};
 use std::path::Path;
 
-pub(crate) fn run(args: &ApproveArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &ApproveArgs,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     let (name, what) = match (&args.plan, args.step) {
         (Some(text), _) if Path::new(text).is_file() => {
             let plan = engine.open_plan(Path::new(text))?;
             (plan.environment.to_string(), Approved::Plan(digest::digest(&plan)))
         }
         (Some(text), _) => (environment(&args.environment, engine)?, Approved::Plan(text.clone())),
-        (None, step) => (environment(&args.environment, engine)?, Approved::Step(StepId(step.unwrap_or(1).saturating_sub(1)))),
+        (None, step) => (
+            environment(&args.environment, engine)?,
+            Approved::Step(StepId(step.unwrap_or(1).saturating_sub(1))),
+        ),
     };
     let (by, groups) = engine.approve(&name, &what, &args.reason)?;
     let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();

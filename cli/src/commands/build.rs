@@ -13,10 +13,13 @@ pub(crate) fn run(args: &BuildArgs, engine: &Engine, out: &mut Printer) -> Resul
         && !checked.graph.environments.contains_key(name)
     {
         let known = checked.graph.environments.keys().map(ToString::to_string).collect();
-        return Err(EngineError::UnknownEnvironment { name: name.to_owned(), meant: None, known }.into());
+        return Err(
+            EngineError::UnknownEnvironment { name: name.to_owned(), meant: None, known }.into()
+        );
     }
     let json = to_json(&checked.graph, &checked.loaded.sources, only);
-    let mut text = serde_json::to_string_pretty(&json).map_err(|error| CliError::World(error.to_string()))?;
+    let mut text =
+        serde_json::to_string_pretty(&json).map_err(|error| CliError::World(error.to_string()))?;
     text.push('\n');
     out.data(&text);
     Ok(Exit::Done)

@@ -12,7 +12,8 @@ pub(crate) fn run(args: &CheckArgs, engine: &Engine, out: &mut Printer) -> Resul
     out.findings(sources, all, args.format);
     if diagnostic::has_errors(all) {
         // What only a policy forbids has an exit code of its own.
-        let denied = all.iter().all(|finding| !finding.is_error() || dax_engine::is_policy(finding));
+        let denied =
+            all.iter().all(|finding| !finding.is_error() || dax_engine::is_policy(finding));
         return Ok(if denied { Exit::Denied } else { Exit::Error });
     }
     out.detail(&format!("{environments} environments, no errors"));

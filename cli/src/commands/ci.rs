@@ -7,7 +7,8 @@ use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::{Engine, EngineError, Missing, Outcome};
 use dax_review::{
-    Annotation, ApplyOptions, Ending, Forge, Level, Options, Place, Published, Remote, ReviewError, Sent, Trigger, Watch, place,
+    Annotation, ApplyOptions, Ending, Forge, Level, Options, Place, Published, Remote, ReviewError,
+    Sent, Trigger, Watch, place,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -40,7 +41,8 @@ fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
                 "took_ms": sent.took.as_millis(), "waited_ms": sent.waited.as_millis(),
             });
             let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-            let file = folder.and_then(|()| std::fs::File::options().create(true).append(true).open(path));
+            let file =
+                folder.and_then(|()| std::fs::File::options().create(true).append(true).open(path));
             // What is asked matters more than that it is on record.
             let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
         }
@@ -48,16 +50,37 @@ fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
             let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap_or_default();
             let _ = writeln!(std::io::stdout().lock(), "{} {}\n{body:#}\n", sent.method, sent.url);
         } else if verbose {
-            let status = sent.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-            let waited = if sent.waited.is_zero() { String::new() } else { format!(", {} s of it waiting as told", sent.waited.as_secs()) };
-            let _ = writeln!(std::io::stderr().lock(), "{} {} {status} in {} ms{waited}", sent.method, sent.url, sent.took.as_millis());
+            let status =
+                sent.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+            let waited = if sent.waited.is_zero() {
+                String::new()
+            } else {
+                format!(", {} s of it waiting as told", sent.waited.as_secs())
+            };
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "{} {} {status} in {} ms{waited}",
+                sent.method,
+                sent.url,
+                sent.took.as_millis()
+            );
         } else if !sent.waited.is_zero() {
-            let _ = writeln!(std::io::stderr().lock(), "waited {} s, because the other side was too busy", sent.waited.as_secs());
+            let _ = writeln!(
+                std::io::stderr().lock(),
+                "waited {} s, because the other side was too busy",
+                sent.waited.as_secs()
+            );
         }
     })
 }
 
-pub(crate) fn forge(place: &Place, dry: bool, patience: Duration, audit: Option<&Path>, out: &Printer) -> Result<Forge, CliError> {
+pub(crate) fn forge(
+    place: &Place,
+    dry: bool,
+    patience: Duration,
+    audit: Option<&Path>,
+    out: &Printer,
+) -> Result<Forge, CliError> {
     let remote = Remote {
         kind: place.kind.to_owned(),
         api: place.api.clone(),
@@ -90,15 +113,26 @@ fn opener(state: Option<&str>) -> impl Fn(&Path) -> Result<Engine, EngineError> 
     move |folder: &Path| match commands::engine(folder, state.clone()) {
         Ok(engine) => Ok(engine),
         Err(CliError::Engine(error)) => Err(error),
-        Err(CliError::Usage(message) | CliError::World(message)) => Err(EngineError::Denied { message }),
+        Err(CliError::Usage(message) | CliError::World(message)) => {
+            Err(EngineError::Denied { message })
+        }
     }
 }
 
 fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
     let place = here()?;
-    let forge = place.as_ref().map(|place| forge(place, args.dry_run, args.patience, Some(&args.output), out)).transpose()?;
+    let forge = place
+        .as_ref()
+        .map(|place| forge(place, args.dry_run, args.patience, Some(&args.output), out))
+        .transpose()?;
     let options = options(args)?;
-    let found = dax_review::review(&options, place.as_ref(), forge.as_ref(), &opener(state), &mut |text| out.note(text))?;
+    let found = dax_review::review(
+        &options,
+        place.as_ref(),
+        forge.as_ref(),
+        &opener(state),
+        &mut |text| out.note(text),
+    )?;
     for remark in &found.remarks {
         out.alarm(&format!("note: {remark}"));
     }
@@ -118,7 +152,10 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
         out.alarm(fault);
     }
     for report in found.reports.iter().filter(|report| report.failed()) {
-        out.alarm(&format!("{} / {} cannot go on: the summary says why", report.project, report.environment));
+        out.alarm(&format!(
+            "{} / {} cannot go on: the summary says why",
+            report.project, report.environment
+        ));
     }
     Ok(if found.failed {
         Exit::Error
@@ -132,14 +169,20 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
 /// Shows the page below the run, and hands on where the report is.
 fn summary(found: &Published) -> Result<(), CliError> {
     let append = |variable_name: &str, text: &str| -> Result<(), CliError> {
-        let Some(path) = variable(variable_name).filter(|path| !path.is_empty()) else { return Ok(()) };
-        let mut file = std::fs::File::options().create(true).append(true).open(PathBuf::from(path))?;
+        let Some(path) = variable(variable_name).filter(|path| !path.is_empty()) else {
+            return Ok(());
+        };
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(PathBuf::from(path))?;
         Ok(file.write_all(text.as_bytes())?)
     };
     append("GITHUB_STEP_SUMMARY", &found.page)?;
     let report = found.files.iter().find(|path| path.ends_with("report.json"));
     let report = report.map_or_else(String::new, |path| path.display().to_string());
-    append("GITHUB_OUTPUT", &format!("failed={}\ndenied={}\nreport={report}\n", found.failed, found.denied))
+    append(
+        "GITHUB_OUTPUT",
+        &format!("failed={}\ndenied={}\nreport={report}\n", found.failed, found.denied),
+    )
 }
 
 /// Remarks as GitHub reads them off the log.
@@ -151,7 +194,11 @@ fn workflow_commands(all: &[Annotation]) -> String {
             Level::Notice => "notice",
         };
         let (file, title) = (diagnostics::property(&one.path), diagnostics::property(&one.title));
-        format!("::{level} file={file},line={},title={title}::{}\n", one.line, diagnostics::data(&one.message))
+        format!(
+            "::{level} file={file},line={},title={title}::{}\n",
+            one.line,
+            diagnostics::data(&one.message)
+        )
     };
     all.iter().map(line).collect()
 }
@@ -163,7 +210,10 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
         )
     })?;
     if args.what.dry_run {
-        return Err(CliError::Usage("`dax ci apply` changes what runs: `dax ci --dry-run` shows what would be said".to_owned()));
+        return Err(CliError::Usage(
+            "`dax ci apply` changes what runs: `dax ci --dry-run` shows what would be said"
+                .to_owned(),
+        ));
     }
     let forge = forge(&place, false, args.what.patience, Some(&args.what.output), out)?;
     let request = ApplyOptions {
@@ -174,7 +224,9 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
     };
     let applied = {
         let quiet = out.quiet;
-        let mut carry = |engine: &Engine, request: dax_engine::ApplyRequest, hear: &mut dyn FnMut(&dax_engine::Told)| {
+        let mut carry = |engine: &Engine,
+                         request: dax_engine::ApplyRequest,
+                         hear: &mut dyn FnMut(&dax_engine::Told)| {
             perform(out, None, |interrupts, watch| {
                 engine.apply(request, interrupts, &mut |plan, run, told| {
                     hear(&told);
@@ -210,7 +262,9 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 Exit::of(&finished.outcome)
             }
             Ending::Other(difference) => {
-                out.alarm(&format!("{name}: not applied, because what would be done is not what was reviewed:"));
+                out.alarm(&format!(
+                    "{name}: not applied, because what would be done is not what was reviewed:"
+                ));
                 out.blocks(&difference);
                 Exit::Stale
             }
@@ -234,10 +288,18 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
 }
 
 fn trigger(args: &CiTriggerArgs, out: &mut Printer) -> Result<Exit, CliError> {
-    let place = here()?.ok_or_else(|| CliError::Usage("this is no pipeline that dax knows, so it has no token for another".to_owned()))?;
+    let place = here()?.ok_or_else(|| {
+        CliError::Usage(
+            "this is no pipeline that dax knows, so it has no token for another".to_owned(),
+        )
+    })?;
     let other = Place { repository: args.repository.clone(), ..place };
     let forge = forge(&other, args.dry_run, Duration::from_mins(5), None, out)?;
-    let trigger = Trigger { branch: args.branch.clone(), workflow: args.workflow.clone(), inputs: args.inputs.iter().cloned().collect() };
+    let trigger = Trigger {
+        branch: args.branch.clone(),
+        workflow: args.workflow.clone(),
+        inputs: args.inputs.iter().cloned().collect(),
+    };
     let page = forge.ask(|remote| remote.trigger(&trigger)).map_err(ReviewError::from)?;
     out.note(&format!("started{}", page.map_or_else(String::new, |page| format!(": {page}"))));
     Ok(Exit::Done)

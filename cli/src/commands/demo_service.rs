@@ -16,6 +16,8 @@ pub(crate) fn run(args: DemoArgs) -> Result<Exit, CliError> {
         start_delay: args.start_delay,
         crash_after: args.crash_after,
     };
-    runtime.block_on(demo::run(service)).map_err(|error| CliError::World(format!("port {port}: {error}")))?;
+    runtime
+        .block_on(demo::run(service))
+        .map_err(|error| CliError::World(format!("port {port}: {error}")))?;
     Ok(Exit::Done)
 }

@@ -6,7 +6,11 @@ use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::Engine;
 
-pub(crate) fn run(args: &DestroyArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &DestroyArgs,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     let plan = engine.plan_destroy(&name)?;
     show_and_apply(plan, None, "Destroy all of this?", &args.run, None, None, engine, out)

@@ -16,7 +16,9 @@ pub(crate) fn run(args: &DiffArgs, engine: &Engine, out: &mut Printer) -> Result
                 let flavour = render::Flavour::GitHub;
                 out.data(&render::markdown(&blocks, flavour, flavour.budget()));
             }
-            PlanFormat::Html => out.data(&render::html(&format!("{} / {}", new.project, new.environment), &blocks)),
+            PlanFormat::Html => {
+                out.data(&render::html(&format!("{} / {}", new.project, new.environment), &blocks))
+            }
             PlanFormat::Json => {
                 let text = render::terminal(&blocks, false);
                 let lines: Vec<&str> = text.lines().collect();

@@ -12,7 +12,8 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let mut all = engine.examine(args.environment.environment.as_deref(), &params(&args.params, Missing::Ignore))?;
+    let mut all = engine
+        .examine(args.environment.environment.as_deref(), &params(&args.params, Missing::Ignore))?;
     if let Some(place) = ci::here()? {
         let forge = ci::forge(&place, false, PATIENCE, None, out)?;
         let found = forge.ask(|remote| remote.examine()).map_err(|error| error.to_string());
@@ -33,14 +34,27 @@ pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Resu
         let mut rows = Vec::new();
         for one in &all {
             match &one.found {
-                Err(message) => rows.push(vec![one.name.to_string(), "✗ does not answer".to_owned(), String::new(), message.clone()]),
-                Ok(facts) if facts.is_empty() => {
-                    rows.push(vec![one.name.to_string(), "✓ needs nothing".to_owned(), String::new(), String::new()])
-                }
+                Err(message) => rows.push(vec![
+                    one.name.to_string(),
+                    "✗ does not answer".to_owned(),
+                    String::new(),
+                    message.clone(),
+                ]),
+                Ok(facts) if facts.is_empty() => rows.push(vec![
+                    one.name.to_string(),
+                    "✓ needs nothing".to_owned(),
+                    String::new(),
+                    String::new(),
+                ]),
                 Ok(facts) => rows.extend(facts.iter().map(|fact| {
                     let mark = if fact.lacks.is_some() { "·" } else { "✓" };
                     let lacks = fact.lacks.clone().unwrap_or_default();
-                    vec![one.name.to_string(), format!("{mark} {}", fact.name), fact.found.to_string(), lacks]
+                    vec![
+                        one.name.to_string(),
+                        format!("{mark} {}", fact.name),
+                        fact.found.to_string(),
+                        lacks,
+                    ]
                 })),
             }
         }

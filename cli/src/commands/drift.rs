@@ -24,7 +24,9 @@ pub(crate) fn run(args: &DriftArgs, engine: &Engine, out: &mut Printer) -> Resul
                 .collect();
             out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "services": services, "drift": rows })));
         }
-        DataFormat::Human if all.is_empty() => out.note(&format!("no drift: {services} services of `{name}` are as they were applied")),
+        DataFormat::Human if all.is_empty() => {
+            out.note(&format!("no drift: {services} services of `{name}` are as they were applied"))
+        }
         DataFormat::Human => {
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
             out.table(&["service", "leaf", "applied", "live", "changed by"], &rows);
@@ -43,7 +45,16 @@ fn owner(drift: &Drift) -> &str {
 }
 
 fn row(drift: &Drift) -> Vec<String> {
-    let text = |value: &Option<_>| value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-    let path = if drift.path.is_empty() { "(all of it)".to_owned() } else { drift.path.to_string() };
-    vec![drift.addr.name().to_owned(), path, text(&drift.applied), text(&drift.live), owner(drift).to_owned()]
+    let text = |value: &Option<_>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    };
+    let path =
+        if drift.path.is_empty() { "(all of it)".to_owned() } else { drift.path.to_string() };
+    vec![
+        drift.addr.name().to_owned(),
+        path,
+        text(&drift.applied),
+        text(&drift.live),
+        owner(drift).to_owned(),
+    ]
 }

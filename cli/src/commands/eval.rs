@@ -21,7 +21,11 @@ pub(crate) fn run(args: &EvalArgs, engine: &Engine, out: &mut Printer) -> Result
             let mut session = Session { engine, params, environment, definitions: String::new() };
             session.show(expression, args.format, out)
         }
-        None => prompt(Session { engine, params, environment, definitions: String::new() }, args.format, out),
+        None => prompt(
+            Session { engine, params, environment, definitions: String::new() },
+            args.format,
+            out,
+        ),
     }
 }
 
@@ -38,17 +42,31 @@ fn known(engine: &Engine, name: &str) -> Result<(), CliError> {
     if names.iter().any(|known| known == name) {
         return Ok(());
     }
-    Err(CliError::Usage(format!("there is no environment `{name}`; there are {}", names.join(", "))))
+    Err(CliError::Usage(format!(
+        "there is no environment `{name}`; there are {}",
+        names.join(", ")
+    )))
 }
 
 impl Session<'_> {
-    fn show(&mut self, expression: &str, format: DataFormat, out: &mut Printer) -> Result<Exit, CliError> {
-        let found = self.engine.evaluate(&self.definitions, expression, self.environment.as_deref(), &self.params)?;
+    fn show(
+        &mut self,
+        expression: &str,
+        format: DataFormat,
+        out: &mut Printer,
+    ) -> Result<Exit, CliError> {
+        let found = self.engine.evaluate(
+            &self.definitions,
+            expression,
+            self.environment.as_deref(),
+            &self.params,
+        )?;
         out.diagnostics(&found.sources, &found.diagnostics);
         let Some(value) = found.value else { return Ok(Exit::Error) };
         match format {
             DataFormat::Json => {
-                let json = serde_json::to_string_pretty(&value.shape()).map_err(|error| CliError::World(error.to_string()))?;
+                let json = serde_json::to_string_pretty(&value.shape())
+                    .map_err(|error| CliError::World(error.to_string()))?;
                 out.data(&format!("{json}\n"));
             }
             DataFormat::Human => out.data(&format!("{value}\n")),
@@ -57,7 +75,12 @@ impl Session<'_> {
     }
 
     /// One line of the prompt; false at the end.
-    fn line(&mut self, line: &str, format: DataFormat, out: &mut Printer) -> Result<bool, CliError> {
+    fn line(
+        &mut self,
+        line: &str,
+        format: DataFormat,
+        out: &mut Printer,
+    ) -> Result<bool, CliError> {
         let line = line.trim();
         match line.split_once(' ').unwrap_or((line, "")) {
             ("", _) => {}
@@ -69,7 +92,12 @@ impl Session<'_> {
                 Err(error) => out.error(&error),
             },
             (":type" | ":t", expression) => {
-                let found = self.engine.evaluate(&self.definitions, expression, self.environment.as_deref(), &self.params)?;
+                let found = self.engine.evaluate(
+                    &self.definitions,
+                    expression,
+                    self.environment.as_deref(),
+                    &self.params,
+                )?;
                 if diagnostic::has_errors(&found.diagnostics) {
                     out.diagnostics(&found.sources, &found.diagnostics);
                 } else {
@@ -78,14 +106,21 @@ impl Session<'_> {
             }
             ("let" | "fn" | "type" | "import", _) => {
                 let definitions = format!("{}{line}\n", self.definitions);
-                let found = self.engine.evaluate(&definitions, "true", self.environment.as_deref(), &self.params)?;
+                let found = self.engine.evaluate(
+                    &definitions,
+                    "true",
+                    self.environment.as_deref(),
+                    &self.params,
+                )?;
                 if diagnostic::has_errors(&found.diagnostics) {
                     out.diagnostics(&found.sources, &found.diagnostics);
                 } else {
                     self.definitions = definitions;
                 }
             }
-            (word, _) if word.starts_with(':') => out.alarm(&format!("there is no `{word}`; `:help` shows what there is")),
+            (word, _) if word.starts_with(':') => {
+                out.alarm(&format!("there is no `{word}`; `:help` shows what there is"))
+            }
             _ => {
                 self.show(line, format, out)?;
             }
@@ -94,7 +129,11 @@ impl Session<'_> {
     }
 }
 
-fn prompt(mut session: Session<'_>, format: DataFormat, out: &mut Printer) -> Result<Exit, CliError> {
+fn prompt(
+    mut session: Session<'_>,
+    format: DataFormat,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     if !std::io::stdin().is_terminal() {
         for line in std::io::stdin().lock().lines() {
             if !session.line(&line?, format, out)? {
@@ -103,7 +142,8 @@ fn prompt(mut session: Session<'_>, format: DataFormat, out: &mut Printer) -> Re
         }
         return Ok(Exit::Done);
     }
-    let mut editor = rustyline::DefaultEditor::new().map_err(|error| CliError::World(error.to_string()))?;
+    let mut editor =
+        rustyline::DefaultEditor::new().map_err(|error| CliError::World(error.to_string()))?;
     out.note("an expression, or `:help`");
     loop {
         let head = session.environment.as_deref().unwrap_or("dax").to_owned();

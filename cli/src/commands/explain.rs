@@ -8,7 +8,10 @@ include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
 pub(crate) fn run(args: &ExplainArgs, out: &mut Printer) -> Result<Exit, CliError> {
     let Some(code) = &args.code else {
-        let rows: Vec<Vec<String>> = dax_engine::codes().iter().map(|code| vec![code.to_string(), code.summary.to_owned()]).collect();
+        let rows: Vec<Vec<String>> = dax_engine::codes()
+            .iter()
+            .map(|code| vec![code.to_string(), code.summary.to_owned()])
+            .collect();
         out.table(&["code", "summary"], &rows);
         return Ok(Exit::Done);
     };
@@ -18,6 +21,8 @@ pub(crate) fn run(args: &ExplainArgs, out: &mut Printer) -> Result<Exit, CliErro
             out.data(page);
             Ok(Exit::Done)
         }
-        None => Err(CliError::Usage(format!("there is no code `{code}`; `dax explain` lists them"))),
+        None => {
+            Err(CliError::Usage(format!("there is no code `{code}`; `dax explain` lists them")))
+        }
     }
 }

@@ -23,7 +23,8 @@ pub(crate) fn run(args: &FmtArgs, folder: &Path, out: &mut Printer) -> Result<Ex
     }
     let mut changed = 0;
     for file in files {
-        let text = std::fs::read_to_string(&file).map_err(|error| CliError::World(format!("{}: {error}", file.display())))?;
+        let text = std::fs::read_to_string(&file)
+            .map_err(|error| CliError::World(format!("{}: {error}", file.display())))?;
         let formatted = dax_engine::format(&text);
         if formatted != text {
             changed += 1;
@@ -38,7 +39,9 @@ pub(crate) fn run(args: &FmtArgs, folder: &Path, out: &mut Printer) -> Result<Ex
 
 /// Every `.dax` file below a folder, hidden folders and build output left out.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), CliError> {
-    for entry in std::fs::read_dir(folder).map_err(|error| CliError::World(format!("{}: {error}", folder.display())))? {
+    for entry in std::fs::read_dir(folder)
+        .map_err(|error| CliError::World(format!("{}: {error}", folder.display())))?
+    {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.file_type()?.is_dir() {

@@ -10,7 +10,8 @@ pub(crate) fn run(args: &GraphArgs, engine: &Engine, out: &mut Printer) -> Resul
     let name = environment(&args.environment, engine)?;
     let checked = engine.check(&params(&args.params, Missing::Report))?.sound()?;
     let known = || checked.graph.environments.keys().map(ToString::to_string).collect();
-    let missing = || EngineError::UnknownEnvironment { name: name.clone(), meant: None, known: known() };
+    let missing =
+        || EngineError::UnknownEnvironment { name: name.clone(), meant: None, known: known() };
     let found = checked.graph.environments.get(name.as_str()).ok_or_else(missing)?;
     let text = match args.format {
         GraphFormat::Dot => render::graph::dot(found),

@@ -6,7 +6,11 @@ use crate::printer::Printer;
 use dax_engine::{Engine, HistoryEntry, Outcome, prometheus, rates};
 use serde_json::json;
 
-pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &HistoryArgs,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     let all = engine.history(args.environment.environment.as_deref())?;
     if args.audit {
         return audit(args, engine, out);
@@ -29,12 +33,18 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
                     })
                 })
                 .collect();
-            out.data(&format!("{:#}\n", json!({ "format_version": 1, "runs": rows, "metrics": rates(&all) })));
+            out.data(&format!(
+                "{:#}\n",
+                json!({ "format_version": 1, "runs": rows, "metrics": rates(&all) })
+            ));
         }
         HistoryFormat::Human if all.is_empty() => out.note("nothing was done yet"),
         HistoryFormat::Human => {
             let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-            out.table(&["run", "environment", "what", "outcome", "started", "took", "point", "by"], &rows);
+            out.table(
+                &["run", "environment", "what", "outcome", "started", "took", "point", "by"],
+                &rows,
+            );
         }
     }
     Ok(Exit::Done)
@@ -43,8 +53,13 @@ pub(crate) fn run(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Res
 fn row(entry: &HistoryEntry) -> Vec<String> {
     let run = &entry.run;
     let outcome = match &run.outcome {
-        None => run.waits.as_ref().map_or_else(|| "unfinished".to_owned(), |waits| format!("{}, unfinished", waits.word())),
-        Some(outcome @ Outcome::RolledBack { step: Some(step), .. }) => format!("{} at step {step}", outcome.word()),
+        None => run.waits.as_ref().map_or_else(
+            || "unfinished".to_owned(),
+            |waits| format!("{}, unfinished", waits.word()),
+        ),
+        Some(outcome @ Outcome::RolledBack { step: Some(step), .. }) => {
+            format!("{} at step {step}", outcome.word())
+        }
         Some(outcome) => outcome.word().to_owned(),
     };
     let point = match (entry.point, entry.current) {
@@ -53,8 +68,10 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         (None, _) => "-".to_owned(),
     };
     let point = entry.name.as_ref().map_or_else(|| point.clone(), |name| format!("{point} {name}"));
-    let took =
-        run.ended_ms.map_or_else(|| "-".to_owned(), |ended| format!("{:.1}s", (ended.saturating_sub(run.started_ms)) as f64 / 1000.0));
+    let took = run.ended_ms.map_or_else(
+        || "-".to_owned(),
+        |ended| format!("{:.1}s", (ended.saturating_sub(run.started_ms)) as f64 / 1000.0),
+    );
     vec![
         run.id.to_string(),
         run.environment.to_string(),
@@ -68,7 +85,12 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
 }
 
 /// What happened in one run.
-fn course(args: &HistoryArgs, run: u64, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+fn course(
+    args: &HistoryArgs,
+    run: u64,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     let name = crate::commands::environment(&args.environment, engine)?;
     let moments = engine.course(&name, run)?;
     if args.format == HistoryFormat::Json {
@@ -76,11 +98,18 @@ fn course(args: &HistoryArgs, run: u64, engine: &Engine, out: &mut Printer) -> R
             .iter()
             .map(|one| json!({"at": one.at_ms.map(time), "service": one.service, "what": one.what, "traffic": one.traffic}))
             .collect();
-        out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "run": run, "moments": rows })));
+        out.data(&format!(
+            "{:#}\n",
+            json!({ "format_version": 1, "environment": name, "run": run, "moments": rows })
+        ));
         return Ok(Exit::Done);
     }
-    let rows: Vec<Vec<String>> =
-        moments.into_iter().map(|one| vec![one.at_ms.map_or_else(|| "-".to_owned(), time), one.service, one.what, one.traffic]).collect();
+    let rows: Vec<Vec<String>> = moments
+        .into_iter()
+        .map(|one| {
+            vec![one.at_ms.map_or_else(|| "-".to_owned(), time), one.service, one.what, one.traffic]
+        })
+        .collect();
     out.table(&["when", "service", "what", "traffic"], &rows);
     Ok(Exit::Done)
 }
@@ -90,7 +119,10 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
     let name = crate::commands::environment(&args.environment, engine)?;
     let records = engine.audit(&name)?;
     if args.format == HistoryFormat::Json {
-        out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "records": records })));
+        out.data(&format!(
+            "{:#}\n",
+            json!({ "format_version": 1, "environment": name, "records": records })
+        ));
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = records
@@ -98,10 +130,20 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
         .map(|record| {
             let what = serde_json::to_value(&record.what).unwrap_or_default();
             let text = |field: &str| {
-                what.get(field).map_or_else(String::new, |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                what.get(field).map_or_else(String::new, |value| {
+                    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+                })
             };
             let digest: String = text("digest").chars().take(16).collect();
-            vec![record.seq.to_string(), time(record.at_ms), record.who.to_string(), text("what"), text("run"), digest, record.why.clone()]
+            vec![
+                record.seq.to_string(),
+                time(record.at_ms),
+                record.who.to_string(),
+                text("what"),
+                text("run"),
+                digest,
+                record.why.clone(),
+            ]
         })
         .collect();
     out.table(&["record", "when", "who", "what", "run", "digest", "why"], &rows);

@@ -9,15 +9,23 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &IdeBenchArgs, root: &Path, out: &mut Printer) -> Result<Exit, CliError> {
-    let program = std::env::current_exe().map_err(|error| CliError::World(format!("dax does not find itself: {error}")))?;
-    let report = measure(&program, root, args.edits).map_err(|error| CliError::World(format!("the server cannot be measured: {error}")))?;
+    let program = std::env::current_exe()
+        .map_err(|error| CliError::World(format!("dax does not find itself: {error}")))?;
+    let report = measure(&program, root, args.edits)
+        .map_err(|error| CliError::World(format!("the server cannot be measured: {error}")))?;
     if args.format == DataFormat::Json {
         out.data(&format!("{:#}\n", shape(&report)));
         return Ok(Exit::Done);
     }
     let (files, lines) = report.size;
     out.data(&format!("{files} files, {lines} lines, {} keystrokes\n\n", report.keystrokes));
-    let mut rows = vec![vec!["cold start to findings".to_owned(), shown(report.cold_start), String::new(), String::new(), "1".to_owned()]];
+    let mut rows = vec![vec![
+        "cold start to findings".to_owned(),
+        shown(report.cold_start),
+        String::new(),
+        String::new(),
+        "1".to_owned(),
+    ]];
     for (what, times) in &report.times {
         let at = |hundredths| shown(times.percentile(hundredths));
         rows.push(vec![(*what).to_owned(), at(50), at(95), at(99), times.count().to_string()]);

@@ -22,7 +22,13 @@ fn kubernetes(args: &ImportKubernetesArgs, out: &mut Printer) -> Result<Exit, Cl
     if !namespaces.is_empty() {
         texts.push(live(context, kubeconfig.as_deref(), namespaces)?);
     }
-    let request = ImportRequest { texts: &texts, environment, context, kubeconfig: kubeconfig.as_deref(), adopt: *adopt };
+    let request = ImportRequest {
+        texts: &texts,
+        environment,
+        context,
+        kubeconfig: kubeconfig.as_deref(),
+        adopt: *adopt,
+    };
     let imported = import_kubernetes(&request).map_err(CliError::World)?;
     for left in &imported.left {
         out.note(left);
@@ -31,10 +37,17 @@ fn kubernetes(args: &ImportKubernetesArgs, out: &mut Printer) -> Result<Exit, Cl
 }
 
 /// What runs in namespaces of a cluster, as a list of objects.
-fn live(context: &str, kubeconfig: Option<&str>, namespaces: &[String]) -> Result<String, CliError> {
+fn live(
+    context: &str,
+    kubeconfig: Option<&str>,
+    namespaces: &[String],
+) -> Result<String, CliError> {
     let world = |error: &dyn std::error::Error| CliError::World(error.to_string());
     let root = std::env::current_dir().map_err(|error| world(&error))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| world(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| world(&error))?;
     let found = dax_provider_builtin::kubernetes_objects(context, kubeconfig, namespaces, &root);
     runtime.block_on(found).map_err(|error| world(&error))
 }
@@ -43,11 +56,14 @@ fn live(context: &str, kubeconfig: Option<&str>, namespaces: &[String]) -> Resul
 fn read(path: &Path, texts: &mut Vec<String>) -> Result<(), CliError> {
     let world = |error: std::io::Error| CliError::World(format!("{}: {error}", path.display()));
     if path.is_dir() {
-        let mut entries: Vec<_> = std::fs::read_dir(path).map_err(world)?.collect::<Result<_, _>>().map_err(world)?;
+        let mut entries: Vec<_> =
+            std::fs::read_dir(path).map_err(world)?.collect::<Result<_, _>>().map_err(world)?;
         entries.sort_by_key(std::fs::DirEntry::path);
         for entry in entries {
             let path = entry.path();
-            let manifest = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml" || extension == "json");
+            let manifest = path.extension().is_some_and(|extension| {
+                extension == "yaml" || extension == "yml" || extension == "json"
+            });
             if path.is_dir() || manifest {
                 read(&path, texts)?;
             }

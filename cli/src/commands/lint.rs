@@ -13,7 +13,8 @@ const MOST_ROUNDS: usize = 10;
 pub(crate) fn run(args: &LintArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     if args.list {
         let rules = dax_engine::codes().into_iter().filter(|code| code.number / 1000 == 9);
-        let rows: Vec<Vec<String>> = rules.map(|code| vec![code.to_string(), code.summary.to_owned()]).collect();
+        let rows: Vec<Vec<String>> =
+            rules.map(|code| vec![code.to_string(), code.summary.to_owned()]).collect();
         out.table(&["rule", "finds"], &rows);
         return Ok(Exit::Done);
     }
@@ -58,7 +59,8 @@ fn fix(engine: &Engine, sources: &Sources, found: &[Diagnostic]) -> Result<usize
         }
         out.push_str(&text[at..]);
         let path = engine.root.join(sources.name(file));
-        std::fs::write(&path, dax_engine::format(&out)).map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+        std::fs::write(&path, dax_engine::format(&out))
+            .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
     }
     Ok(count)
 }

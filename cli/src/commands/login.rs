@@ -6,12 +6,18 @@ use crate::printer::Printer;
 use std::io::Write;
 
 pub(crate) fn run(args: &LoginArgs, out: &mut Printer) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let show = |code: &str, place: &str| {
         let _ = writeln!(std::io::stderr().lock(), "open {place} and type {code}");
     };
     let server = args.server.trim_end_matches('/');
-    let token = runtime.block_on(dax_provider_builtin::github_login(server, &args.client_id, &args.scopes, &show));
+    let token = runtime.block_on(dax_provider_builtin::github_login(
+        server,
+        &args.client_id,
+        &args.scopes,
+        &show,
+    ));
     let token = token.map_err(|error| CliError::World(error.to_string()))?;
     // The one thing that it is for: `GITHUB_TOKEN=$(dax login)`.
     out.data(&format!("{token}\n"));

@@ -9,8 +9,11 @@ use dax_engine::{Engine, Heard, Wish};
 pub(crate) fn run(args: &SignalArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     match engine.signal(&name, Wish::Pause, &args.reason)? {
-        Heard::Told => out.note(&format!("told: the run stops at the next safe place; `dax resume -e {name}` carries it on")),
-        Heard::Nobody => out.note(&format!("nobody carries the run on at the moment; `dax resume -e {name}` does")),
+        Heard::Told => out.note(&format!(
+            "told: the run stops at the next safe place; `dax resume -e {name}` carries it on"
+        )),
+        Heard::Nobody => out
+            .note(&format!("nobody carries the run on at the moment; `dax resume -e {name}` does")),
     }
     Ok(Exit::Done)
 }

@@ -7,7 +7,8 @@ use crate::printer::Printer;
 use dax_engine::{Engine, diagnostic, save_plan};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let judged = engine.plan(&plan_request(&args.environment, &args.params, &args.selection, engine)?)?;
+    let judged =
+        engine.plan(&plan_request(&args.environment, &args.params, &args.selection, engine)?)?;
     let plan = &judged.plan;
     out.plan(plan, &judged.standing, &args.shown);
     if args.simulate {

@@ -16,7 +16,16 @@ pub(crate) fn run(args: PromoteArgs, engine: &Engine, out: &mut Printer) -> Resu
     }
     let plan = judged.allowed()?;
     let question = format!("Bring this to `{}`?", args.to);
-    show_and_apply(plan, Some(request), &question, &args.run, None, Some(bundle.record()), engine, out)
+    show_and_apply(
+        plan,
+        Some(request),
+        &question,
+        &args.run,
+        None,
+        Some(bundle.record()),
+        engine,
+        out,
+    )
 }
 
 /// What speaks for it.
@@ -24,9 +33,23 @@ fn facts(bundle: &Bundle, out: &mut Printer) {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let mut rows = vec![
         row("bundle", bundle.digest.to_string()),
-        row("proved in", format!("{}, run {}, {} ago", bundle.from, bundle.run, millis(bundle.age.as_secs() * 1000))),
+        row(
+            "proved in",
+            format!(
+                "{}, run {}, {} ago",
+                bundle.from,
+                bundle.run,
+                millis(bundle.age.as_secs() * 1000)
+            ),
+        ),
         row("analysis", if bundle.verified { "passed" } else { "none" }.to_owned()),
-        row("program", bundle.commit.as_ref().map_or_else(|| bundle.config.to_string(), |commit| format!("commit {}", commit.id))),
+        row(
+            "program",
+            bundle.commit.as_ref().map_or_else(
+                || bundle.config.to_string(),
+                |commit| format!("commit {}", commit.id),
+            ),
+        ),
     ];
     for (addr, image) in &bundle.artefacts {
         rows.push(row(addr.name(), image.to_string()));

@@ -6,7 +6,11 @@ use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::{Engine, Target};
 
-pub(crate) fn run(args: &RollbackArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+pub(crate) fn run(
+    args: &RollbackArgs,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     let target = match &args.to {
         None => Target::Before,

@@ -7,12 +7,25 @@ pub(crate) fn show(plan: &Plan, seed: u64, out: &mut Printer) {
     let report = rehearse(plan, seed);
     let rows: Vec<Vec<String>> = report.runs.iter().map(|run| row(plan, run)).collect();
     out.data(&format!("\nSimulated, seed {}: each step fails in turn\n\n", report.seed));
-    out.table(&["step", "fails", "ends", "after", "way back", "stays changed", "least capacity", "most on new"], &rows);
+    out.table(
+        &[
+            "step",
+            "fails",
+            "ends",
+            "after",
+            "way back",
+            "stays changed",
+            "least capacity",
+            "most on new",
+        ],
+        &rows,
+    );
 }
 
 /// What is past its rollback point and stays as the plan left it.
 fn changed(run: &Rehearsal) -> String {
-    let mut names: Vec<&str> = run.left.iter().filter_map(|left| left.split_once(": ")).map(|(name, _)| name).collect();
+    let mut names: Vec<&str> =
+        run.left.iter().filter_map(|left| left.split_once(": ")).map(|(name, _)| name).collect();
     names.dedup();
     names.join(", ")
 }
@@ -20,7 +33,9 @@ fn changed(run: &Rehearsal) -> String {
 fn row(plan: &Plan, run: &Rehearsal) -> Vec<String> {
     let seconds = |ms: u64| render::millis(ms.div_ceil(100) * 100);
     let (step, fails) = match run.step.and_then(|step| plan.steps.get(step.0 as usize)) {
-        Some(step) => (step.id.to_string(), format!("{}: {}", step.service, render::step_text(step))),
+        Some(step) => {
+            (step.id.to_string(), format!("{}: {}", step.service, render::step_text(step)))
+        }
         None => ("-".to_owned(), "nothing".to_owned()),
     };
     let capacity = run.capacity.as_ref();
@@ -31,7 +46,10 @@ fn row(plan: &Plan, run: &Rehearsal) -> Vec<String> {
         seconds(run.ends_ms),
         if run.step.is_some() { seconds(run.back_ms) } else { "-".to_owned() },
         if run.step.is_none() || run.left.is_empty() { "-".to_owned() } else { changed(run) },
-        capacity.map_or_else(|| "-".to_owned(), |capacity| format!("{} of {} ({})", capacity.least, capacity.before, capacity.object)),
+        capacity.map_or_else(
+            || "-".to_owned(),
+            |capacity| format!("{} of {} ({})", capacity.least, capacity.before, capacity.object),
+        ),
         format!("{}%", f64::from(run.exposed) / 100.0),
     ]
 }

@@ -1,6 +1,8 @@
 //! `dax state`: what is kept, and whether it is sound.
 
-use crate::args::{DataFormat, StateArgs, StateCommand, StateShowArgs, StateVerifyArgs, StatusArgs};
+use crate::args::{
+    DataFormat, StateArgs, StateCommand, StateShowArgs, StateVerifyArgs, StatusArgs,
+};
 use crate::commands::environment;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
@@ -15,7 +17,9 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
             let name = environment(&args.environment, engine)?;
             match engine.pull_state(&name)? {
                 Some(text) => out.data(&format!("{text}\n")),
-                None => return Err(CliError::World(format!("nothing was applied in `{name}` yet"))),
+                None => {
+                    return Err(CliError::World(format!("nothing was applied in `{name}` yet")));
+                }
             }
             Ok(Exit::Done)
         }
@@ -23,7 +27,9 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
         StateCommand::Unlock(args) => {
             let name = environment(&args.environment, engine)?;
             out.note(&match engine.unlock(&name, &args.reason)? {
-                Some(former) => format!("`{name}` was held by {former}, whose writes are refused from now on"),
+                Some(former) => {
+                    format!("`{name}` was held by {former}, whose writes are refused from now on")
+                }
                 None => format!("nobody holds `{name}`"),
             });
             Ok(Exit::Done)
@@ -33,7 +39,9 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
 
 fn list(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let all = engine.applied(args.environment.environment.as_deref())?;
-    let rows = all.iter().flat_map(|one| one.services.iter().map(move |(addr, service)| (one, addr, service)));
+    let rows = all
+        .iter()
+        .flat_map(|one| one.services.iter().map(move |(addr, service)| (one, addr, service)));
     match args.format {
         DataFormat::Json => {
             let rows: Vec<_> = rows
@@ -50,8 +58,13 @@ fn list(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, C
             let rows: Vec<Vec<String>> = rows
                 .map(|(one, addr, service)| {
                     let protected = if service.protected { "protected" } else { "" };
-                    let cells =
-                        [one.environment.as_str(), addr.as_str(), service.provider.as_str(), service.revision.0.as_str(), protected];
+                    let cells = [
+                        one.environment.as_str(),
+                        addr.as_str(),
+                        service.provider.as_str(),
+                        service.revision.0.as_str(),
+                        protected,
+                    ];
                     cells.map(str::to_owned).to_vec()
                 })
                 .collect();
@@ -68,14 +81,18 @@ fn list(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, C
 fn show(args: &StateShowArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     let all = engine.applied(Some(&name))?;
-    let found = all.iter().flat_map(|one| &one.services).find(|(addr, _)| addr.name() == args.service || addr.as_str() == args.service);
+    let found = all
+        .iter()
+        .flat_map(|one| &one.services)
+        .find(|(addr, _)| addr.name() == args.service || addr.as_str() == args.service);
     let Some((_, service)) = found else {
         return Err(CliError::World(format!(
             "the state of `{name}` holds no service `{}`; `dax state list` shows what it holds",
             args.service
         )));
     };
-    let text = serde_json::to_string_pretty(service).map_err(|error| CliError::World(error.to_string()))?;
+    let text = serde_json::to_string_pretty(service)
+        .map_err(|error| CliError::World(error.to_string()))?;
     out.data(&format!("{text}\n"));
     Ok(Exit::Done)
 }
@@ -93,7 +110,11 @@ fn verify(args: &StateVerifyArgs, engine: &Engine, out: &mut Printer) -> Result<
             report.records,
             report.journals,
             report.entries,
-            if report.orphans.is_empty() { String::new() } else { format!("; {} texts that nothing refers to", report.orphans.len()) }
+            if report.orphans.is_empty() {
+                String::new()
+            } else {
+                format!("; {} texts that nothing refers to", report.orphans.len())
+            }
         ));
     }
     Ok(Exit::Done)

@@ -32,12 +32,18 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
         DataFormat::Human if all.is_empty() => out.note("nothing was applied yet"),
         DataFormat::Human => {
             let rows: Vec<Vec<String>> = all.iter().flat_map(rows).collect();
-            out.table(&["environment", "service", "revision", "ready", "traffic", "address"], &rows);
+            out.table(
+                &["environment", "service", "revision", "ready", "traffic", "address"],
+                &rows,
+            );
         }
     }
     let unwell = all.iter().any(|one| match &one.live {
         None => true,
-        Some(live) => live.traffic.keys().any(|id| live.revisions.get(id).is_none_or(|r| r.ready < r.replicas)),
+        Some(live) => live
+            .traffic
+            .keys()
+            .any(|id| live.revisions.get(id).is_none_or(|r| r.ready < r.replicas)),
     });
     if unwell {
         out.note("not everything that was applied is ready; `dax plan` shows what it would take");
@@ -53,12 +59,27 @@ fn url(one: &ServiceStatus) -> Option<String> {
 fn rows(one: &ServiceStatus) -> Vec<Vec<String>> {
     let name = [one.environment.to_string(), one.addr.name().to_owned()];
     if one.live.is_some() && one.addr.kind() == "object" {
-        return vec![[name.to_vec(), vec!["-".to_owned(), "there".to_owned(), "-".to_owned(), "-".to_owned()]].concat()];
+        return vec![
+            [
+                name.to_vec(),
+                vec!["-".to_owned(), "there".to_owned(), "-".to_owned(), "-".to_owned()],
+            ]
+            .concat(),
+        ];
     }
     let Some(live) = &one.live else {
-        return vec![[name.to_vec(), vec![one.revision.clone(), "gone".to_owned(), "-".to_owned(), "-".to_owned()]].concat()];
+        return vec![
+            [
+                name.to_vec(),
+                vec![one.revision.clone(), "gone".to_owned(), "-".to_owned(), "-".to_owned()],
+            ]
+            .concat(),
+        ];
     };
-    let shown = live.revisions.iter().filter(|(id, revision)| revision.replicas > 0 || live.traffic.contains_key(*id));
+    let shown = live
+        .revisions
+        .iter()
+        .filter(|(id, revision)| revision.replicas > 0 || live.traffic.contains_key(*id));
     let rows: Vec<Vec<String>> = shown
         .map(|(id, revision)| {
             let share = live.traffic.get(id).copied().unwrap_or(0);
@@ -73,7 +94,16 @@ fn rows(one: &ServiceStatus) -> Vec<Vec<String>> {
         .collect();
     if rows.is_empty() {
         return vec![
-            [name.to_vec(), vec!["-".to_owned(), "0/0".to_owned(), "-".to_owned(), url(one).unwrap_or_else(|| "-".to_owned())]].concat(),
+            [
+                name.to_vec(),
+                vec![
+                    "-".to_owned(),
+                    "0/0".to_owned(),
+                    "-".to_owned(),
+                    url(one).unwrap_or_else(|| "-".to_owned()),
+                ],
+            ]
+            .concat(),
         ];
     }
     rows

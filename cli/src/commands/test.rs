@@ -10,10 +10,17 @@ use std::fmt::Write;
 use std::time::Instant;
 
 pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let values = args.params.params.iter().map(|(name, value)| (name.as_str().into(), value.clone())).collect();
+    let values = args
+        .params
+        .params
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), value.clone()))
+        .collect();
     let now = args.now.clone().unwrap_or_else(|| jiff::Timestamp::now().to_string());
     if now.parse::<jiff::Timestamp>().is_err() {
-        return Err(CliError::Usage(format!("`{now}` is no time: write it as 2026-11-22T12:00:00Z")));
+        return Err(CliError::Usage(format!(
+            "`{now}` is no time: write it as 2026-11-22T12:00:00Z"
+        )));
     }
     let request = TestRequest {
         filter: args.filter.clone().unwrap_or_default(),
@@ -25,7 +32,8 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
     let start = Instant::now();
     let (sources, outcomes) = engine.test(&request)?;
     let seconds = start.elapsed().as_secs_f64();
-    let failed = outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
+    let failed =
+        outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
     let text = match args.format {
         TestFormat::Human => human(&sources, &outcomes, out),
         TestFormat::Json => json_report(&sources, &outcomes),
@@ -37,9 +45,16 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
             .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
     }
     if outcomes.is_empty() {
-        out.note(if request.filter.is_empty() { "the project has no tests" } else { "no test has this in its title" });
+        out.note(if request.filter.is_empty() {
+            "the project has no tests"
+        } else {
+            "no test has this in its title"
+        });
     } else {
-        out.note(&format!("{} passed, {failed} failed, in {seconds:.2} s", outcomes.len() - failed));
+        out.note(&format!(
+            "{} passed, {failed} failed, in {seconds:.2} s",
+            outcomes.len() - failed
+        ));
     }
     Ok(if failed > 0 { Exit::Error } else { Exit::Done })
 }
@@ -86,22 +101,41 @@ fn json_report(sources: &Sources, outcomes: &[TestOutcome]) -> String {
 
 /// The JUnit format as CI systems read it.
 fn junit(sources: &Sources, outcomes: &[TestOutcome], seconds: f64) -> String {
-    let failures = outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
+    let failures =
+        outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let count = outcomes.len();
-    let _ = writeln!(text, "<testsuites tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">");
-    let _ = writeln!(text, "  <testsuite name=\"dax\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">");
+    let _ = writeln!(
+        text,
+        "<testsuites tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">"
+    );
+    let _ = writeln!(
+        text,
+        "  <testsuite name=\"dax\" tests=\"{count}\" failures=\"{failures}\" errors=\"0\" time=\"{seconds:.3}\">"
+    );
     for one in outcomes {
         let at = sources.line_column(one.span.file, one.span.start);
         let file = escape(sources.name(one.span.file));
-        let _ = write!(text, "    <testcase name=\"{}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"", escape(&one.title), at.line);
+        let _ = write!(
+            text,
+            "    <testcase name=\"{}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"",
+            escape(&one.title),
+            at.line
+        );
         match &one.verdict {
             Verdict::Passed { .. } => text.push_str("/>\n"),
             Verdict::Failed { diagnostics: found, given } => {
-                let message = found.first().map(|finding| finding.one_line(sources)).unwrap_or_default();
-                let given: String = given.iter().map(|(name, value)| format!("with {name} = {value}\n")).collect();
+                let message =
+                    found.first().map(|finding| finding.one_line(sources)).unwrap_or_default();
+                let given: String =
+                    given.iter().map(|(name, value)| format!("with {name} = {value}\n")).collect();
                 let all = diagnostics::human(sources, found, false);
-                let _ = writeln!(text, ">\n      <failure message=\"{}\">{}</failure>", escape(&message), escape(&format!("{given}{all}")));
+                let _ = writeln!(
+                    text,
+                    ">\n      <failure message=\"{}\">{}</failure>",
+                    escape(&message),
+                    escape(&format!("{given}{all}"))
+                );
                 text.push_str("    </testcase>\n");
             }
         }

@@ -9,7 +9,13 @@ pub(crate) fn run(args: &VendorArgs, engine: &Engine, out: &mut Printer) -> Resu
     let all = engine.vendor(!args.lock_only)?;
     let rows: Vec<Vec<String>> = all
         .iter()
-        .map(|one| vec![one.name.to_string(), one.at.to_string(), if one.fetched { "brought" } else { "was here" }.to_owned()])
+        .map(|one| {
+            vec![
+                one.name.to_string(),
+                one.at.to_string(),
+                if one.fetched { "brought" } else { "was here" }.to_owned(),
+            ]
+        })
         .collect();
     if rows.is_empty() {
         out.note("the project requires no packages");

@@ -17,11 +17,18 @@ pub(crate) fn run(args: &WhyArgs, engine: &Engine, out: &mut Printer) -> Result<
                 json!({ "address": one.address, "value": one.value.shape(), "location": one.location, "text": one.text, "layer": one.layer, "names": names, "wins": one.wins })
             })
             .collect();
-        out.data(&format!("{:#}\n", json!({ "format_version": 1, "address": args.address, "offers": rows })));
+        out.data(&format!(
+            "{:#}\n",
+            json!({ "format_version": 1, "address": args.address, "offers": rows })
+        ));
         return Ok(Exit::Done);
     }
     for one in &all {
-        let head = if one.wins { format!("{} = {}", one.address, one.value) } else { format!("  instead of {}", one.value) };
+        let head = if one.wins {
+            format!("{} = {}", one.address, one.value)
+        } else {
+            format!("  instead of {}", one.value)
+        };
         out.data(&format!("{head}\n    {}: {}  ({})\n", one.location, one.text, one.layer));
         for (name, place) in &one.names {
             out.data(&format!("    where {name} is defined: {place}\n"));

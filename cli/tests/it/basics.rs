@@ -65,7 +65,12 @@ fn fmt_settles_files_and_standard_input() {
     project.expect(0, &["fmt"]);
     project.expect(0, &["fmt", "--check"]);
     assert_eq!(std::fs::read_to_string(project.path("main.dax")).expect("there"), "let a = 1\n");
-    let mut child = project.command(&["fmt", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("started");
+    let mut child = project
+        .command(&["fmt", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("started");
     child.stdin.take().expect("piped").write_all(b"let b=  2\n").expect("written");
     let output = child.wait_with_output().expect("ended");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "let b = 2\n");
@@ -74,10 +79,14 @@ fn fmt_settles_files_and_standard_input() {
 #[test]
 fn why_names_the_place_and_what_lost() {
     let project = Project::new(
-        &WEB.replace("replicas = 2", "replicas = default 2").replace("rollout web", "set web { replicas = 7 }\n  rollout web"),
+        &WEB.replace("replicas = 2", "replicas = default 2")
+            .replace("rollout web", "set web { replicas = 7 }\n  rollout web"),
     );
     let why = project.expect(0, &["why", "dev.web.replicas"]).out;
-    let (lost, won) = (why.find("instead of 2").expect("the default"), why.find("dev.web.replicas = 7").expect("the set"));
+    let (lost, won) = (
+        why.find("instead of 2").expect("the default"),
+        why.find("dev.web.replicas = 7").expect("the set"),
+    );
     assert!(lost < won && why.contains("plain, by `set`"), "{why}");
     let version = project.expect(0, &["why", "dev.web.command"]).out;
     assert!(version.contains("where version is defined: main.dax:3:7"), "{version}");
@@ -91,19 +100,27 @@ fn graphs_come_as_dot_mermaid_and_svg_and_the_program_as_json() {
     assert!(project.expect(0, &["graph"]).out.contains("\"web\" -> \"api\""));
     assert!(project.expect(0, &["graph", "--format", "mermaid"]).out.contains("web --> api"));
     assert!(project.expect(0, &["graph", "--format", "svg"]).out.contains("</svg>"));
-    let build: serde_json::Value = serde_json::from_str(&project.expect(0, &["build", "-e", "dev"]).out).expect("JSON");
+    let build: serde_json::Value =
+        serde_json::from_str(&project.expect(0, &["build", "-e", "dev"]).out).expect("JSON");
     assert_eq!(build["environments"]["dev"]["services"]["service.web"]["values"]["replicas"], 2);
-    assert_eq!(build["environments"]["dev"]["services"]["service.web"]["provenance"]["replicas"]["layer"], "plain");
+    assert_eq!(
+        build["environments"]["dev"]["services"]["service.web"]["provenance"]["replicas"]["layer"],
+        "plain"
+    );
 }
 
 #[test]
 fn explain_shows_a_page_for_every_code() {
     let project = Project::web();
     let all = project.expect(0, &["explain"]).out;
-    let codes: Vec<&str> = all.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+    let codes: Vec<&str> =
+        all.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
     assert!(codes.len() > 50);
     for code in codes {
-        assert!(project.expect(0, &["explain", code]).out.starts_with(&format!("# {code}")), "{code}");
+        assert!(
+            project.expect(0, &["explain", code]).out.starts_with(&format!("# {code}")),
+            "{code}"
+        );
     }
     project.expect(64, &["explain", "DAX9999"]);
 }
@@ -115,7 +132,14 @@ fn plan_has_every_format_and_the_same_bytes_each_time() {
     assert_eq!(project.expect(0, &["plan", "-e", "dev", "--format", "json"]).out, json.out);
     let parsed: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
     assert_eq!(parsed["changes"].as_array().map(Vec::len), Some(2));
-    assert!(project.expect(0, &["plan", "-e", "dev", "--format", "markdown"]).out.contains("```diff"));
-    assert!(project.expect(0, &["plan", "-e", "dev", "--format", "html"]).out.starts_with("<!doctype html>"));
+    assert!(
+        project.expect(0, &["plan", "-e", "dev", "--format", "markdown"]).out.contains("```diff")
+    );
+    assert!(
+        project
+            .expect(0, &["plan", "-e", "dev", "--format", "html"])
+            .out
+            .starts_with("<!doctype html>")
+    );
     project.expect(2, &["plan", "-e", "dev", "--detailed-exitcode"]);
 }

@@ -44,7 +44,14 @@ test "refused" {
 fn git(folder: &Path, args: &[&str]) {
     let output = Command::new("git")
         .current_dir(folder)
-        .args(["-c", "user.name=dax", "-c", "user.email=dax@example.com", "-c", "init.defaultBranch=main"])
+        .args([
+            "-c",
+            "user.name=dax",
+            "-c",
+            "user.email=dax@example.com",
+            "-c",
+            "init.defaultBranch=main",
+        ])
         .args(args)
         .output()
         .expect("git runs");
@@ -62,7 +69,11 @@ fn tests_pass_fail_and_are_told_as_junit() {
     assert_eq!(said.code, 1);
     assert!(said.out.contains("FAIL  kept") && said.out.contains("with n = 5"), "{}", said.out);
     let report = std::fs::read_to_string(project.path("report.xml")).expect("the report");
-    assert!(report.contains("<testsuites tests=\"2\" failures=\"1\"") && report.contains("<failure message="), "{report}");
+    assert!(
+        report.contains("<testsuites tests=\"2\" failures=\"1\"")
+            && report.contains("<failure message="),
+        "{report}"
+    );
     let said = project.dax(&["test", "nothing has this title"]);
     assert_eq!((said.code, said.out.as_str()), (0, ""));
 }
@@ -103,21 +114,30 @@ fn expressions_are_evaluated_alone_and_one_after_the_other() {
     assert_eq!(said.code, 1);
     assert!(said.err.contains("DAX2002"), "{}", said.err);
     assert_eq!(project.dax(&["eval", "1", "-e", "nowhere"]).code, 64);
-    let output = project.with_input(&["eval"], "let a = 3\na + 1\n:type [a]\n:env dev\nweb.replicas\n:nonsense\n:quit\n99\n");
+    let output = project.with_input(
+        &["eval"],
+        "let a = 3\na + 1\n:type [a]\n:env dev\nweb.replicas\n:nonsense\n:quit\n99\n",
+    );
     assert_eq!(output.out, "4\nList<int>\n2\n", "{}", output.err);
     assert!(output.err.contains(":nonsense"));
 }
 
 #[test]
 fn the_site_names_everything_and_shows_no_markup_of_the_program() {
-    let project =
-        Project::new(&PROGRAM.replace("## How many copies run.", "## How many <script>alert(1)</script> [x](javascript:y) copies run."));
+    let project = Project::new(&PROGRAM.replace(
+        "## How many copies run.",
+        "## How many <script>alert(1)</script> [x](javascript:y) copies run.",
+    ));
     assert_eq!(project.dax(&["doc", "-o", "site"]).code, 0);
     let page = std::fs::read_to_string(project.path("site/module.html")).expect("the page");
     assert!(!page.contains("<script>") && !page.contains("javascript:"), "{page}");
     assert!(page.contains("copies_are_odd") && page.contains("policy-few"), "{page}");
-    let environment = std::fs::read_to_string(project.path("site/environment-dev.html")).expect("the page");
-    assert!(environment.contains("replicas") && environment.contains("main.dax:11"), "{environment}");
+    let environment =
+        std::fs::read_to_string(project.path("site/environment-dev.html")).expect("the page");
+    assert!(
+        environment.contains("replicas") && environment.contains("main.dax:11"),
+        "{environment}"
+    );
 }
 
 #[test]
@@ -126,13 +146,22 @@ fn packages_are_brought_locked_and_refused_when_they_were_changed() {
     let repository = project.path("elsewhere");
     std::fs::create_dir_all(&repository).expect("a folder");
     std::fs::write(repository.join("dax.mod"), "project = \"base\"\n").expect("written");
-    std::fs::write(repository.join("main.dax"), "fn twice(n: int) -> int = n * 2\n").expect("written");
+    std::fs::write(repository.join("main.dax"), "fn twice(n: int) -> int = n * 2\n")
+        .expect("written");
     git(&repository, &["init", "--quiet"]);
     git(&repository, &["add", "."]);
     git(&repository, &["commit", "--quiet", "-m", "one"]);
-    let rev = Command::new("git").current_dir(&repository).args(["rev-parse", "HEAD"]).output().expect("git runs").stdout;
+    let rev = Command::new("git")
+        .current_dir(&repository)
+        .args(["rev-parse", "HEAD"])
+        .output()
+        .expect("git runs")
+        .stdout;
     let rev = String::from_utf8_lossy(&rev).trim().to_owned();
-    let manifest = format!("project = \"test\"\nrequire \"acme/base\" {{ git = \"{}\", rev = \"{rev}\" }}\n", repository.display());
+    let manifest = format!(
+        "project = \"test\"\nrequire \"acme/base\" {{ git = \"{}\", rev = \"{rev}\" }}\n",
+        repository.display()
+    );
     std::fs::write(project.path("dax.mod"), manifest).expect("written");
     let said = project.dax(&["check"]);
     assert!(said.code == 1 && said.err.contains("DAX8006"), "{}", said.err);
@@ -142,7 +171,11 @@ fn packages_are_brought_locked_and_refused_when_they_were_changed() {
     let file = project.path(&format!("vendor/acme/base@{rev}/main.dax"));
     std::fs::write(file, "fn twice(n: int) -> int = n * 3\n").expect("written");
     let said = project.dax(&["check"]);
-    assert!(said.code == 1 && said.err.contains("DAX8008") && said.err.contains("main.dax"), "{}", said.err);
+    assert!(
+        said.code == 1 && said.err.contains("DAX8008") && said.err.contains("main.dax"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
@@ -167,7 +200,8 @@ fn a_change_affects_the_environments_whose_graph_it_touches() {
 #[test]
 fn a_protected_service_is_not_destroyed_and_an_environment_with_approvals_waits() {
     let bind = "  bind web to local.machine\n";
-    let project = Project::new(&PROGRAM.replace(bind, &format!("{bind}  protect web from destroy\n")));
+    let project =
+        Project::new(&PROGRAM.replace(bind, &format!("{bind}  protect web from destroy\n")));
     let said = project.dax(&["destroy", "--auto-approve"]);
     assert!(said.code == 3 && said.err.contains("protected"), "{}", said.err);
     project.write(&PROGRAM.replace(bind, &format!("{bind}  approve 1 of [\"team:sre\"]\n")));
@@ -177,7 +211,8 @@ fn a_protected_service_is_not_destroyed_and_an_environment_with_approvals_waits(
 
 #[test]
 fn the_types_of_a_schema_are_checked_by_dax() {
-    let project = Project::new("import schema from \"./schema.dax\"\nlet a: schema.Widget = { size: 3 }\n");
+    let project =
+        Project::new("import schema from \"./schema.dax\"\nlet a: schema.Widget = { size: 3 }\n");
     let schema = r##"{ "title": "Widget", "type": "object", "required": ["size"], "properties": {
         "size": { "type": "integer", "minimum": 1, "maximum": 9, "description": "How large." },
         "next": { "$ref": "#" } } }"##;

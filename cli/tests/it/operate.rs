@@ -4,8 +4,7 @@ use crate::project::{Project, wait_until};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-const HEAD: &str =
-    "import memory from \"std/memory\"\n\nparam version: string = \"1\"\n\nprovider memory.world {\n}\n\nprovider memory.other {\n}\n";
+const HEAD: &str = "import memory from \"std/memory\"\n\nparam version: string = \"1\"\n\nprovider memory.world {\n}\n\nprovider memory.other {\n}\n";
 
 fn memory(body: &str) -> Project {
     Project::new(&format!("{HEAD}{body}"))
@@ -29,20 +28,30 @@ fn apply(project: &Project, code: i32, more: &[&str]) -> String {
 }
 
 fn history(project: &Project) -> serde_json::Value {
-    serde_json::from_str(&project.expect(0, &["history", "-e", "dev", "--format", "json"]).out).expect("JSON")
+    serde_json::from_str(&project.expect(0, &["history", "-e", "dev", "--format", "json"]).out)
+        .expect("JSON")
 }
 
 #[test]
 fn a_rollback_pins_the_environment_until_somebody_unpins_it_and_points_have_names() {
-    let project = memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
     apply(&project, 0, &["--point", "golden", "--reason", "the first"]);
     apply(&project, 0, &["-p", "version=2"]);
     apply(&project, 0, &["-p", "version=3"]);
-    let back = project.expect(0, &["rollback", "-e", "dev", "--to", "golden", "--auto-approve", "--reason", "errors"]);
+    let back = project.expect(
+        0,
+        &["rollback", "-e", "dev", "--to", "golden", "--auto-approve", "--reason", "errors"],
+    );
     assert!(back.err.contains("`dev` is pinned now"), "{}", back.err);
     assert!(project.expect(0, &["state", "show", "web", "-e", "dev"]).out.contains("web:1"));
     let plan = project.expect(0, &["plan", "-e", "dev", "-p", "version=3"]).out;
-    assert!(plan.contains("Not possible now") && plan.contains("is pinned to state 4") && plan.contains("(errors)"), "{plan}");
+    assert!(
+        plan.contains("Not possible now")
+            && plan.contains("is pinned to state 4")
+            && plan.contains("(errors)"),
+        "{plan}"
+    );
     assert!(apply(&project, 3, &["-p", "version=3"]).contains("`dax unpin -e dev` lets it go on"));
     // Going back further is never held up.
     project.expect(0, &["rollback", "-e", "dev", "--to", "2", "--auto-approve"]);
@@ -59,56 +68,101 @@ fn a_rollback_pins_the_environment_until_somebody_unpins_it_and_points_have_name
         assert!(audit.contains(word), "{word}: {audit}");
     }
     let metrics = project.expect(0, &["history", "--format", "prometheus"]).out;
-    assert!(metrics.contains("deployments_total{environment=\"dev\",service=\"web\",status=\"succeeded\"} 6"), "{metrics}");
-    assert!(metrics.contains("deployment_duration_seconds_count{environment=\"dev\"} 6"), "{metrics}");
+    assert!(
+        metrics.contains(
+            "deployments_total{environment=\"dev\",service=\"web\",status=\"succeeded\"} 6"
+        ),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("deployment_duration_seconds_count{environment=\"dev\"} 6"),
+        "{metrics}"
+    );
     assert!(metrics.contains("dora_change_failure_ratio{environment=\"dev\"}"), "{metrics}");
 }
 
 #[test]
 fn a_plan_that_needs_approval_waits_for_the_right_people_on_its_own_digest() {
-    let project = memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n  approve 2 of [\"team:sre\"]\n}}\n"));
+    let project = memory(&format!(
+        "{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n  approve 2 of [\"team:sre\"]\n}}\n"
+    ));
     let members = "project = \"test\"\ngroup \"team:sre\" { members = [\"ann\", \"bob\"] }\n";
     std::fs::write(project.path("dax.mod"), members).expect("written");
     project.expect(0, &["plan", "-e", "dev", "-o", "p.plan"]);
     let refused = project.expect(3, &["apply", "p.plan", "--auto-approve"]).err;
-    assert!(refused.contains("it needs 2 more approvals of team:sre: `dax approve -e dev "), "{refused}");
+    assert!(
+        refused.contains("it needs 2 more approvals of team:sre: `dax approve -e dev "),
+        "{refused}"
+    );
     let approve = |who: &str, what: &str| {
-        let output =
-            project.command(&["approve", what, "-e", "dev", "--reason", "looked at it"]).env("DAX_USER", who).output().expect("dax runs");
+        let output = project
+            .command(&["approve", what, "-e", "dev", "--reason", "looked at it"])
+            .env("DAX_USER", who)
+            .output()
+            .expect("dax runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     approve("eve", "p.plan");
     approve("ann", "p.plan");
     approve("ann", "p.plan");
     let refused = project.expect(3, &["apply", "p.plan", "--auto-approve"]).err;
-    assert!(refused.contains("it needs 1 more approval of team:sre"), "nobody counts twice, and strangers not at all: {refused}");
-    let digest = refused.split("dax approve -e dev ").nth(1).and_then(|rest| rest.split('`').next()).expect("the digest").to_owned();
+    assert!(
+        refused.contains("it needs 1 more approval of team:sre"),
+        "nobody counts twice, and strangers not at all: {refused}"
+    );
+    let digest = refused
+        .split("dax approve -e dev ")
+        .nth(1)
+        .and_then(|rest| rest.split('`').next())
+        .expect("the digest")
+        .to_owned();
     approve("bob", &digest);
     // Another plan has another digest and is not approved.
     assert!(apply(&project, 3, &["-p", "version=2"]).contains("it needs 2 more approvals"));
     project.expect(0, &["apply", "p.plan", "--auto-approve"]);
     let runs = history(&project);
-    let by: Vec<&str> = runs["runs"][0]["approved_by"].as_array().expect("names").iter().filter_map(|name| name.as_str()).collect();
+    let by: Vec<&str> = runs["runs"][0]["approved_by"]
+        .as_array()
+        .expect("names")
+        .iter()
+        .filter_map(|name| name.as_str())
+        .collect();
     assert!(by.contains(&"ann") && by.contains(&"bob"), "{by:?}");
-    assert!(project.expect(3, &["approve", "abc", "-e", "dev"]).err.contains("64 hexadecimal digits"));
+    assert!(
+        project.expect(3, &["approve", "abc", "-e", "dev"]).err.contains("64 hexadecimal digits")
+    );
 }
 
 #[test]
 fn a_gate_in_a_strategy_waits_and_goes_on_when_somebody_agrees() {
     let gate = "\nstrategy s: canary {\n  step 50% approve 1\n}\n";
-    let project = memory(&format!("{TWO}{gate}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"));
+    let project = memory(&format!(
+        "{TWO}{gate}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"
+    ));
     apply(&project, 0, &[]);
     let events = project.path("events.jsonl");
-    let args = ["apply", "-e", "dev", "--auto-approve", "-p", "version=2", "--events", "events.jsonl"];
-    let child = project.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("dax runs");
+    let args =
+        ["apply", "-e", "dev", "--auto-approve", "-p", "version=2", "--events", "events.jsonl"];
+    let child = project
+        .command(&args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("dax runs");
     let told = |word: &str| std::fs::read_to_string(&events).unwrap_or_default().contains(word);
     wait_until("the gate", || told("awaits_approval"));
     project.expect(0, &["approve", "-e", "dev", "--step", "4", "--reason", "looks good"]);
     let done = child.wait_with_output().expect("dax ends");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = std::fs::read_to_string(&events).expect("events");
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("a JSON object a line")).collect();
-    assert_eq!((lines[0]["event"].as_str(), lines[0]["format_version"].as_u64()), (Some("begin"), Some(1)));
+    let lines: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a JSON object a line"))
+        .collect();
+    assert_eq!(
+        (lines[0]["event"].as_str(), lines[0]["format_version"].as_u64()),
+        (Some("begin"), Some(1))
+    );
     assert!(lines.iter().any(|line| line["event"] == "approved" && line["step"] == 4));
     let audit = project.expect(0, &["history", "-e", "dev", "--audit", "--format", "json"]).out;
     assert!(audit.contains("\"gates\""), "who agreed stays on record: {audit}");
@@ -118,14 +172,26 @@ fn a_gate_in_a_strategy_waits_and_goes_on_when_somebody_agrees() {
 #[test]
 fn a_run_is_paused_and_aborted_from_outside_and_everything_is_as_it_was() {
     let gate = "\nstrategy s: canary {\n  step 50% approve 1\n}\n";
-    let project = memory(&format!("{TWO}{gate}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"));
+    let project = memory(&format!(
+        "{TWO}{gate}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"
+    ));
     apply(&project, 0, &[]);
     let before = std::fs::read(project.path(".dax/memory.json")).expect("a world");
     let start = || {
-        let args = ["apply", "-e", "dev", "--auto-approve", "-p", "version=2", "--events", "events.jsonl"];
-        project.command(&args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("dax runs")
+        let args =
+            ["apply", "-e", "dev", "--auto-approve", "-p", "version=2", "--events", "events.jsonl"];
+        project
+            .command(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("dax runs")
     };
-    let waits = || std::fs::read_to_string(project.path("events.jsonl")).unwrap_or_default().contains("awaits_approval");
+    let waits = || {
+        std::fs::read_to_string(project.path("events.jsonl"))
+            .unwrap_or_default()
+            .contains("awaits_approval")
+    };
     let child = start();
     wait_until("the gate", waits);
     project.expect(0, &["pause", "-e", "dev"]);
@@ -144,7 +210,12 @@ fn a_run_is_paused_and_aborted_from_outside_and_everything_is_as_it_was() {
     let aborted = child.wait_with_output().expect("dax ends");
     assert_eq!(aborted.status.code(), Some(5));
     assert_eq!(std::fs::read(project.path(".dax/memory.json")).expect("a world"), before);
-    assert_eq!(history(&project)["runs"][0]["outcome"]["message"].as_str().map(|text| text.contains("still not")), Some(true));
+    assert_eq!(
+        history(&project)["runs"][0]["outcome"]["message"]
+            .as_str()
+            .map(|text| text.contains("still not")),
+        Some(true)
+    );
     project.expect(1, &["pause", "-e", "dev"]);
 }
 
@@ -174,7 +245,11 @@ environment dev {
 ";
     let project = memory(body);
     let plan = project.expect(0, &["plan", "-e", "dev"]).out;
-    assert!(plan.contains("1 to create, 1 to plan later") && plan.contains("env.API: service.api.url (known after step 4)"), "{plan}");
+    assert!(
+        plan.contains("1 to create, 1 to plan later")
+            && plan.contains("env.API: service.api.url (known after step 4)"),
+        "{plan}"
+    );
     // The policy is asked again for what was put off, and what was done before stays done.
     let denied = apply(&project, 3, &["-p", "version=7"]);
     assert!(denied.contains("never seven"), "{denied}");
@@ -191,9 +266,14 @@ environment dev {
 #[test]
 fn a_point_of_no_return_asks_for_its_own_acknowledgement() {
     let strategy = "\nstrategy s: immediate {\n  migrate [\"./up\"]\n}\n";
-    let project = memory(&format!("{TWO}{strategy}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"));
+    let project = memory(&format!(
+        "{TWO}{strategy}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"
+    ));
     let refused = apply(&project, 3, &[]);
-    assert!(refused.contains("step 6 cannot be taken back: say --acknowledge 6 to go on"), "{refused}");
+    assert!(
+        refused.contains("step 6 cannot be taken back: say --acknowledge 6 to go on"),
+        "{refused}"
+    );
     apply(&project, 3, &["--acknowledge", "5"]);
     apply(&project, 0, &["--acknowledge", "6"]);
 }
@@ -204,18 +284,25 @@ fn only_what_was_chosen_is_changed_and_what_was_left_out_is_named() {
         "{TWO}\nservice lone {{\n  image = \"lone:1\"\n}}\n\nenvironment dev {{\n  bind [api, web, lone] to memory.world\n}}\n"
     ));
     let plan = project.expect(0, &["plan", "-e", "dev", "--target", "web"]).out;
-    assert!(plan.contains("2 to create") && plan.contains("left out by --target or --exclude: lone"), "{plan}");
+    assert!(
+        plan.contains("2 to create") && plan.contains("left out by --target or --exclude: lone"),
+        "{plan}"
+    );
     apply(&project, 0, &["--target", "web"]);
     assert!(!project.expect(0, &["state", "list"]).out.contains("lone"));
     let plan = project.expect(0, &["plan", "-e", "dev", "-p", "version=2", "--exclude", "api"]).out;
-    assert!(plan.contains("1 to create") && plan.contains("left out by --target or --exclude: web"), "{plan}");
+    assert!(
+        plan.contains("1 to create") && plan.contains("left out by --target or --exclude: web"),
+        "{plan}"
+    );
     let wrong = project.expect(1, &["plan", "-e", "dev", "--target", "wbe"]).err;
     assert!(wrong.contains("DAX5009") && wrong.contains("did you mean `web`?"), "{wrong}");
 }
 
 #[test]
 fn what_runs_already_is_refused_until_it_is_taken_over() {
-    let project = memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
     apply(&project, 0, &[]);
     // The state is gone, the services are not.
     for name in ["state.db", "state.db-wal", "state.db-shm", "anchor.json"] {
@@ -231,41 +318,60 @@ fn what_runs_already_is_refused_until_it_is_taken_over() {
 
 #[test]
 fn drift_is_listed_leaf_by_leaf_and_has_an_exit_code() {
-    let project = memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
     apply(&project, 0, &[]);
     project.expect(0, &["drift", "-e", "dev"]);
     let world = project.path(".dax/memory.json");
     let text = std::fs::read_to_string(&world).expect("a world");
-    std::fs::write(&world, text.replacen("\"replicas\":1,\"ready\":1", "\"replicas\":4,\"ready\":4", 1)).expect("written");
+    std::fs::write(
+        &world,
+        text.replacen("\"replicas\":1,\"ready\":1", "\"replicas\":4,\"ready\":4", 1),
+    )
+    .expect("written");
     let drifted = project.expect(2, &["drift", "-e", "dev"]).out;
     assert!(drifted.contains("replicas") && drifted.contains("somebody else"), "{drifted}");
-    let json: serde_json::Value = serde_json::from_str(&project.expect(2, &["drift", "-e", "dev", "--format", "json"]).out).expect("JSON");
-    assert_eq!((&json["drift"][0]["applied"], &json["drift"][0]["live"]), (&"1".into(), &"4".into()));
+    let json: serde_json::Value =
+        serde_json::from_str(&project.expect(2, &["drift", "-e", "dev", "--format", "json"]).out)
+            .expect("JSON");
+    assert_eq!(
+        (&json["drift"][0]["applied"], &json["drift"][0]["live"]),
+        (&"1".into(), &"4".into())
+    );
     apply(&project, 0, &[]);
     project.expect(0, &["drift", "-e", "dev"]);
 }
 
 #[test]
 fn protection_lives_in_the_state_and_survives_the_block() {
-    let with = |protect: &str| format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n{protect}}}\n");
+    let with = |protect: &str| {
+        format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n{protect}}}\n")
+    };
     let project = memory(&with("  protect web from destroy\n"));
     apply(&project, 0, &[]);
     let without = TWO.split("\nservice web").next().expect("the first service");
-    project.write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
+    project
+        .write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
     let plan = project.expect(0, &["plan", "-e", "dev"]).out;
-    assert!(plan.contains("Not possible now") && plan.contains("`web` is protected from being destroyed"), "{plan}");
+    assert!(
+        plan.contains("Not possible now")
+            && plan.contains("`web` is protected from being destroyed"),
+        "{plan}"
+    );
     apply(&project, 3, &[]);
     project.expect(3, &["destroy", "-e", "dev", "--auto-approve"]);
     assert!(project.expect(0, &["state", "list"]).out.contains("protected"));
     project.write(&format!("{HEAD}{}", with("")));
     assert!(apply(&project, 0, &[]).contains("only its protection"));
-    project.write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
+    project
+        .write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
     apply(&project, 0, &[]);
 }
 
 #[test]
 fn a_sealed_state_needs_its_key_and_an_old_copy_is_noticed() {
-    let project = memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
     let key = project.path("key");
     std::fs::write(&key, "0123456789abcdef".repeat(4)).expect("written");
     let dax = |args: &[&str], variable: (&str, &str)| {
@@ -294,7 +400,11 @@ fn a_sealed_state_needs_its_key_and_an_old_copy_is_noticed() {
         let _ = std::fs::copy(project.path(name), project.path(".dax").join(name));
     }
     let noticed = dax(&["plan", "-e", "dev"], file);
-    assert!(noticed.code == 1 && noticed.err.contains("somebody put an old copy back"), "{}", noticed.err);
+    assert!(
+        noticed.code == 1 && noticed.err.contains("somebody put an old copy back"),
+        "{}",
+        noticed.err
+    );
     assert_eq!(dax(&["state", "verify", "--accept", "-e", "dev"], file).code, 0);
     assert_eq!(dax(&["plan", "-e", "dev"], file).code, 0);
 }
@@ -302,20 +412,33 @@ fn a_sealed_state_needs_its_key_and_an_old_copy_is_noticed() {
 #[test]
 fn two_plans_are_compared_and_a_plan_is_simulated_the_same_each_time() {
     let strategy = "\nstrategy s: canary {\n  step 50% hold 1m\n}\n";
-    let project = memory(&format!("{TWO}{strategy}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"));
+    let project = memory(&format!(
+        "{TWO}{strategy}\nenvironment dev {{\n  bind [api, web] to memory.world\n  rollout web with s\n}}\n"
+    ));
     apply(&project, 0, &[]);
     project.expect(0, &["plan", "-e", "dev", "-p", "version=2", "-o", "two.plan"]);
     project.expect(0, &["plan", "-e", "dev", "-p", "version=3", "-o", "three.plan"]);
     let same = project.expect(0, &["diff", "two.plan", "two.plan"]).out;
     assert!(same.contains("the plans are the same"), "{same}");
     let differ = project.expect(0, &["diff", "two.plan", "three.plan"]).out;
-    assert!(differ.contains("image: \"web:2\" → \"web:3\"") && differ.contains("1 change differs"), "{differ}");
+    assert!(
+        differ.contains("image: \"web:2\" → \"web:3\"") && differ.contains("1 change differs"),
+        "{differ}"
+    );
     let simulate = ["plan", "-e", "dev", "-p", "version=2", "--simulate", "--seed", "3"];
     let first = project.expect(0, &simulate).out;
     assert_eq!(first, project.expect(0, &simulate).out);
-    assert!(first.contains("Simulated, seed 3") && first.contains("rolled back") && first.contains("1 of 1 (web)"), "{first}");
     assert!(
-        first.lines().filter(|line| line.contains("rolled back")).all(|line| line.contains("  -  ")),
+        first.contains("Simulated, seed 3")
+            && first.contains("rolled back")
+            && first.contains("1 of 1 (web)"),
+        "{first}"
+    );
+    assert!(
+        first
+            .lines()
+            .filter(|line| line.contains("rolled back"))
+            .all(|line| line.contains("  -  ")),
         "everything is as before: {first}"
     );
 }
@@ -351,7 +474,8 @@ environment dev {
     let project = Project::new(text);
     let script = "#!/bin/sh\necho \"$1 $DAX_SERVICE\" >> migrations.txt\n";
     std::fs::write(project.path("migrate"), script).expect("written");
-    std::fs::set_permissions(project.path("migrate"), std::fs::Permissions::from_mode(0o755)).expect("a program");
+    std::fs::set_permissions(project.path("migrate"), std::fs::Permissions::from_mode(0o755))
+        .expect("a program");
     apply(&project, 0, &[]);
     let done = || std::fs::read_to_string(project.path("migrations.txt")).unwrap_or_default();
     assert_eq!(done(), "1 web\n");
@@ -371,8 +495,14 @@ fn an_environment_comes_after_one_that_was_verified_and_the_commit_stays_on_reco
     let project = memory(&format!("{TWO}{analysis}{environments}"));
     let git = |args: &[&str]| {
         let mut command = std::process::Command::new("git");
-        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args).current_dir(project.path("."));
-        assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("git").success(), "git {args:?}");
+        command
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
+            .args(args)
+            .current_dir(project.path("."));
+        assert!(
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("git").success(),
+            "git {args:?}"
+        );
     };
     git(&["init", "-q"]);
     git(&["add", "main.dax", "dax.mod"]);
@@ -389,7 +519,10 @@ fn an_environment_comes_after_one_that_was_verified_and_the_commit_stays_on_reco
     project.expect(0, &["apply", "-e", "production", "--auto-approve"]);
     let runs = history(&project);
     assert_eq!(runs["runs"][0]["commit"]["id"].as_str().map(str::len), Some(40));
-    assert!(runs["metrics"][0]["lead_time_seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0), "{runs}");
+    assert!(
+        runs["metrics"][0]["lead_time_seconds"].as_f64().is_some_and(|seconds| seconds >= 0.0),
+        "{runs}"
+    );
 }
 
 #[test]
@@ -416,8 +549,11 @@ environment dev {
 }
 ";
     let project = Project::new(text);
-    let output =
-        project.command(&["apply", "-e", "dev", "--auto-approve"]).env("SHOP_PASSWORD", "hunter2hunter2").output().expect("dax runs");
+    let output = project
+        .command(&["apply", "-e", "dev", "--auto-approve"])
+        .env("SHOP_PASSWORD", "hunter2hunter2")
+        .output()
+        .expect("dax runs");
     let said = crate::project::said(&output);
     assert_eq!(said.code, 5, "{}", said.err);
     assert!(said.err.contains("connecting with ***"), "{}", said.err);
@@ -425,6 +561,10 @@ environment dev {
     for (path, bytes) in crate::project::all_bytes(&project.path(".dax")) {
         let inside = bytes.windows(14).any(|window| window == b"hunter2hunter2");
         // What a process writes into its own log is its own business.
-        assert!(!inside || path.extension().is_some_and(|end| end == "log"), "{} holds the secret", path.display());
+        assert!(
+            !inside || path.extension().is_some_and(|end| end == "log"),
+            "{} holds the secret",
+            path.display()
+        );
     }
 }

@@ -23,7 +23,10 @@ pub(crate) struct Said {
 impl Project {
     /// `text` with `PORT0` and `PORT1` replaced.
     pub(crate) fn new(text: &str) -> Self {
-        let project = Self { folder: tempfile::tempdir().expect("a folder"), ports: [free_port(), free_port()] };
+        let project = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            ports: [free_port(), free_port()],
+        };
         std::fs::write(project.path("dax.mod"), "project = \"test\"\n").expect("written");
         project.write(text);
         project
@@ -35,7 +38,9 @@ impl Project {
     }
 
     pub(crate) fn write(&self, text: &str) {
-        let text = text.replace("PORT0", &self.ports[0].to_string()).replace("PORT1", &self.ports[1].to_string());
+        let text = text
+            .replace("PORT0", &self.ports[0].to_string())
+            .replace("PORT1", &self.ports[1].to_string());
         std::fs::write(self.path("main.dax"), text).expect("written");
     }
 
@@ -45,13 +50,24 @@ impl Project {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dax"));
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).env("NO_COLOR", "1").env_remove("CI");
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env_remove("CI");
         command
     }
 
     /// A command with something on its standard input.
     pub(crate) fn with_input(&self, args: &[&str], input: &str) -> Said {
-        let mut child = self.command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("dax runs");
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("dax runs");
         child.stdin.take().expect("an input").write_all(input.as_bytes()).expect("written");
         said(&child.wait_with_output().expect("dax ends"))
     }
@@ -76,10 +92,13 @@ impl Project {
         let here = self.folder.path().canonicalize().expect("a path");
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").expect("proc").flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+                continue;
+            };
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            let inside = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&here));
+            let inside = std::fs::read_link(entry.path().join("cwd"))
+                .is_ok_and(|cwd| cwd.starts_with(&here));
             if inside && !line.is_empty() {
                 found.push((pid, line));
             }
@@ -88,14 +107,21 @@ impl Project {
     }
 
     pub(crate) fn services(&self) -> Vec<i32> {
-        let mut all: Vec<i32> =
-            self.processes().into_iter().filter(|(_, line)| line.contains("demo-service")).map(|(pid, _)| pid).collect();
+        let mut all: Vec<i32> = self
+            .processes()
+            .into_iter()
+            .filter(|(_, line)| line.contains("demo-service"))
+            .map(|(pid, _)| pid)
+            .collect();
         all.sort_unstable();
         all
     }
 
     pub(crate) fn agent(&self) -> Option<i32> {
-        self.processes().into_iter().find(|(_, line)| line.contains("agent --stay")).map(|(pid, _)| pid)
+        self.processes()
+            .into_iter()
+            .find(|(_, line)| line.contains("agent --stay"))
+            .map(|(pid, _)| pid)
     }
 
     /// What a port answers: status and text.
@@ -126,7 +152,11 @@ impl Drop for Project {
 
 pub(crate) fn said(output: &Output) -> Said {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    }
 }
 
 /// Waits until something holds.

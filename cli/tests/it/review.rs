@@ -17,7 +17,12 @@ fn clean(github: &GitHub, secrets: &[&str]) {
     assert!(!asked.is_empty(), "something was asked");
     for one in &asked {
         for secret in secrets {
-            assert!(!one.body.contains(secret) && !one.line.contains(secret), "a secret in {}\n{}", one.line, one.body);
+            assert!(
+                !one.body.contains(secret) && !one.line.contains(secret),
+                "a secret in {}\n{}",
+                one.line,
+                one.body
+            );
         }
     }
 }

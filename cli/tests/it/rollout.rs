@@ -15,7 +15,10 @@ fn with<'a>(args: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
 fn a_service_is_deployed_found_unchanged_and_leaves_nothing_behind() {
     let project = Project::web();
     project.expect(0, APPLY);
-    assert_eq!(project.get(project.ports[0]).expect("an answer"), (200, "web version 1".to_owned()));
+    assert_eq!(
+        project.get(project.ports[0]).expect("an answer"),
+        (200, "web version 1".to_owned())
+    );
     assert_eq!(project.services().len(), 3);
     let socket = std::fs::metadata(project.path(".dax/local/agent.sock")).expect("a socket");
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
@@ -32,15 +35,22 @@ fn a_service_is_deployed_found_unchanged_and_leaves_nothing_behind() {
 }
 
 /// Sends requests until told to stop; counts those that were refused, cut or answered by dax itself.
-fn visitors(project: &Project) -> (Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicUsize>, std::thread::JoinHandle<()>) {
-    let (stop, good, bad) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+fn visitors(
+    project: &Project,
+) -> (Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicUsize>, std::thread::JoinHandle<()>) {
+    let (stop, good, bad) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let port = project.ports[0];
     let shared = (stop.clone(), good.clone(), bad.clone());
     let thread = std::thread::spawn(move || {
         let (stop, good, bad) = shared;
         while !stop.load(Ordering::Acquire) {
             let answer = super::project::Project::get_at(port);
-            let fine = matches!(&answer, Ok((200, _))) || matches!(&answer, Ok((500, text)) if text.contains("failed on purpose"));
+            let fine = matches!(&answer, Ok((200, _)))
+                || matches!(&answer, Ok((500, text)) if text.contains("failed on purpose"));
             if fine { &good } else { &bad }.fetch_add(1, Ordering::AcqRel);
         }
     });
@@ -79,20 +89,32 @@ fn a_saved_plan_is_applied_as_it_is_and_refused_when_its_target_changed() {
     project.write(&WEB.replace("replicas = 2", "replicas = 1"));
     project.expect(0, APPLY);
     let stale = project.expect(4, &["apply", file, "--auto-approve", "-q"]);
-    assert!(stale.err.contains(".replicas` was 2") && stale.err.contains("now it is 1"), "{}", stale.err);
+    assert!(
+        stale.err.contains(".replicas` was 2") && stale.err.contains("now it is 1"),
+        "{}",
+        stale.err
+    );
     project.write(WEB);
     project.expect(0, APPLY);
     project.expect(4, &["apply", file, "--auto-approve", "-q", "--expect", "0000"]);
     project.expect(0, &["apply", file, "--auto-approve", "-q"]);
     assert_eq!(project.get(project.ports[0]).expect("an answer").1, "web version 2");
-    let text = std::fs::read_to_string(file).expect("the plan").replace("demo-service", "other-service");
+    let text =
+        std::fs::read_to_string(file).expect("the plan").replace("demo-service", "other-service");
     std::fs::write(file, text).expect("changed");
-    assert!(project.expect(1, &["apply", file, "--auto-approve", "-q"]).err.contains("changed after it was written"));
+    assert!(
+        project
+            .expect(1, &["apply", file, "--auto-approve", "-q"])
+            .err
+            .contains("changed after it was written")
+    );
 }
 
 #[test]
 fn after_an_environment_that_was_not_applied_nothing_is_applied() {
-    let text = format!("{WEB}\nenvironment prod {{\n  after dev {{ soak = 1h }}\n  bind [api, web] to local.machine\n}}\n");
+    let text = format!(
+        "{WEB}\nenvironment prod {{\n  after dev {{ soak = 1h }}\n  bind [api, web] to local.machine\n}}\n"
+    );
     let project = Project::new(&text);
     let denied = project.expect(3, &["apply", "-e", "prod", "--auto-approve", "-q"]);
     assert!(denied.err.contains("`dev` was not applied"), "{}", denied.err);
@@ -128,7 +150,10 @@ fn a_process_that_a_dead_agent_did_not_write_down_is_ended_by_the_next_one() {
     // As if it had died between the start of this process and its entry in the record.
     let folder = project.path(".").canonicalize().expect("a path").join(".dax/local");
     let mut command = project.command(&["demo-service", "--port", "0", "--start-delay", "1h"]);
-    let mut stray = std::os::unix::process::CommandExt::process_group(&mut command, 0).env("DAX_AGENT", folder).spawn().expect("a stray");
+    let mut stray = std::os::unix::process::CommandExt::process_group(&mut command, 0)
+        .env("DAX_AGENT", folder)
+        .spawn()
+        .expect("a stray");
     project.expect(0, &["status"]);
     let how = stray.wait().expect("ended");
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&how), Some(9));
@@ -141,5 +166,7 @@ fn a_replica_that_dies_is_started_again() {
     project.expect(0, APPLY);
     let victim = project.services()[0];
     std::process::Command::new("kill").args(["-9", &victim.to_string()]).status().expect("killed");
-    wait_until("a new process", || project.services().len() == 3 && !project.services().contains(&victim));
+    wait_until("a new process", || {
+        project.services().len() == 3 && !project.services().contains(&victim)
+    });
 }

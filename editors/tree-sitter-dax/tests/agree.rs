@@ -31,10 +31,14 @@ fn programs() -> Vec<(PathBuf, String)> {
     for folder in ["stdlib", "examples", "tests/fixtures", "cli/tests/editor"] {
         files(&root.join(folder), &mut paths);
     }
-    let texts = paths.into_iter().filter_map(|path| Some((path.clone(), std::fs::read_to_string(path).ok()?)));
+    let texts = paths
+        .into_iter()
+        .filter_map(|path| Some((path.clone(), std::fs::read_to_string(path).ok()?)));
     let sound = |text: &str| dax_syntax::parse(dax_core::FileId::default(), text).1.is_empty();
     // A word of the language as a name has a form; that it is no name is found out later.
-    let all: Vec<_> = texts.filter(|(path, text)| sound(text) && !path.ends_with("keyword_as_name_of_let/main.dax")).collect();
+    let all: Vec<_> = texts
+        .filter(|(path, text)| sound(text) && !path.ends_with("keyword_as_name_of_let/main.dax"))
+        .collect();
     assert!(all.len() > 300, "{}", all.len());
     all
 }
@@ -123,7 +127,12 @@ fn both_grammars_give_the_pieces_of_every_program_the_same_colours() {
 #[test]
 fn the_other_queries_name_nodes_that_there_are() {
     let language = tree_sitter_dax::LANGUAGE.into();
-    for query in [tree_sitter_dax::FOLDS, tree_sitter_dax::INJECTIONS, tree_sitter_dax::LOCALS, tree_sitter_dax::INDENTS] {
+    for query in [
+        tree_sitter_dax::FOLDS,
+        tree_sitter_dax::INJECTIONS,
+        tree_sitter_dax::LOCALS,
+        tree_sitter_dax::INDENTS,
+    ] {
         let query = Query::new(&language, query).expect("a query");
         assert!(query.pattern_count() > 0);
     }
@@ -142,7 +151,8 @@ fn the_trees_of_the_corpus_are_as_they_were() {
         let line = format!("{rule}\n");
         let mut parts = corpus.split(&line).skip(1);
         while let (Some(title), Some(rest)) = (parts.next(), parts.next()) {
-            let (program, _) = rest.split_once("\n---\n").expect("a rule between a program and its tree");
+            let (program, _) =
+                rest.split_once("\n---\n").expect("a rule between a program and its tree");
             let tree = parse(&format!("{}\n", program.trim_matches('\n')));
             let _ = write!(
                 now,
@@ -196,8 +206,18 @@ fn the_parser_is_what_the_grammar_makes() {
     let out = if update { root.join("src") } else { fresh.path().to_owned() };
     let optimise = tree_sitter_generate::OptLevel::default();
     let grammar = Some(root.join("grammar.js"));
-    tree_sitter_generate::generate_parser_in_directory(root, Some(out), grammar, 14, None, Some(&node), true, optimise, &mut Vec::new())
-        .expect("a parser");
+    tree_sitter_generate::generate_parser_in_directory(
+        root,
+        Some(out),
+        grammar,
+        14,
+        None,
+        Some(&node),
+        true,
+        optimise,
+        &mut Vec::new(),
+    )
+    .expect("a parser");
     if update {
         return;
     }

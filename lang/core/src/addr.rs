@@ -130,12 +130,18 @@ mod tests {
 
     #[test]
     fn an_address_names_the_first_byte_that_does_not_fit() {
-        assert_eq!(ResourceAddr::parse("service.web").map(|a| a.name().to_owned()), Ok("web".to_owned()));
+        assert_eq!(
+            ResourceAddr::parse("service.web").map(|a| a.name().to_owned()),
+            Ok("web".to_owned())
+        );
         assert_eq!(ResourceAddr::parse("service.w b"), Err(AddrError { offset: 9 }));
         assert_eq!(ResourceAddr::parse("service."), Err(AddrError { offset: 8 }));
         assert_eq!(ResourceAddr::parse("service"), Err(AddrError { offset: 7 }));
         let keyed = ResourceAddr::parse("service.shop.web[eu-1]").expect("an address");
-        assert_eq!((keyed.name(), keyed.base(), keyed.key()), ("shop.web[eu-1]", "shop.web", Some("eu-1")));
+        assert_eq!(
+            (keyed.name(), keyed.base(), keyed.key()),
+            ("shop.web[eu-1]", "shop.web", Some("eu-1"))
+        );
         assert_eq!(ResourceAddr::parse("service.web[eu"), Err(AddrError { offset: 14 }));
     }
 }

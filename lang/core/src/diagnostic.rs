@@ -120,7 +120,9 @@ impl Diagnostic {
 
 /// Puts diagnostics in source order and drops repetitions of the same finding at the same place.
 pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    diagnostics.sort_by(|a, b| (a.span, a.code.number, &a.detail).cmp(&(b.span, b.code.number, &b.detail)));
+    diagnostics.sort_by(|a, b| {
+        (a.span, a.code.number, &a.detail).cmp(&(b.span, b.code.number, &b.detail))
+    });
     diagnostics.dedup_by(|a, b| a.span == b.span && a.code == b.code && a.detail == b.detail);
 }
 

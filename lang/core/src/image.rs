@@ -15,7 +15,10 @@ pub type LiveState = BTreeMap<Name, BTreeMap<Name, LiveService>>;
 /// The object as flat paths; one that is not there has none.
 pub fn image(live: Option<&LiveService>) -> Image {
     let Some(live) = live else { return Image::new() };
-    let mut image = Image::from([("exists".into(), Value::Bool(true)), ("traffic".into(), traffic_value(&live.traffic))]);
+    let mut image = Image::from([
+        ("exists".into(), Value::Bool(true)),
+        ("traffic".into(), traffic_value(&live.traffic)),
+    ]);
     if !live.routes.is_empty() {
         image.insert("routes".into(), routes_value(&live.routes));
     }
@@ -41,8 +44,12 @@ pub fn traffic_value(traffic: &BTreeMap<RevisionId, u32>) -> Value {
 pub fn routes_value(routes: &[Route]) -> Value {
     let route = |route: &Route| {
         let (kind, what, revision) = match route {
-            Route::Header { name, is, revision } => ("header", Value::str(format!("{name}: {is}")), revision),
-            Route::Mirror { share, revision } => ("mirror", Value::Int(i64::from(*share)), revision),
+            Route::Header { name, is, revision } => {
+                ("header", Value::str(format!("{name}: {is}")), revision)
+            }
+            Route::Mirror { share, revision } => {
+                ("mirror", Value::Int(i64::from(*share)), revision)
+            }
         };
         Value::Map(BTreeMap::from([
             ("kind".into(), Value::str(kind)),
@@ -64,7 +71,10 @@ pub fn replicas_path(id: &RevisionId) -> Name {
 }
 
 /// The first path where an object differs from what an image says.
-pub fn first_difference<'i>(wanted: &'i Image, live: &Image) -> Option<(&'i Name, &'i Value, Value)> {
+pub fn first_difference<'i>(
+    wanted: &'i Image,
+    live: &Image,
+) -> Option<(&'i Name, &'i Value, Value)> {
     wanted.iter().find_map(|(path, value)| {
         let found = live.get(path).cloned().unwrap_or(Value::None);
         let found = match (path.as_str(), found) {

@@ -18,7 +18,8 @@ pub struct RevisionId(pub Name);
 impl RevisionId {
     /// The name of the revision with these fields.
     pub fn of(spec: &Value) -> Self {
-        let canonical = serde_json::to_vec(spec).expect("values serialise: no map has keys that are not text");
+        let canonical =
+            serde_json::to_vec(spec).expect("values serialise: no map has keys that are not text");
         let hex = blake3::hash(&canonical).to_hex();
         Self(Name::new(&hex[..8]))
     }

@@ -121,10 +121,13 @@ impl Quantity {
 impl std::fmt::Display for Quantity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut of_family = SUFFIXES.iter().filter(|s| s.1 == self.unit).peekable();
-        let smallest = SUFFIXES.iter().rfind(|s| s.1 == self.unit).expect("every family has a suffix");
-        let whole = of_family
-            .find(|(_, _, mantissa, scale)| !self.base.is_zero() && (self.base / Decimal::new(*mantissa, *scale)).fract().is_zero());
-        let base_suffix = SUFFIXES.iter().find(|s| s.1 == self.unit && s.2 == 1 && s.3 == 0).unwrap_or(smallest);
+        let smallest =
+            SUFFIXES.iter().rfind(|s| s.1 == self.unit).expect("every family has a suffix");
+        let whole = of_family.find(|(_, _, mantissa, scale)| {
+            !self.base.is_zero() && (self.base / Decimal::new(*mantissa, *scale)).fract().is_zero()
+        });
+        let base_suffix =
+            SUFFIXES.iter().find(|s| s.1 == self.unit && s.2 == 1 && s.3 == 0).unwrap_or(smallest);
         // Parts of the base unit read better as its decimals: `2.5ms`, not `2500us`.
         let whole = whole.filter(|(_, _, _, scale)| *scale == 0 || self.base.abs() < Decimal::ONE);
         let (suffix, _, mantissa, scale) = whole.unwrap_or(base_suffix);

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, OnceLock};
 
 /// A file of one [`Sources`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 pub struct FileId(pub u32);
 
 /// Bytes `start..end` of a file.
@@ -111,8 +113,12 @@ impl Sources {
         let offset = (offset as usize).min(source.text.len());
         let at = index.line_col(TextSize::new(u32::try_from(offset).unwrap_or(u32::MAX)));
         let line_start = offset - at.col as usize;
-        let column = source.text.get(line_start..offset).map_or(at.col as usize, |s| s.chars().count());
-        LineColumn { line: at.line + 1, column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1) }
+        let column =
+            source.text.get(line_start..offset).map_or(at.col as usize, |s| s.chars().count());
+        LineColumn {
+            line: at.line + 1,
+            column: u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1),
+        }
     }
 
     /// `file:line:column` of where a span starts.

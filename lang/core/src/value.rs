@@ -221,7 +221,9 @@ impl Serialize for Shape<'_> {
                 map.end()
             }
             Value::List(items) => serializer.collect_seq(items.iter().map(Shape)),
-            Value::Map(map) => serializer.collect_map(map.iter().map(|(key, value)| (key, Shape(value)))),
+            Value::Map(map) => {
+                serializer.collect_map(map.iter().map(|(key, value)| (key, Shape(value))))
+            }
         }
     }
 }

@@ -31,7 +31,9 @@ pub(crate) fn markdown(text: &str) -> String {
     let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(|event| match event {
         Event::Html(html) | Event::InlineHtml(html) => Event::Text(html),
         Event::Start(pulldown_cmark::Tag::Link { link_type, dest_url, title, id }) => {
-            let safe = dest_url.starts_with("https://") || dest_url.starts_with("http://") || dest_url.starts_with('#');
+            let safe = dest_url.starts_with("https://")
+                || dest_url.starts_with("http://")
+                || dest_url.starts_with('#');
             let dest_url = if safe { dest_url } else { CowStr::Borrowed("#") };
             Event::Start(pulldown_cmark::Tag::Link { link_type, dest_url, title, id })
         }
@@ -46,7 +48,10 @@ pub(crate) fn markdown(text: &str) -> String {
 
 /// A whole page.
 pub(crate) fn page(project: &str, title: &str, links: &[(String, String)], body: &str) -> String {
-    let links: String = links.iter().map(|(name, target)| format!("<a href=\"{}\">{}</a>", escape(target), escape(name))).collect();
+    let links: String = links
+        .iter()
+        .map(|(name, target)| format!("<a href=\"{}\">{}</a>", escape(target), escape(name)))
+        .collect();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{} · {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<nav>{links}</nav>\n<main>\n<h1>{}</h1>\n{body}</main>\n</body>\n</html>\n",
         escape(title),

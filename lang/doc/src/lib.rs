@@ -27,7 +27,10 @@ pub fn site(request: &Request<'_>) -> BTreeMap<String, String> {
         files.insert(pages::module_file(request, at), pages::module(request, at, module));
     }
     for environment in request.graph.environments.values() {
-        files.insert(format!("environment-{}.html", environment.name), pages::environment(request, environment));
+        files.insert(
+            format!("environment-{}.html", environment.name),
+            pages::environment(request, environment),
+        );
     }
     files
 }

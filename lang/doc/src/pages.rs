@@ -14,18 +14,32 @@ pub(crate) fn module_file(request: &Request<'_>, at: usize) -> String {
         return "module.html".to_owned();
     }
     let path = &request.loaded.program.modules[at].path;
-    let name: String = path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name: String =
+        path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("module-{name}.html")
 }
 
 fn module_title(request: &Request<'_>, at: usize) -> String {
     let module = &request.loaded.program.modules[at];
-    if ModuleId(at) == request.loaded.program.root { request.loaded.program.project.to_string() } else { module.path.to_string() }
+    if ModuleId(at) == request.loaded.program.root {
+        request.loaded.program.project.to_string()
+    } else {
+        module.path.to_string()
+    }
 }
 
 fn links(request: &Request<'_>) -> Vec<(String, String)> {
-    let mut all = vec![("Overview".to_owned(), "index.html".to_owned()), ("This project".to_owned(), "module.html".to_owned())];
-    all.extend(request.graph.environments.keys().map(|name| (name.to_string(), format!("environment-{name}.html"))));
+    let mut all = vec![
+        ("Overview".to_owned(), "index.html".to_owned()),
+        ("This project".to_owned(), "module.html".to_owned()),
+    ];
+    all.extend(
+        request
+            .graph
+            .environments
+            .keys()
+            .map(|name| (name.to_string(), format!("environment-{name}.html"))),
+    );
     all
 }
 
@@ -35,7 +49,8 @@ pub(crate) fn index(request: &Request<'_>) -> String {
     if !environments.is_empty() {
         body.push_str("<h2>Environments</h2>\n<table><tr><th>environment</th><th>services</th><th>after</th></tr>\n");
         for environment in environments.values() {
-            let after: Vec<&str> = environment.after.iter().map(|after| after.environment.as_str()).collect();
+            let after: Vec<&str> =
+                environment.after.iter().map(|after| after.environment.as_str()).collect();
             let name = escape(&environment.name);
             let _ = writeln!(
                 body,
@@ -48,7 +63,12 @@ pub(crate) fn index(request: &Request<'_>) -> String {
     }
     body.push_str("<h2>Modules</h2>\n<ul>\n");
     for at in 0..request.loaded.program.modules.len() {
-        let _ = writeln!(body, "<li><a href=\"{}\">{}</a></li>", module_file(request, at), escape(&module_title(request, at)));
+        let _ = writeln!(
+            body,
+            "<li><a href=\"{}\">{}</a></li>",
+            module_file(request, at),
+            escape(&module_title(request, at))
+        );
     }
     body.push_str("</ul>\n");
     page(&request.loaded.program.project, "Overview", &links(request), &body)
@@ -105,7 +125,9 @@ fn kind(item: &Item) -> &str {
 
 fn name_of(request: &Request<'_>, item: &Item) -> String {
     match &item.kind {
-        ItemKind::Field(field) => field.path.first().map_or_else(String::new, |name| name.name.to_string()),
+        ItemKind::Field(field) => {
+            field.path.first().map_or_else(String::new, |name| name.name.to_string())
+        }
         ItemKind::Fn(function) => function.name.name.to_string(),
         ItemKind::Type(ty) => ty.name.name.to_string(),
         ItemKind::Command(command) => match command.args.first() {
@@ -120,7 +142,13 @@ fn name_of(request: &Request<'_>, item: &Item) -> String {
 fn one(request: &Request<'_>, item: &Item, body: &mut String) {
     let sources = &request.loaded.sources;
     let name = name_of(request, item);
-    let _ = writeln!(body, "<section id=\"{}-{}\">\n<h3><code>{}</code></h3>", kind(item), escape(&name), escape(&name));
+    let _ = writeln!(
+        body,
+        "<section id=\"{}-{}\">\n<h3><code>{}</code></h3>",
+        kind(item),
+        escape(&name),
+        escape(&name)
+    );
     if let Some(doc) = &item.doc {
         body.push_str(&markdown(doc));
     }
@@ -135,7 +163,8 @@ fn one(request: &Request<'_>, item: &Item, body: &mut String) {
         }
         _ => source(sources.slice(item.span), body),
     }
-    let _ = writeln!(body, "<p class=\"dim\">{}</p>\n</section>", escape(&sources.location(item.span)));
+    let _ =
+        writeln!(body, "<p class=\"dim\">{}</p>\n</section>", escape(&sources.location(item.span)));
 }
 
 fn source(text: &str, body: &mut String) {
@@ -166,11 +195,20 @@ fn record(request: &Request<'_>, fields: &[TypeField], open: bool, body: &mut St
 pub(crate) fn environment(request: &Request<'_>, environment: &Environment) -> String {
     let mut body = String::new();
     for after in &environment.after {
-        let _ = writeln!(body, "<p>Comes after <a href=\"environment-{0}.html\">{0}</a>.</p>", escape(&after.environment));
+        let _ = writeln!(
+            body,
+            "<p>Comes after <a href=\"environment-{0}.html\">{0}</a>.</p>",
+            escape(&after.environment)
+        );
     }
     for approval in &environment.approvals {
         let of: Vec<&str> = approval.of.iter().map(Name::as_str).collect();
-        let _ = writeln!(body, "<p>Needs the approval of {} of {}.</p>", approval.count, escape(&of.join(", ")));
+        let _ = writeln!(
+            body,
+            "<p>Needs the approval of {} of {}.</p>",
+            approval.count,
+            escape(&of.join(", "))
+        );
     }
     if let Some(picture) = request.pictures.get(environment.name.as_str()) {
         body.push_str(picture);

@@ -26,7 +26,16 @@ pub struct Lens<'p> {
 }
 
 fn counts(kind: Kind) -> bool {
-    matches!(kind, Kind::Fn | Kind::Service | Kind::Resource | Kind::Let | Kind::Environment | Kind::Policy | Kind::Strategy)
+    matches!(
+        kind,
+        Kind::Fn
+            | Kind::Service
+            | Kind::Resource
+            | Kind::Let
+            | Kind::Environment
+            | Kind::Policy
+            | Kind::Strategy
+    )
 }
 
 impl Project {
@@ -42,7 +51,10 @@ impl Project {
         let mut all: BTreeMap<(FileId, u32), Call<'_>> = BTreeMap::new();
         for place in self.named(file, definition.key, false) {
             if let Some(user) = self.around(place) {
-                all.entry((user.span.file, user.span.start)).or_insert(Call { other: user, places: Vec::new() }).places.push(place);
+                all.entry((user.span.file, user.span.start))
+                    .or_insert(Call { other: user, places: Vec::new() })
+                    .places
+                    .push(place);
             }
         }
         all.into_values().collect()
@@ -53,13 +65,17 @@ impl Project {
         let Some(definition) = self.callable(file, at) else { return Vec::new() };
         let Some(known) = self.known.get(&definition.span.file) else { return Vec::new() };
         let whole = definition.whole;
-        let inside = known.meant.iter().filter(|meant| whole.start <= meant.start && meant.end <= whole.end);
+        let inside =
+            known.meant.iter().filter(|meant| whole.start <= meant.start && meant.end <= whole.end);
         let mut all: BTreeMap<Key, Call<'_>> = BTreeMap::new();
         for meant in inside {
             let place = Span { file: whole.file, start: meant.start, end: meant.end };
             if let Some(call) = all.get_mut(&meant.key) {
                 call.places.push(place);
-            } else if let Some(other) = self.definition(meant.key).filter(|other| counts(other.kind) && other.key != definition.key) {
+            } else if let Some(other) = self
+                .definition(meant.key)
+                .filter(|other| counts(other.kind) && other.key != definition.key)
+            {
                 all.insert(meant.key, Call { other, places: vec![place] });
             }
         }
@@ -80,18 +96,31 @@ impl Project {
 
     /// What a file declares, each with how often it is named elsewhere.
     pub fn lenses(&self, file: FileId) -> Vec<Lens<'_>> {
-        let (Some(known), Some((module, _))) = (self.known.get(&file), self.loaded.file(file)) else { return Vec::new() };
+        let (Some(known), Some((module, _))) = (self.known.get(&file), self.loaded.file(file))
+        else {
+            return Vec::new();
+        };
         let wanted = known.definitions.iter().filter(|definition| {
             matches!(
                 definition.kind,
-                Kind::Environment | Kind::Service | Kind::Resource | Kind::Strategy | Kind::Fn | Kind::Let | Kind::Type | Kind::Param
+                Kind::Environment
+                    | Kind::Service
+                    | Kind::Resource
+                    | Kind::Strategy
+                    | Kind::Fn
+                    | Kind::Let
+                    | Kind::Type
+                    | Kind::Param
             )
         });
         let bound = dax_sema::bindings(&self.loaded.program, module);
         let lens = |definition| Lens {
             definition,
             references: self.named(file, definition.key, false).len(),
-            bound: bound.get(&definition.name).filter(|_| definition.kind == Kind::Service).map(ToString::to_string),
+            bound: bound
+                .get(&definition.name)
+                .filter(|_| definition.kind == Kind::Service)
+                .map(ToString::to_string),
         };
         wanted.map(lens).collect()
     }

@@ -93,7 +93,8 @@ impl Project {
         let all = &mut completion.proposals;
         // A dotted name that is being written is one word.
         let dotted = head.ends_with('.');
-        let before = if dotted { head.trim_end_matches(|c: char| is_word(c) || c == '.') } else { head };
+        let before =
+            if dotted { head.trim_end_matches(|c: char| is_word(c) || c == '.') } else { head };
         let words = Context::words(before);
         let outer = context.outer(&text);
         let known: &[Word] = match (context.open.len(), outer) {
@@ -126,7 +127,13 @@ impl Project {
     }
 
     /// What the checker would take at the cursor, once the item around it can be read.
-    fn offers_at(&mut self, file: FileId, text: &str, context: &Context, behind: &str) -> Vec<Offer> {
+    fn offers_at(
+        &mut self,
+        file: FileId,
+        text: &str,
+        context: &Context,
+        behind: &str,
+    ) -> Vec<Offer> {
         let outer = context.outer(text);
         let rest = text[context.at..].trim_start_matches(is_word);
         let rest = &rest[..context.item.end.saturating_sub(text.len() - rest.len())];
@@ -157,7 +164,8 @@ impl Project {
         }
         let bones = format!("{bones}{CURSOR}{behind}{closers}\n");
         for repaired in [whole, cut, bones] {
-            let trial = format!("{}{repaired}{}", &text[..context.item.start], &text[context.item.end..]);
+            let trial =
+                format!("{}{repaired}{}", &text[..context.item.start], &text[context.item.end..]);
             let offers = self.offers_in(file, &trial, context.word);
             if !offers.is_empty() {
                 return offers;
@@ -170,8 +178,11 @@ impl Project {
     fn offers_in(&mut self, file: FileId, trial: &str, at: usize) -> Vec<Offer> {
         let (mut parsed, _) = dax_syntax::parse(file, trial);
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let readable =
-            parsed.items.iter().any(|item| item.span.start <= at && at <= item.span.end && !matches!(item.kind, ItemKind::Broken(_)));
+        let readable = parsed.items.iter().any(|item| {
+            item.span.start <= at
+                && at <= item.span.end
+                && !matches!(item.kind, ItemKind::Broken(_))
+        });
         if !readable {
             return Vec::new();
         }
@@ -186,16 +197,25 @@ impl Project {
 
     /// A number with each unit that is wanted at its place, or with any.
     fn units(&mut self, file: FileId, text: &str, context: &Context) -> Vec<Proposal> {
-        let number = text[context.word..context.at].trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let number =
+            text[context.word..context.at].trim_end_matches(|c: char| c.is_ascii_alphabetic());
         let offers = self.offers_at(file, text, context, "");
-        let wanted: Vec<Unit> =
-            offers.iter().filter(|offer| offer.kind == OfferKind::Quantity).filter_map(|offer| Unit::from_type_name(&offer.ty)).collect();
-        let units = wanted.into_iter().flat_map(|unit| unit.suffixes().map(move |suffix| (unit, suffix)));
+        let wanted: Vec<Unit> = offers
+            .iter()
+            .filter(|offer| offer.kind == OfferKind::Quantity)
+            .filter_map(|offer| Unit::from_type_name(&offer.ty))
+            .collect();
+        let units =
+            wanted.into_iter().flat_map(|unit| unit.suffixes().map(move |suffix| (unit, suffix)));
         units
             .enumerate()
             .map(|(at, (unit, suffix))| Proposal {
                 detail: unit.type_name().to_owned(),
-                ..Proposal::plain(format!("{number}{suffix}"), ProposalKind::Unit, u8::try_from(at).unwrap_or(9).min(9))
+                ..Proposal::plain(
+                    format!("{number}{suffix}"),
+                    ProposalKind::Unit,
+                    u8::try_from(at).unwrap_or(9).min(9),
+                )
             })
             .collect()
     }
@@ -212,7 +232,13 @@ fn sort(all: &mut [Proposal]) {
 
 fn form(word: &Word, rank: u8) -> Proposal {
     Proposal {
-        detail: words::plain(word.form).lines().next().unwrap_or_default().trim_end_matches('{').trim_end().to_owned(),
+        detail: words::plain(word.form)
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches('{')
+            .trim_end()
+            .to_owned(),
         insert: word.form.to_owned(),
         about: word.about.to_owned(),
         ..Proposal::plain(word.word, ProposalKind::Snippet, rank)
@@ -227,7 +253,11 @@ fn keyword(word: &str, rank: u8) -> Proposal {
 fn next_words(words: &[&str]) -> &'static [&'static str] {
     match words {
         ["import", _] | ["adopt", _] => &["from"],
-        ["secret", rest @ ..] if !rest.is_empty() && !rest.contains(&"from") && !rest.last().is_some_and(|last| last.ends_with(':')) => {
+        ["secret", rest @ ..]
+            if !rest.is_empty()
+                && !rest.contains(&"from")
+                && !rest.last().is_some_and(|last| last.ends_with(':')) =>
+        {
             &["from"]
         }
         ["service", _] => &["external"],
@@ -277,11 +307,15 @@ fn proposal(offer: &Offer, context: &Context, text: &str) -> Proposal {
         OfferKind::Field if has('=') => (ProposalKind::Field, name.to_owned()),
         OfferKind::Field => (ProposalKind::Field, format!("{name} = $0")),
         OfferKind::Command => (ProposalKind::Field, format!("{name} $0")),
-        OfferKind::Entry | OfferKind::Parameter if has(':') => (ProposalKind::Field, name.to_owned()),
+        OfferKind::Entry | OfferKind::Parameter if has(':') => {
+            (ProposalKind::Field, name.to_owned())
+        }
         OfferKind::Entry | OfferKind::Parameter => (ProposalKind::Field, format!("{name}: $0")),
         OfferKind::Argument => (ProposalKind::Field, format!("{name} $0")),
         OfferKind::Literal if context.quoted.is_some() => (ProposalKind::Constant, name.to_owned()),
-        OfferKind::Literal if name == "promql" => (ProposalKind::Constant, "promql\"$0\"".to_owned()),
+        OfferKind::Literal if name == "promql" => {
+            (ProposalKind::Constant, "promql\"$0\"".to_owned())
+        }
         OfferKind::Literal => (ProposalKind::Constant, format!("{name:?}")),
         OfferKind::Keyword => (ProposalKind::Keyword, name.to_owned()),
         OfferKind::Quantity => (ProposalKind::Unit, name.to_owned()),
@@ -301,5 +335,10 @@ fn proposal(offer: &Offer, context: &Context, text: &str) -> Proposal {
         (_, OfferKind::Function) => 8,
         _ => 6,
     };
-    Proposal { detail: offer.ty.clone(), insert, declared: offer.declared, ..Proposal::plain(name, kind, rank) }
+    Proposal {
+        detail: offer.ty.clone(),
+        insert,
+        declared: offer.declared,
+        ..Proposal::plain(name, kind, rank)
+    }
 }

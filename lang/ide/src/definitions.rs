@@ -1,7 +1,9 @@
 //! What a file declares: items, the fields of its types, the parameters of its functions.
 
 use dax_core::{Name, Span};
-use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, File, Ident, Item, ItemKind, TypeExpr, TypeKind};
+use dax_syntax::ast::{
+    Arg, Command, Expr, ExprKind, Field, File, Ident, Item, ItemKind, TypeExpr, TypeKind,
+};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What is declared.
@@ -103,11 +105,25 @@ impl Collect<'_> {
             Kind::Provider => 'p',
             _ => 'v',
         };
-        let same = |other: &Definition| other.kind == kind && other.name == name.name && other.of.as_deref() == of;
-        let nth = if kind == Kind::Field { self.found.iter().filter(|other| same(other)).count() } else { 0 };
+        let same = |other: &Definition| {
+            other.kind == kind && other.name == name.name && other.of.as_deref() == of
+        };
+        let nth = if kind == Kind::Field {
+            self.found.iter().filter(|other| same(other)).count()
+        } else {
+            0
+        };
         let key = Key::of((self.module, space, of, name.name.as_str(), nth));
         let (name, span) = (name.name.clone(), name.span);
-        self.found.push(Definition { kind, name, span, whole, of: of.map(Name::new), doc: doc.map(Into::into), key });
+        self.found.push(Definition {
+            kind,
+            name,
+            span,
+            whole,
+            of: of.map(Name::new),
+            doc: doc.map(Into::into),
+            key,
+        });
     }
 
     fn item(&mut self, item: &Item) {
@@ -145,7 +161,9 @@ impl Collect<'_> {
 
     fn command(&mut self, command: &Command, whole: Span, doc: Option<&str>) {
         let named = |at: usize| match command.args.get(at) {
-            Some(Arg::Expr(Expr { kind: ExprKind::Name(name), span })) => Some(Ident { name: name.clone(), span: *span }),
+            Some(Arg::Expr(Expr { kind: ExprKind::Name(name), span })) => {
+                Some(Ident { name: name.clone(), span: *span })
+            }
             _ => None,
         };
         let (kind, name) = match command.word.name.as_str() {
@@ -159,7 +177,11 @@ impl Collect<'_> {
             "policy" => (Kind::Policy, named(0)),
             "provider" => match command.args.first() {
                 Some(Arg::Expr(Expr { kind: ExprKind::Get(alias, kind), .. })) => {
-                    let alias = if let ExprKind::Name(alias) = &alias.kind { Some(alias.as_str()) } else { None };
+                    let alias = if let ExprKind::Name(alias) = &alias.kind {
+                        Some(alias.as_str())
+                    } else {
+                        None
+                    };
                     return self.add(Kind::Provider, kind, whole, alias, doc);
                 }
                 _ => return,
@@ -177,12 +199,22 @@ impl Collect<'_> {
             TypeKind::Record { fields, .. } => {
                 for field in fields {
                     let end = field.default.as_ref().map_or(field.ty.span, |default| default.span);
-                    self.add(Kind::Field, &field.name, field.name.span.to(end), Some(of), field.doc.as_deref());
+                    self.add(
+                        Kind::Field,
+                        &field.name,
+                        field.name.span.to(end),
+                        Some(of),
+                        field.doc.as_deref(),
+                    );
                     self.fields(&format!("{of}.{}", field.name.name), &field.ty);
                 }
             }
-            TypeKind::Name { args, .. } | TypeKind::Union(args) => args.iter().for_each(|arg| self.fields(of, arg)),
-            TypeKind::Optional(inner) | TypeKind::Keyed(inner, _) | TypeKind::Where(inner, _) => self.fields(of, inner),
+            TypeKind::Name { args, .. } | TypeKind::Union(args) => {
+                args.iter().for_each(|arg| self.fields(of, arg))
+            }
+            TypeKind::Optional(inner) | TypeKind::Keyed(inner, _) | TypeKind::Where(inner, _) => {
+                self.fields(of, inner)
+            }
             TypeKind::Literal(_) => {}
         }
     }

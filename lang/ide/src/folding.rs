@@ -29,11 +29,16 @@ pub enum FoldKind {
 pub fn folds(text: &str) -> Vec<Fold> {
     let mut all = runs(text, |line| line.starts_with('#'), FoldKind::Comment);
     all.extend(runs(text, |line| line.starts_with("import "), FoldKind::Imports));
-    let ends: Vec<usize> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+    let ends: Vec<usize> =
+        text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
     for chunk in split::split(text) {
-        let line = |at: u32| u32::try_from(ends.partition_point(|end| *end < chunk.start + at as usize)).unwrap_or(u32::MAX);
+        let line = |at: u32| {
+            u32::try_from(ends.partition_point(|end| *end < chunk.start + at as usize))
+                .unwrap_or(u32::MAX)
+        };
         let tree = Tree::parse(text, &chunk);
-        let brackets = [Kind::body, Kind::list, Kind::map, Kind::call, Kind::ty_record, Kind::paren];
+        let brackets =
+            [Kind::body, Kind::list, Kind::map, Kind::call, Kind::ty_record, Kind::paren];
         for node in tree.nodes.iter().filter(|node| brackets.contains(&node.kind)) {
             let (start, end) = (line(node.start), line(node.end.saturating_sub(1).max(node.start)));
             // The closing bracket stays in sight.
@@ -70,7 +75,10 @@ mod tests {
     #[test]
     fn brackets_comments_and_imports_fold_and_the_closing_bracket_stays() {
         let text = "import a from \"a\"\nimport b from \"b\"\n\n# one\n# two\nservice web {\n  env = {\n    A: \"1\"\n    B: \"2\"\n  }\n}\n\nservice api { replicas = 1 }\nservice open {\n  replicas = 1\n";
-        let shown: Vec<String> = folds(text).iter().map(|fold| format!("{}-{} {:?}", fold.start, fold.end, fold.kind)).collect();
+        let shown: Vec<String> = folds(text)
+            .iter()
+            .map(|fold| format!("{}-{} {:?}", fold.start, fold.end, fold.kind))
+            .collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
         0-1 Imports
         3-4 Comment

@@ -13,7 +13,12 @@ pub(crate) fn until_default(text: &str) -> &str {
             '{' | '[' | '(' | '<' => depth += 1,
             '>' if text[..at].ends_with('-') => {}
             '}' | ']' | ')' | '>' => depth -= 1,
-            '=' if depth == 0 && !text[at..].starts_with("==") && !text[..at].ends_with(['=', '!', '<', '>']) => return &text[..at],
+            '=' if depth == 0
+                && !text[at..].starts_with("==")
+                && !text[..at].ends_with(['=', '!', '<', '>']) =>
+            {
+                return &text[..at];
+            }
             '\n' if depth <= 0 => return &text[..at],
             _ => {}
         }

@@ -31,10 +31,12 @@ impl Project {
 
     fn types_in(&self, file: FileId, range: &std::ops::Range<usize>) -> Vec<Hint> {
         let Some(known) = self.known.get(&file) else { return Vec::new() };
-        let inside =
-            known.types.iter().filter(|typed| range.contains(&(typed.span.start as usize)) && !typed.ty.is_empty() && typed.ty != "?");
+        let inside = known.types.iter().filter(|typed| {
+            range.contains(&(typed.span.start as usize)) && !typed.ty.is_empty() && typed.ty != "?"
+        });
         let written = |typed: &&dax_sema::Typed| {
-            let behind = self.text(file).get(typed.span.end as usize..).unwrap_or_default().trim_start();
+            let behind =
+                self.text(file).get(typed.span.end as usize..).unwrap_or_default().trim_start();
             let literal = behind.strip_prefix('=').is_some_and(|value| {
                 let value = value.trim();
                 value.starts_with(|c: char| c == '"' || c.is_ascii_digit())
@@ -60,10 +62,13 @@ impl Project {
     fn values_in(&self, file: FileId, range: &std::ops::Range<usize>) -> Vec<Hint> {
         let Some((module, ast)) = self.loaded.file(file) else { return Vec::new() };
         let mut services: Vec<(&Name, &[Member])> = Vec::new();
-        for item in ast.items.iter().filter(|item| (item.span.start as usize) < range.end && range.start < item.span.end as usize) {
+        for item in ast.items.iter().filter(|item| {
+            (item.span.start as usize) < range.end && range.start < item.span.end as usize
+        }) {
             if let ItemKind::Command(command) = &item.kind
                 && command.word.name == "service"
-                && let Some(Arg::Expr(Expr { kind: ExprKind::Name(name), .. })) = command.args.first()
+                && let Some(Arg::Expr(Expr { kind: ExprKind::Name(name), .. })) =
+                    command.args.first()
             {
                 services.push((name, command.body.as_deref().unwrap_or(&[])));
             }
@@ -71,7 +76,8 @@ impl Project {
         if services.is_empty() {
             return Vec::new();
         }
-        let namings: Vec<Naming<'_>> = services.iter().map(|(name, _)| Naming::Item(name)).collect();
+        let namings: Vec<Naming<'_>> =
+            services.iter().map(|(name, _)| Naming::Item(name)).collect();
         let values = dax_sema::effective(&self.loaded.program, &params(), module, &namings);
         let mut all = Vec::new();
         for ((_, body), environments) in services.iter().zip(&values) {
@@ -79,7 +85,9 @@ impl Project {
                 let Member::Field(field) = member else { continue };
                 let path: Vec<&Name> = field.path.iter().map(|part| &part.name).collect();
                 let at = field.span.end as usize;
-                if let Some(label) = label(environments, &path).filter(|_| field.lead.is_none() && range.contains(&at)) {
+                if let Some(label) = label(environments, &path)
+                    .filter(|_| field.lead.is_none() && range.contains(&at))
+                {
                     all.push(Hint { at, label, is_type: false });
                 }
             }
@@ -94,8 +102,10 @@ fn label(environments: &[(Name, Node)], path: &[&Name]) -> Option<String> {
         let at = path.iter().try_fold(node, |node, key| node.get(key.as_str()))?;
         matches!(at.data, Data::Leaf(_)).then(|| (at.value(), at.origin.via))
     };
-    let said: Vec<(&Name, Value, Via)> =
-        environments.iter().filter_map(|(name, node)| value(node).map(|(value, via)| (name, value, via))).collect();
+    let said: Vec<(&Name, Value, Via)> = environments
+        .iter()
+        .filter_map(|(name, node)| value(node).map(|(value, via)| (name, value, via)))
+        .collect();
     let shown: Vec<String> = said
         .iter()
         .filter(|(_, _, via)| matches!(via, Via::Set | Via::Patch))
@@ -105,5 +115,9 @@ fn label(environments: &[(Name, Node)], path: &[&Name]) -> Option<String> {
 }
 
 fn cut(text: &str) -> String {
-    if text.chars().count() <= LONGEST { text.to_owned() } else { text.chars().take(LONGEST).chain(['…']).collect() }
+    if text.chars().count() <= LONGEST {
+        text.to_owned()
+    } else {
+        text.chars().take(LONGEST).chain(['…']).collect()
+    }
 }

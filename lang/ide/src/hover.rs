@@ -53,7 +53,11 @@ impl Project {
         let std = self.is_std(definition.span.file);
         if std || matches!(definition.kind, Kind::Service | Kind::Resource) {
             let name = self.name(definition.span.file).trim_end_matches(".dax");
-            let _ = write!(text, "\n*{}*\n", if std { name.to_owned() } else { format!("in {name}.dax") });
+            let _ = write!(
+                text,
+                "\n*{}*\n",
+                if std { name.to_owned() } else { format!("in {name}.dax") }
+            );
         }
         text
     }
@@ -65,12 +69,17 @@ impl Project {
             Kind::Type => shortened(whole, 12),
             Kind::Let => {
                 let line = head::first_line(whole);
-                let inferred = self
-                    .known
-                    .get(&definition.span.file)
-                    .and_then(|known| known.types.iter().find(|typed| typed.span == definition.span).map(|typed| typed.ty.clone()));
+                let inferred = self.known.get(&definition.span.file).and_then(|known| {
+                    known
+                        .types
+                        .iter()
+                        .find(|typed| typed.span == definition.span)
+                        .map(|typed| typed.ty.clone())
+                });
                 match (inferred, line.split_once('=')) {
-                    (Some(ty), Some((name, value))) => format!("{}: {ty} ={value}", name.trim_end()),
+                    (Some(ty), Some((name, value))) => {
+                        format!("{}: {ty} ={value}", name.trim_end())
+                    }
                     _ => line,
                 }
             }
@@ -86,7 +95,8 @@ impl Project {
     /// The value that each environment gives the field at a byte, and where it came from.
     fn effective(&self, file: FileId, at: u32) -> String {
         let Some(field) = self.service_field(file, at) else { return String::new() };
-        let all = dax_sema::effective(&self.loaded.program, &params(), field.module, &[field.service]);
+        let all =
+            dax_sema::effective(&self.loaded.program, &params(), field.module, &[field.service]);
         let all = all.into_iter().flatten().collect::<Vec<_>>();
         let mut text = String::new();
         if field.path.is_empty() {
@@ -96,9 +106,15 @@ impl Project {
             }
             return text;
         }
-        let wanted = all.iter().filter(|(name, _)| field.environment.as_ref().is_none_or(|only| only == name));
+        let wanted = all
+            .iter()
+            .filter(|(name, _)| field.environment.as_ref().is_none_or(|only| only == name));
         for (environment, node) in wanted {
-            let Some(value) = field.path.iter().try_fold(node, |node: &Node, key: &Name| node.get(key)) else { continue };
+            let Some(value) =
+                field.path.iter().try_fold(node, |node: &Node, key: &Name| node.get(key))
+            else {
+                continue;
+            };
             let shown = cut(&value.value().to_string());
             let _ = write!(text, "\n- {environment}: `{shown}`{}", self.provenance(value.origin));
         }
@@ -128,22 +144,32 @@ impl Project {
         let start = text.get(..at as usize)?.trim_end_matches(is_word).len();
         let end = text.len() - text.get(at as usize..)?.trim_start_matches(is_word).len();
         let span = Span { file, start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? };
-        (!values.is_empty() && start < end).then(|| Hover { span, text: format!("{}{values}", code(&text[start..end])) })
+        (!values.is_empty() && start < end)
+            .then(|| Hover { span, text: format!("{}{values}", code(&text[start..end])) })
     }
 
     /// A word of the language, or a number with its unit.
     fn hover_word(&self, file: FileId, at: u32) -> Option<Hover> {
         let text = self.text(file);
-        let token = tokens(text).into_iter().find(|token| token.range.start <= at as usize && (at as usize) < token.range.end)?;
-        let span = Span { file, start: u32::try_from(token.range.start).ok()?, end: u32::try_from(token.range.end).ok()? };
+        let token = tokens(text)
+            .into_iter()
+            .find(|token| token.range.start <= at as usize && (at as usize) < token.range.end)?;
+        let span = Span {
+            file,
+            start: u32::try_from(token.range.start).ok()?,
+            end: u32::try_from(token.range.end).ok()?,
+        };
         let said = text.get(token.range)?;
         let told = |word: &Word| format!("{}\n{}\n", code(&words::plain(word.form)), word.about);
         let text = match TYPES[token.kind] {
             "number" => unit(said)?,
             "keyword" | "property" | "modifier" => {
                 let top = text[..span.start as usize].ends_with('\n') || span.start == 0;
-                let lists: &[&[Word]] =
-                    if top { &[words::ITEMS] } else { &[words::ENVIRONMENT, words::POLICY, words::TEST, words::STRENGTHS] };
+                let lists: &[&[Word]] = if top {
+                    &[words::ITEMS]
+                } else {
+                    &[words::ENVIRONMENT, words::POLICY, words::TEST, words::STRENGTHS]
+                };
                 told(lists.iter().flat_map(|list| list.iter()).find(|word| word.word == said)?)
             }
             _ => return None,
@@ -168,9 +194,15 @@ fn phase(ty: &str) -> Option<&'static str> {
 
 fn unit(number: &str) -> Option<String> {
     let suffix = number.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '_');
-    let unit = dax_core::Unit::ALL.into_iter().find(|unit| unit.suffixes().any(|known| known == suffix))?;
+    let unit = dax_core::Unit::ALL
+        .into_iter()
+        .find(|unit| unit.suffixes().any(|known| known == suffix))?;
     let others: Vec<&str> = unit.suffixes().collect();
-    Some(format!("{}\nUnits: {}\n", code(&format!("{number}: {}", unit.type_name())), others.join(", ")))
+    Some(format!(
+        "{}\nUnits: {}\n",
+        code(&format!("{number}: {}", unit.type_name())),
+        others.join(", ")
+    ))
 }
 
 /// The first lines of a text that may be long.

@@ -10,7 +10,9 @@ pub(crate) fn interface(file: &File, text: &str) -> Key {
     let mut parts: Vec<&str> = Vec::new();
     for item in &file.items {
         match &item.kind {
-            ItemKind::Field(_) | ItemKind::Fn(_) | ItemKind::Type(_) => parts.push(slice(item.span)),
+            ItemKind::Field(_) | ItemKind::Fn(_) | ItemKind::Type(_) => {
+                parts.push(slice(item.span))
+            }
             ItemKind::Broken(name) => parts.extend(name.iter().map(|name| name.name.as_str())),
             ItemKind::Command(command) => match command.word.name.as_str() {
                 // Nobody can name what these declare.
@@ -24,7 +26,9 @@ pub(crate) fn interface(file: &File, text: &str) -> Key {
                         }
                     }
                 }
-                "service" | "resource" | "strategy" | "provider" => head(command, slice, &mut parts),
+                "service" | "resource" | "strategy" | "provider" => {
+                    head(command, slice, &mut parts)
+                }
                 _ => parts.push(slice(item.span)),
             },
         }

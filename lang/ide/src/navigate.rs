@@ -23,15 +23,29 @@ impl Project {
         let covers = |start: u32, end: u32| start <= at && at <= end;
         let span = |start, end| Span { file, start, end };
         // What begins at the place counts before what ends there.
-        let used = known.meant.iter().filter(|meant| covers(meant.start, meant.end)).max_by_key(|meant| meant.start);
+        let used = known
+            .meant
+            .iter()
+            .filter(|meant| covers(meant.start, meant.end))
+            .max_by_key(|meant| meant.start);
         if let Some(meant) = used.filter(|meant| !self.declared_here(file, meant)) {
-            return Some(Occurrence { span: span(meant.start, meant.end), key: meant.key, declares: false });
+            return Some(Occurrence {
+                span: span(meant.start, meant.end),
+                key: meant.key,
+                declares: false,
+            });
         }
-        if let Some(definition) = known.definitions.iter().rev().find(|known| covers(known.span.start, known.span.end)) {
+        if let Some(definition) =
+            known.definitions.iter().rev().find(|known| covers(known.span.start, known.span.end))
+        {
             return Some(Occurrence { span: definition.span, key: definition.key, declares: true });
         }
         let local = known.types.iter().find(|typed| covers(typed.span.start, typed.span.end))?;
-        Some(Occurrence { span: local.span, key: Key::of((file, local.span.start)), declares: true })
+        Some(Occurrence {
+            span: local.span,
+            key: Key::of((file, local.span.start)),
+            declares: true,
+        })
     }
 
     fn declared_here(&self, file: FileId, meant: &Meant) -> bool {
@@ -41,7 +55,10 @@ impl Project {
 
     /// The declaration of a key, unless it is a name within one item.
     pub(crate) fn definition(&self, key: Key) -> Option<&Definition> {
-        self.known.values().flat_map(|known| &known.definitions).find(|definition| definition.key == key)
+        self.known
+            .values()
+            .flat_map(|known| &known.definitions)
+            .find(|definition| definition.key == key)
     }
 
     /// The declaration of a name within one item.
@@ -98,7 +115,12 @@ impl Project {
         let Some(definition) = self.definition(key) else {
             return self.local(file, key).map(|typed| typed.ty.clone());
         };
-        let inferred = self.known.get(&definition.span.file)?.types.iter().find(|typed| typed.span == definition.span);
+        let inferred = self
+            .known
+            .get(&definition.span.file)?
+            .types
+            .iter()
+            .find(|typed| typed.span == definition.span);
         if let Some(inferred) = inferred {
             return Some(inferred.ty.clone());
         }
@@ -111,14 +133,18 @@ impl Project {
     /// A type by its name, first as a file sees it.
     fn type_named(&self, file: FileId, name: &str) -> Option<&Definition> {
         let own = self.known.get(&file).map(|known| known.module);
-        let all = self.known.values().flat_map(|known| known.definitions.iter().map(move |definition| (known.module, definition)));
-        let named = all.filter(|(_, definition)| definition.kind == Kind::Type && definition.name == name);
+        let all = self.known.values().flat_map(|known| {
+            known.definitions.iter().map(move |definition| (known.module, definition))
+        });
+        let named =
+            all.filter(|(_, definition)| definition.kind == Kind::Type && definition.name == name);
         named.min_by_key(|(module, _)| Some(*module) != own).map(|(_, definition)| definition)
     }
 
     /// Every place that names what stands at a byte, by file and place.
     pub fn references(&self, file: FileId, at: u32, with_declaration: bool) -> Vec<Span> {
-        self.occurrence(file, at).map_or_else(Vec::new, |here| self.named(file, here.key, with_declaration))
+        self.occurrence(file, at)
+            .map_or_else(Vec::new, |here| self.named(file, here.key, with_declaration))
     }
 
     /// The places in the same file, with whether each declares it.
@@ -131,14 +157,21 @@ impl Project {
 
     /// Where a key is declared.
     pub(crate) fn declared(&self, file: FileId, key: Key) -> Option<Span> {
-        self.definition(key).map(|definition| definition.span).or_else(|| self.local(file, key).map(|typed| typed.span))
+        self.definition(key)
+            .map(|definition| definition.span)
+            .or_else(|| self.local(file, key).map(|typed| typed.span))
     }
 
     /// Every place that names a key.
     pub(crate) fn named(&self, file: FileId, key: Key, with_declaration: bool) -> Vec<Span> {
-        let used = self.known.iter().flat_map(|(file, known)| known.meant.iter().map(move |meant| (*file, meant)));
-        let mut all: Vec<Span> =
-            used.filter(|(_, meant)| meant.key == key).map(|(file, meant)| Span { file, start: meant.start, end: meant.end }).collect();
+        let used = self
+            .known
+            .iter()
+            .flat_map(|(file, known)| known.meant.iter().map(move |meant| (*file, meant)));
+        let mut all: Vec<Span> = used
+            .filter(|(_, meant)| meant.key == key)
+            .map(|(file, meant)| Span { file, start: meant.start, end: meant.end })
+            .collect();
         let declared = self.declared(file, key);
         all.retain(|span| Some(*span) != declared);
         if with_declaration {

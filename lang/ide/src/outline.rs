@@ -46,8 +46,15 @@ fn symbol(item: &Item, text: &str) -> Option<Symbol> {
         ItemKind::Type(ty) => Some(named(&ty.name, "type")),
         ItemKind::Command(command) => {
             let (name, name_range) = called(command, text);
-            let children = command.body.iter().flatten().map(|member| inner(member, text)).collect();
-            Some(Symbol { name, word: command.word.name.to_string(), range: bytes(item.span), name_range, children })
+            let children =
+                command.body.iter().flatten().map(|member| inner(member, text)).collect();
+            Some(Symbol {
+                name,
+                word: command.word.name.to_string(),
+                range: bytes(item.span),
+                name_range,
+                children,
+            })
         }
         ItemKind::Broken(name) => name.as_ref().map(|name| named(name, "")),
     }
@@ -56,7 +63,10 @@ fn symbol(item: &Item, text: &str) -> Option<Symbol> {
 /// What a command is called: its arguments up to the first that is no name of something.
 fn called(command: &Command, text: &str) -> (String, Bytes) {
     let names = command.args.iter().map_while(|arg| match arg {
-        Arg::Expr(Expr { kind: ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::Literal(_), span }) => Some(*span),
+        Arg::Expr(Expr {
+            kind: ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::Literal(_),
+            span,
+        }) => Some(*span),
         _ => None,
     });
     let Some(span) = names.reduce(Span::to) else {
@@ -71,13 +81,20 @@ fn inner(member: &Member, text: &str) -> Symbol {
             let names = field.path.iter().map(|part| part.span);
             let span = names.reduce(Span::to).unwrap_or(field.span);
             let name = text.get(bytes(span)).unwrap_or_default().to_owned();
-            Symbol { name, word: String::new(), range: bytes(field.span), name_range: bytes(span), children: Vec::new() }
+            Symbol {
+                name,
+                word: String::new(),
+                range: bytes(field.span),
+                name_range: bytes(span),
+                children: Vec::new(),
+            }
         }
         Member::Command(command) => {
             let (name, name_range) = called(command, text);
             let word = command.word.name.to_string();
             let name = if name == word { name } else { format!("{word} {name}") };
-            let children = command.body.iter().flatten().map(|member| inner(member, text)).collect();
+            let children =
+                command.body.iter().flatten().map(|member| inner(member, text)).collect();
             Symbol { name, word: String::new(), range: bytes(command.span), name_range, children }
         }
     }

@@ -33,17 +33,33 @@ impl Project {
                 let path = if holds(*span, at) { Vec::new() } else { path_at(body, at)? };
                 Some(ServiceField { service: Naming::Item(name), module, path, environment: None })
             }
-            ("patch", [Arg::Expr(target)]) => {
-                Some(ServiceField { service: Naming::Expr(target), module, path: path_at(body, at)?, environment: None })
-            }
+            ("patch", [Arg::Expr(target)]) => Some(ServiceField {
+                service: Naming::Expr(target),
+                module,
+                path: path_at(body, at)?,
+                environment: None,
+            }),
             ("environment", [Arg::Expr(Expr { kind: ExprKind::Name(environment), .. }), ..]) => {
                 let member = body.iter().find_map(|member| match member {
-                    Member::Command(member) if holds(member.span, at) && member.word.name == "set" => Some(member),
+                    Member::Command(member)
+                        if holds(member.span, at) && member.word.name == "set" =>
+                    {
+                        Some(member)
+                    }
                     _ => None,
                 })?;
                 let Some(Arg::Expr(target)) = member.args.first() else { return None };
-                let path = if holds(target.span, at) { Vec::new() } else { path_at(member.body.as_deref().unwrap_or(&[]), at)? };
-                Some(ServiceField { service: Naming::Expr(target), module, path, environment: Some(environment.clone()) })
+                let path = if holds(target.span, at) {
+                    Vec::new()
+                } else {
+                    path_at(member.body.as_deref().unwrap_or(&[]), at)?
+                };
+                Some(ServiceField {
+                    service: Naming::Expr(target),
+                    module,
+                    path,
+                    environment: Some(environment.clone()),
+                })
             }
             _ => None,
         }
@@ -55,7 +71,8 @@ fn path_at(members: &[Member], at: u32) -> Option<Vec<Name>> {
     members.iter().find_map(|member| match member {
         Member::Field(field) if holds(field.span, at) => {
             let known = field.path.iter().position(|part| holds(part.span, at));
-            let mut path: Vec<Name> = field.lead.iter().chain(&field.path).map(|part| part.name.clone()).collect();
+            let mut path: Vec<Name> =
+                field.lead.iter().chain(&field.path).map(|part| part.name.clone()).collect();
             match known {
                 Some(part) => {
                     path.truncate(part + 1 + usize::from(field.lead.is_some()));

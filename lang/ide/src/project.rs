@@ -70,11 +70,30 @@ impl Project {
     ///
     /// # Errors
     /// There is no project, or a file cannot be read.
-    pub fn load(files: &dyn FileSystem, open: &[String], nearby: Nearby) -> Result<Self, ProjectError> {
+    pub fn load(
+        files: &dyn FileSystem,
+        open: &[String],
+        nearby: Nearby,
+    ) -> Result<Self, ProjectError> {
         let loaded = dax_project::load_with(files, open)?;
         let (known, whole, computed) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut project = Self { loaded, known, whole, computed, stale: Some(Stale::All), uncomputed: true, nearby };
-        let ids: Vec<FileId> = project.loaded.program.modules.iter().flat_map(|module| &module.files).map(|file| file.id).collect();
+        let mut project = Self {
+            loaded,
+            known,
+            whole,
+            computed,
+            stale: Some(Stale::All),
+            uncomputed: true,
+            nearby,
+        };
+        let ids: Vec<FileId> = project
+            .loaded
+            .program
+            .modules
+            .iter()
+            .flat_map(|module| &module.files)
+            .map(|file| file.id)
+            .collect();
         ids.into_iter().for_each(|file| project.read(file));
         Ok(project)
     }
@@ -93,7 +112,9 @@ impl Project {
         let before = self.known.get(&file).and_then(|known| known.interface);
         self.read(file);
         self.stale = match self.stale.take() {
-            _ if self.known.get(&file).and_then(|known| known.interface) != before => Some(Stale::All),
+            _ if self.known.get(&file).and_then(|known| known.interface) != before => {
+                Some(Stale::All)
+            }
             Some(Stale::All) => Some(Stale::All),
             Some(Stale::Files(mut files)) => {
                 files.insert(file);
@@ -103,7 +124,10 @@ impl Project {
         };
         self.uncomputed = true;
         // Until it is known better, what was said stands where it stood.
-        for said in [&mut self.whole, &mut self.computed].into_iter().chain(self.known.values_mut().map(|known| &mut known.items)) {
+        for said in [&mut self.whole, &mut self.computed]
+            .into_iter()
+            .chain(self.known.values_mut().map(|known| &mut known.items))
+        {
             shift.apply(file, said);
         }
         true
@@ -140,14 +164,17 @@ impl Project {
         if self.stale.is_none() {
             return true;
         }
-        let Some(examined) = dax_sema::examine(&self.loaded.program, &wanted, stop) else { return false };
+        let Some(examined) = dax_sema::examine(&self.loaded.program, &wanted, stop) else {
+            return false;
+        };
         for (_, known) in self.known.iter_mut().filter(|(file, _)| wanted(**file)) {
             known.items.clear();
             known.meant.clear();
             known.types.clear();
         }
         for used in examined.meanings.uses {
-            let meant = Meant { start: used.span.start, end: used.span.end, key: self.key(used.declared) };
+            let meant =
+                Meant { start: used.span.start, end: used.span.end, key: self.key(used.declared) };
             if let Some(known) = self.known.get_mut(&used.span.file) {
                 known.meant.push(meant);
             }
@@ -181,8 +208,15 @@ impl Project {
 
     /// Computes every environment for what only values show; gives whether it came to its end before it was to stop.
     pub fn compute(&mut self, stop: &dyn Fn() -> bool) -> bool {
-        let known = self.whole.iter().chain(self.known.values().flat_map(|known| &known.items)).cloned().collect();
-        let Some(found) = dax_sema::compute(&self.loaded.program, &params(), known, stop) else { return false };
+        let known = self
+            .whole
+            .iter()
+            .chain(self.known.values().flat_map(|known| &known.items))
+            .cloned()
+            .collect();
+        let Some(found) = dax_sema::compute(&self.loaded.program, &params(), known, stop) else {
+            return false;
+        };
         self.computed = found;
         self.uncomputed = false;
         true
@@ -217,11 +251,15 @@ impl Project {
     pub fn diagnostics(&self) -> BTreeMap<FileId, Vec<&Diagnostic>> {
         let mut all: BTreeMap<FileId, Vec<&Diagnostic>> = BTreeMap::new();
         let items = self.known.values().flat_map(|known| &known.items);
-        for diagnostic in self.loaded.diagnostics.iter().chain(&self.whole).chain(items).chain(&self.computed) {
+        for diagnostic in
+            self.loaded.diagnostics.iter().chain(&self.whole).chain(items).chain(&self.computed)
+        {
             all.entry(diagnostic.span.file).or_default().push(diagnostic);
         }
         for found in all.values_mut() {
-            found.sort_by(|a, b| (a.span, a.code.number, &a.detail).cmp(&(b.span, b.code.number, &b.detail)));
+            found.sort_by(|a, b| {
+                (a.span, a.code.number, &a.detail).cmp(&(b.span, b.code.number, &b.detail))
+            });
             found.dedup();
         }
         all
@@ -229,19 +267,27 @@ impl Project {
 
     /// Which declaration stands at a place.
     fn key(&self, declared: Span) -> Key {
-        self.declared_at(declared).map_or_else(|| Key::of((declared.file, declared.start)), |definition| definition.key)
+        self.declared_at(declared)
+            .map_or_else(|| Key::of((declared.file, declared.start)), |definition| definition.key)
     }
 
     pub(crate) fn declared_at(&self, declared: Span) -> Option<&Definition> {
         let all = &self.known.get(&declared.file)?.definitions;
-        let at = all.binary_search_by_key(&declared.start, |definition| definition.span.start).ok()?;
+        let at =
+            all.binary_search_by_key(&declared.start, |definition| definition.span.start).ok()?;
         all.get(at)
     }
 }
 
 /// An editor gives no parameters: what depends on one that has no default is left open.
 pub(crate) fn params() -> Params {
-    Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() }
+    Params {
+        values: BTreeMap::new(),
+        typed: BTreeMap::new(),
+        missing: Missing::Ignore,
+        only: None,
+        outputs: BTreeMap::new(),
+    }
 }
 
 /// How places move when one part of a text is replaced.

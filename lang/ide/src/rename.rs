@@ -46,7 +46,10 @@ impl Project {
     pub fn rename(&self, file: FileId, at: u32, name: &str) -> Result<Vec<Edit>, String> {
         self.renamable(file, at)?;
         let here = self.occurrence(file, at).ok_or("there is no name here")?;
-        if name.is_empty() || !name.chars().all(is_word) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        if name.is_empty()
+            || !name.chars().all(is_word)
+            || name.starts_with(|c: char| c.is_ascii_digit())
+        {
             return Err(format!("`{name}` is no name: letters, digits and `_`, no digit first"));
         }
         if dax_sema::RESERVED.contains(&name) {
@@ -54,14 +57,27 @@ impl Project {
         }
         let definition = self.definition(here.key);
         if let Some(other) = definition.and_then(|definition| self.taken(definition, name)) {
-            return Err(format!("`{name}` is declared already, in {}", self.loaded.sources.location(other.span)));
+            return Err(format!(
+                "`{name}` is declared already, in {}",
+                self.loaded.sources.location(other.span)
+            ));
         }
-        let old = self.loaded.sources.slice(self.declared(file, here.key).unwrap_or(here.span)).to_owned();
+        let old = self
+            .loaded
+            .sources
+            .slice(self.declared(file, here.key).unwrap_or(here.span))
+            .to_owned();
         if old == name {
             return Ok(Vec::new());
         }
-        let mut edits: Vec<Edit> = self.named(file, here.key, true).into_iter().map(|span| self.replaced(span, name)).collect();
-        if let Some(definition) = definition.filter(|definition| matches!(definition.kind, Kind::Service | Kind::Resource)) {
+        let mut edits: Vec<Edit> = self
+            .named(file, here.key, true)
+            .into_iter()
+            .map(|span| self.replaced(span, name))
+            .collect();
+        if let Some(definition) = definition
+            .filter(|definition| matches!(definition.kind, Kind::Service | Kind::Resource))
+        {
             edits.extend(self.history(definition, &old, name));
         }
         edits.sort();
@@ -84,7 +100,8 @@ impl Project {
                 let same_space = if inner {
                     other.kind == definition.kind && other.of == definition.of
                 } else {
-                    (other.kind == Kind::Type) == types && !matches!(other.kind, Kind::Field | Kind::Parameter | Kind::Provider)
+                    (other.kind == Kind::Type) == types
+                        && !matches!(other.kind, Kind::Field | Kind::Parameter | Kind::Provider)
                 };
                 same_space && other.name == name
             })
@@ -96,7 +113,9 @@ impl Project {
         let program = &self.loaded.program;
         let Some((module, _)) = self.loaded.file(definition.span.file) else { return Vec::new() };
         let Some(address) = dax_sema::reached(program, module, old) else { return Vec::new() };
-        let bound = dax_sema::environment_names(program).iter().any(|name| dax_sema::bound(program, name).contains(&address));
+        let bound = dax_sema::environment_names(program)
+            .iter()
+            .any(|name| dax_sema::bound(program, name).contains(&address));
         if !bound {
             return Vec::new();
         }
@@ -104,7 +123,8 @@ impl Project {
         let (before, after) = (format!("{prefix}{old}"), format!("{prefix}{new}"));
         let mut edits = self.undone(&format!("moved {after} to {before}"));
         // Only the project itself may say it: beside the service, or else beside the environments.
-        let beside = if module == program.root { Some(definition.whole) } else { self.first_environment() };
+        let beside =
+            if module == program.root { Some(definition.whole) } else { self.first_environment() };
         if let Some(whole) = beside {
             let end = Span { start: whole.end, end: whole.end, ..whole };
             edits.push(Edit { span: end, text: format!("\n\nmoved {before} to {after}") });
@@ -116,7 +136,10 @@ impl Project {
     fn undone(&self, line: &str) -> Vec<Edit> {
         let files = &self.loaded.program.modules[self.loaded.program.root.0].files;
         let items = files.iter().flat_map(|file| &file.items);
-        let same = items.filter(|item| self.loaded.sources.slice(item.span).split_whitespace().collect::<Vec<_>>().join(" ") == line);
+        let same = items.filter(|item| {
+            self.loaded.sources.slice(item.span).split_whitespace().collect::<Vec<_>>().join(" ")
+                == line
+        });
         same.map(|item| {
             let end = past_blank_lines(self.text(item.span.file), item.span.end);
             Edit { span: Span { end, ..item.span }, text: String::new() }
@@ -128,7 +151,11 @@ impl Project {
         let files = &self.loaded.program.modules[self.loaded.program.root.0].files;
         files.iter().find_map(|file| {
             let known = self.known.get(&file.id)?;
-            known.definitions.iter().find(|definition| definition.kind == Kind::Environment).map(|definition| definition.whole)
+            known
+                .definitions
+                .iter()
+                .find(|definition| definition.kind == Kind::Environment)
+                .map(|definition| definition.whole)
         })
     }
 }

@@ -26,7 +26,10 @@ pub fn formatted(text: &str) -> Vec<Rewrite> {
     let (before, after) = (lines(text), lines(&new));
     let mut all = Vec::new();
     let mut push = |old: std::ops::Range<usize>, fresh: std::ops::Range<usize>| {
-        all.push(Rewrite { range: before[old.start]..before[old.end], text: new[after[fresh.start]..after[fresh.end]].to_owned() });
+        all.push(Rewrite {
+            range: before[old.start]..before[old.end],
+            text: new[after[fresh.start]..after[fresh.end]].to_owned(),
+        });
     };
     for op in diff.ops() {
         let (old, fresh) = (op.old_range(), op.new_range());

@@ -7,14 +7,19 @@ use dax_syntax::tree::Tree;
 /// The parts of a text that a byte stands in, the smallest first and the whole text last.
 pub fn enclosing(text: &str, at: usize) -> Vec<Bytes> {
     let mut all: Vec<Bytes> = Vec::from([Bytes { start: 0, end: text.len() }]);
-    if let Some(chunk) = split::split(text).into_iter().find(|chunk| chunk.start <= at && at <= chunk.end) {
+    if let Some(chunk) =
+        split::split(text).into_iter().find(|chunk| chunk.start <= at && at <= chunk.end)
+    {
         let tree = Tree::parse(text, &chunk);
         for node in &tree.nodes {
             let range = chunk.start + node.start as usize..chunk.start + node.end as usize;
             // Nodes take the blanks behind them with them, which nobody means.
-            let trimmed =
-                text.get(range.clone()).map_or(range.clone(), |own| range.end - own.trim_start().len()..range.start + own.trim_end().len());
-            let inside = all.last().is_none_or(|outer| outer.start <= trimmed.start && trimmed.end <= outer.end && *outer != trimmed);
+            let trimmed = text.get(range.clone()).map_or(range.clone(), |own| {
+                range.end - own.trim_start().len()..range.start + own.trim_end().len()
+            });
+            let inside = all.last().is_none_or(|outer| {
+                outer.start <= trimmed.start && trimmed.end <= outer.end && *outer != trimmed
+            });
             if inside && trimmed.start <= at && at <= trimmed.end && !trimmed.is_empty() {
                 all.push(trimmed);
             }

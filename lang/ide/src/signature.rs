@@ -24,7 +24,8 @@ impl Project {
         let text = self.text(file);
         let context = crate::complete::Context::of(text, at);
         let call = context.open.iter().rev().find(|open| open.bracket == '(')?;
-        let name = text[..call.at].rsplit(|c: char| !is_word(c)).next().filter(|name| !name.is_empty())?;
+        let name =
+            text[..call.at].rsplit(|c: char| !is_word(c)).next().filter(|name| !name.is_empty())?;
         let (module, _) = self.loaded.file(file)?;
         let before = text[..call.at - name.len()].strip_suffix('.');
         let alias = before.and_then(|before| before.rsplit(|c: char| !is_word(c)).next());
@@ -34,26 +35,46 @@ impl Project {
             None => of == module || program.prelude.contains(&of),
         };
         let reached = self.known.values().filter(|known| wanted(known.module));
-        let found = reached.flat_map(|known| known.definitions.iter().map(move |definition| (known.module, definition)));
-        let named = found.filter(|(_, definition)| definition.kind == Kind::Fn && definition.name == name);
+        let found = reached.flat_map(|known| {
+            known.definitions.iter().map(move |definition| (known.module, definition))
+        });
+        let named =
+            found.filter(|(_, definition)| definition.kind == Kind::Fn && definition.name == name);
         let (_, function) = named.min_by_key(|(of, _)| *of != module)?;
         let head = self.loaded.sources.slice(function.whole).trim_start_matches("fn").trim_start();
-        let label = crate::head::until_default(head).split_whitespace().collect::<Vec<_>>().join(" ");
+        let label =
+            crate::head::until_default(head).split_whitespace().collect::<Vec<_>>().join(" ");
         let parameters = parameters(&label);
         let written = text.get(call.at + 1..at)?;
         let active = match context.head(text).trim_start().split_once(':') {
-            Some((name, _)) => parameters.iter().position(|range| label[range.clone()].split(':').next() == Some(name.trim()))?,
+            Some((name, _)) => parameters
+                .iter()
+                .position(|range| label[range.clone()].split(':').next() == Some(name.trim()))?,
             None => commas(written),
         };
-        Some(Signature { label, parameters, active, about: function.doc.as_deref().unwrap_or_default().to_owned() })
+        Some(Signature {
+            label,
+            parameters,
+            active,
+            about: function.doc.as_deref().unwrap_or_default().to_owned(),
+        })
     }
 
     /// The module that a module imports under a name.
-    pub(crate) fn imported(&self, module: dax_sema::ModuleId, alias: &str) -> Option<dax_sema::ModuleId> {
+    pub(crate) fn imported(
+        &self,
+        module: dax_sema::ModuleId,
+        alias: &str,
+    ) -> Option<dax_sema::ModuleId> {
         let program = &self.loaded.program;
         let files = &program.modules[module.0].files;
-        let definitions = files.iter().filter_map(|file| self.known.get(&file.id)).flat_map(|known| &known.definitions);
-        let import = definitions.filter(|definition| definition.kind == Kind::Import).find(|definition| definition.name == alias)?;
+        let definitions = files
+            .iter()
+            .filter_map(|file| self.known.get(&file.id))
+            .flat_map(|known| &known.definitions);
+        let import = definitions
+            .filter(|definition| definition.kind == Kind::Import)
+            .find(|definition| definition.name == alias)?;
         program.modules[module.0].imports.get(self.import_path(import)?.as_str()).copied()
     }
 }

@@ -14,9 +14,12 @@ impl Project {
     pub fn search(&self, query: &str) -> Vec<&Definition> {
         let files = self.known.values().filter(|known| self.loaded.program.is_own(known.module));
         let all = files.flat_map(|known| &known.definitions);
-        let all = all.filter(|definition| !matches!(definition.kind, Kind::Parameter | Kind::Field | Kind::Import));
-        let mut found: Vec<(u8, &Definition)> =
-            all.filter_map(|definition| Some((nearness(query, &definition.name)?, definition))).collect();
+        let all = all.filter(|definition| {
+            !matches!(definition.kind, Kind::Parameter | Kind::Field | Kind::Import)
+        });
+        let mut found: Vec<(u8, &Definition)> = all
+            .filter_map(|definition| Some((nearness(query, &definition.name)?, definition)))
+            .collect();
         found.sort_by(|a, b| (a.0, &a.1.name, a.1.span).cmp(&(b.0, &b.1.name, b.1.span)));
         found.into_iter().take(MOST).map(|(_, definition)| definition).collect()
     }
@@ -30,7 +33,8 @@ impl Project {
         for item in &ast.items {
             if let ItemKind::Command(command) = &item.kind
                 && command.word.name == "import"
-                && let Some(Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(path)), span })) = command.args.last()
+                && let Some(Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(path)), span })) =
+                    command.args.last()
                 && let Some(target) = imports.get(path.as_str())
                 && let Some(first) = self.loaded.program.modules[target.0].files.first()
             {
@@ -38,8 +42,15 @@ impl Project {
             }
             walk_item(item, &mut |expr| {
                 if let ExprKind::Data(path) = &expr.kind {
-                    let name = if folder.is_empty() { path.to_string() } else { format!("{folder}/{path}") };
-                    all.push((expr.span, Link::Name(name.replace("/./", "/").trim_start_matches("./").to_owned())));
+                    let name = if folder.is_empty() {
+                        path.to_string()
+                    } else {
+                        format!("{folder}/{path}")
+                    };
+                    all.push((
+                        expr.span,
+                        Link::Name(name.replace("/./", "/").trim_start_matches("./").to_owned()),
+                    ));
                 }
             });
         }

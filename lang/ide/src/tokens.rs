@@ -43,7 +43,8 @@ pub fn tokens(text: &str) -> Vec<Token> {
     let mut all = Vec::new();
     for chunk in split::split(text) {
         let tree = Tree::parse(text, &chunk);
-        let mut walk = Walk { text, base: chunk.start, tree: &tree, all: &mut all, around: Vec::new() };
+        let mut walk =
+            Walk { text, base: chunk.start, tree: &tree, all: &mut all, around: Vec::new() };
         if !tree.nodes.is_empty() {
             walk.children(0);
         }
@@ -61,7 +62,9 @@ pub fn tokens(text: &str) -> Vec<Token> {
 
 /// The names of imported modules.
 fn imported(text: &str) -> Vec<&str> {
-    text.lines().filter_map(|line| line.strip_prefix("import ")?.split_whitespace().next()).collect()
+    text.lines()
+        .filter_map(|line| line.strip_prefix("import ")?.split_whitespace().next())
+        .collect()
 }
 
 fn kind(name: &str) -> usize {
@@ -122,10 +125,18 @@ impl Walk<'_> {
             Kind::number => self.add(node, "number", 0),
             Kind::mark => self.add(node, "modifier", 0),
             Kind::op | Kind::assign | Kind::prefix | Kind::minus => {
-                let word = self.text[self.range(node)].starts_with(|c: char| c.is_ascii_alphabetic());
+                let word =
+                    self.text[self.range(node)].starts_with(|c: char| c.is_ascii_alphabetic());
                 self.add(node, if word { "keyword" } else { "operator" }, 0);
             }
-            Kind::kw_fn | Kind::kw_type | Kind::kw_keyed | Kind::kw_by | Kind::kw_where | Kind::kw_if | Kind::kw_then | Kind::kw_else => {
+            Kind::kw_fn
+            | Kind::kw_type
+            | Kind::kw_keyed
+            | Kind::kw_by
+            | Kind::kw_where
+            | Kind::kw_if
+            | Kind::kw_then
+            | Kind::kw_else => {
                 self.add(node, "keyword", 0);
             }
             Kind::kw_for | Kind::kw_in => self.add(node, "keyword", 0),
@@ -161,12 +172,19 @@ impl Walk<'_> {
     /// Whether the node behind this one is a call.
     fn called(&self, node: usize) -> bool {
         let next = self.tree.nodes[node].next as usize;
-        self.tree.nodes.get(next).is_some_and(|next| next.kind == Kind::call && next.start == self.tree.nodes[node].end)
+        self.tree
+            .nodes
+            .get(next)
+            .is_some_and(|next| next.kind == Kind::call && next.start == self.tree.nodes[node].end)
     }
 
     /// `let x` leads with a word; `a.b` is a place.
     fn field_path(&mut self, node: usize, parent: usize, position: usize) {
-        let paths = self.tree.children(parent).filter(|child| self.tree.nodes[*child].kind == Kind::path).count();
+        let paths = self
+            .tree
+            .children(parent)
+            .filter(|child| self.tree.nodes[*child].kind == Kind::path)
+            .count();
         let top = self.around.len() == 2;
         let parts: Vec<usize> = self.tree.children(node).collect();
         for part in parts {
@@ -197,7 +215,9 @@ impl Walk<'_> {
         let name = match word {
             _ if tagged => "macro",
             "true" | "false" | "none" | "unset" | "self" => "keyword",
-            "to" | "from" | "with" | "of" | "extends" | "keyed" | "external" | "hold" if !self.called(node) && self.is_argument(parent) => {
+            "to" | "from" | "with" | "of" | "extends" | "keyed" | "external" | "hold"
+                if !self.called(node) && self.is_argument(parent) =>
+            {
                 "keyword"
             }
             "on" | "failure" if self.is_argument(parent) => "keyword",
@@ -223,7 +243,8 @@ impl Walk<'_> {
         }
         let start = self.tree.nodes[unary].start as usize;
         let before = &self.text[self.base..self.base + start];
-        let words: Vec<&str> = before.lines().next_back().unwrap_or_default().split_whitespace().collect();
+        let words: Vec<&str> =
+            before.lines().next_back().unwrap_or_default().split_whitespace().collect();
         matches!(words.as_slice(), [word] if ITEM_WORDS.contains(word))
     }
 
@@ -231,7 +252,11 @@ impl Walk<'_> {
     fn string(&mut self, node: usize) {
         let range = self.range(node);
         let mut start = range.start;
-        let inner: Vec<usize> = self.tree.children(node).filter(|child| self.tree.nodes[*child].kind == Kind::interp).collect();
+        let inner: Vec<usize> = self
+            .tree
+            .children(node)
+            .filter(|child| self.tree.nodes[*child].kind == Kind::interp)
+            .collect();
         for interpolation in inner {
             let hole = self.range(interpolation);
             self.piece(start..hole.start);

@@ -13,12 +13,19 @@ use std::fmt::Write;
 fn unfit(rollout: &Json, beside: &Beside<'_>, text: &str, lost: &[String]) -> Option<String> {
     let name = rollout.pointer("/metadata/name");
     let routing = rollout.pointer("/spec/strategy/canary/trafficRouting").and_then(Json::as_object);
-    let other = routing.into_iter().flatten().find(|(by, how)| *by != "nginx" || how.get("stableIngress") != name);
+    let other = routing
+        .into_iter()
+        .flatten()
+        .find(|(by, how)| *by != "nginx" || how.get("stableIngress") != name);
     Some(match () {
         () if !beside.ports => "it has no port".to_owned(),
-        () if text.contains(" approve ") => "a pause without an end is no step that dax tells Argo of".to_owned(),
+        () if text.contains(" approve ") => {
+            "a pause without an end is no step that dax tells Argo of".to_owned()
+        }
         () if !text.contains("step ") && text.contains(": canary") => "it has no steps".to_owned(),
-        () if lost.iter().any(|lost| lost.starts_with("the step ")) => "it has steps that dax has no words for".to_owned(),
+        () if lost.iter().any(|lost| lost.starts_with("the step ")) => {
+            "it has steps that dax has no words for".to_owned()
+        }
         () => format!("its traffic is divided by `{}` in a way that dax does not write", other?.0),
     })
 }
@@ -37,7 +44,10 @@ pub(crate) fn argo(name: &str, rollout: &Json, beside: &Beside<'_>) -> Option<Fo
         let delay = green.get("scaleDownDelaySeconds").and_then(Json::as_u64).unwrap_or(30);
         let _ = writeln!(text, "  scale_down_delay = {delay}s");
         lost.extend(
-            ["prePromotionAnalysis", "postPromotionAnalysis"].iter().filter(|field| green.get(**field).is_some()).map(|f| (*f).to_owned()),
+            ["prePromotionAnalysis", "postPromotionAnalysis"]
+                .iter()
+                .filter(|field| green.get(**field).is_some())
+                .map(|f| (*f).to_owned()),
         );
         text.push_str("}\n");
         let unfit = unfit(rollout, beside, &text, &lost);
@@ -53,7 +63,9 @@ pub(crate) fn argo(name: &str, rollout: &Json, beside: &Beside<'_>) -> Option<Fo
         } else if let Some(pause) = step.get("pause") {
             let hold = match pause.get("duration") {
                 Some(Json::Number(seconds)) => format!(" hold {seconds}s"),
-                Some(Json::String(text)) => millis(text).map_or_else(String::new, |ms| format!(" hold {}", duration(ms))),
+                Some(Json::String(text)) => {
+                    millis(text).map_or_else(String::new, |ms| format!(" hold {}", duration(ms)))
+                }
                 _ => " approve 1".to_owned(),
             };
             flush(&mut text, &mut weight, &hold);
@@ -81,14 +93,19 @@ pub(crate) fn argo(name: &str, rollout: &Json, beside: &Beside<'_>) -> Option<Fo
 /// The analysis of a Rollout, with the templates that it names.
 fn argo_analysis(own: &Json, beside: &Beside<'_>, analysis: &mut Analysis) -> String {
     let given = |args: &Json| -> Vec<(String, String)> {
-        let pair = |arg: &Json| Some((arg.get("name")?.as_str()?.to_owned(), arg.get("value")?.as_str()?.to_owned()));
+        let pair = |arg: &Json| {
+            Some((arg.get("name")?.as_str()?.to_owned(), arg.get("value")?.as_str()?.to_owned()))
+        };
         array(args, "/args").iter().filter_map(pair).collect()
     };
     let (mut every, mut limit, mut count) = (None, 0, 0);
     for reference in array(own, "/templates") {
         let name = reference.get("templateName").and_then(Json::as_str).unwrap_or_default();
         let Some(template) = beside.template(name) else {
-            analysis.lost.push(format!("the AnalysisTemplate {}, which is not among what is imported", quoted(name)));
+            analysis.lost.push(format!(
+                "the AnalysisTemplate {}, which is not among what is imported",
+                quoted(name)
+            ));
             continue;
         };
         let spec = template.get("spec").unwrap_or(&Json::Null);
@@ -96,12 +113,14 @@ fn argo_analysis(own: &Json, beside: &Beside<'_>, analysis: &mut Analysis) -> St
         let arguments = [given(own), given(spec)].concat();
         for metric in array(spec, "/metrics") {
             let number = |field: &str| metric.get(field).and_then(Json::as_u64).unwrap_or(0);
-            every = every.or_else(|| metric.get("interval").and_then(Json::as_str).and_then(millis));
+            every =
+                every.or_else(|| metric.get("interval").and_then(Json::as_str).and_then(millis));
             (limit, count) = (limit.max(number("failureLimit")), count.max(number("count")));
             analysis.argo(metric, &arguments);
         }
     }
-    let mut words = vec![("failure_limit", limit.to_string()), ("semantics", "\"argo\"".to_owned())];
+    let mut words =
+        vec![("failure_limit", limit.to_string()), ("semantics", "\"argo\"".to_owned())];
     if count > 0 {
         words.push(("count", count.to_string()));
     }

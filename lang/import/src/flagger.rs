@@ -40,18 +40,24 @@ pub(crate) fn route(canary: &Json) -> Option<String> {
         "" => text(gateway, "/name").to_owned(),
         space => format!("{space}/{}", text(gateway, "/name")),
     };
-    let hosts: Vec<String> = array(canary, "/spec/service/hosts").iter().filter_map(Json::as_str).map(quoted).collect();
+    let hosts: Vec<String> =
+        array(canary, "/spec/service/hosts").iter().filter_map(Json::as_str).map(quoted).collect();
     let path = match text(canary, "/spec/service/match/0/uri/prefix") {
         "" | "/" => String::new(),
         path => format!(", path = {}", quoted(path)),
     };
-    Some(format!("route {{ gateway = {}, hosts = [{}]{path} }}", quoted(&gateway), hosts.join(", ")))
+    Some(format!(
+        "route {{ gateway = {}, hosts = [{}]{path} }}",
+        quoted(&gateway),
+        hosts.join(", ")
+    ))
 }
 
 /// Why dax cannot have Flagger go on with a Canary.
 fn unfit(canary: &Json, beside: &Beside<'_>, interval: u64, strategy: &str) -> Option<String> {
     let provider = text(canary, "/spec/provider");
-    let known = ["", "kubernetes", "nginx"].contains(&provider) || provider.starts_with("gatewayapi:");
+    let known =
+        ["", "kubernetes", "nginx"].contains(&provider) || provider.starts_with("gatewayapi:");
     let target = canary.pointer("/spec/targetRef");
     let kind = target.map_or("", |target| text(target, "/kind"));
     Some(match () {
@@ -70,13 +76,16 @@ fn unfit(canary: &Json, beside: &Beside<'_>, interval: u64, strategy: &str) -> O
 
 /// What a Canary of Flagger does to its target, with the metrics that have queries of their own.
 pub(crate) fn flagger(name: &str, canary: &Json, beside: &Beside<'_>) -> Option<Found> {
-    let analysis = canary.pointer("/spec/analysis").or_else(|| canary.pointer("/spec/canaryAnalysis"))?;
+    let analysis =
+        canary.pointer("/spec/analysis").or_else(|| canary.pointer("/spec/canaryAnalysis"))?;
     let number = |field: &str| analysis.get(field).and_then(Json::as_u64);
     let every = analysis.get("interval").and_then(Json::as_str).and_then(millis).unwrap_or(60_000);
     let interval = &duration(every);
     let mut lost = Vec::new();
     let mut text = String::new();
-    if let Some(iterations) = number("iterations").filter(|_| number("stepWeight").is_none() && analysis.get("stepWeights").is_none()) {
+    if let Some(iterations) = number("iterations")
+        .filter(|_| number("stepWeight").is_none() && analysis.get("stepWeights").is_none())
+    {
         let hold = duration(every * iterations);
         let _ = writeln!(
             text,
@@ -90,7 +99,10 @@ pub(crate) fn flagger(name: &str, canary: &Json, beside: &Beside<'_>) -> Option<
         let weights: Vec<u64> = match analysis.get("stepWeights").and_then(Json::as_array) {
             Some(weights) => weights.iter().filter_map(Json::as_u64).collect(),
             None => {
-                let (step, most) = (number("stepWeight").unwrap_or(10).max(1), number("maxWeight").unwrap_or(100).min(100));
+                let (step, most) = (
+                    number("stepWeight").unwrap_or(10).max(1),
+                    number("maxWeight").unwrap_or(100).min(100),
+                );
                 (1..).map(|at| at * step).take_while(|weight| *weight <= most).collect()
             }
         };
@@ -102,10 +114,16 @@ pub(crate) fn flagger(name: &str, canary: &Json, beside: &Beside<'_>) -> Option<
     let target = canary.pointer("/spec/targetRef/name").and_then(Json::as_str).unwrap_or_default();
     let mut found = Analysis::default();
     for metric in array(analysis, "/metrics") {
-        let template = metric.pointer("/templateRef/name").and_then(Json::as_str).and_then(|name| beside.template(name));
+        let template = metric
+            .pointer("/templateRef/name")
+            .and_then(Json::as_str)
+            .and_then(|name| beside.template(name));
         found.flagger(metric, template, target, beside.namespace);
     }
-    let words = [("failure_limit", threshold.saturating_sub(1).to_string()), ("semantics", "\"flagger\"".to_owned())];
+    let words = [
+        ("failure_limit", threshold.saturating_sub(1).to_string()),
+        ("semantics", "\"flagger\"".to_owned()),
+    ];
     let unfit = unfit(canary, beside, every, &text);
     // All of it is Flagger's or all of it is dax's.
     if unfit.is_some() || found.lost.is_empty() {

@@ -66,12 +66,15 @@ pub fn import(request: &Request<'_>) -> Result<Imported, String> {
     for text in request.texts {
         let found: Vec<Json> = match serde_json::from_str(text) {
             Ok(document) => vec![document],
-            Err(_) => serde_saphyr::from_multiple(text)
-                .map_err(|error| format!("this is no YAML: {}", error.to_string().lines().next().unwrap_or("")))?,
+            Err(_) => serde_saphyr::from_multiple(text).map_err(|error| {
+                format!("this is no YAML: {}", error.to_string().lines().next().unwrap_or(""))
+            })?,
         };
         for document in found {
             match document.get("items").and_then(Json::as_array) {
-                Some(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {
+                Some(items)
+                    if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) =>
+                {
                     documents.extend(items.iter().cloned())
                 }
                 _ => documents.push(document),
@@ -80,7 +83,12 @@ pub fn import(request: &Request<'_>) -> Result<Imported, String> {
     }
     let mut spaces: BTreeMap<&str, Objects<'_>> = BTreeMap::new();
     for document in documents.iter().filter(|document| document.is_object()) {
-        spaces.entry(namespace(document)).or_default().entry(text(document, "/kind")).or_default().push(document);
+        spaces
+            .entry(namespace(document))
+            .or_default()
+            .entry(text(document, "/kind"))
+            .or_default()
+            .push(document);
     }
     let mut out = Program::of(request);
     for (space, objects) in &spaces {
@@ -136,27 +144,51 @@ impl<'r> Program<'r> {
         let of = |kind: &str| objects.get(kind).map_or(&[][..], Vec::as_slice);
         let mut used: Vec<(&str, &str)> = Vec::new();
         let kinds = ["Deployment", "StatefulSet", "CronJob", "Rollout"];
-        for (kind, object) in kinds.iter().flat_map(|kind| of(kind).iter().map(move |object| (*kind, *object))) {
+        for (kind, object) in
+            kinds.iter().flat_map(|kind| of(kind).iter().map(move |object| (*kind, *object)))
+        {
             // What a controller of Flagger makes of a target is not what people wrote.
-            if array(object, "/metadata/ownerReferences").iter().any(|owner| owner["controller"] == true) {
+            if array(object, "/metadata/ownerReferences")
+                .iter()
+                .any(|owner| owner["controller"] == true)
+            {
                 continue;
             }
             self.workload(space, kind, object, objects, &mut used);
         }
         // Some kinds are made by the cluster itself, and some are looked at only beside what they belong to.
-        let silent =
-            ["Pod", "ReplicaSet", "Endpoints", "EndpointSlice", "Event", "ControllerRevision", "Namespace", "ServiceAccount", "Node"];
-        for (kind, object) in objects.iter().flat_map(|(kind, all)| all.iter().map(move |object| (*kind, *object))) {
-            let known = kinds.contains(&kind) || silent.contains(&kind) || used.contains(&(kind, name(object)));
-            let own = (kind == "ConfigMap" && name(object) == "kube-root-ca.crt") || (kind == "Service" && name(object) == "kubernetes");
+        let silent = [
+            "Pod",
+            "ReplicaSet",
+            "Endpoints",
+            "EndpointSlice",
+            "Event",
+            "ControllerRevision",
+            "Namespace",
+            "ServiceAccount",
+            "Node",
+        ];
+        for (kind, object) in
+            objects.iter().flat_map(|(kind, all)| all.iter().map(move |object| (*kind, *object)))
+        {
+            let known = kinds.contains(&kind)
+                || silent.contains(&kind)
+                || used.contains(&(kind, name(object)));
+            let own = (kind == "ConfigMap" && name(object) == "kube-root-ca.crt")
+                || (kind == "Service" && name(object) == "kubernetes");
             // What somebody's controller made comes back by itself.
             if known || own || !array(object, "/metadata/ownerReferences").is_empty() {
                 continue;
             }
             match kind {
-                "Secret" => self.left.push(format!("Secret {space}/{}: its values belong in no program, it stays as it is", name(object))),
+                "Secret" => self.left.push(format!(
+                    "Secret {space}/{}: its values belong in no program, it stays as it is",
+                    name(object)
+                )),
                 _ if kind.is_empty() || text(object, "/apiVersion").is_empty() => {
-                    self.left.push(format!("a document of `{space}` that says no `apiVersion` or no `kind`"));
+                    self.left.push(format!(
+                        "a document of `{space}` that says no `apiVersion` or no `kind`"
+                    ));
                 }
                 _ => self.object(space, kind, object),
             }
@@ -173,22 +205,43 @@ impl<'r> Program<'r> {
             called.push('_');
         }
         let _ = writeln!(self.objects, "{}", objects::resource(&called, object));
-        let _ = writeln!(self.binds, "  bind {called} to kubernetes.cluster {{\n    namespace = {}\n  }}", quoted(space));
+        let _ = writeln!(
+            self.binds,
+            "  bind {called} to kubernetes.cluster {{\n    namespace = {}\n  }}",
+            quoted(space)
+        );
         if self.request.adopt {
             let _ = writeln!(self.more, "  adopt {called}");
         }
         self.names.insert(called);
     }
 
-    fn workload<'o>(&mut self, space: &str, kind: &str, object: &'o Json, objects: &Objects<'o>, used: &mut Vec<(&'o str, &'o str)>) {
+    fn workload<'o>(
+        &mut self,
+        space: &str,
+        kind: &str,
+        object: &'o Json,
+        objects: &Objects<'o>,
+        used: &mut Vec<(&'o str, &'o str)>,
+    ) {
         let of = |kind: &str| objects.get(kind).map_or(&[][..], Vec::as_slice);
-        let template = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
+        let template =
+            if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
         let template = object.pointer(template).unwrap_or(&Json::Null);
         let [container, rest @ ..] = array(template, "/spec/containers") else {
-            self.left.push(format!("{kind} {space}/{}: it says nothing of its containers itself", name(object)));
+            self.left.push(format!(
+                "{kind} {space}/{}: it says nothing of its containers itself",
+                name(object)
+            ));
             return;
         };
-        let mut work = Workload { object, item: item(name(object)), fields: Vec::new(), binding: Vec::new(), lost: Vec::new() };
+        let mut work = Workload {
+            object,
+            item: item(name(object)),
+            fields: Vec::new(),
+            binding: Vec::new(),
+            lost: Vec::new(),
+        };
         work.binding.push(format!("namespace = {}", quoted(space)));
         if !rest.is_empty() {
             work.lost.push("further containers".to_owned());
@@ -196,21 +249,33 @@ impl<'r> Program<'r> {
         let labels = template.pointer("/metadata/labels").cloned().unwrap_or_default();
         let selects = |selector: &Json| {
             selector.as_object().is_some_and(|selector| {
-                !selector.is_empty() && selector.iter().all(|(key, value)| key == HASH || labels.get(key) == Some(value))
+                !selector.is_empty()
+                    && selector
+                        .iter()
+                        .all(|(key, value)| key == HASH || labels.get(key) == Some(value))
             })
         };
         let target = |canary: &&&Json| text(canary, "/spec/targetRef/name") == name(object);
         let canary = of("Canary").iter().find(target).copied();
-        let stable = ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"].map(|at| text(object, at));
-        let called = canary.map(flagger::service_name).or_else(|| stable.into_iter().find(|name| !name.is_empty()));
+        let stable =
+            ["/spec/strategy/canary/stableService", "/spec/strategy/blueGreen/activeService"]
+                .map(|at| text(object, at));
+        let called = canary
+            .map(flagger::service_name)
+            .or_else(|| stable.into_iter().find(|name| !name.is_empty()));
         let mut services = of("Service").iter().copied();
         let service = match called {
             Some(called) => services.find(|service| name(service) == called),
             None => services.find(|service| selects(&service["spec"]["selector"])),
         };
-        for second in ["/spec/strategy/canary/canaryService", "/spec/strategy/blueGreen/previewService"] {
+        for second in
+            ["/spec/strategy/canary/canaryService", "/spec/strategy/blueGreen/previewService"]
+        {
             used.extend(
-                of("Service").iter().filter(|service| name(service) == text(object, second)).map(|service| ("Service", name(service))),
+                of("Service")
+                    .iter()
+                    .filter(|service| name(service) == text(object, second))
+                    .map(|service| ("Service", name(service))),
             );
         }
         // Where Flagger has not made it yet, it is as Flagger will make it.
@@ -229,8 +294,11 @@ impl<'r> Program<'r> {
         } else {
             // Flagger puts a target to rest: as many as serve are those of the Deployment that it made.
             let primary = format!("{}-primary", name(object));
-            let serving =
-                of("Deployment").iter().find(|deployment| canary.is_some() && name(deployment) == primary).copied().unwrap_or(object);
+            let serving = of("Deployment")
+                .iter()
+                .find(|deployment| canary.is_some() && name(deployment) == primary)
+                .copied()
+                .unwrap_or(object);
             let replicas = serving.pointer("/spec/replicas").and_then(Json::as_u64).unwrap_or(1);
             work.fields.push(format!("replicas = {replicas}"));
         }
@@ -244,34 +312,54 @@ impl<'r> Program<'r> {
         }
         if let Some(service) = reached {
             if name(service) != name(object) {
-                work.lost.push(format!("the name of its Service, `{}`: dax calls it `{}`", name(service), name(object)));
+                work.lost.push(format!(
+                    "the name of its Service, `{}`: dax calls it `{}`",
+                    name(service),
+                    name(object)
+                ));
             }
             self.ways(&mut work, service, objects, used);
         }
         work.binding.extend(canary.and_then(flagger::route));
-        for scaler in of("HorizontalPodAutoscaler").iter().filter(|scaler| text(scaler, "/spec/scaleTargetRef/name") == name(object)) {
+        for scaler in of("HorizontalPodAutoscaler")
+            .iter()
+            .filter(|scaler| text(scaler, "/spec/scaleTargetRef/name") == name(object))
+        {
             used.push(("HorizontalPodAutoscaler", name(scaler)));
             work.binding.push(autoscale(scaler));
         }
-        for budget in of("PodDisruptionBudget").iter().filter(|budget| selects(&budget["spec"]["selector"]["matchLabels"])) {
+        for budget in of("PodDisruptionBudget")
+            .iter()
+            .filter(|budget| selects(&budget["spec"]["selector"]["matchLabels"]))
+        {
             used.push(("PodDisruptionBudget", name(budget)));
             match &budget["spec"]["minAvailable"] {
-                Json::Null => work.lost.push("a PodDisruptionBudget without `minAvailable`".to_owned()),
+                Json::Null => {
+                    work.lost.push("a PodDisruptionBudget without `minAvailable`".to_owned())
+                }
                 Json::String(share) => work.binding.push(format!("min_available = {share}")),
                 number => work.binding.push(format!("min_available = {number}")),
             }
         }
-        let way = work.binding.iter().any(|line| line.starts_with("route ") || line.starts_with("ingress "));
-        let beside = |templates| Beside { templates, namespace: space, ports: !ports.is_empty(), way };
+        let way = work
+            .binding
+            .iter()
+            .any(|line| line.starts_with("route ") || line.starts_with("ingress "));
+        let beside =
+            |templates| Beside { templates, namespace: space, ports: !ports.is_empty(), way };
         let strategy = format!("{}_rollout", work.item);
         let found = match (kind, canary) {
             ("Rollout", _) => {
-                used.extend(strategy::templates(object).into_iter().map(|name| ("AnalysisTemplate", name)));
+                used.extend(
+                    strategy::templates(object).into_iter().map(|name| ("AnalysisTemplate", name)),
+                );
                 argo::argo(&strategy, object, &beside(of("AnalysisTemplate")))
             }
             (_, Some(canary)) => {
                 used.push(("Canary", name(canary)));
-                used.extend(strategy::templates(canary).into_iter().map(|name| ("MetricTemplate", name)));
+                used.extend(
+                    strategy::templates(canary).into_iter().map(|name| ("MetricTemplate", name)),
+                );
                 flagger::flagger(&strategy, canary, &beside(of("MetricTemplate")))
             }
             _ => rolling(&strategy, object),
@@ -280,12 +368,21 @@ impl<'r> Program<'r> {
     }
 
     /// Ingresses and HTTPRoutes to a Service.
-    fn ways<'o>(&mut self, work: &mut Workload<'_>, service: &Json, objects: &Objects<'o>, used: &mut Vec<(&'o str, &'o str)>) {
+    fn ways<'o>(
+        &mut self,
+        work: &mut Workload<'_>,
+        service: &Json,
+        objects: &Objects<'o>,
+        used: &mut Vec<(&'o str, &'o str)>,
+    ) {
         let of = |kind: &str| objects.get(kind).map_or(&[][..], Vec::as_slice);
         for ingress in of("Ingress") {
             let rules = array(ingress, "/spec/rules");
-            let paths: Vec<&Json> = rules.iter().flat_map(|rule| array(rule, "/http/paths")).collect();
-            if paths.is_empty() || !paths.iter().all(|path| text(path, "/backend/service/name") == name(service)) {
+            let paths: Vec<&Json> =
+                rules.iter().flat_map(|rule| array(rule, "/http/paths")).collect();
+            if paths.is_empty()
+                || !paths.iter().all(|path| text(path, "/backend/service/name") == name(service))
+            {
                 continue;
             }
             used.push(("Ingress", name(ingress)));
@@ -306,8 +403,13 @@ impl<'r> Program<'r> {
             }
         }
         for route in of("HTTPRoute") {
-            let backends: Vec<&Json> = array(route, "/spec/rules").iter().flat_map(|rule| array(rule, "/backendRefs")).collect();
-            if backends.is_empty() || !backends.iter().all(|backend| text(backend, "/name") == name(service)) {
+            let backends: Vec<&Json> = array(route, "/spec/rules")
+                .iter()
+                .flat_map(|rule| array(rule, "/backendRefs"))
+                .collect();
+            if backends.is_empty()
+                || !backends.iter().all(|backend| text(backend, "/name") == name(service))
+            {
                 continue;
             }
             used.push(("HTTPRoute", name(route)));
@@ -316,8 +418,16 @@ impl<'r> Program<'r> {
                 "" => text(&parent, "/name").to_owned(),
                 space => format!("{space}/{}", text(&parent, "/name")),
             };
-            let hosts: Vec<String> = array(route, "/spec/hostnames").iter().filter_map(Json::as_str).map(quoted).collect();
-            work.binding.push(format!("route {{ gateway = {}, hosts = [{}] }}", quoted(&gateway), hosts.join(", ")));
+            let hosts: Vec<String> = array(route, "/spec/hostnames")
+                .iter()
+                .filter_map(Json::as_str)
+                .map(quoted)
+                .collect();
+            work.binding.push(format!(
+                "route {{ gateway = {}, hosts = [{}] }}",
+                quoted(&gateway),
+                hosts.join(", ")
+            ));
         }
     }
 
@@ -346,8 +456,18 @@ impl<'r> Program<'r> {
         }
         self.names.insert(work.item.clone());
         let _ = writeln!(self.services, "## `{}` as it was imported.", name(work.object));
-        let _ = writeln!(self.services, "service {} {{\n  {}\n}}\n", work.item, work.fields.join("\n  "));
-        let _ = writeln!(self.binds, "  bind {} to kubernetes.cluster {{\n    {}\n  }}", work.item, work.binding.join("\n    "));
+        let _ = writeln!(
+            self.services,
+            "service {} {{\n  {}\n}}\n",
+            work.item,
+            work.fields.join("\n  ")
+        );
+        let _ = writeln!(
+            self.binds,
+            "  bind {} to kubernetes.cluster {{\n    {}\n  }}",
+            work.item,
+            work.binding.join("\n    ")
+        );
         if adopts {
             let _ = writeln!(self.more, "  adopt {}", work.item);
         }
@@ -357,10 +477,13 @@ impl<'r> Program<'r> {
     fn text(&self) -> String {
         let Self { request, services, objects, strategies, binds, more, .. } = self;
         let (context, environment) = (quoted(request.context), request.environment);
-        let kubeconfig = request.kubeconfig.map_or_else(String::new, |path| format!("\n  kubeconfig = {}", quoted(path)));
+        let kubeconfig = request
+            .kubeconfig
+            .map_or_else(String::new, |path| format!("\n  kubeconfig = {}", quoted(path)));
         let (imported, provider) = match &self.prometheus {
             Some(url) => {
-                let provider = format!("provider prometheus.main {{\n  url = {}\n}}\n\n", quoted(url));
+                let provider =
+                    format!("provider prometheus.main {{\n  url = {}\n}}\n\n", quoted(url));
                 ("import prometheus from \"std/prometheus\"\n", provider)
             }
             None => ("", String::new()),
@@ -374,7 +497,11 @@ impl<'r> Program<'r> {
 /// Ports of the pods by the Service's names, and the Service's own numbers where they are others.
 fn ports(container: &Json, service: Option<&Json>, work: &mut Workload<'_>) -> Vec<(String, u64)> {
     let own = array(container, "/ports");
-    let named = |wanted: &str| own.iter().find(|port| text(port, "/name") == wanted).and_then(|port| port["containerPort"].as_u64());
+    let named = |wanted: &str| {
+        own.iter()
+            .find(|port| text(port, "/name") == wanted)
+            .and_then(|port| port["containerPort"].as_u64())
+    };
     let name = |port: &Json| match text(port, "/name") {
         "" => "http".to_owned(),
         name => name.to_owned(),
@@ -384,17 +511,22 @@ fn ports(container: &Json, service: Option<&Json>, work: &mut Workload<'_>) -> V
         Some(service) => {
             for port in array(service, "/spec/ports") {
                 let target = port.get("targetPort").unwrap_or(&port["port"]);
-                let Some(number) = target.as_u64().or_else(|| named(target.as_str()?)) else { continue };
+                let Some(number) = target.as_u64().or_else(|| named(target.as_str()?)) else {
+                    continue;
+                };
                 ports.push((name(port), number));
                 if port["port"].as_u64() != Some(number) {
                     exposed.push(format!("{}: {}", key(&name(port)), port["port"]));
                 }
             }
         }
-        None => ports.extend(own.iter().filter_map(|port| Some((name(port), port["containerPort"].as_u64()?)))),
+        None => ports.extend(
+            own.iter().filter_map(|port| Some((name(port), port["containerPort"].as_u64()?))),
+        ),
     }
     if !ports.is_empty() {
-        let shown: Vec<String> = ports.iter().map(|(name, port)| format!("{}: {port}", key(name))).collect();
+        let shown: Vec<String> =
+            ports.iter().map(|(name, port)| format!("{}: {port}", key(name))).collect();
         work.fields.push(format!("ports = {{ {} }}", shown.join(", ")));
     }
     if !exposed.is_empty() {
@@ -406,41 +538,60 @@ fn ports(container: &Json, service: Option<&Json>, work: &mut Workload<'_>) -> V
 impl Workload<'_> {
     fn container(&mut self, container: &Json, ports: &[(String, u64)], object: &Json) {
         self.fields.insert(0, format!("image = {}", quoted(text(container, "/image"))));
-        let command: Vec<String> = array(container, "/command").iter().filter_map(Json::as_str).map(quoted).collect();
+        let command: Vec<String> =
+            array(container, "/command").iter().filter_map(Json::as_str).map(quoted).collect();
         if !command.is_empty() {
             self.fields.push(format!("command = [{}]", command.join(", ")));
         }
         if !array(container, "/args").is_empty() {
             self.lost.push("`args` of the container".to_owned());
         }
-        if let Some(amount) = container.pointer("/resources/requests/cpu").and_then(Json::as_str).and_then(cpu) {
+        if let Some(amount) =
+            container.pointer("/resources/requests/cpu").and_then(Json::as_str).and_then(cpu)
+        {
             self.fields.push(format!("cpu = {amount}"));
         }
-        let memory = |of: &str| container.pointer(&format!("/resources/{of}/memory")).and_then(Json::as_str);
+        let memory =
+            |of: &str| container.pointer(&format!("/resources/{of}/memory")).and_then(Json::as_str);
         match (memory("requests"), memory("limits")) {
             (None, None) => {}
             (Some(requests), Some(limits)) if requests == limits => {
                 self.fields.extend(bytes(limits).map(|amount| format!("memory = {amount}")));
             }
-            (requests, limits) => {
-                self.lost.push(format!("memory: {} requested, {} at most", requests.unwrap_or("none"), limits.unwrap_or("any")))
-            }
+            (requests, limits) => self.lost.push(format!(
+                "memory: {} requested, {} at most",
+                requests.unwrap_or("none"),
+                limits.unwrap_or("any")
+            )),
         }
         let mut env = Vec::new();
         for variable in array(container, "/env") {
             match variable.get("value").and_then(Json::as_str) {
-                Some(value) => env.push(format!("{}: {}", key(text(variable, "/name")), quoted(value))),
-                None if variable.get("valueFrom").is_some() => {
-                    self.lost.push(format!("the variable `{}`, which comes from elsewhere", text(variable, "/name")))
+                Some(value) => {
+                    env.push(format!("{}: {}", key(text(variable, "/name")), quoted(value)))
                 }
+                None if variable.get("valueFrom").is_some() => self.lost.push(format!(
+                    "the variable `{}`, which comes from elsewhere",
+                    text(variable, "/name")
+                )),
                 None => env.push(format!("{}: \"\"", key(text(variable, "/name")))),
             }
         }
         if !env.is_empty() {
             self.fields.push(format!("env = {{\n    {}\n  }}", env.join("\n    ")));
         }
-        for field in ["envFrom", "livenessProbe", "startupProbe", "lifecycle", "securityContext", "volumeDevices"] {
-            if container.get(field).is_some_and(|value| !value.as_object().is_some_and(serde_json::Map::is_empty)) {
+        for field in [
+            "envFrom",
+            "livenessProbe",
+            "startupProbe",
+            "lifecycle",
+            "securityContext",
+            "volumeDevices",
+        ] {
+            if container
+                .get(field)
+                .is_some_and(|value| !value.as_object().is_some_and(serde_json::Map::is_empty))
+            {
                 self.lost.push(format!("`{field}` of the container"));
             }
         }
@@ -451,20 +602,33 @@ impl Workload<'_> {
 
     fn probe(&mut self, probe: &Json, ports: &[(String, u64)], object: &Json) {
         let main = ports.iter().find(|(name, _)| name == "http").or_else(|| ports.iter().min());
-        let number = |field: &str, default: u64| probe.get(field).and_then(Json::as_u64).unwrap_or(default);
+        let number =
+            |field: &str, default: u64| probe.get(field).and_then(Json::as_u64).unwrap_or(default);
         let asks = |action: &Json| {
             let port = action.get("port")?;
-            let named = |name: &str| ports.iter().find(|(own, _)| own == name).map(|(_, port)| *port);
+            let named =
+                |name: &str| ports.iter().find(|(own, _)| own == name).map(|(_, port)| *port);
             port.as_u64().or_else(|| named(port.as_str()?))
         };
         let kind = match (probe.get("httpGet"), probe.get("tcpSocket")) {
-            (Some(get), _) if asks(get) == main.map(|(_, port)| *port) && text(get, "/scheme") != "HTTPS" => {
-                format!("http {}", quoted(if text(get, "/path").is_empty() { "/" } else { text(get, "/path") }))
+            (Some(get), _)
+                if asks(get) == main.map(|(_, port)| *port) && text(get, "/scheme") != "HTTPS" =>
+            {
+                format!(
+                    "http {}",
+                    quoted(if text(get, "/path").is_empty() { "/" } else { text(get, "/path") })
+                )
             }
             (None, Some(socket)) if asks(socket) == main.map(|(_, port)| *port) => "tcp".to_owned(),
-            _ => return self.lost.push("a readiness probe that asks something else than the port of the requests".to_owned()),
+            _ => {
+                return self.lost.push(
+                    "a readiness probe that asks something else than the port of the requests"
+                        .to_owned(),
+                );
+            }
         };
-        let within = object.pointer("/spec/progressDeadlineSeconds").and_then(Json::as_u64).unwrap_or(600);
+        let within =
+            object.pointer("/spec/progressDeadlineSeconds").and_then(Json::as_u64).unwrap_or(600);
         self.fields.push(format!(
             "health {kind} {{ every = {}s, timeout = {}s, fail_after = {}, ready_within = {within}s }}",
             number("periodSeconds", 10),
@@ -474,7 +638,10 @@ impl Workload<'_> {
     }
 
     fn pod(&mut self, template: &Json) {
-        let pull: Vec<String> = array(template, "/spec/imagePullSecrets").iter().map(|secret| quoted(text(secret, "/name"))).collect();
+        let pull: Vec<String> = array(template, "/spec/imagePullSecrets")
+            .iter()
+            .map(|secret| quoted(text(secret, "/name")))
+            .collect();
         if !pull.is_empty() {
             self.binding.push(format!("pull_secrets = [{}]", pull.join(", ")));
         }
@@ -501,11 +668,20 @@ impl Workload<'_> {
     fn volumes(&mut self, container: &Json) {
         let mut volumes = Vec::new();
         for claim in array(self.object, "/spec/volumeClaimTemplates") {
-            let mount = array(container, "/volumeMounts").iter().find(|mount| text(mount, "/name") == name(claim));
-            let size = claim.pointer("/spec/resources/requests/storage").and_then(Json::as_str).and_then(bytes);
+            let mount = array(container, "/volumeMounts")
+                .iter()
+                .find(|mount| text(mount, "/name") == name(claim));
+            let size = claim
+                .pointer("/spec/resources/requests/storage")
+                .and_then(Json::as_str)
+                .and_then(bytes);
             match (mount, size) {
                 (Some(mount), Some(size)) => {
-                    volumes.push(format!("{}: {{ size: {size}, mount: {} }}", key(name(claim)), quoted(text(mount, "/mountPath"))));
+                    volumes.push(format!(
+                        "{}: {{ size: {size}, mount: {} }}",
+                        key(name(claim)),
+                        quoted(text(mount, "/mountPath"))
+                    ));
                 }
                 _ => self.lost.push(format!("the volume `{}`", name(claim))),
             }
@@ -518,10 +694,18 @@ impl Workload<'_> {
 
 fn autoscale(scaler: &Json) -> String {
     let number = |field: &str| scaler.pointer(field).and_then(Json::as_u64);
-    let share = array(scaler, "/spec/metrics").iter().find(|metric| text(metric, "/resource/name") == "cpu");
-    let share = share.and_then(|metric| metric.pointer("/resource/target/averageUtilization").and_then(Json::as_u64));
+    let share = array(scaler, "/spec/metrics")
+        .iter()
+        .find(|metric| text(metric, "/resource/name") == "cpu");
+    let share = share.and_then(|metric| {
+        metric.pointer("/resource/target/averageUtilization").and_then(Json::as_u64)
+    });
     let share = share.map_or_else(String::new, |share| format!(", cpu = {share}%"));
-    format!("autoscale {{ min = {}, max = {}{share} }}", number("/spec/minReplicas").unwrap_or(1), number("/spec/maxReplicas").unwrap_or(1))
+    format!(
+        "autoscale {{ min = {}, max = {}{share} }}",
+        number("/spec/minReplicas").unwrap_or(1),
+        number("/spec/maxReplicas").unwrap_or(1)
+    )
 }
 
 /// How a Deployment replaces its pods, where it says so.
@@ -534,7 +718,9 @@ fn rolling(strategy: &str, object: &Json) -> Option<Found> {
     };
     let (surge, unavailable) = (share("maxSurge"), share("maxUnavailable"));
     Some(Found {
-        text: format!("strategy {strategy}: rolling {{\n  surge = {surge}\n  unavailable = {unavailable}\n}}\n"),
+        text: format!(
+            "strategy {strategy}: rolling {{\n  surge = {surge}\n  unavailable = {unavailable}\n}}\n"
+        ),
         ..Found::default()
     })
 }

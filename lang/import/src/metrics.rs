@@ -22,8 +22,15 @@ fn text<'j>(json: &'j Json, pointer: &str) -> &'j str {
 
 /// A name as metrics of dax may be called.
 fn identifier(name: &str) -> String {
-    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    if word.starts_with(|c: char| c.is_ascii_alphabetic()) { word } else { format!("metric_{word}") }
+    let word: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+        .collect();
+    if word.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        word
+    } else {
+        format!("metric_{word}")
+    }
 }
 
 impl Analysis {
@@ -32,20 +39,28 @@ impl Analysis {
         if self.lines.is_empty() {
             return String::new();
         }
-        format!("  analysis every {every} from prometheus.main {{\n    {}\n{more}  }}\n", self.lines.join("\n    "))
+        format!(
+            "  analysis every {every} from prometheus.main {{\n    {}\n{more}  }}\n",
+            self.lines.join("\n    ")
+        )
     }
 
     /// Leaves all metrics to whoever has them: some of them have no place in a program.
     pub(crate) fn keep_none(&mut self) {
         let kept = self.lines.iter().filter(|line| line.starts_with("metric "));
-        self.lost.extend(kept.map(|line| format!("beside those, the {}", line.split(':').next().unwrap_or_default())));
+        self.lost.extend(kept.map(|line| {
+            format!("beside those, the {}", line.split(':').next().unwrap_or_default())
+        }));
         (self.lines, self.address) = (Vec::new(), None);
     }
 
     /// Whether another Prometheus is asked already: a program that is imported names one.
     fn elsewhere(&mut self, address: &str, name: &str) -> bool {
         if self.address.as_ref().is_some_and(|known| known != address) {
-            self.lost.push(format!("the metric {}, which another Prometheus has: {address}", quoted(name)));
+            self.lost.push(format!(
+                "the metric {}, which another Prometheus has: {address}",
+                quoted(name)
+            ));
             return true;
         }
         self.address = Some(address.to_owned());
@@ -54,23 +69,42 @@ impl Analysis {
 
     fn metric(&mut self, name: &str, query: &str, conditions: &[String]) {
         let name = identifier(name);
-        let query = query.split_whitespace().collect::<Vec<_>>().join(" ").replace('\\', "\\\\").replace('"', "\\\"");
+        let query = query
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"");
         self.lines.push(format!("metric {name}: number = promql\"{query}\""));
         self.lines.extend(conditions.iter().map(|condition| condition.replace("VALUE", &name)));
     }
 
     /// A metric of a Canary with the template that it names, or with a query of its own.
-    pub(crate) fn flagger(&mut self, metric: &Json, template: Option<&Json>, target: &str, namespace: &str) {
+    pub(crate) fn flagger(
+        &mut self,
+        metric: &Json,
+        template: Option<&Json>,
+        target: &str,
+        namespace: &str,
+    ) {
         let name = text(metric, "/name");
-        let own = template.map_or_else(|| text(metric, "/query"), |template| text(template, "/spec/query"));
-        let provider = template.map_or("prometheus", |template| text(template, "/spec/provider/type"));
+        let own = template
+            .map_or_else(|| text(metric, "/query"), |template| text(template, "/spec/query"));
+        let provider =
+            template.map_or("prometheus", |template| text(template, "/spec/provider/type"));
         let address = template.map_or("", |template| text(template, "/spec/provider/address"));
         let interval = metric.get("interval").and_then(Json::as_str).unwrap_or("1m");
-        let range = |bound: &str| metric.pointer(&format!("/thresholdRange/{bound}")).filter(|value| value.is_number());
+        let range = |bound: &str| {
+            metric.pointer(&format!("/thresholdRange/{bound}")).filter(|value| value.is_number())
+        };
         if own.is_empty() || provider != "prometheus" || address.is_empty() {
-            let why =
-                if own.is_empty() { "which Flagger makes the query of itself" } else { "which is none of a Prometheus that is named" };
-            let bounds = metric.get("thresholdRange").map_or_else(String::new, |range| format!(" {range}"));
+            let why = if own.is_empty() {
+                "which Flagger makes the query of itself"
+            } else {
+                "which is none of a Prometheus that is named"
+            };
+            let bounds =
+                metric.get("thresholdRange").map_or_else(String::new, |range| format!(" {range}"));
             return self.lost.push(format!("the metric {}{bounds}, {why}", quoted(name)));
         }
         if self.elsewhere(address, name) {
@@ -90,10 +124,15 @@ impl Analysis {
             }
         }
         if query.contains("{{") {
-            return self.lost.push(format!("the metric {}, whose query has further templates: {query}", quoted(name)));
+            return self.lost.push(format!(
+                "the metric {}, whose query has further templates: {query}",
+                quoted(name)
+            ));
         }
-        let mut bounds: Vec<String> =
-            [("min", ">="), ("max", "<=")].iter().filter_map(|(bound, op)| Some(format!("require VALUE {op} {}", range(bound)?))).collect();
+        let mut bounds: Vec<String> = [("min", ">="), ("max", "<=")]
+            .iter()
+            .filter_map(|(bound, op)| Some(format!("require VALUE {op} {}", range(bound)?)))
+            .collect();
         if bounds.is_empty()
             && let Some(most) = metric.get("threshold").filter(|value| value.is_number())
         {
@@ -108,23 +147,34 @@ impl Analysis {
         let query = text(metric, "/provider/prometheus/query");
         let address = text(metric, "/provider/prometheus/address");
         if query.is_empty() || address.is_empty() {
-            return self.lost.push(format!("the metric {}, which is none of a Prometheus that is named", quoted(name)));
+            return self.lost.push(format!(
+                "the metric {}, which is none of a Prometheus that is named",
+                quoted(name)
+            ));
         }
         let fill = |text: &str| {
             arguments.iter().fold(text.to_owned(), |text, (name, value)| {
-                text.replace(&format!("{{{{args.{name}}}}}"), value).replace(&format!("{{{{ args.{name} }}}}"), value)
+                text.replace(&format!("{{{{args.{name}}}}}"), value)
+                    .replace(&format!("{{{{ args.{name} }}}}"), value)
             })
         };
         let (query, address) = (fill(query), fill(address));
         if query.contains("{{") || address.contains("{{") {
-            return self.lost.push(format!("the metric {}, whose arguments come from elsewhere: {query}", quoted(name)));
+            return self.lost.push(format!(
+                "the metric {}, whose arguments come from elsewhere: {query}",
+                quoted(name)
+            ));
         }
         let mut bounds = Vec::new();
         for (field, word) in [("successCondition", "require"), ("failureCondition", "forbid")] {
             let condition = text(metric, &format!("/{field}"));
             match self::bounds(condition) {
-                Some(found) => bounds.extend(found.into_iter().map(|bound| format!("{word} VALUE {bound}"))),
-                None => self.lost.push(format!("`{field}` of the metric {}: {condition}", quoted(name))),
+                Some(found) => {
+                    bounds.extend(found.into_iter().map(|bound| format!("{word} VALUE {bound}")))
+                }
+                None => {
+                    self.lost.push(format!("`{field}` of the metric {}: {condition}", quoted(name)))
+                }
             }
         }
         // A metric of which nothing is asked decides nothing.
@@ -138,7 +188,8 @@ impl Analysis {
 fn bounds(condition: &str) -> Option<Vec<String>> {
     let one = |part: &str| {
         let part = part.trim().trim_start_matches('(').trim_end_matches(')');
-        let rest = part.strip_prefix("result[0]").or_else(|| part.strip_prefix("result"))?.trim_start();
+        let rest =
+            part.strip_prefix("result[0]").or_else(|| part.strip_prefix("result"))?.trim_start();
         let op = ["<=", ">=", "<", ">"].into_iter().find(|op| rest.starts_with(op))?;
         let number = rest[op.len()..].trim();
         number.parse::<f64>().ok()?;

@@ -64,17 +64,30 @@ fn expression(value: &Json, depth: usize) -> String {
         Json::String(text) => quoted(text),
         Json::Array(items) if items.is_empty() => "[]".to_owned(),
         Json::Array(items) if items.iter().all(|item| !item.is_object() && !item.is_array()) => {
-            format!("[{}]", items.iter().map(|item| expression(item, depth)).collect::<Vec<_>>().join(", "))
+            format!(
+                "[{}]",
+                items.iter().map(|item| expression(item, depth)).collect::<Vec<_>>().join(", ")
+            )
         }
         Json::Array(items) => {
-            let lines: Vec<String> = items.iter().map(|item| format!("{inside}{},\n", expression(item, depth + 1))).collect();
+            let lines: Vec<String> = items
+                .iter()
+                .map(|item| format!("{inside}{},\n", expression(item, depth + 1)))
+                .collect();
             format!("[\n{}{end}]", lines.concat())
         }
         Json::Object(map) => {
             let entries = map.iter().filter(|(_, value)| !value.is_null());
-            let lines: Vec<String> =
-                entries.map(|(name, value)| format!("{inside}{}: {}\n", key(name), expression(value, depth + 1))).collect();
-            if lines.is_empty() { "{}".to_owned() } else { format!("{{\n{}{end}}}", lines.concat()) }
+            let lines: Vec<String> = entries
+                .map(|(name, value)| {
+                    format!("{inside}{}: {}\n", key(name), expression(value, depth + 1))
+                })
+                .collect();
+            if lines.is_empty() {
+                "{}".to_owned()
+            } else {
+                format!("{{\n{}{end}}}", lines.concat())
+            }
         }
         other => other.to_string(),
     }

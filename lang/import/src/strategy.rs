@@ -38,7 +38,12 @@ pub(crate) struct Beside<'b> {
 
 impl<'b> Beside<'b> {
     pub(crate) fn template(&self, name: &str) -> Option<&'b Json> {
-        self.templates.iter().find(|template| template.pointer("/metadata/name").and_then(Json::as_str) == Some(name)).copied()
+        self.templates
+            .iter()
+            .find(|template| {
+                template.pointer("/metadata/name").and_then(Json::as_str) == Some(name)
+            })
+            .copied()
     }
 }
 
@@ -49,9 +54,16 @@ pub(crate) fn array<'j>(json: &'j Json, pointer: &str) -> &'j [Json] {
 /// The templates that a Rollout or a Canary names.
 pub(crate) fn templates(object: &Json) -> Vec<&str> {
     let of = |pointer: &str, name: &str| -> Vec<&str> {
-        let list = object.pointer(pointer).map_or(&[][..], |list| list.as_array().map_or(&[][..], Vec::as_slice));
+        let list = object
+            .pointer(pointer)
+            .map_or(&[][..], |list| list.as_array().map_or(&[][..], Vec::as_slice));
         list.iter().filter_map(|one| one.pointer(name)?.as_str()).collect()
     };
     let own = of("/spec/strategy/canary/analysis/templates", "/templateName");
-    [own, of("/spec/analysis/metrics", "/templateRef/name"), of("/spec/canaryAnalysis/metrics", "/templateRef/name")].concat()
+    [
+        own,
+        of("/spec/analysis/metrics", "/templateRef/name"),
+        of("/spec/canaryAnalysis/metrics", "/templateRef/name"),
+    ]
+    .concat()
 }

@@ -8,12 +8,14 @@ pub(crate) fn key(name: &str) -> String {
 }
 
 fn is_word(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A name of Kubernetes as the name of an item: dashes become underscores, which become dashes again.
 pub(crate) fn item(name: &str) -> String {
-    let mapped: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let mapped: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     if is_word(&mapped) { mapped } else { format!("s{mapped}") }
 }
 
@@ -70,6 +72,9 @@ pub(crate) fn millis(text: &str) -> Option<u64> {
 /// Milliseconds as dax writes a duration.
 pub(crate) fn duration(ms: u64) -> String {
     let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-    let (size, unit) = units.into_iter().find(|(size, _)| ms.is_multiple_of(*size) && ms > 0).unwrap_or((1000, "s"));
+    let (size, unit) = units
+        .into_iter()
+        .find(|(size, _)| ms.is_multiple_of(*size) && ms > 0)
+        .unwrap_or((1000, "s"));
     format!("{}{unit}", ms / size)
 }

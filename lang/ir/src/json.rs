@@ -26,17 +26,31 @@ pub fn to_json(graph: &Graph, sources: &Sources, only: Option<&str>) -> Json {
 }
 
 fn environment_json(environment: &Environment, sources: &Sources) -> Json {
-    let services: Map<String, Json> =
-        environment.services.values().map(|service| (service.addr.to_string(), service_json(service, sources))).collect();
+    let services: Map<String, Json> = environment
+        .services
+        .values()
+        .map(|service| (service.addr.to_string(), service_json(service, sources)))
+        .collect();
     let after: Vec<Json> = environment
         .after
         .iter()
         .map(|after| json!({ "environment": after.environment, "soak_ms": after.soak_ms, "verified": after.verified }))
         .collect();
-    let approvals: Vec<Json> = environment.approvals.iter().map(|one| json!({ "count": one.count, "of": one.of })).collect();
-    let windows: Vec<Json> =
-        environment.windows.iter().map(|w| json!({ "days": w.days, "from": w.from, "to": w.to, "zone": w.zone })).collect();
-    let releases: Vec<Json> = environment.releases.iter().map(|r| json!({ "name": r.name, "services": r.services })).collect();
+    let approvals: Vec<Json> = environment
+        .approvals
+        .iter()
+        .map(|one| json!({ "count": one.count, "of": one.of }))
+        .collect();
+    let windows: Vec<Json> = environment
+        .windows
+        .iter()
+        .map(|w| json!({ "days": w.days, "from": w.from, "to": w.to, "zone": w.zone }))
+        .collect();
+    let releases: Vec<Json> = environment
+        .releases
+        .iter()
+        .map(|r| json!({ "name": r.name, "services": r.services }))
+        .collect();
     json!({
         "after": after,
         "approvals": approvals,
@@ -90,7 +104,10 @@ fn collect(node: &Node, path: String, sources: &Sources, into: &mut Map<String, 
                 Via::Patch => "patch",
                 Via::Set => "set",
             };
-            into.insert(path, json!({ "span": sources.location(origin.span), "layer": layer, "via": via }));
+            into.insert(
+                path,
+                json!({ "span": sources.location(origin.span), "layer": layer, "via": via }),
+            );
         }
     }
 }

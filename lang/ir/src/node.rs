@@ -73,7 +73,9 @@ impl Node {
         match &self.data {
             Data::Leaf(value) => value.clone(),
             Data::List(items) => Value::List(items.iter().map(Self::value).collect()),
-            Data::Map(map) => Value::Map(map.iter().map(|(key, item)| (key.clone(), item.value())).collect()),
+            Data::Map(map) => {
+                Value::Map(map.iter().map(|(key, item)| (key.clone(), item.value())).collect())
+            }
         }
     }
 

@@ -38,39 +38,62 @@ pub(crate) fn filter(input: &Input<'_>, found: Vec<Diagnostic>) -> Vec<Diagnosti
         }
     }
     for permission in permissions.iter().filter(|permission| !permission.used) {
-        let diagnostic =
-            Diagnostic::new(BAD_ALLOW, permission.span, format!("there is no {} here to allow", permission.codes.join(" or ")));
+        let diagnostic = Diagnostic::new(
+            BAD_ALLOW,
+            permission.span,
+            format!("there is no {} here to allow", permission.codes.join(" or ")),
+        );
         kept.push(diagnostic.help("take the permission away"));
     }
     kept
 }
 
-fn read(input: &Input<'_>, file: FileId, permissions: &mut Vec<Permission>, problems: &mut Vec<Diagnostic>) {
+fn read(
+    input: &Input<'_>,
+    file: FileId,
+    permissions: &mut Vec<Permission>,
+    problems: &mut Vec<Diagnostic>,
+) {
     let text = input.loaded.sources.text(file);
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let line_start = start;
         start += line.len();
-        let Some(at) = line.find(MARK).filter(|at| line[..*at].trim_end().ends_with('#')) else { continue };
-        let span = Span { file, start: offset(line_start + at), end: offset(line_start + line.trim_end().len()) };
+        let Some(at) = line.find(MARK).filter(|at| line[..*at].trim_end().ends_with('#')) else {
+            continue;
+        };
+        let span = Span {
+            file,
+            start: offset(line_start + at),
+            end: offset(line_start + line.trim_end().len()),
+        };
         let rest = line[at + MARK.len()..].trim();
         let (codes, reason) = rest.split_once(" because ").unwrap_or((rest, ""));
         let codes: Vec<String> = codes.split(',').map(|code| code.trim().to_owned()).collect();
         let known = |code: &String| CODES.iter().any(|known| known.to_string() == *code);
         if let Some(code) = codes.iter().find(|code| !known(code)) {
-            problems.push(Diagnostic::new(BAD_ALLOW, span, format!("`{code}` is no code of lint")).help("`dax lint --list` shows them"));
+            problems.push(
+                Diagnostic::new(BAD_ALLOW, span, format!("`{code}` is no code of lint"))
+                    .help("`dax lint --list` shows them"),
+            );
             continue;
         }
         if reason.trim().is_empty() {
             let diagnostic = Diagnostic::new(BAD_ALLOW, span, "the reason is missing");
-            problems.push(diagnostic.help("write `# dax: allow DAX9011 because …`, for whoever reads it next year"));
+            problems
+                .push(diagnostic.help(
+                    "write `# dax: allow DAX9011 because …`, for whoever reads it next year",
+                ));
         }
         let alone = line[..at].trim_end().trim_end_matches('#').trim().is_empty();
         let target = if alone { start + skipped(&text[start..]) } else { line_start };
         let end = text[target..].find('\n').map_or(text.len(), |end| target + end);
         let line_span = Span { file, start: offset(target), end: offset(end) };
-        let item = input.own_items().map(|(_, item)| item.span).find(|item| item.file == file && item.start == line_span.start);
+        let item = input
+            .own_items()
+            .map(|(_, item)| item.span)
+            .find(|item| item.file == file && item.start == line_span.start);
         let scope = if alone { item.unwrap_or(line_span) } else { line_span };
         permissions.push(Permission { codes, scope, span, used: false });
     }
@@ -82,7 +105,8 @@ fn skipped(text: &str) -> usize {
     for line in text.split_inclusive('\n') {
         let content = line.trim_start();
         if !content.trim().is_empty() && !content.starts_with('#') {
-            return skipped + if line.starts_with([' ', '\t']) { 0 } else { line.len() - content.len() };
+            return skipped
+                + if line.starts_with([' ', '\t']) { 0 } else { line.len() - content.len() };
         }
         skipped += line.len();
     }

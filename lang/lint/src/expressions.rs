@@ -13,9 +13,12 @@ pub(crate) fn run(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
             rules(input, expr, found);
             if let ExprKind::Name(name) = &expr.kind
                 && let Some((span, why)) = deprecated.get(name.as_str())
-                && !(item.span.file == span.file && item.span.start <= span.start && span.end <= item.span.end)
+                && !(item.span.file == span.file
+                    && item.span.start <= span.start
+                    && span.end <= item.span.end)
             {
-                let diagnostic = Diagnostic::new(codes::DEPRECATED, expr.span, format!("`{name}`: {why}"));
+                let diagnostic =
+                    Diagnostic::new(codes::DEPRECATED, expr.span, format!("`{name}`: {why}"));
                 found.push(diagnostic.related(*span, "it is declared here"));
             }
         });
@@ -26,7 +29,10 @@ pub(crate) fn run(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
 fn deprecated<'l>(input: &Input<'l>) -> BTreeMap<&'l str, (Span, &'l str)> {
     let mut all = BTreeMap::new();
     for (_, item) in input.own_items() {
-        let why = item.doc.as_deref().and_then(|doc| doc.lines().find_map(|line| line.trim().strip_prefix("Deprecated:")));
+        let why = item
+            .doc
+            .as_deref()
+            .and_then(|doc| doc.lines().find_map(|line| line.trim().strip_prefix("Deprecated:")));
         let name = match &item.kind {
             ItemKind::Field(field) => field.path.first(),
             ItemKind::Fn(function) => Some(&function.name),
@@ -46,11 +52,24 @@ fn rules(input: &Input<'_>, expr: &Expr, found: &mut Vec<Diagnostic>) {
             for (constant, other) in [(left, right), (right, left)] {
                 if let ExprKind::Literal(Value::Bool(value)) = &constant.kind {
                     let as_is = *value == (*op == BinaryOp::Equal);
-                    let simple = matches!(other.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::Call(..) | ExprKind::Index(..));
-                    let mut diagnostic =
-                        Diagnostic::new(codes::BOOL_COMPARISON, expr.span, format!("`{}` is a truth value by itself", text(other.span)));
+                    let simple = matches!(
+                        other.kind,
+                        ExprKind::Name(_)
+                            | ExprKind::Get(..)
+                            | ExprKind::Call(..)
+                            | ExprKind::Index(..)
+                    );
+                    let mut diagnostic = Diagnostic::new(
+                        codes::BOOL_COMPARISON,
+                        expr.span,
+                        format!("`{}` is a truth value by itself", text(other.span)),
+                    );
                     if simple {
-                        let replacement = if as_is { text(other.span).to_owned() } else { format!("not {}", text(other.span)) };
+                        let replacement = if as_is {
+                            text(other.span).to_owned()
+                        } else {
+                            format!("not {}", text(other.span))
+                        };
                         diagnostic = diagnostic.fix(expr.span, replacement);
                     }
                     found.push(diagnostic);
@@ -70,17 +89,29 @@ fn rules(input: &Input<'_>, expr: &Expr, found: &mut Vec<Diagnostic>) {
                     _ => return,
                 };
                 let replacement = format!("{} {opposite} {}", text(left.span), text(right.span));
-                let diagnostic = Diagnostic::new(codes::NEGATED_COMPARISON, expr.span, format!("`{replacement}` says the same"));
+                let diagnostic = Diagnostic::new(
+                    codes::NEGATED_COMPARISON,
+                    expr.span,
+                    format!("`{replacement}` says the same"),
+                );
                 found.push(diagnostic.fix(expr.span, replacement));
             }
         }
         ExprKind::If(parts) => {
             if let ExprKind::Literal(Value::Bool(value)) = &parts[0].kind {
                 let taken = if *value { &parts[1] } else { &parts[2] };
-                let diagnostic = Diagnostic::new(codes::CONSTANT_CONDITION, parts[0].span, format!("it is always `{value}`"));
+                let diagnostic = Diagnostic::new(
+                    codes::CONSTANT_CONDITION,
+                    parts[0].span,
+                    format!("it is always `{value}`"),
+                );
                 found.push(diagnostic.fix(expr.span, text(taken.span)));
             } else if text(parts[1].span) == text(parts[2].span) {
-                let diagnostic = Diagnostic::new(codes::SAME_BRANCHES, expr.span, "the condition changes nothing");
+                let diagnostic = Diagnostic::new(
+                    codes::SAME_BRANCHES,
+                    expr.span,
+                    "the condition changes nothing",
+                );
                 found.push(diagnostic.fix(expr.span, text(parts[1].span)));
             }
         }
@@ -90,7 +121,11 @@ fn rules(input: &Input<'_>, expr: &Expr, found: &mut Vec<Diagnostic>) {
                 if let ExprKind::Literal(value) = &item.kind
                     && let Some(first) = seen.insert(value, item.span)
                 {
-                    let diagnostic = Diagnostic::new(codes::REPEATED_ELEMENT, item.span, format!("`{value}` was said before"));
+                    let diagnostic = Diagnostic::new(
+                        codes::REPEATED_ELEMENT,
+                        item.span,
+                        format!("`{value}` was said before"),
+                    );
                     found.push(diagnostic.related(first, "here"));
                 }
             }
@@ -113,17 +148,31 @@ const KEY_PREFIXES: &[(&str, usize, &str)] = &[
 ];
 
 fn strings(value: &str, span: Span, found: &mut Vec<Diagnostic>) {
-    if let Some((_, _, what)) = KEY_PREFIXES.iter().find(|(prefix, length, _)| value.starts_with(prefix) && value.len() >= *length) {
-        let diagnostic = Diagnostic::new(codes::PLAIN_SECRET, span, format!("this looks like {what}"));
+    if let Some((_, _, what)) = KEY_PREFIXES
+        .iter()
+        .find(|(prefix, length, _)| value.starts_with(prefix) && value.len() >= *length)
+    {
+        let diagnostic =
+            Diagnostic::new(codes::PLAIN_SECRET, span, format!("this looks like {what}"));
         found.push(diagnostic.help("take it back where it was given out, and declare it: `secret name: string from env(\"NAME\")`"));
     }
     if let Some(rest) = value.strip_prefix("http://") {
         let host = rest.split(['/', ':', '?']).next().unwrap_or("");
-        let near = host.is_empty() || host == "localhost" || host.starts_with("127.") || host.starts_with('[') || !host.contains('.');
-        let inside = [".local", ".internal", ".svc", ".test", ".example"].iter().any(|ending| host.ends_with(ending));
+        let near = host.is_empty()
+            || host == "localhost"
+            || host.starts_with("127.")
+            || host.starts_with('[')
+            || !host.contains('.');
+        let inside = [".local", ".internal", ".svc", ".test", ".example"]
+            .iter()
+            .any(|ending| host.ends_with(ending));
         if !near && !inside {
             let at = Span { start: span.start + 1, end: span.start + 8, ..span };
-            let diagnostic = Diagnostic::new(codes::PLAIN_HTTP, span, format!("whoever is on the way to `{host}` can read and change it"));
+            let diagnostic = Diagnostic::new(
+                codes::PLAIN_HTTP,
+                span,
+                format!("whoever is on the way to `{host}` can read and change it"),
+            );
             found.push(diagnostic.fix(at, "https://"));
         }
     }

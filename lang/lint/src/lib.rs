@@ -29,7 +29,13 @@ impl<'l> Input<'l> {
     fn own_items(&self) -> impl Iterator<Item = (ModuleId, &'l Item)> + use<'l> {
         let program = &self.loaded.program;
         let own = (0..program.modules.len()).map(ModuleId).filter(|module| program.is_own(*module));
-        own.flat_map(|module| program.modules[module.0].files.iter().flat_map(|file| &file.items).map(move |item| (module, item)))
+        own.flat_map(|module| {
+            program.modules[module.0]
+                .files
+                .iter()
+                .flat_map(|file| &file.items)
+                .map(move |item| (module, item))
+        })
     }
 }
 

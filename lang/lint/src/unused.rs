@@ -3,11 +3,23 @@
 use crate::{Input, codes};
 use dax_core::{Code, Diagnostic, Name, Span};
 use dax_sema::{ModuleId, walk};
-use dax_syntax::ast::{Arg, Command, Expr, ExprKind, FnItem, ForClause, Item, ItemKind, Member, TypeExpr, TypeKind};
+use dax_syntax::ast::{
+    Arg, Command, Expr, ExprKind, FnItem, ForClause, Item, ItemKind, Member, TypeExpr, TypeKind,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Items whose first word is a new name.
-const DECLARING: &[&str] = &["import", "service", "resource", "strategy", "environment", "secret", "param", "policy", "provider"];
+const DECLARING: &[&str] = &[
+    "import",
+    "service",
+    "resource",
+    "strategy",
+    "environment",
+    "secret",
+    "param",
+    "policy",
+    "provider",
+];
 
 /// What is named where.
 #[derive(Default)]
@@ -42,7 +54,9 @@ pub(crate) fn run(input: &Input<'_>, found: &mut Vec<Diagnostic>) {
             hidden(input, module, function, found);
         }
         walk::walk_item(item, &mut |expr| match &expr.kind {
-            ExprKind::List(Some(clause), _) | ExprKind::Map(Some(clause), _) => hidden_by_clause(input, module, clause, found),
+            ExprKind::List(Some(clause), _) | ExprKind::Map(Some(clause), _) => {
+                hidden_by_clause(input, module, clause, found)
+            }
             _ => {}
         });
     }
@@ -65,8 +79,12 @@ impl Usage {
                 }
                 for member in command.body.iter().flatten() {
                     match member {
-                        Member::Field(field) => walk::walk(&field.value, &mut |expr| self.expr(module, expr)),
-                        Member::Command(command) => walk::walk_command(command, &mut |expr| self.expr(module, expr)),
+                        Member::Field(field) => {
+                            walk::walk(&field.value, &mut |expr| self.expr(module, expr))
+                        }
+                        Member::Command(command) => {
+                            walk::walk_command(command, &mut |expr| self.expr(module, expr))
+                        }
                     }
                 }
             }
@@ -147,7 +165,9 @@ impl Usage {
             TypeKind::Record { fields, .. } => {
                 for field in fields {
                     self.ty(module, &field.ty);
-                    field.default.iter().for_each(|default| walk::walk(default, &mut |expr| self.expr(module, expr)));
+                    field.default.iter().for_each(|default| {
+                        walk::walk(default, &mut |expr| self.expr(module, expr))
+                    });
                 }
             }
             TypeKind::Where(base, condition) => {
@@ -158,12 +178,20 @@ impl Usage {
     }
 }
 
-fn declared(usage: &Usage, module: ModuleId, item: &Item, offers: bool, found: &mut Vec<Diagnostic>) {
+fn declared(
+    usage: &Usage,
+    module: ModuleId,
+    item: &Item,
+    offers: bool,
+    found: &mut Vec<Diagnostic>,
+) {
     let used = |name: &Name| usage.values.contains(&(module, name.clone()));
     let mut report = |code: Code, name: &Name, span: Span, removable: bool| {
         let mut diagnostic = Diagnostic::new(code, span, format!("nothing names `{name}`"));
         diagnostic = if removable {
-            diagnostic.help("take it away").fix(Span { end: item.span.end, start: item.span.start, ..item.span }, "")
+            diagnostic
+                .help("take it away")
+                .fix(Span { end: item.span.end, start: item.span.start, ..item.span }, "")
         } else {
             diagnostic.help("use it or take it away")
         };
@@ -173,8 +201,12 @@ fn declared(usage: &Usage, module: ModuleId, item: &Item, offers: bool, found: &
         ItemKind::Field(field) => {
             let (Some(word), [name]) = (&field.lead, field.path.as_slice()) else { return };
             match word.name.as_str() {
-                "let" if !offers && !used(&name.name) => report(codes::UNUSED_LET, &name.name, name.span, true),
-                "param" if !used(&name.name) => report(codes::UNUSED_PARAM, &name.name, name.span, false),
+                "let" if !offers && !used(&name.name) => {
+                    report(codes::UNUSED_LET, &name.name, name.span, true)
+                }
+                "param" if !used(&name.name) => {
+                    report(codes::UNUSED_PARAM, &name.name, name.span, false)
+                }
                 _ => {}
             }
         }
@@ -190,17 +222,27 @@ fn declared(usage: &Usage, module: ModuleId, item: &Item, offers: bool, found: &
                 _ => None,
             };
             match (command.word.name.as_str(), first) {
-                ("import", Some((name, span))) if !used(name) => report(codes::UNUSED_IMPORT, name, span, true),
-                ("param", Some((name, span))) if !used(name) => report(codes::UNUSED_PARAM, name, span, false),
+                ("import", Some((name, span))) if !used(name) => {
+                    report(codes::UNUSED_IMPORT, name, span, true)
+                }
+                ("param", Some((name, span))) if !used(name) => {
+                    report(codes::UNUSED_PARAM, name, span, false)
+                }
                 ("secret", Some((name, span))) if !offers && !used(name) => {
                     report(codes::UNUSED_SECRET, name, span, true);
                 }
                 ("provider", None) => {
-                    if let Some(Arg::Expr(Expr { kind: ExprKind::Get(alias, kind), span })) = command.args.first()
+                    if let Some(Arg::Expr(Expr { kind: ExprKind::Get(alias, kind), span })) =
+                        command.args.first()
                         && let ExprKind::Name(alias) = &alias.kind
                         && !usage.providers.contains(&format!("{alias}.{}", kind.name))
                     {
-                        report(codes::UNUSED_PROVIDER, &Name::new(format!("{alias}.{}", kind.name)), *span, false);
+                        report(
+                            codes::UNUSED_PROVIDER,
+                            &Name::new(format!("{alias}.{}", kind.name)),
+                            *span,
+                            false,
+                        );
                     }
                 }
                 ("strategy", Some((name, span))) if !offers && !used(name) => {
@@ -220,30 +262,61 @@ fn hidden(input: &Input<'_>, module: ModuleId, function: &FnItem, found: &mut Ve
     }
 }
 
-fn hidden_by_clause(input: &Input<'_>, module: ModuleId, clause: &ForClause, found: &mut Vec<Diagnostic>) {
+fn hidden_by_clause(
+    input: &Input<'_>,
+    module: ModuleId,
+    clause: &ForClause,
+    found: &mut Vec<Diagnostic>,
+) {
     for name in std::iter::once(&clause.first).chain(&clause.second) {
         hides(input, module, &name.name, name.span, found);
     }
 }
 
-fn hides(input: &Input<'_>, module: ModuleId, name: &Name, span: Span, found: &mut Vec<Diagnostic>) {
+fn hides(
+    input: &Input<'_>,
+    module: ModuleId,
+    name: &Name,
+    span: Span,
+    found: &mut Vec<Diagnostic>,
+) {
     let declares = |item: &Item| match &item.kind {
         ItemKind::Field(field) => match (&field.lead, field.path.as_slice()) {
-            (Some(word), [own]) if matches!(word.name.as_str(), "let" | "param") && own.name == *name => Some(own.span),
+            (Some(word), [own])
+                if matches!(word.name.as_str(), "let" | "param") && own.name == *name =>
+            {
+                Some(own.span)
+            }
             _ => None,
         },
         ItemKind::Fn(function) if function.name.name == *name => Some(function.name.span),
-        ItemKind::Command(command) if matches!(command.word.name.as_str(), "service" | "secret" | "param" | "strategy" | "import") => {
+        ItemKind::Command(command)
+            if matches!(
+                command.word.name.as_str(),
+                "service" | "secret" | "param" | "strategy" | "import"
+            ) =>
+        {
             match command.args.first() {
-                Some(Arg::Expr(Expr { kind: ExprKind::Name(own), span })) if own == name => Some(*span),
+                Some(Arg::Expr(Expr { kind: ExprKind::Name(own), span })) if own == name => {
+                    Some(*span)
+                }
                 _ => None,
             }
         }
         _ => None,
     };
-    let first = input.own_items().filter(|(owner, _)| *owner == module).find_map(|(_, item)| declares(item));
+    let first = input
+        .own_items()
+        .filter(|(owner, _)| *owner == module)
+        .find_map(|(_, item)| declares(item));
     if let Some(first) = first {
-        let diagnostic = Diagnostic::new(codes::SHADOWED, span, format!("`{name}` means something else in this module"));
-        found.push(diagnostic.related(first, "this is hidden").help("give one of the two another name"));
+        let diagnostic = Diagnostic::new(
+            codes::SHADOWED,
+            span,
+            format!("`{name}` means something else in this module"),
+        );
+        found.push(
+            diagnostic.related(first, "this is hidden").help("give one of the two another name"),
+        );
     }
 }

@@ -22,4 +22,5 @@ pub const NOT_LOCKED: Code = Code::error(8007, "the package is not locked");
 pub const TAMPERED: Code = Code::error(8008, "the package was changed");
 
 /// Every code of this crate.
-pub const CODES: &[Code] = &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
+pub const CODES: &[Code] =
+    &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];

@@ -16,25 +16,37 @@ pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Box<Dia
     let whole = Span { file, start: 0, end: 0 };
     let fault = |span: Span, detail: String| Box::new(Diagnostic::new(BAD_FILE, span, detail));
     if text.len() > MOST_BYTES {
-        return Err(fault(whole, format!("data files have at most {MOST_BYTES} bytes, this has {}", text.len())));
+        return Err(fault(
+            whole,
+            format!("data files have at most {MOST_BYTES} bytes, this has {}", text.len()),
+        ));
     }
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "json" => {
             if let Err(error) = serde_json::from_str::<de::IgnoredAny>(text) {
                 let start = byte_of(text, error.line(), error.column());
-                return Err(fault(Span { file, start, end: start }, format!("this is no JSON: {error}")));
+                return Err(fault(
+                    Span { file, start, end: start },
+                    format!("this is no JSON: {error}"),
+                ));
             }
             yaml(file, text).map_err(|(span, why)| fault(span, format!("this is no JSON: {why}")))
         }
-        "yaml" | "yml" => yaml(file, text).map_err(|(span, why)| fault(span, format!("this is no YAML: {why}"))),
+        "yaml" | "yml" => {
+            yaml(file, text).map_err(|(span, why)| fault(span, format!("this is no YAML: {why}")))
+        }
         "toml" => match toml_span::parse(text) {
             Ok(mut value) => Ok(from_toml(file, text, &mut value)),
             Err(error) => {
-                let span = Span { file, start: offset(error.span.start), end: offset(error.span.end) };
+                let span =
+                    Span { file, start: offset(error.span.start), end: offset(error.span.end) };
                 Err(fault(span, format!("this is no TOML: {error}")))
             }
         },
-        other => Err(fault(whole, format!("there is no reader for `.{other}` files; data is `.yaml`, `.json` or `.toml`"))),
+        other => Err(fault(
+            whole,
+            format!("there is no reader for `.{other}` files; data is `.yaml`, `.json` or `.toml`"),
+        )),
     }
 }
 
@@ -56,7 +68,9 @@ fn yaml(file: FileId, text: &str) -> Result<Node, (Span, String)> {
     match serde_saphyr::from_str::<Spanned<Piece>>(text) {
         Ok(piece) => Ok(from_yaml(&Places::new(file, text), piece)),
         Err(error) => {
-            let at = error.location().map_or(0, |location| byte_of(text, location.line() as usize, location.column() as usize));
+            let at = error.location().map_or(0, |location| {
+                byte_of(text, location.line() as usize, location.column() as usize)
+            });
             let message = error.to_string();
             let why = message.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
             Err((Span { file, start: at, end: at }, why))
@@ -73,16 +87,23 @@ struct Places<'t> {
 
 impl<'t> Places<'t> {
     fn new(file: FileId, text: &'t str) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let lines =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { file, text, lines }
     }
 
     /// The span from a line and column on, to the end of what stands there.
     fn span(&self, line: u64, column: u64) -> Span {
         let at = usize::try_from(line).unwrap_or(1).saturating_sub(1);
-        let Some(start) = self.lines.get(at).copied() else { return Span { file: self.file, start: 0, end: 0 } };
+        let Some(start) = self.lines.get(at).copied() else {
+            return Span { file: self.file, start: 0, end: 0 };
+        };
         let rest = &self.text[start..];
-        let skip: usize = rest.chars().take(usize::try_from(column).unwrap_or(1).saturating_sub(1)).map(char::len_utf8).sum();
+        let skip: usize = rest
+            .chars()
+            .take(usize::try_from(column).unwrap_or(1).saturating_sub(1))
+            .map(char::len_utf8)
+            .sum();
         let from = start + skip;
         let line_end = self.text[from..].find('\n').map_or(self.text.len(), |end| from + end);
         let end = from + self.text[from..line_end].trim_end_matches(['\r', ' ', ',']).len();
@@ -131,12 +152,16 @@ impl<'de> Visitor<'de> for PieceVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Piece, E> {
-        i64::try_from(value).map(Piece::Int).map_err(|_| E::custom(format!("the number {value} is too large")))
+        i64::try_from(value)
+            .map(Piece::Int)
+            .map_err(|_| E::custom(format!("the number {value} is too large")))
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Piece, E> {
         // The shortest text of a float is the one that was written, for numbers of up to 15 digits.
-        decimal(&value.to_string()).map(Piece::Decimal).ok_or_else(|| E::custom(format!("`{value}` is no number of the language")))
+        decimal(&value.to_string())
+            .map(Piece::Decimal)
+            .ok_or_else(|| E::custom(format!("`{value}` is no number of the language")))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Piece, E> {
@@ -167,7 +192,10 @@ impl<'de> Deserialize<'de> for Piece {
 }
 
 fn decimal(text: &str) -> Option<Decimal> {
-    Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok().map(|number| number.normalize())
+    Decimal::from_str_exact(text)
+        .or_else(|_| Decimal::from_scientific(text))
+        .ok()
+        .map(|number| number.normalize())
 }
 
 fn from_yaml(places: &Places<'_>, piece: Spanned<Piece>) -> Node {
@@ -179,8 +207,15 @@ fn from_yaml(places: &Places<'_>, piece: Spanned<Piece>) -> Node {
         Piece::Int(value) => Data::Leaf(Value::Int(value)),
         Piece::Decimal(value) => Data::Leaf(Value::Decimal(value)),
         Piece::Text(value) => Data::Leaf(Value::str(value)),
-        Piece::List(items) => Data::List(items.into_iter().map(|item| from_yaml(places, item)).collect()),
-        Piece::Map(entries) => Data::Map(entries.into_iter().map(|(key, item)| (Name::new(key), from_yaml(places, item))).collect()),
+        Piece::List(items) => {
+            Data::List(items.into_iter().map(|item| from_yaml(places, item)).collect())
+        }
+        Piece::Map(entries) => Data::Map(
+            entries
+                .into_iter()
+                .map(|(key, item)| (Name::new(key), from_yaml(places, item)))
+                .collect(),
+        ),
     };
     Node { data, origin: origin(span) }
 }
@@ -197,9 +232,13 @@ fn from_toml(file: FileId, text: &str, value: &mut toml_span::Value<'_>) -> Node
             Data::Leaf(exact.map_or_else(|| Value::str(number.to_string()), Value::Decimal))
         }
         ValueInner::Boolean(value) => Data::Leaf(Value::Bool(value)),
-        ValueInner::Array(items) => Data::List(items.into_iter().map(|mut item| from_toml(file, text, &mut item)).collect()),
+        ValueInner::Array(items) => {
+            Data::List(items.into_iter().map(|mut item| from_toml(file, text, &mut item)).collect())
+        }
         ValueInner::Table(table) => {
-            let entries = table.into_iter().map(|(key, mut item)| (Name::new(&key.name), from_toml(file, text, &mut item)));
+            let entries = table
+                .into_iter()
+                .map(|(key, mut item)| (Name::new(&key.name), from_toml(file, text, &mut item)));
             Data::Map(entries.collect::<BTreeMap<_, _>>())
         }
     };

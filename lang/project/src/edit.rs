@@ -15,8 +15,10 @@ impl Loaded {
     pub fn replace(&mut self, name: &str, text: &str) -> bool {
         let Some(id) = self.sources.find(name) else { return false };
         // What loading said of a file may have another place now.
-        let of_form = |number: u16| dax_syntax::parser::CODES.iter().any(|known| known.number == number);
-        if self.diagnostics.iter().any(|found| found.span.file == id && !of_form(found.code.number)) {
+        let of_form =
+            |number: u16| dax_syntax::parser::CODES.iter().any(|known| known.number == number);
+        if self.diagnostics.iter().any(|found| found.span.file == id && !of_form(found.code.number))
+        {
             return false;
         }
         let Some(old) = self.file_mut(id) else { return false };
@@ -34,14 +36,20 @@ impl Loaded {
 
     /// The parsed file of an id, for whoever puts another in its place.
     pub fn file_mut(&mut self, id: FileId) -> Option<&mut File> {
-        self.program.modules.iter_mut().flat_map(|module| &mut module.files).find(|file| file.id == id)
+        self.program
+            .modules
+            .iter_mut()
+            .flat_map(|module| &mut module.files)
+            .find(|file| file.id == id)
     }
 
     /// The parsed file of an id, with the module that it belongs to.
     pub fn file(&self, id: FileId) -> Option<(ModuleId, &File)> {
         let modules = (0..self.program.modules.len()).map(ModuleId);
         modules
-            .flat_map(|module| self.program.modules[module.0].files.iter().map(move |file| (module, file)))
+            .flat_map(|module| {
+                self.program.modules[module.0].files.iter().map(move |file| (module, file))
+            })
             .find(|(_, file)| file.id == id)
     }
 }

@@ -11,7 +11,9 @@ mod manifest;
 pub mod packages;
 
 pub use codes::CODES;
-pub use dax_sema::{Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict};
+pub use dax_sema::{
+    Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict,
+};
 pub use load::{Loaded, load, load_with, manifest as read_manifest};
 pub use manifest::{Manifest, Require, Source};
 pub use packages::Package;
@@ -89,7 +91,13 @@ impl Loaded {
     }
 
     /// What the policies of a phase say of an environment; `facts` is asked only if there are any.
-    pub fn judge(&self, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: &dyn Fn() -> Facts) -> Vec<Diagnostic> {
+    pub fn judge(
+        &self,
+        params: &Params,
+        environment: &dax_ir::Environment,
+        phase: &str,
+        facts: &dyn Fn() -> Facts,
+    ) -> Vec<Diagnostic> {
         if !self.program.has_policies(phase) {
             return Vec::new();
         }
@@ -97,8 +105,14 @@ impl Loaded {
     }
 
     /// The value and the type of a `let` of the project, in an environment or outside of all.
-    pub fn evaluate(&self, params: &Params, environment: Option<&str>, name: &str) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
-        let (node, type_name, mut diagnostics) = dax_sema::evaluate(&self.program, params, environment, name);
+    pub fn evaluate(
+        &self,
+        params: &Params,
+        environment: Option<&str>,
+        name: &str,
+    ) -> (Option<dax_ir::Node>, String, Vec<Diagnostic>) {
+        let (node, type_name, mut diagnostics) =
+            dax_sema::evaluate(&self.program, params, environment, name);
         diagnostics.extend(self.diagnostics.iter().cloned());
         dax_core::diagnostic::sort(&mut diagnostics);
         (node, type_name, diagnostics)
@@ -135,7 +149,13 @@ impl Loaded {
     }
 
     /// What was offered for a field of a service, for `dax why`.
-    pub fn contributions(&self, params: &Params, environment: &str, service: &str, path: &[Name]) -> Vec<Contribution> {
+    pub fn contributions(
+        &self,
+        params: &Params,
+        environment: &str,
+        service: &str,
+        path: &[Name],
+    ) -> Vec<Contribution> {
         dax_sema::contributions(&self.program, params, environment, service, path)
     }
 }

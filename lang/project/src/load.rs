@@ -54,7 +54,8 @@ pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, P
     let text = String::from_utf8_lossy(&text);
     let file = loader.sources.add("dax.mod", text.as_ref().into());
     let manifest = manifest::parse(file, &text, &mut loader.diagnostics);
-    loader.packages = packages::choose(files, &manifest, &mut loader.sources, &mut loader.diagnostics)?;
+    loader.packages =
+        packages::choose(files, &manifest, &mut loader.sources, &mut loader.diagnostics)?;
     loader.own_requires = manifest.requires.iter().map(|require| require.name.clone()).collect();
     if !loader.packages.is_empty() {
         let lock = match read(files, packages::LOCK)? {
@@ -78,8 +79,20 @@ pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, P
         prelude.extend(loader.std(path));
     }
     let faulty = dax_core::diagnostic::has_errors(&loader.diagnostics);
-    let program = Program { project: manifest.project.clone(), modules: loader.modules, root, faulty, prelude };
-    Ok(Loaded { manifest, sources: loader.sources, packages: loader.packages, program, diagnostics: loader.diagnostics })
+    let program = Program {
+        project: manifest.project.clone(),
+        modules: loader.modules,
+        root,
+        faulty,
+        prelude,
+    };
+    Ok(Loaded {
+        manifest,
+        sources: loader.sources,
+        packages: loader.packages,
+        program,
+        diagnostics: loader.diagnostics,
+    })
 }
 
 /// What `dax.mod` says alone, for what needs no program.
@@ -121,7 +134,11 @@ impl Loader<'_> {
         let (ast, faults) = dax_syntax::parse(file, text);
         self.diagnostics.extend(faults);
         let id = ModuleId(self.modules.len());
-        self.modules.push(ModuleSource { path: path.into(), files: vec![ast], ..ModuleSource::default() });
+        self.modules.push(ModuleSource {
+            path: path.into(),
+            files: vec![ast],
+            ..ModuleSource::default()
+        });
         self.known.insert(path.to_owned(), id);
         Some(id)
     }
@@ -132,7 +149,9 @@ impl Loader<'_> {
         let Some(mut names) = self.files.list(folder).map_err(unreadable)? else { return Ok(None) };
         names.retain(|name| name.ends_with(".dax"));
         names.sort();
-        let join = |name: &String| if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let join = |name: &String| {
+            if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") }
+        };
         let paths: Vec<String> = names.iter().map(join).collect();
         self.module(folder, &paths).map(Some)
     }
@@ -156,7 +175,11 @@ impl Loader<'_> {
                     let file = self.sources.add(path, text.into());
                     let start = u32::try_from(at).unwrap_or(u32::MAX);
                     let detail = format!("byte {at} starts no character");
-                    self.diagnostics.push(Diagnostic::new(NOT_TEXT, Span { file, start, end: start }, detail));
+                    self.diagnostics.push(Diagnostic::new(
+                        NOT_TEXT,
+                        Span { file, start, end: start },
+                        detail,
+                    ));
                     continue;
                 }
             };
@@ -175,7 +198,12 @@ impl Loader<'_> {
         Ok(id)
     }
 
-    fn imports(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, ModuleId>) -> Result<(), ProjectError> {
+    fn imports(
+        &mut self,
+        ast: &File,
+        folder: &str,
+        into: &mut BTreeMap<Name, ModuleId>,
+    ) -> Result<(), ProjectError> {
         for item in &ast.items {
             let ItemKind::Command(command) = &item.kind else { continue };
             if command.word.name != "import" {
@@ -191,7 +219,12 @@ impl Loader<'_> {
     }
 
     /// Reads the files that `data "…"` names.
-    fn data(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, Node>) -> Result<(), ProjectError> {
+    fn data(
+        &mut self,
+        ast: &File,
+        folder: &str,
+        into: &mut BTreeMap<Name, Node>,
+    ) -> Result<(), ProjectError> {
         let mut wanted: BTreeMap<Name, Span> = BTreeMap::new();
         for item in &ast.items {
             walk_item(item, &mut |expr| {
@@ -204,14 +237,21 @@ impl Loader<'_> {
             if into.contains_key(&path) {
                 continue;
             }
-            let written = if path.starts_with('.') { path.to_string() } else { format!("./{path}") };
+            let written =
+                if path.starts_with('.') { path.to_string() } else { format!("./{path}") };
             let Some(target) = relative(folder, &written) else {
-                self.diagnostics.push(Diagnostic::new(BAD_FILE, span, format!("`{path}` leads out of the project")));
+                self.diagnostics.push(Diagnostic::new(
+                    BAD_FILE,
+                    span,
+                    format!("`{path}` leads out of the project"),
+                ));
                 continue;
             };
             let Some(bytes) = read(self.files, &target)? else {
-                let diagnostic = Diagnostic::new(BAD_FILE, span, format!("there is no file `{target}`"));
-                self.diagnostics.push(diagnostic.help("the path counts from the folder of this file"));
+                let diagnostic =
+                    Diagnostic::new(BAD_FILE, span, format!("there is no file `{target}`"));
+                self.diagnostics
+                    .push(diagnostic.help("the path counts from the folder of this file"));
                 continue;
             };
             match String::from_utf8(bytes) {
@@ -224,20 +264,35 @@ impl Loader<'_> {
                         Err(fault) => self.diagnostics.push(fault.related(span, "it is read here")),
                     }
                 }
-                Err(_) => self.diagnostics.push(Diagnostic::new(BAD_FILE, span, format!("`{target}` is not UTF-8 text"))),
+                Err(_) => self.diagnostics.push(Diagnostic::new(
+                    BAD_FILE,
+                    span,
+                    format!("`{target}` is not UTF-8 text"),
+                )),
             }
         }
         Ok(())
     }
 
-    fn resolve(&mut self, path: &str, span: Span, folder: &str) -> Result<Option<ModuleId>, ProjectError> {
+    fn resolve(
+        &mut self,
+        path: &str,
+        span: Span,
+        folder: &str,
+    ) -> Result<Option<ModuleId>, ProjectError> {
         if path.starts_with("std/") {
             let module = self.std(path);
             if module.is_none() {
                 let known: Vec<&str> = dax_stdlib::paths().collect();
-                let mut diagnostic = Diagnostic::new(NO_MODULE, span, format!("the standard library has no `{path}`"));
+                let mut diagnostic = Diagnostic::new(
+                    NO_MODULE,
+                    span,
+                    format!("the standard library has no `{path}`"),
+                );
                 diagnostic = match dax_core::suggest::nearest(path, known.iter().copied()) {
-                    Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")).fix(span, format!("{meant:?}")),
+                    Some(meant) => diagnostic
+                        .help(format!("did you mean \"{meant}\"?"))
+                        .fix(span, format!("{meant:?}")),
                     None => diagnostic.help(format!("it has {}", known.join(", "))),
                 };
                 self.diagnostics.push(diagnostic);
@@ -247,13 +302,19 @@ impl Loader<'_> {
         if !path.starts_with('.') {
             return self.package(path, span);
         }
-        let Some(target) = relative(folder, path).filter(|target| self.base.is_empty() || target.starts_with(&self.base)) else {
+        let Some(target) = relative(folder, path)
+            .filter(|target| self.base.is_empty() || target.starts_with(&self.base))
+        else {
             let diagnostic = Diagnostic::new(
                 NO_MODULE,
                 span,
-                format!("`{path}` leads out of the {}", if self.base.is_empty() { "project" } else { "package" }),
+                format!(
+                    "`{path}` leads out of the {}",
+                    if self.base.is_empty() { "project" } else { "package" }
+                ),
             );
-            self.diagnostics.push(diagnostic.help("what lies elsewhere is a package: `require` it in dax.mod"));
+            self.diagnostics
+                .push(diagnostic.help("what lies elsewhere is a package: `require` it in dax.mod"));
             return Ok(None);
         };
         self.load_at(target, span)
@@ -261,17 +322,31 @@ impl Loader<'_> {
 
     /// A module of a required package.
     fn package(&mut self, path: &str, span: Span) -> Result<Option<ModuleId>, ProjectError> {
-        let named = |name: &Name| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let allowed = match self.packages.iter().find(|package| !self.base.is_empty() && package.folder == self.base) {
+        let named = |name: &Name| {
+            path.strip_prefix(name.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let allowed = match self
+            .packages
+            .iter()
+            .find(|package| !self.base.is_empty() && package.folder == self.base)
+        {
             Some(package) => &package.requires,
             None => &self.own_requires,
         };
-        let found =
-            self.packages.iter().filter(|package| named(&package.name) && allowed.contains(&package.name)).max_by_key(|p| p.name.len());
+        let found = self
+            .packages
+            .iter()
+            .filter(|package| named(&package.name) && allowed.contains(&package.name))
+            .max_by_key(|p| p.name.len());
         let Some(package) = found.cloned() else {
-            let mut diagnostic = Diagnostic::new(NO_MODULE, span, format!("`{path}` is not required"));
+            let mut diagnostic =
+                Diagnostic::new(NO_MODULE, span, format!("`{path}` is not required"));
             let std: Vec<&str> = dax_stdlib::paths().collect();
-            let close = dax_core::suggest::nearest(path, std.iter().copied().chain(allowed.iter().map(Name::as_str)));
+            let close = dax_core::suggest::nearest(
+                path,
+                std.iter().copied().chain(allowed.iter().map(Name::as_str)),
+            );
             diagnostic = match close {
                 Some(meant) => diagnostic.help(format!("did you mean \"{meant}\"?")).fix(span, format!("{meant:?}")),
                 None => diagnostic.help(format!(
@@ -297,7 +372,10 @@ impl Loader<'_> {
             let shown = |p: &String| if p.is_empty() { ".".to_owned() } else { p.clone() };
             let circle: Vec<String> = self.path[at..].iter().map(shown).collect();
             let detail = format!("{} → {}", circle.join(" → "), shown(&target));
-            self.diagnostics.push(Diagnostic::new(CIRCULAR_IMPORT, span, detail).help("move what both need into a third module"));
+            self.diagnostics.push(
+                Diagnostic::new(CIRCULAR_IMPORT, span, detail)
+                    .help("move what both need into a third module"),
+            );
             return Ok(None);
         }
         if let Some(known) = self.known.get(&target) {
@@ -312,7 +390,11 @@ impl Loader<'_> {
             self.folder(&target)?
         };
         if module.is_none() {
-            self.diagnostics.push(Diagnostic::new(NO_MODULE, span, format!("there is no file or folder `{target}`")));
+            self.diagnostics.push(Diagnostic::new(
+                NO_MODULE,
+                span,
+                format!("there is no file or folder `{target}`"),
+            ));
         }
         Ok(module)
     }

@@ -93,7 +93,8 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
         }
     }
     if manifest.project.is_empty() && parsed {
-        let diagnostic = Diagnostic::new(MANIFEST, Span { file, start: 0, end: 0 }, "`project` is missing");
+        let diagnostic =
+            Diagnostic::new(MANIFEST, Span { file, start: 0, end: 0 }, "`project` is missing");
         problems.push(diagnostic.help("write `project = \"name\"`"));
     }
     manifest
@@ -101,14 +102,21 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
 
 fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic>) {
     let key = field.path.first().map_or("", |part| part.name.as_str());
-    let mut wrong = |detail: String| problems.push(Diagnostic::new(MANIFEST, field.value.span, detail));
+    let mut wrong =
+        |detail: String| problems.push(Diagnostic::new(MANIFEST, field.value.span, detail));
     match (key, &field.value.kind) {
-        ("project", ExprKind::Literal(Value::Str(name))) if well_formed(name) => manifest.project = name.clone(),
+        ("project", ExprKind::Literal(Value::Str(name))) if well_formed(name) => {
+            manifest.project = name.clone()
+        }
         ("project", _) => {
             wrong("the name is a text of letters, digits, `-` and `_`".to_owned());
             manifest.project = "project".into();
         }
-        ("edition", ExprKind::Literal(Value::Int(edition))) if (2026..=EDITION).contains(edition) => manifest.edition = *edition,
+        ("edition", ExprKind::Literal(Value::Int(edition)))
+            if (2026..=EDITION).contains(edition) =>
+        {
+            manifest.edition = *edition
+        }
         ("edition", _) => wrong(format!("this dax reads edition {EDITION}")),
         ("version", ExprKind::Literal(Value::Str(text))) => match Version::parse(text) {
             Ok(version) => manifest.version = Some(version),
@@ -117,7 +125,11 @@ fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic
         ("packages", ExprKind::Literal(Value::Str(path))) => manifest.packages = Some(path.clone()),
         ("state", ExprKind::Literal(Value::Str(url))) => manifest.state = Some(url.clone()),
         ("version" | "packages" | "state", _) => wrong(format!("`{key}` is a text")),
-        _ => problems.push(Diagnostic::new(MANIFEST, field.path_span(), format!("there is no setting `{key}`"))),
+        _ => problems.push(Diagnostic::new(
+            MANIFEST,
+            field.path_span(),
+            format!("there is no setting `{key}`"),
+        )),
     }
 }
 
@@ -132,17 +144,24 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
         _ => None,
     };
     let members = match command.body.as_deref() {
-        Some([Member::Field(Field { path, value, .. })]) if path.first().is_some_and(|part| part.name == "members") => match &value.kind {
-            ExprKind::List(None, items) => items.iter().map(text).collect::<Option<Vec<Name>>>(),
-            _ => None,
-        },
+        Some([Member::Field(Field { path, value, .. })])
+            if path.first().is_some_and(|part| part.name == "members") =>
+        {
+            match &value.kind {
+                ExprKind::List(None, items) => {
+                    items.iter().map(text).collect::<Option<Vec<Name>>>()
+                }
+                _ => None,
+            }
+        }
         _ => None,
     };
     match (name, members) {
         (Some(name), Some(members)) => drop(manifest.groups.insert(name, members)),
         _ => {
             let wrong = Diagnostic::new(MANIFEST, command.span, "`group` is not written like this");
-            problems.push(wrong.help("write `group \"team:sre\" { members = [\"ann\", \"bob\"] }`"));
+            problems
+                .push(wrong.help("write `group \"team:sre\" { members = [\"ann\", \"bob\"] }`"));
         }
     }
 }
@@ -154,14 +173,24 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
         problems.push(Diagnostic::new(MANIFEST, span, detail).help(form));
         None
     };
-    let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), span })] = command.args.as_slice() else {
+    let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), span })] =
+        command.args.as_slice()
+    else {
         return wrong(command.span, "`require` is not written like this".to_owned());
     };
     let part_fits = |part: &str| {
-        !part.is_empty() && part != ".." && part != "." && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        !part.is_empty()
+            && part != ".."
+            && part != "."
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if !name.split('/').all(part_fits) || name.starts_with("std/") || name == "std" {
-        return wrong(*span, format!("`{name}` is no name of a package: letters, digits, `-`, `_` and `.` between `/`"));
+        return wrong(
+            *span,
+            format!(
+                "`{name}` is no name of a package: letters, digits, `-`, `_` and `.` between `/`"
+            ),
+        );
     }
     let mut fields: BTreeMap<&str, (&Name, Span)> = BTreeMap::new();
     for member in command.body.iter().flatten() {
@@ -175,11 +204,21 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
             _ => return wrong(field.span, "this is a text".to_owned()),
         }
     }
-    let source = match fields.iter().map(|(key, value)| (*key, *value)).collect::<Vec<_>>().as_slice() {
+    let source = match fields
+        .iter()
+        .map(|(key, value)| (*key, *value))
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
         [("path", (path, _))] => Source::Path((*path).clone()),
         [("git", (url, _)), ("rev", (rev, rev_span))] => {
             if rev.len() != 40 || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return wrong(*rev_span, format!("`{rev}` is no full hash of a commit: 40 hexadecimal digits; names of branches move"));
+                return wrong(
+                    *rev_span,
+                    format!(
+                        "`{rev}` is no full hash of a commit: 40 hexadecimal digits; names of branches move"
+                    ),
+                );
             }
             Source::Git { url: (*url).clone(), rev: (*rev).clone() }
         }
@@ -193,5 +232,7 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
 }
 
 fn well_formed(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    !name.is_empty()
+        && name.len() <= 100
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
 }

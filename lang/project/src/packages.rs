@@ -56,7 +56,9 @@ pub struct Locked {
 ///
 /// # Errors
 /// There is no project, or a file cannot be read.
-pub fn resolve(files: &dyn FileSystem) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), ProjectError> {
+pub fn resolve(
+    files: &dyn FileSystem,
+) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), ProjectError> {
     let (mut sources, mut problems) = (Sources::default(), Vec::new());
     let bytes = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -80,7 +82,12 @@ pub(crate) fn choose(
         .map(|require| require.name.clone())
         .collect();
     let mut chosen: BTreeMap<Name, Package> = BTreeMap::new();
-    let mut open: Vec<(Name, Source, Span)> = manifest.requires.iter().rev().map(|r| (r.name.clone(), r.source.clone(), r.span)).collect();
+    let mut open: Vec<(Name, Source, Span)> = manifest
+        .requires
+        .iter()
+        .rev()
+        .map(|r| (r.name.clone(), r.source.clone(), r.span))
+        .collect();
     let mut own = true;
     let mut count = open.len();
     while let Some((name, source, span)) = open.pop() {
@@ -90,17 +97,31 @@ pub(crate) fn choose(
             continue;
         }
         match (chosen.get(&name).map(|package| &package.source), &source) {
-            (Some(Source::Version(known)), Source::Version(version)) if known >= version => continue,
+            (Some(Source::Version(known)), Source::Version(version)) if known >= version => {
+                continue;
+            }
             (Some(known), wanted) if known == wanted => continue,
-            (Some(known), wanted) if !matches!((known, wanted), (Source::Version(_), Source::Version(_))) => {
-                let detail = format!("`{name}` is required from two places: {} and {}", shown(known), shown(wanted));
+            (Some(known), wanted)
+                if !matches!((known, wanted), (Source::Version(_), Source::Version(_))) =>
+            {
+                let detail = format!(
+                    "`{name}` is required from two places: {} and {}",
+                    shown(known),
+                    shown(wanted)
+                );
                 let help = "require it in the project's own dax.mod, which settles it for all";
                 problems.push(Diagnostic::new(NO_PACKAGE, span, detail).help(help));
                 continue;
             }
             _ => {}
         }
-        let mut package = Package { name: name.clone(), source, folder: String::new(), requires: BTreeSet::new(), span };
+        let mut package = Package {
+            name: name.clone(),
+            source,
+            folder: String::new(),
+            requires: BTreeSet::new(),
+            span,
+        };
         let Some(text) = locate(files, manifest, &mut package)? else {
             problems.push(missing(&package, manifest));
             // Known, so that its imports are not reported one by one.
@@ -128,12 +149,24 @@ fn shown(source: &Source) -> String {
 
 fn missing(package: &Package, manifest: &Manifest) -> Diagnostic {
     let (detail, help) = match &package.source {
-        Source::Path(path) => (format!("there is no package in `{path}`"), "a package is a folder with a dax.mod"),
-        Source::Git { rev, .. } => (format!("`{}` at {rev} is not in `{VENDOR}/`", package.name), "fetch it with `dax vendor`"),
+        Source::Path(path) => {
+            (format!("there is no package in `{path}`"), "a package is a folder with a dax.mod")
+        }
+        Source::Git { rev, .. } => (
+            format!("`{}` at {rev} is not in `{VENDOR}/`", package.name),
+            "fetch it with `dax vendor`",
+        ),
         Source::Version(version) => match &manifest.packages {
-            Some(folder) => (format!("`{}` {version} is neither in `{VENDOR}/` nor in `{folder}/`", package.name), "is the version right?"),
+            Some(folder) => (
+                format!(
+                    "`{}` {version} is neither in `{VENDOR}/` nor in `{folder}/`",
+                    package.name
+                ),
+                "is the version right?",
+            ),
             None => {
-                let help = "say in dax.mod where packages lie: `packages = \"…\"`, then `dax vendor`";
+                let help =
+                    "say in dax.mod where packages lie: `packages = \"…\"`, then `dax vendor`";
                 (format!("`{}` {version} is not in `{VENDOR}/`", package.name), help)
             }
         },
@@ -142,12 +175,21 @@ fn missing(package: &Package, manifest: &Manifest) -> Diagnostic {
 }
 
 /// Finds the folder of a package; gives the text of its `dax.mod`.
-fn locate(files: &dyn FileSystem, manifest: &Manifest, package: &mut Package) -> Result<Option<String>, ProjectError> {
+fn locate(
+    files: &dyn FileSystem,
+    manifest: &Manifest,
+    package: &mut Package,
+) -> Result<Option<String>, ProjectError> {
     let mut folders: Vec<String> = package.vendored().into_iter().collect();
     match &package.source {
         Source::Path(path) => folders.push(path.trim_end_matches('/').to_owned()),
         Source::Version(version) => {
-            folders.extend(manifest.packages.as_ref().map(|at| format!("{}/{}/{version}", at.trim_end_matches('/'), package.name)));
+            folders.extend(
+                manifest
+                    .packages
+                    .as_ref()
+                    .map(|at| format!("{}/{}/{version}", at.trim_end_matches('/'), package.name)),
+            );
         }
         Source::Git { .. } => {}
     }
@@ -174,9 +216,17 @@ pub fn hashes(files: &dyn FileSystem, folder: &str) -> Result<BTreeMap<Name, Nam
     Ok(all)
 }
 
-fn collect(files: &dyn FileSystem, folder: &str, inner: &str, all: &mut BTreeMap<Name, Name>) -> Result<(), ProjectError> {
+fn collect(
+    files: &dyn FileSystem,
+    folder: &str,
+    inner: &str,
+    all: &mut BTreeMap<Name, Name>,
+) -> Result<(), ProjectError> {
     let at = if inner.is_empty() { folder.to_owned() } else { format!("{folder}/{inner}") };
-    let names = files.list(&at).map_err(|source| ProjectError::Unreadable { path: at.clone(), source })?.unwrap_or_default();
+    let names = files
+        .list(&at)
+        .map_err(|source| ProjectError::Unreadable { path: at.clone(), source })?
+        .unwrap_or_default();
     for name in names.into_iter().filter(|name| !name.starts_with('.')) {
         let below = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
         match below.strip_suffix('/') {
@@ -195,13 +245,21 @@ fn collect(files: &dyn FileSystem, folder: &str, inner: &str, all: &mut BTreeMap
 }
 
 /// Reads `dax.lock`.
-pub(crate) fn parse_lock(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> BTreeMap<Name, Locked> {
+pub(crate) fn parse_lock(
+    file: FileId,
+    text: &str,
+    problems: &mut Vec<Diagnostic>,
+) -> BTreeMap<Name, Locked> {
     let (ast, faults) = dax_syntax::parse(file, text);
     problems.extend(faults);
     let mut all = BTreeMap::new();
     for item in &ast.items {
         let ItemKind::Command(command) = &item.kind else { continue };
-        let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), .. })] = command.args.as_slice() else { continue };
+        let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), .. })] =
+            command.args.as_slice()
+        else {
+            continue;
+        };
         let mut locked = Locked { at: Name::default(), files: BTreeMap::new() };
         for member in command.body.iter().flatten() {
             let Member::Field(field) = member else { continue };
@@ -209,8 +267,10 @@ pub(crate) fn parse_lock(file: FileId, text: &str, problems: &mut Vec<Diagnostic
                 (ExprKind::Literal(Value::Str(at)), Some("at")) => locked.at = at.clone(),
                 (ExprKind::Map(None, entries), Some("files")) => {
                     for entry in entries {
-                        if let (ExprKind::Literal(Value::Str(path)), ExprKind::Literal(Value::Str(hash))) =
-                            (&entry.key.kind, &entry.value.kind)
+                        if let (
+                            ExprKind::Literal(Value::Str(path)),
+                            ExprKind::Literal(Value::Str(hash)),
+                        ) = (&entry.key.kind, &entry.value.kind)
                         {
                             locked.files.insert(path.clone(), hash.clone());
                         }
@@ -226,9 +286,13 @@ pub(crate) fn parse_lock(file: FileId, text: &str, problems: &mut Vec<Diagnostic
 
 /// The text of `dax.lock`.
 pub fn lock_text(all: &BTreeMap<Name, Locked>) -> String {
-    let mut text = "# Written by `dax vendor`: what each package must be, file by file (BLAKE3).\n".to_owned();
+    let mut text =
+        "# Written by `dax vendor`: what each package must be, file by file (BLAKE3).\n".to_owned();
     for (name, locked) in all {
-        text.push_str(&format!("\npackage {name:?} {{\n  at = {:?}\n  files = {{\n", locked.at.as_str()));
+        text.push_str(&format!(
+            "\npackage {name:?} {{\n  at = {:?}\n  files = {{\n",
+            locked.at.as_str()
+        ));
         for (path, hash) in &locked.files {
             text.push_str(&format!("    {path:?}: {:?}\n", hash.as_str()));
         }
@@ -257,16 +321,27 @@ pub(crate) fn verify(
         let Some(at) = at(&package.source) else { continue };
         let Some(locked) = lock.get(&package.name).filter(|locked| locked.at == at) else {
             let detail = format!("`{}` at {at} is not in {LOCK}", package.name);
-            problems.push(Diagnostic::new(NOT_LOCKED, package.span, detail).help("look at what it brings, then `dax vendor`"));
+            problems.push(
+                Diagnostic::new(NOT_LOCKED, package.span, detail)
+                    .help("look at what it brings, then `dax vendor`"),
+            );
             continue;
         };
         let found = hashes(files, &package.folder)?;
-        let changed = locked.files.iter().find(|(path, hash)| found.get(*path) != Some(*hash)).map(|(path, _)| path);
+        let changed = locked
+            .files
+            .iter()
+            .find(|(path, hash)| found.get(*path) != Some(*hash))
+            .map(|(path, _)| path);
         let added = found.keys().find(|path| !locked.files.contains_key(*path));
         let what = match (changed, added) {
-            (Some(path), _) if found.contains_key(path) => Some(format!("`{}/{path}` is not what was locked", package.folder)),
+            (Some(path), _) if found.contains_key(path) => {
+                Some(format!("`{}/{path}` is not what was locked", package.folder))
+            }
             (Some(path), _) => Some(format!("`{}/{path}` is gone", package.folder)),
-            (None, Some(path)) => Some(format!("`{}/{path}` was not there when it was locked", package.folder)),
+            (None, Some(path)) => {
+                Some(format!("`{}/{path}` was not there when it was locked", package.folder))
+            }
             (None, None) => None,
         };
         if let Some(what) = what {

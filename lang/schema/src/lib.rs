@@ -43,7 +43,10 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
         Ok(document) => vec![document],
         // The reader of YAML bounds how large a text may be, which JSON descriptions of whole APIs exceed.
         Err(_) => serde_saphyr::from_multiple(request.text).map_err(|error| SchemaError {
-            message: format!("this is no YAML or JSON: {}", error.to_string().lines().next().unwrap_or("")),
+            message: format!(
+                "this is no YAML or JSON: {}",
+                error.to_string().lines().next().unwrap_or("")
+            ),
         })?,
     };
     let mut roots = Vec::new();
@@ -51,10 +54,18 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
     for document in &documents {
         if document["kind"] == "CustomResourceDefinition" {
             roots.extend(custom_resource(document));
-            origin.push(format!("the custom resource `{}`", document["metadata"]["name"].as_str().unwrap_or("")));
+            origin.push(format!(
+                "the custom resource `{}`",
+                document["metadata"]["name"].as_str().unwrap_or("")
+            ));
         } else if let Some(schemas) = openapi(document) {
-            roots.extend(schemas.iter().map(|(name, schema)| (names::type_name(name), schema.clone())));
-            origin.push(format!("the OpenAPI description `{}`", document["info"]["title"].as_str().unwrap_or("")));
+            roots.extend(
+                schemas.iter().map(|(name, schema)| (names::type_name(name), schema.clone())),
+            );
+            origin.push(format!(
+                "the OpenAPI description `{}`",
+                document["info"]["title"].as_str().unwrap_or("")
+            ));
         } else if document.is_object() && is_schema(document) {
             let name = document["title"].as_str().unwrap_or(request.name);
             roots.push((names::type_name(name), document.clone()));
@@ -65,21 +76,33 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
         }
     }
     if roots.is_empty() {
-        return Err(SchemaError { message: "there is no JSON Schema, OpenAPI description or CRD in it".to_owned() });
+        return Err(SchemaError {
+            message: "there is no JSON Schema, OpenAPI description or CRD in it".to_owned(),
+        });
     }
     let mut made = types::Types::of(roots);
     if !request.only.is_empty() {
         let known: Vec<String> = made.names();
-        if let Some(unknown) = request.only.iter().find(|name| !known.contains(&names::type_name(name))) {
-            return Err(SchemaError { message: format!("there is no type `{unknown}`; there are {}", known.join(", ")) });
+        if let Some(unknown) =
+            request.only.iter().find(|name| !known.contains(&names::type_name(name)))
+        {
+            return Err(SchemaError {
+                message: format!("there is no type `{unknown}`; there are {}", known.join(", ")),
+            });
         }
         made.keep(request.only);
     }
-    Ok(dax_syntax::format(&format!("# Written by `dax import-schema` from {}.\n\n{}", origin.join(" and "), write::text(&made))))
+    Ok(dax_syntax::format(&format!(
+        "# Written by `dax import-schema` from {}.\n\n{}",
+        origin.join(" and "),
+        write::text(&made)
+    )))
 }
 
 fn is_schema(document: &Json) -> bool {
-    ["type", "properties", "$defs", "definitions", "oneOf", "anyOf", "allOf", "enum", "$ref"].iter().any(|key| document.get(key).is_some())
+    ["type", "properties", "$defs", "definitions", "oneOf", "anyOf", "allOf", "enum", "$ref"]
+        .iter()
+        .any(|key| document.get(key).is_some())
 }
 
 fn definitions(document: &Json) -> impl Iterator<Item = (&String, &Json)> {
@@ -101,6 +124,7 @@ fn custom_resource(document: &Json) -> Option<(String, Json)> {
     let spec = &document["spec"];
     let kind = spec["names"]["kind"].as_str()?;
     let versions = spec["versions"].as_array()?;
-    let version = versions.iter().find(|version| version["storage"] == true).or_else(|| versions.first())?;
+    let version =
+        versions.iter().find(|version| version["storage"] == true).or_else(|| versions.first())?;
     Some((names::type_name(kind), version["schema"]["openAPIV3Schema"].clone()))
 }

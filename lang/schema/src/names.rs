@@ -2,7 +2,11 @@
 
 /// A name as types are named: `io.k8s.Pod-spec` is `PodSpec`.
 pub(crate) fn type_name(name: &str) -> String {
-    let last = if name.contains('/') || !name.contains('.') { name } else { name.rsplit('.').next().unwrap_or(name) };
+    let last = if name.contains('/') || !name.contains('.') {
+        name
+    } else {
+        name.rsplit('.').next().unwrap_or(name)
+    };
     let mut out = String::new();
     let mut upper = true;
     for c in last.chars() {
@@ -17,8 +21,11 @@ pub(crate) fn type_name(name: &str) -> String {
         out.insert(0, 'T');
     }
     // Names that mean something else in every module.
-    if ["List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes", "Percent", "Cpu", "Rate"]
-        .contains(&out.as_str())
+    if [
+        "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes",
+        "Percent", "Cpu", "Rate",
+    ]
+    .contains(&out.as_str())
     {
         out.push_str("Type");
     }
@@ -27,5 +34,6 @@ pub(crate) fn type_name(name: &str) -> String {
 
 /// Whether dax can write a name.
 pub(crate) fn is_ident(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

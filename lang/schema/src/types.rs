@@ -67,7 +67,12 @@ struct Maker {
 impl Types {
     pub(crate) fn of(roots: Vec<(String, Json)>) -> Self {
         let names: Vec<String> = roots.iter().map(|(name, _)| name.clone()).collect();
-        let mut maker = Maker { roots: roots.into_iter().collect(), done: Self::default(), open: Vec::new(), notes: Vec::new() };
+        let mut maker = Maker {
+            roots: roots.into_iter().collect(),
+            done: Self::default(),
+            open: Vec::new(),
+            notes: Vec::new(),
+        };
         for name in names {
             maker.root(&name);
         }
@@ -98,20 +103,30 @@ fn needs(ty: &Type, into: &mut Vec<String>) {
         Type::Plain(_) | Type::Literal(_) | Type::Range(..) => {}
         Type::Named(name) => into.push(name.clone()),
         Type::Union(all) => all.iter().for_each(|one| needs(one, into)),
-        Type::Optional(one) | Type::List(one) | Type::Set(one) | Type::Keyed(one, _) | Type::Map(one) | Type::Where(one, _) => {
-            needs(one, into)
-        }
+        Type::Optional(one)
+        | Type::List(one)
+        | Type::Set(one)
+        | Type::Keyed(one, _)
+        | Type::Map(one)
+        | Type::Where(one, _) => needs(one, into),
         Type::Record(fields, _) => fields.iter().for_each(|field| needs(&field.ty, into)),
     }
 }
 
 fn description(schema: &Json) -> String {
-    schema["description"].as_str().or_else(|| schema["title"].as_str()).unwrap_or("").trim().to_owned()
+    schema["description"]
+        .as_str()
+        .or_else(|| schema["title"].as_str())
+        .unwrap_or("")
+        .trim()
+        .to_owned()
 }
 
 impl Maker {
     fn root(&mut self, name: &str) {
-        if self.done.all.iter().any(|(known, _)| known == name) || self.open.iter().any(|open| open == name) {
+        if self.done.all.iter().any(|(known, _)| known == name)
+            || self.open.iter().any(|open| open == name)
+        {
             return;
         }
         let Some(schema) = self.roots.get(name).cloned() else { return };
@@ -126,7 +141,8 @@ impl Maker {
     /// The type of a schema; records below get names that begin with `path`.
     fn ty(&mut self, schema: &Json, path: &str, top: bool) -> Type {
         let ty = self.bare(schema, path, top);
-        let nullable = schema["nullable"] == true || schema["type"].as_array().is_some_and(|all| all.iter().any(|one| one == "null"));
+        let nullable = schema["nullable"] == true
+            || schema["type"].as_array().is_some_and(|all| all.iter().any(|one| one == "null"));
         if nullable && !matches!(ty, Type::Optional(_)) { Type::Optional(Box::new(ty)) } else { ty }
     }
 
@@ -181,8 +197,11 @@ impl Maker {
     }
 
     fn choices(&mut self, values: &[Json]) -> Type {
-        let texts: Option<Vec<Type>> =
-            values.iter().filter(|value| !value.is_null()).map(|value| value.as_str().map(|text| Type::Literal(text.to_owned()))).collect();
+        let texts: Option<Vec<Type>> = values
+            .iter()
+            .filter(|value| !value.is_null())
+            .map(|value| value.as_str().map(|text| Type::Literal(text.to_owned())))
+            .collect();
         let null = values.iter().any(Json::is_null);
         let ty = match texts {
             Some(mut all) if all.len() == 1 => all.remove(0),
@@ -207,10 +226,14 @@ impl Maker {
                 }
                 None => part.clone(),
             };
-            if let (Some(into), Some(from)) = (merged["properties"].as_object_mut(), part["properties"].as_object()) {
+            if let (Some(into), Some(from)) =
+                (merged["properties"].as_object_mut(), part["properties"].as_object())
+            {
                 into.extend(from.clone());
             }
-            if let (Some(into), Some(from)) = (merged["required"].as_array_mut(), part["required"].as_array()) {
+            if let (Some(into), Some(from)) =
+                (merged["required"].as_array_mut(), part["required"].as_array())
+            {
                 into.extend(from.iter().cloned());
             }
         }
@@ -230,7 +253,10 @@ impl Maker {
             {
                 continue;
             }
-            let name = one["title"].as_str().map_or_else(|| format!("{path}{}", at + 1), |title| format!("{path}{}", type_name(title)));
+            let name = one["title"].as_str().map_or_else(
+                || format!("{path}{}", at + 1),
+                |title| format!("{path}{}", type_name(title)),
+            );
             let ty = self.ty(one, &name, false);
             if !types.contains(&ty) {
                 types.push(ty);
@@ -246,15 +272,21 @@ impl Maker {
 
     fn object(&mut self, schema: &Json, path: &str, top: bool) -> Type {
         let open = schema["x-kubernetes-preserve-unknown-fields"] == true;
-        let Some(properties) = schema["properties"].as_object().filter(|properties| !properties.is_empty()) else {
+        let Some(properties) =
+            schema["properties"].as_object().filter(|properties| !properties.is_empty())
+        else {
             return match &schema["additionalProperties"] {
-                inner @ Json::Object(_) => Type::Map(Box::new(self.ty(inner, &format!("{path}Value"), false))),
+                inner @ Json::Object(_) => {
+                    Type::Map(Box::new(self.ty(inner, &format!("{path}Value"), false)))
+                }
                 Json::Bool(false) => Type::Record(Vec::new(), false),
                 _ => Type::Map(Box::new(Type::Plain("any"))),
             };
         };
-        let required: Vec<&str> =
-            schema["required"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let required: Vec<&str> = schema["required"]
+            .as_array()
+            .map(|all| all.iter().filter_map(Json::as_str).collect())
+            .unwrap_or_default();
         let mut fields = Vec::new();
         let mut left_out = Vec::new();
         for (name, property) in properties {
@@ -269,12 +301,26 @@ impl Maker {
                 Type::Optional(inner) if optional => *inner,
                 other => other,
             };
-            fields.push(Field { name: name.clone(), doc: description(property), optional, ty, default });
+            fields.push(Field {
+                name: name.clone(),
+                doc: description(property),
+                optional,
+                ty,
+                default,
+            });
         }
         if !left_out.is_empty() {
-            self.notes.push(format!("fields whose names dax cannot write are left out: {}", left_out.join(", ")));
+            self.notes.push(format!(
+                "fields whose names dax cannot write are left out: {}",
+                left_out.join(", ")
+            ));
         }
-        let extra = open || !left_out.is_empty() || matches!(schema.get("additionalProperties"), Some(Json::Bool(true) | Json::Object(_)));
+        let extra = open
+            || !left_out.is_empty()
+            || matches!(
+                schema.get("additionalProperties"),
+                Some(Json::Bool(true) | Json::Object(_))
+            );
         let record = Type::Record(fields, extra);
         if top {
             return record;
@@ -293,14 +339,22 @@ impl Maker {
 
     fn array(&mut self, schema: &Json, path: &str) -> Type {
         let element = match &schema["items"] {
-            items @ Json::Object(_) => self.ty(items, path.strip_suffix('s').unwrap_or(&format!("{path}Item")), false),
+            items @ Json::Object(_) => {
+                self.ty(items, path.strip_suffix('s').unwrap_or(&format!("{path}Item")), false)
+            }
             _ => Type::Plain("any"),
         };
-        let keys: Vec<&str> =
-            schema["x-kubernetes-list-map-keys"].as_array().map(|all| all.iter().filter_map(Json::as_str).collect()).unwrap_or_default();
+        let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
+            .as_array()
+            .map(|all| all.iter().filter_map(Json::as_str).collect())
+            .unwrap_or_default();
         match keys.as_slice() {
-            [key] if matches!(element, Type::Named(_)) => Type::Keyed(Box::new(element), (*key).to_owned()),
-            _ if schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set" => Type::Set(Box::new(element)),
+            [key] if matches!(element, Type::Named(_)) => {
+                Type::Keyed(Box::new(element), (*key).to_owned())
+            }
+            _ if schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set" => {
+                Type::Set(Box::new(element))
+            }
             _ => Type::List(Box::new(element)),
         }
     }
@@ -321,7 +375,10 @@ fn string(schema: &Json) -> Type {
         _ => Type::Plain("string"),
     };
     let mut conditions = Vec::new();
-    if let Some(pattern) = schema["pattern"].as_str().filter(|pattern| pattern.len() <= LONGEST_PATTERN && is_portable(pattern)) {
+    if let Some(pattern) = schema["pattern"]
+        .as_str()
+        .filter(|pattern| pattern.len() <= LONGEST_PATTERN && is_portable(pattern))
+    {
         conditions.push(format!("matches(self, {})", quoted(pattern)));
     }
     if let Some(least) = schema["minLength"].as_u64().filter(|least| *least > 0) {
@@ -330,21 +387,34 @@ fn string(schema: &Json) -> Type {
     if let Some(most) = schema["maxLength"].as_u64() {
         conditions.push(format!("length(self) <= {most}"));
     }
-    if conditions.is_empty() { plain } else { Type::Where(Box::new(plain), conditions.join(" and ")) }
+    if conditions.is_empty() {
+        plain
+    } else {
+        Type::Where(Box::new(plain), conditions.join(" and "))
+    }
 }
 
 /// Whether a pattern of ECMA-262 means the same here: look-around and back references do not exist.
 fn is_portable(pattern: &str) -> bool {
-    !["(?=", "(?!", "(?<", "\\1", "\\2", "\\/", "\\p", "\\u"].iter().any(|part| pattern.contains(part))
+    !["(?=", "(?!", "(?<", "\\1", "\\2", "\\/", "\\p", "\\u"]
+        .iter()
+        .any(|part| pattern.contains(part))
 }
 
 fn range(schema: &Json, base: &'static str) -> Type {
-    let bound =
-        |key: &str| schema[key].as_i64().or_else(|| schema[key].as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64));
+    let bound = |key: &str| {
+        schema[key].as_i64().or_else(|| {
+            schema[key].as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64)
+        })
+    };
     match (bound("minimum"), bound("maximum"), base) {
-        (Some(low), Some(high), _) if low <= high => Type::Range(base, low.to_string(), high.to_string()),
+        (Some(low), Some(high), _) if low <= high => {
+            Type::Range(base, low.to_string(), high.to_string())
+        }
         (Some(low), None, _) => Type::Where(Box::new(Type::Plain(base)), format!("self >= {low}")),
-        (None, Some(high), _) => Type::Where(Box::new(Type::Plain(base)), format!("self <= {high}")),
+        (None, Some(high), _) => {
+            Type::Where(Box::new(Type::Plain(base)), format!("self <= {high}"))
+        }
         _ => Type::Plain(base),
     }
 }
@@ -353,13 +423,21 @@ fn range(schema: &Json, base: &'static str) -> Type {
 fn literal(value: &Json, ty: &Type) -> Option<String> {
     Some(match (value, ty) {
         (Json::Bool(value), Type::Plain("bool" | "any")) => value.to_string(),
-        (Json::Number(number), Type::Plain("int" | "any") | Type::Range("int", ..) | Type::Where(..)) if number.is_i64() => {
+        (
+            Json::Number(number),
+            Type::Plain("int" | "any") | Type::Range("int", ..) | Type::Where(..),
+        ) if number.is_i64() => number.to_string(),
+        (Json::Number(number), Type::Plain("number") | Type::Range("number", ..)) => {
             number.to_string()
         }
-        (Json::Number(number), Type::Plain("number") | Type::Range("number", ..)) => number.to_string(),
-        (Json::String(text), Type::Plain("string" | "any" | "Url" | "Instant") | Type::Where(..)) => quoted(text),
+        (
+            Json::String(text),
+            Type::Plain("string" | "any" | "Url" | "Instant") | Type::Where(..),
+        ) => quoted(text),
         (Json::String(text), Type::Literal(literal)) if text == literal => quoted(text),
-        (Json::String(text), Type::Union(all)) if all.contains(&Type::Literal(text.clone())) => quoted(text),
+        (Json::String(text), Type::Union(all)) if all.contains(&Type::Literal(text.clone())) => {
+            quoted(text)
+        }
         (Json::Array(items), Type::List(_) | Type::Set(_)) if items.is_empty() => "[]".to_owned(),
         (Json::Object(map), Type::Map(_)) if map.is_empty() => "{}".to_owned(),
         _ => return None,

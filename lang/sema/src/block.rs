@@ -8,7 +8,9 @@ use crate::codes;
 use crate::offers::CURSOR;
 use crate::ty::{Record, Type};
 use dax_core::{Diagnostic, Name, Span, suggest};
-use dax_syntax::ast::{Arg, AssignOp, Command, Expr, ExprKind, Field, Ident, Member, Strength, TypeExpr};
+use dax_syntax::ast::{
+    Arg, AssignOp, Command, Expr, ExprKind, Field, Ident, Member, Strength, TypeExpr,
+};
 use std::sync::Arc;
 
 /// What is put into a field.
@@ -56,7 +58,11 @@ impl Assignment<'_> {
 }
 
 /// Reads members as assignments to a record; what does not fit is reported to `problems`.
-pub(crate) fn assignments<'a>(members: &'a [Member], record: &Record<'a>, problems: &mut Vec<Diagnostic>) -> Vec<Assignment<'a>> {
+pub(crate) fn assignments<'a>(
+    members: &'a [Member],
+    record: &Record<'a>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Assignment<'a>> {
     let mut all = Vec::new();
     for member in members {
         match member {
@@ -67,10 +73,15 @@ pub(crate) fn assignments<'a>(members: &'a [Member], record: &Record<'a>, proble
     all
 }
 
-fn field_assignment<'a>(field: &'a Field, record: &Record<'a>, problems: &mut Vec<Diagnostic>) -> Option<Assignment<'a>> {
+fn field_assignment<'a>(
+    field: &'a Field,
+    record: &Record<'a>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Assignment<'a>> {
     let mut path = field.path.clone();
     if let Some(lead) = &field.lead {
-        let holds = record.fields.get(&lead.name).is_some_and(|f| matches!(f.ty.core(), Type::Map(_)));
+        let holds =
+            record.fields.get(&lead.name).is_some_and(|f| matches!(f.ty.core(), Type::Map(_)));
         if !holds && lead.name != CURSOR {
             problems.push(unknown(lead, record, codes::UNKNOWN_COMMAND));
             return None;
@@ -78,7 +89,8 @@ fn field_assignment<'a>(field: &'a Field, record: &Record<'a>, problems: &mut Ve
         path.insert(0, lead.clone());
     } else if let Some(ty) = &field.ty {
         let detail = "a type is written where a name is declared, not where it is set";
-        problems.push(Diagnostic::new(codes::FIELD_FORM, ty.span, detail).help("leave the type out"));
+        problems
+            .push(Diagnostic::new(codes::FIELD_FORM, ty.span, detail).help("leave the type out"));
     }
     Some(Assignment {
         path,
@@ -109,7 +121,11 @@ pub(crate) fn unknown(name: &Ident, record: &Record<'_>, code: dax_core::Code) -
     }
 }
 
-fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &mut Vec<Diagnostic>) -> Option<Assignment<'a>> {
+fn command_assignment<'a>(
+    command: &'a Command,
+    record: &Record<'a>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Assignment<'a>> {
     let word = &command.word;
     let Some(field) = record.fields.get(&word.name) else {
         if word.name == CURSOR {
@@ -153,23 +169,37 @@ fn command_assignment<'a>(command: &'a Command, record: &Record<'a>, problems: &
 }
 
 fn plain<'a>(word: &Ident, join: Join, filling: Filling<'a>, span: Span) -> Assignment<'a> {
-    Assignment { path: vec![word.clone()], join, strength: Strength::Plain, filling, written: None, span }
+    Assignment {
+        path: vec![word.clone()],
+        join,
+        strength: Strength::Plain,
+        filling,
+        written: None,
+        span,
+    }
 }
 
 /// The alternative of a union of records that a command's words choose.
-fn chosen<'a>(command: &Command, union: &Type<'a>, problems: &mut Vec<Diagnostic>) -> Option<Arc<Record<'a>>> {
+fn chosen<'a>(
+    command: &Command,
+    union: &Type<'a>,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<Arc<Record<'a>>> {
     let (tag, records) = union.tagged()?;
-    let tag_of = |record: &Arc<Record<'a>>| match record.fields.get(&tag).map(|field| field.ty.core()) {
-        Some(Type::Literal(text)) => text.clone(),
-        _ => Name::default(),
-    };
+    let tag_of =
+        |record: &Arc<Record<'a>>| match record.fields.get(&tag).map(|field| field.ty.core()) {
+            Some(Type::Literal(text)) => text.clone(),
+            _ => Name::default(),
+        };
     let words = command.args.iter().filter_map(|arg| match arg {
         Arg::Expr(Expr { kind: ExprKind::Name(word), .. }) => Some(word),
         _ => None,
     });
     let mut words = words.peekable();
     let first = words.peek().copied().cloned();
-    if let Some(record) = words.find_map(|word| records.iter().find(|record| tag_of(record) == *word)) {
+    if let Some(record) =
+        words.find_map(|word| records.iter().find(|record| tag_of(record) == *word))
+    {
         return Some(record.clone());
     }
     let tags: Vec<Name> = records.iter().map(tag_of).collect();
@@ -177,9 +207,15 @@ fn chosen<'a>(command: &Command, union: &Type<'a>, problems: &mut Vec<Diagnostic
         Arg::Expr(expr) => expr.span,
         Arg::Type(ty) => ty.span,
     });
-    let mut diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, format!("`{}` does not say which `{tag}`", command.word.name));
+    let mut diagnostic = Diagnostic::new(
+        codes::COMMAND_FORM,
+        span,
+        format!("`{}` does not say which `{tag}`", command.word.name),
+    );
     diagnostic = diagnostic.help(format!("it is one of {}", tags.join(", ")));
-    if let Some(meant) = first.and_then(|word| suggest::nearest(&word, tags.iter().map(Name::as_str)).map(str::to_owned)) {
+    if let Some(meant) = first
+        .and_then(|word| suggest::nearest(&word, tags.iter().map(Name::as_str)).map(str::to_owned))
+    {
         diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
     }
     problems.push(diagnostic);
@@ -189,7 +225,11 @@ fn chosen<'a>(command: &Command, union: &Type<'a>, problems: &mut Vec<Diagnostic
 /// The type of a record's field; of a union's, the field of every alternative that has it.
 pub(crate) fn field_of<'a>(ty: &Type<'a>, name: &str) -> Option<Type<'a>> {
     match ty.core() {
-        Type::Record(record) => record.fields.get(name).map(|field| field.ty.clone()).or_else(|| record.open.then_some(Type::Any)),
+        Type::Record(record) => record
+            .fields
+            .get(name)
+            .map(|field| field.ty.clone())
+            .or_else(|| record.open.then_some(Type::Any)),
         Type::Any => Some(Type::Any),
         Type::Map(element) => Some((**element).clone()),
         Type::Union(all) => all.iter().filter_map(|one| field_of(one, name)).reduce(Type::join),
@@ -198,17 +238,27 @@ pub(crate) fn field_of<'a>(ty: &Type<'a>, name: &str) -> Option<Type<'a>> {
 }
 
 /// Reads the arguments and the body of a command as assignments to its record.
-pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, problems: &mut Vec<Diagnostic>) -> Vec<Assignment<'a>> {
+pub(crate) fn arguments<'a>(
+    command: &'a Command,
+    record: &Arc<Record<'a>>,
+    problems: &mut Vec<Diagnostic>,
+) -> Vec<Assignment<'a>> {
     let mut all: Vec<Assignment<'a>> = Vec::new();
     let mut args = command.args.iter().peekable();
     while let Some(arg) = args.next() {
         let Arg::Expr(expr) = arg else {
             let span = if let Arg::Type(ty) = arg { ty.span } else { command.span };
-            problems.push(Diagnostic::new(codes::COMMAND_FORM, span, format!("`{}` takes no type", command.word.name)));
+            problems.push(Diagnostic::new(
+                codes::COMMAND_FORM,
+                span,
+                format!("`{}` takes no type", command.word.name),
+            ));
             continue;
         };
         let named = match &expr.kind {
-            ExprKind::Name(name) if args.peek().is_some() && record.fields.contains_key(name) => Some(name),
+            ExprKind::Name(name) if args.peek().is_some() && record.fields.contains_key(name) => {
+                Some(name)
+            }
             _ => None,
         };
         let (name, said, value) = match (named, args.peek()) {
@@ -217,7 +267,9 @@ pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, prob
                 (name.clone(), expr.span, value)
             }
             _ => {
-                let taken = |name: &Name| all.iter().any(|a| a.path.first().is_some_and(|p| p.name == *name));
+                let taken = |name: &Name| {
+                    all.iter().any(|a| a.path.first().is_some_and(|p| p.name == *name))
+                };
                 let Some(name) = record.fields.keys().find(|name| !taken(name)) else {
                     let detail = format!("`{}` takes fewer arguments", command.word.name);
                     problems.push(Diagnostic::new(codes::COMMAND_FORM, expr.span, detail));
@@ -227,7 +279,9 @@ pub(crate) fn arguments<'a>(command: &'a Command, record: &Arc<Record<'a>>, prob
             }
         };
         let filling = match &value.kind {
-            ExprKind::Name(word) if takes_words(&record.fields[&name].ty) => Filling::Word(word, value.span),
+            ExprKind::Name(word) if takes_words(&record.fields[&name].ty) => {
+                Filling::Word(word, value.span)
+            }
             _ => Filling::Expr(value),
         };
         all.push(Assignment {

@@ -92,11 +92,17 @@ pub(crate) fn run(context: &Context<'_>) {
 
 /// Modules that are checked: the standard library is checked as a project of its own, by a test.
 fn checked(context: &Context<'_>) -> impl Iterator<Item = ModuleId> {
-    (0..context.program.modules.len()).map(ModuleId).filter(|module| !context.program.is_std(*module))
+    (0..context.program.modules.len())
+        .map(ModuleId)
+        .filter(|module| !context.program.is_std(*module))
 }
 
 /// Checks the items of some files, each by itself; gives whether it came to the end before it was to stop.
-pub(crate) fn check_items(context: &Context<'_>, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn() -> bool) -> bool {
+pub(crate) fn check_items(
+    context: &Context<'_>,
+    wanted: &dyn Fn(FileId) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> bool {
     checked(context).all(|module| context.check_module(module, wanted, stop))
 }
 

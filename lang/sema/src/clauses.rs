@@ -74,7 +74,9 @@ impl<'a> Context<'a> {
         let Member::Command(command) = member else { return None };
         let body = command.body.as_deref().unwrap_or(&[]);
         match (command.word.name.as_str(), command.args.as_slice()) {
-            ("bind", [Arg::Expr(services), to, Arg::Expr(provider), rest @ ..]) if is_word(to, "to") => {
+            ("bind", [Arg::Expr(services), to, Arg::Expr(provider), rest @ ..])
+                if is_word(to, "to") =>
+            {
                 let keyed = match rest {
                     [] => None,
                     [word, key] if is_word(word, "keyed") => {
@@ -83,22 +85,34 @@ impl<'a> Context<'a> {
                     }
                     _ => return None,
                 };
-                Some(Clause::Bind { services: self.services_named(services)?, provider, keyed, body })
+                Some(Clause::Bind {
+                    services: self.services_named(services)?,
+                    provider,
+                    keyed,
+                    body,
+                })
             }
-            ("set", [Arg::Expr(service)]) if command.body.is_some() => {
-                Some(Clause::Set { service: (self.service_named(self.program.root, service)?, service.span), body })
-            }
-            ("rollout", [Arg::Expr(services), with, Arg::Expr(strategy)]) if is_word(with, "with") => {
+            ("set", [Arg::Expr(service)]) if command.body.is_some() => Some(Clause::Set {
+                service: (self.service_named(self.program.root, service)?, service.span),
+                body,
+            }),
+            ("rollout", [Arg::Expr(services), with, Arg::Expr(strategy)])
+                if is_word(with, "with") =>
+            {
                 Some(Clause::Rollout { services: self.services_named(services)?, strategy })
             }
             ("after", [environment]) => {
                 let (environment, span) = name_arg(Some(environment))?;
                 Some(Clause::After { environment, span, body })
             }
-            ("approve", [Arg::Expr(count), of, Arg::Expr(people)]) if is_word(of, "of") && command.body.is_none() => {
+            ("approve", [Arg::Expr(count), of, Arg::Expr(people)])
+                if is_word(of, "of") && command.body.is_none() =>
+            {
                 Some(Clause::Approve { count, of: people, span: command.span })
             }
-            ("release", [name, of, Arg::Expr(services)]) if is_word(of, "of") && command.body.is_none() => {
+            ("release", [name, of, Arg::Expr(services)])
+                if is_word(of, "of") && command.body.is_none() =>
+            {
                 let (name, _) = name_arg(Some(name))?;
                 Some(Clause::Release { name, services: self.services_named(services)? })
             }
@@ -108,10 +122,15 @@ impl<'a> Context<'a> {
                     [from, Arg::Expr(name)] if is_word(from, "from") => Some(name),
                     _ => return None,
                 };
-                Some(Clause::Adopt { service: (self.addressed(service)?, unkeyed(service).span), from })
+                Some(Clause::Adopt {
+                    service: (self.addressed(service)?, unkeyed(service).span),
+                    from,
+                })
             }
             ("on" | "window", [_, ..]) => Some(Clause::Setting(member)),
-            ("protect", [Arg::Expr(services), from, destroy]) if is_word(from, "from") && is_word(destroy, "destroy") => {
+            ("protect", [Arg::Expr(services), from, destroy])
+                if is_word(from, "from") && is_word(destroy, "destroy") =>
+            {
                 Some(Clause::Protect { services: self.services_named(services)? })
             }
             _ => None,
@@ -133,7 +152,10 @@ impl<'a> Context<'a> {
     fn services_named(&self, expr: &Expr) -> Option<Vec<Named>> {
         let root: ModuleId = self.program.root;
         match &expr.kind {
-            ExprKind::List(None, items) => items.iter().map(|item| Some((self.service_named(root, item)?, item.span))).collect(),
+            ExprKind::List(None, items) => items
+                .iter()
+                .map(|item| Some((self.service_named(root, item)?, item.span)))
+                .collect(),
             _ => Some(vec![(self.service_named(root, expr)?, expr.span)]),
         }
     }
@@ -166,16 +188,20 @@ pub(crate) fn rule(member: &Member) -> Option<Rule<'_>> {
         _ => return None,
     };
     let (each, condition) = match command.args.as_slice() {
-        [Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, name, source), .. }), word, Arg::Expr(condition)]
-            if is_word(word, "where") =>
-        {
+        [
+            Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, name, source), .. }),
+            word,
+            Arg::Expr(condition),
+        ] if is_word(word, "where") => {
             let ExprKind::Name(text) = &name.kind else { return None };
             (Some((Ident { name: text.clone(), span: name.span }, &**source)), condition)
         }
         [word, Arg::Expr(condition)] if is_word(word, "where") => (None, condition),
         _ => return None,
     };
-    let [Member::Field(Field { path, value, lead: None, .. })] = command.body.as_deref()? else { return None };
+    let [Member::Field(Field { path, value, lead: None, .. })] = command.body.as_deref()? else {
+        return None;
+    };
     let is_message = matches!(path.as_slice(), [one] if one.name == "message");
     is_message.then_some(Rule { deny, each, condition, message: value, span: command.word.span })
 }
@@ -204,21 +230,24 @@ pub const TEST_WORDS: &[(&str, &str)] = &[
 pub(crate) fn test_clause(member: &Member) -> Option<TestClause<'_>> {
     match member {
         Member::Field(field) => {
-            let is_let = field.lead.as_ref().is_some_and(|lead| lead.name == "let") && field.path.len() == 1;
+            let is_let =
+                field.lead.as_ref().is_some_and(|lead| lead.name == "let") && field.path.len() == 1;
             is_let.then_some(TestClause::Let(field))
         }
-        Member::Command(Command { word, args, body: None, .. }) => match (word.name.as_str(), args.as_slice()) {
-            ("assert", [Arg::Expr(condition)]) => Some(TestClause::Assert(condition)),
-            ("given", [name, Arg::Type(ty)]) => {
-                let (name, span) = name_arg(Some(name))?;
-                Some(TestClause::Given(Ident { name: name.clone(), span }, ty))
+        Member::Command(Command { word, args, body: None, .. }) => {
+            match (word.name.as_str(), args.as_slice()) {
+                ("assert", [Arg::Expr(condition)]) => Some(TestClause::Assert(condition)),
+                ("given", [name, Arg::Type(ty)]) => {
+                    let (name, span) = name_arg(Some(name))?;
+                    Some(TestClause::Given(Ident { name: name.clone(), span }, ty))
+                }
+                ("expect", [code, from, Arg::Expr(subject)]) if is_word(from, "from") => {
+                    let (code, span) = name_arg(Some(code))?;
+                    Some(TestClause::Expect((code.clone(), span), subject))
+                }
+                _ => None,
             }
-            ("expect", [code, from, Arg::Expr(subject)]) if is_word(from, "from") => {
-                let (code, span) = name_arg(Some(code))?;
-                Some(TestClause::Expect((code.clone(), span), subject))
-            }
-            _ => None,
-        },
+        }
         Member::Command(_) => None,
     }
 }

@@ -40,7 +40,18 @@ impl<'a> Context<'a> {
         let prefixes = prefixes(program.root, &names);
         let by_prefix = prefixes.iter().map(|(module, prefix)| (prefix.clone(), *module)).collect();
         let (types, let_types) = (RefCell::default(), RefCell::default());
-        Self { program, names, diagnostics, types, let_types, notes: None, offers: None, stop: None, prefixes, by_prefix }
+        Self {
+            program,
+            names,
+            diagnostics,
+            types,
+            let_types,
+            notes: None,
+            offers: None,
+            stop: None,
+            prefixes,
+            by_prefix,
+        }
     }
 
     /// The same for an editor, which asks what each name means.
@@ -66,7 +77,10 @@ impl<'a> Context<'a> {
         if let Some(symbol) = self.names.value(module, name) {
             return Some((module, symbol));
         }
-        self.program.prelude.iter().find_map(|prelude| Some((*prelude, self.names.value(*prelude, name)?)))
+        self.program
+            .prelude
+            .iter()
+            .find_map(|prelude| Some((*prelude, self.names.value(*prelude, name)?)))
     }
 
     /// The name of a module's service in addresses: `web`, `shop.web`.

@@ -54,13 +54,21 @@ pub(crate) fn run(context: &Context<'_>, params: &Params) -> Graph {
 }
 
 /// Computes one environment after the other and hands each on; gives the parameters.
-pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn FnMut(dax_ir::Environment)) -> IndexMap<Name, Node> {
+pub(crate) fn run_each(
+    context: &Context<'_>,
+    params: &Params,
+    take: &mut dyn FnMut(dax_ir::Environment),
+) -> IndexMap<Name, Node> {
     let outside = Evaluator::new(context, params, None);
     let given = outside.params();
     // Where everything is looked at, a value of a sound program that nothing uses yet is looked at, too.
-    let sound = !context.program.faulty && !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
+    let sound =
+        !context.program.faulty && !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
     if sound && params.missing == Missing::Ignore && params.only.is_none() {
-        for module in (0..context.program.modules.len()).map(ModuleId).filter(|module| context.program.is_own(*module)) {
+        for module in (0..context.program.modules.len())
+            .map(ModuleId)
+            .filter(|module| context.program.is_own(*module))
+        {
             for (name, (symbol, span)) in &context.names.module(module).values {
                 if matches!(symbol, crate::names::Symbol::Let(_)) {
                     let _ = outside.symbol(module, name, *span);
@@ -72,7 +80,9 @@ pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn Fn
         Some(only) => vec![only.clone()],
         None => lower::environments(context).map(|block| block.name.name.clone()).collect(),
     };
-    for (name, (block, key)) in names.iter().filter_map(|name| Some((name, lower::environment_named(context, name)?))) {
+    for (name, (block, key)) in
+        names.iter().filter_map(|name| Some((name, lower::environment_named(context, name)?)))
+    {
         let setup = layers::Setup::of(context, block);
         let evaluator = Evaluator::new(context, params, Some(&setup)).of(name, block, key);
         take(evaluator.environment(block));
@@ -81,7 +91,12 @@ pub(crate) fn run_each(context: &Context<'_>, params: &Params, take: &mut dyn Fn
 }
 
 /// Every value that was offered to a service of an environment.
-pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, service: &str) -> Vec<layers::Offer> {
+pub(crate) fn offers(
+    context: &Context<'_>,
+    params: &Params,
+    environment: &str,
+    service: &str,
+) -> Vec<layers::Offer> {
     let Some((block, key)) = lower::environment_named(context, environment) else {
         return Vec::new();
     };
@@ -93,7 +108,11 @@ pub(crate) fn offers(context: &Context<'_>, params: &Params, environment: &str, 
 }
 
 /// Services as each environment has them.
-pub(crate) fn effective(context: &Context<'_>, params: &Params, addresses: &[Name]) -> Vec<Vec<(Name, Node)>> {
+pub(crate) fn effective(
+    context: &Context<'_>,
+    params: &Params,
+    addresses: &[Name],
+) -> Vec<Vec<(Name, Node)>> {
     let mut all: Vec<Vec<(Name, Node)>> = vec![Vec::new(); addresses.len()];
     for block in lower::environments(context) {
         let name = &block.name.name;
@@ -118,10 +137,20 @@ pub(crate) fn protected(context: &Context<'_>, environment: &str) -> Vec<Name> {
 }
 
 /// Holds a constant against the conditions of a type.
-pub(crate) fn check_constant<'a>(context: &Context<'a>, value: &Value, span: Span, want: &Type<'a>) {
+pub(crate) fn check_constant<'a>(
+    context: &Context<'a>,
+    value: &Value,
+    span: Span,
+    want: &Type<'a>,
+) {
     if conform::has_condition(want) {
-        let params =
-            Params { values: BTreeMap::new(), typed: BTreeMap::new(), missing: Missing::Ignore, only: None, outputs: BTreeMap::new() };
+        let params = Params {
+            values: BTreeMap::new(),
+            typed: BTreeMap::new(),
+            missing: Missing::Ignore,
+            only: None,
+            outputs: BTreeMap::new(),
+        };
         let evaluator = Evaluator::new(context, &params, None);
         let _ = evaluator.conform(Node::leaf(value.clone(), plain(span)), want);
     }
@@ -193,7 +222,11 @@ impl Scope {
 }
 
 impl<'c, 'a> Evaluator<'c, 'a> {
-    pub(crate) fn new(context: &'c Context<'a>, params: &'c Params, setup: Option<&'c layers::Setup<'a>>) -> Self {
+    pub(crate) fn new(
+        context: &'c Context<'a>,
+        params: &'c Params,
+        setup: Option<&'c layers::Setup<'a>>,
+    ) -> Self {
         Self {
             context,
             params,
@@ -216,8 +249,9 @@ impl<'c, 'a> Evaluator<'c, 'a> {
     /// The evaluation of this very environment.
     fn of(mut self, name: &str, block: &crate::names::Block<'a>, key: Option<Name>) -> Self {
         self.instance = Some(name.into());
-        self.key =
-            block.keyed.as_ref().zip(key).map(|(ident, key)| (ident.name.clone(), Rc::new(Node::leaf(Value::Str(key), plain(ident.span)))));
+        self.key = block.keyed.as_ref().zip(key).map(|(ident, key)| {
+            (ident.name.clone(), Rc::new(Node::leaf(Value::Str(key), plain(ident.span))))
+        });
         self
     }
 
@@ -235,11 +269,21 @@ impl<'c, 'a> Evaluator<'c, 'a> {
             }
             None => {
                 self.fuel.set(0);
-                let detail = format!("the evaluation took more than {FUEL} steps and was stopped in this expression");
+                let detail = format!(
+                    "the evaluation took more than {FUEL} steps and was stopped in this expression"
+                );
                 // What is called from many places is stopped in many: the first says enough.
-                if !self.context.diagnostics.borrow().iter().any(|d| d.code == crate::codes::OUT_OF_FUEL) {
+                if !self
+                    .context
+                    .diagnostics
+                    .borrow()
+                    .iter()
+                    .any(|d| d.code == crate::codes::OUT_OF_FUEL)
+                {
                     let help = "make the lists that it goes through smaller, or compute the value once with `let`";
-                    self.report(Diagnostic::new(crate::codes::OUT_OF_FUEL, span, detail).help(help));
+                    self.report(
+                        Diagnostic::new(crate::codes::OUT_OF_FUEL, span, detail).help(help),
+                    );
                 }
                 Err(Stop)
             }
@@ -258,7 +302,9 @@ impl<'c, 'a> Evaluator<'c, 'a> {
         let root = self.context.program.root;
         let values = &self.context.names.module(root).values;
         let params = values.iter().filter_map(|(name, (symbol, _))| match symbol {
-            crate::names::Symbol::Param(param) => self.param(root, param).ok().map(|node| (name.clone(), (*node).clone())),
+            crate::names::Symbol::Param(param) => {
+                self.param(root, param).ok().map(|node| (name.clone(), (*node).clone()))
+            }
             _ => None,
         });
         params.collect()

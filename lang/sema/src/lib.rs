@@ -80,7 +80,11 @@ pub struct Examined {
 }
 
 /// Types the expressions of some files, without computing anything; nothing when it was to stop before its end.
-pub fn examine(program: &Program, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn() -> bool) -> Option<Examined> {
+pub fn examine(
+    program: &Program,
+    wanted: &dyn Fn(FileId) -> bool,
+    stop: &dyn Fn() -> bool,
+) -> Option<Examined> {
     let context = context::Context::noting(program);
     check::check_wholes(&context);
     let whole = context.diagnostics.take();
@@ -96,7 +100,12 @@ pub fn examine(program: &Program, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn
 }
 
 /// What only values show, where `known` is what [`examine`] has found; nothing when it was to stop before its end.
-pub fn compute<'a>(program: &'a Program, params: &Params, known: Vec<Diagnostic>, stop: &'a dyn Fn() -> bool) -> Option<Vec<Diagnostic>> {
+pub fn compute<'a>(
+    program: &'a Program,
+    params: &Params,
+    known: Vec<Diagnostic>,
+    stop: &'a dyn Fn() -> bool,
+) -> Option<Vec<Diagnostic>> {
     let mut context = context::Context::new(program);
     context.stop = Some(stop);
     let before = known.len();
@@ -109,7 +118,8 @@ pub fn compute<'a>(program: &'a Program, params: &Params, known: Vec<Diagnostic>
         }
     });
     if !dax_core::diagnostic::has_errors(&context.diagnostics.borrow()) {
-        kept.iter().for_each(|environment| eval::judge(&context, params, environment, "check", None));
+        kept.iter()
+            .for_each(|environment| eval::judge(&context, params, environment, "check", None));
     }
     (!stop()).then(|| context.diagnostics.into_inner().split_off(before))
 }
@@ -126,7 +136,12 @@ pub enum Naming<'e> {
 /// Services of the project as each environment has them: complete with defaults, each value with its origin.
 ///
 /// Only these services are computed, with what they read. An environment that does not bind one or cannot compute it is left out.
-pub fn effective(program: &Program, params: &Params, module: ModuleId, services: &[Naming<'_>]) -> Vec<Vec<(Name, dax_ir::Node)>> {
+pub fn effective(
+    program: &Program,
+    params: &Params,
+    module: ModuleId,
+    services: &[Naming<'_>],
+) -> Vec<Vec<(Name, dax_ir::Node)>> {
     let context = context::Context::new(program);
     let address = |naming: &Naming<'_>| match naming {
         Naming::Item(name) => context.address(module, name),
@@ -139,8 +154,13 @@ pub fn effective(program: &Program, params: &Params, module: ModuleId, services:
 /// The services of a module that environments bind, each with the first that does: `dev.shop.web`.
 pub fn bindings(program: &Program, module: ModuleId) -> std::collections::HashMap<Name, Name> {
     let context = context::Context::new(program);
-    let own: std::collections::HashMap<Name, Name> =
-        context.names.module(module).values.keys().map(|name| (context.address(module, name), name.clone())).collect();
+    let own: std::collections::HashMap<Name, Name> = context
+        .names
+        .module(module)
+        .values
+        .keys()
+        .map(|name| (context.address(module, name), name.clone()))
+        .collect();
     let mut all = std::collections::HashMap::new();
     for (environment, (symbol, _)) in &context.names.module(program.root).values {
         if !matches!(symbol, names::Symbol::Environment(_)) {
@@ -148,7 +168,8 @@ pub fn bindings(program: &Program, module: ModuleId) -> std::collections::HashMa
         }
         for (address, _) in context.bound_services(environment) {
             if let Some(name) = own.get(&address) {
-                all.entry(name.clone()).or_insert_with(|| Name::new(format!("{environment}.{address}")));
+                all.entry(name.clone())
+                    .or_insert_with(|| Name::new(format!("{environment}.{address}")));
             }
         }
     }
@@ -165,7 +186,11 @@ pub fn reached(program: &Program, module: ModuleId, service: &str) -> Option<Nam
 pub fn param_names(program: &Program) -> Vec<Name> {
     let context = context::Context::new(program);
     let values = &context.names.module(program.root).values;
-    values.iter().filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Param(_))).map(|(name, _)| name.clone()).collect()
+    values
+        .iter()
+        .filter(|(_, (symbol, _))| matches!(symbol, names::Symbol::Param(_)))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 /// The names of the project's environments.
@@ -185,7 +210,13 @@ pub fn environments(program: &Program) -> Vec<(Name, bool)> {
 }
 
 /// What the policies of a phase (`check`, `plan` or `apply`) say of an environment.
-pub fn judge(program: &Program, params: &Params, environment: &dax_ir::Environment, phase: &str, facts: Option<&Facts>) -> Vec<Diagnostic> {
+pub fn judge(
+    program: &Program,
+    params: &Params,
+    environment: &dax_ir::Environment,
+    phase: &str,
+    facts: Option<&Facts>,
+) -> Vec<Diagnostic> {
     let context = context::Context::new(program);
     context.diagnostics.take();
     eval::judge(&context, params, environment, phase, facts);
@@ -226,7 +257,8 @@ pub fn evaluate(
     };
     let ty = context.let_type(program.root, &Name::new(name)).to_string();
     let sound = !dax_core::diagnostic::has_errors(&context.diagnostics.borrow());
-    let node = if sound { eval::evaluate(&context, params, environment, &field.value) } else { None };
+    let node =
+        if sound { eval::evaluate(&context, params, environment, &field.value) } else { None };
     let mut diagnostics = context.diagnostics.into_inner();
     dax_core::diagnostic::sort(&mut diagnostics);
     (node, ty, diagnostics)

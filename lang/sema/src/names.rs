@@ -3,13 +3,17 @@
 use crate::codes;
 use crate::program::{ModuleId, Program};
 use dax_core::{Code, Diagnostic, Name, Span, suggest};
-use dax_syntax::ast::{Arg, BinaryOp, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr, TypeItem};
+use dax_syntax::ast::{
+    Arg, BinaryOp, Command, Expr, ExprKind, Field, FnItem, Ident, ItemKind, Member, TypeExpr,
+    TypeItem,
+};
 use dax_syntax::split::ITEM_WORDS;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
 /// Words of expressions, which name nothing.
-pub const RESERVED: &[&str] = &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
+pub const RESERVED: &[&str] =
+    &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
 
 /// `param name: type = default`.
 #[derive(Clone, Debug)]
@@ -142,7 +146,9 @@ impl<'a> Names<'a> {
                     let mut add = Adder { names: &mut names, diagnostics };
                     match &item.kind {
                         ItemKind::Field(field) => add.field(field),
-                        ItemKind::Broken(name) => add.names.broken.extend(name.iter().map(|name| name.name.clone())),
+                        ItemKind::Broken(name) => {
+                            add.names.broken.extend(name.iter().map(|name| name.name.clone()))
+                        }
                         ItemKind::Fn(function) => add.value(&function.name, Symbol::Fn(function)),
                         ItemKind::Type(ty) => add.ty(ty),
                         ItemKind::Command(command) if command.word.name == "import" => {
@@ -190,13 +196,18 @@ impl<'a> Adder<'_, 'a> {
 
     fn value(&mut self, name: &Ident, symbol: Symbol<'a>) {
         if RESERVED.contains(&name.name.as_str()) {
-            let diagnostic = Diagnostic::new(codes::RESERVED, name.span, format!("`{}` means something in expressions", name.name));
+            let diagnostic = Diagnostic::new(
+                codes::RESERVED,
+                name.span,
+                format!("`{}` means something in expressions", name.name),
+            );
             self.diagnostics.push(diagnostic.help("choose another name"));
             return;
         }
         if let Some((_, first)) = self.names.values.get(&name.name) {
             let detail = format!("`{}` is declared twice", name.name);
-            let diagnostic = Diagnostic::new(codes::DUPLICATE, name.span, detail).related(*first, "the first one is here");
+            let diagnostic = Diagnostic::new(codes::DUPLICATE, name.span, detail)
+                .related(*first, "the first one is here");
             self.diagnostics.push(diagnostic.help("give one of the two another name"));
         } else {
             self.names.values.insert(name.name.clone(), (symbol, name.span));
@@ -219,12 +230,21 @@ impl<'a> Adder<'_, 'a> {
         match (word, field.path.as_slice()) {
             (Some("let"), [name]) => self.value(name, Symbol::Let(field)),
             (Some("param"), [name]) => {
-                let param = Param { name: name.clone(), ty: field.ty.as_ref(), default: Some(&field.value) };
+                let param = Param {
+                    name: name.clone(),
+                    ty: field.ty.as_ref(),
+                    default: Some(&field.value),
+                };
                 self.value(name, Symbol::Param(param));
             }
             (None, [name, ..]) => {
                 let detail = format!("`{}` stands outside of any item", name.name);
-                self.report(codes::UNKNOWN_ITEM, field.span, detail, "write `let name = value` for a value of your own");
+                self.report(
+                    codes::UNKNOWN_ITEM,
+                    field.span,
+                    detail,
+                    "write `let name = value` for a value of your own",
+                );
             }
             (Some(word), _) => {
                 let lead = field.lead.as_ref().map_or(field.span, |lead| lead.span);
@@ -236,7 +256,12 @@ impl<'a> Adder<'_, 'a> {
 
     fn unknown_item(&mut self, word: &str, span: Span) {
         let mut diagnostic = if ITEM_WORDS.contains(&word) {
-            Diagnostic::new(codes::MALFORMED_ITEM, span, format!("`{word}` is not written like this")).help(form(word))
+            Diagnostic::new(
+                codes::MALFORMED_ITEM,
+                span,
+                format!("`{word}` is not written like this"),
+            )
+            .help(form(word))
         } else {
             Diagnostic::new(codes::UNKNOWN_ITEM, span, format!("there are no `{word}` items"))
                 .help(format!("items are {}", ITEM_WORDS.join(", ")))
@@ -250,7 +275,9 @@ impl<'a> Adder<'_, 'a> {
     }
 
     fn import(&mut self, command: &'a Command, imports: &BTreeMap<Name, ModuleId>) {
-        let (Some((name, span)), Some(path)) = (name_arg(command.args.first()), crate::names::import_path(command)) else {
+        let (Some((name, span)), Some(path)) =
+            (name_arg(command.args.first()), crate::names::import_path(command))
+        else {
             return self.unknown_item("import", command.word.span);
         };
         // A path that leads nowhere was reported by whoever loads files.
@@ -265,9 +292,14 @@ impl<'a> Adder<'_, 'a> {
         let word = command.word.name.as_str();
         let body = command.body.as_deref().unwrap_or(&[]);
         match (word, command.args.as_slice()) {
-            ("param", [Arg::Expr(Expr { kind: ExprKind::Name(name), span }), Arg::Type(ty)]) if command.body.is_none() => {
+            ("param", [Arg::Expr(Expr { kind: ExprKind::Name(name), span }), Arg::Type(ty)])
+                if command.body.is_none() =>
+            {
                 let name = Ident { name: name.clone(), span: *span };
-                self.value(&name.clone(), Symbol::Param(Param { name, ty: Some(ty), default: None }));
+                self.value(
+                    &name.clone(),
+                    Symbol::Param(Param { name, ty: Some(ty), default: None }),
+                );
             }
             ("secret", [Arg::Expr(name), rest @ ..]) if command.body.is_none() => {
                 let (ty, rest) = match rest {
@@ -275,29 +307,45 @@ impl<'a> Adder<'_, 'a> {
                     rest => (None, rest),
                 };
                 match (&name.kind, rest) {
-                    (ExprKind::Name(text), [Arg::Expr(Expr { kind: ExprKind::Name(from), .. }), Arg::Expr(source)]) if from == "from" => {
+                    (
+                        ExprKind::Name(text),
+                        [Arg::Expr(Expr { kind: ExprKind::Name(from), .. }), Arg::Expr(source)],
+                    ) if from == "from" => {
                         let name = Ident { name: text.clone(), span: name.span };
                         self.value(&name.clone(), Symbol::Secret(Secret { name, ty, source }));
                     }
                     _ => self.unknown_item(word, command.word.span),
                 }
             }
-            ("service", [name]) if command.body.is_some() => self.block(command, Some(name), None, Symbol::Service),
-            ("service", [name, external]) if command.body.is_some() && is_word(external, "external") => {
-                self.block(command, Some(name), None, |block| Symbol::Service(Block { external: true, ..block }));
+            ("service", [name]) if command.body.is_some() => {
+                self.block(command, Some(name), None, Symbol::Service)
             }
-            ("resource", [Arg::Expr(of), name, rest @ ..]) if command.body.is_some() && rest.len() < 2 => {
+            ("service", [name, external])
+                if command.body.is_some() && is_word(external, "external") =>
+            {
+                self.block(command, Some(name), None, |block| {
+                    Symbol::Service(Block { external: true, ..block })
+                });
+            }
+            ("resource", [Arg::Expr(of), name, rest @ ..])
+                if command.body.is_some() && rest.len() < 2 =>
+            {
                 let ty = match rest.first() {
                     Some(Arg::Type(ty)) => Some(ty),
                     _ => None,
                 };
-                let Some(of) = kind_of(of).filter(|_| rest.len() == usize::from(ty.is_some())) else {
+                let Some(of) = kind_of(of).filter(|_| rest.len() == usize::from(ty.is_some()))
+                else {
                     return self.unknown_item(word, command.word.span);
                 };
-                self.block(command, Some(name), ty, |block| Symbol::Service(Block { resource: Some(of), ..block }));
+                self.block(command, Some(name), ty, |block| {
+                    Symbol::Service(Block { resource: Some(of), ..block })
+                });
             }
             ("environment", [name, rest @ ..]) if command.body.is_some() => {
-                let ident = |arg| name_arg(Some(arg)).map(|(name, span)| Ident { name: name.clone(), span });
+                let ident = |arg| {
+                    name_arg(Some(arg)).map(|(name, span)| Ident { name: name.clone(), span })
+                };
                 let (keyed, rest) = match rest {
                     [word, key, rest @ ..] if is_word(word, "keyed") => (Some(ident(key)), rest),
                     rest => (None, rest),
@@ -312,24 +360,42 @@ impl<'a> Adder<'_, 'a> {
                     return self.unknown_item(word, command.word.span);
                 }
                 let (keyed, extends) = (keyed.flatten(), extends.flatten());
-                self.block(command, Some(name), None, |block| Symbol::Environment(Block { extends, keyed, ..block }));
+                self.block(command, Some(name), None, |block| {
+                    Symbol::Environment(Block { extends, keyed, ..block })
+                });
             }
-            ("strategy", [name, Arg::Type(ty)]) => self.block(command, Some(name), Some(ty), Symbol::Strategy),
+            ("strategy", [name, Arg::Type(ty)]) => {
+                self.block(command, Some(name), Some(ty), Symbol::Strategy)
+            }
             ("provider", [Arg::Expr(target), rest @ ..]) => self.provider(command, target, rest),
-            ("patch", [Arg::Expr(target)]) if command.body.is_some() => self.names.patches.push(Patch { target, body }),
-            ("moved", [Arg::Expr(from), to, Arg::Expr(target)]) if is_word(to, "to") && command.body.is_none() => {
+            ("patch", [Arg::Expr(target)]) if command.body.is_some() => {
+                self.names.patches.push(Patch { target, body })
+            }
+            ("moved", [Arg::Expr(from), to, Arg::Expr(target)])
+                if is_word(to, "to") && command.body.is_none() =>
+            {
                 self.names.moved.push(MovedItem { from, to: target, span: command.span });
             }
             ("removed", [Arg::Expr(target)]) => match body {
                 [Member::Command(what)]
-                    if what.args.is_empty() && what.body.is_none() && matches!(what.word.name.as_str(), "keep" | "destroy") =>
+                    if what.args.is_empty()
+                        && what.body.is_none()
+                        && matches!(what.word.name.as_str(), "keep" | "destroy") =>
                 {
-                    self.names.removed.push(RemovedItem { target, keep: what.word.name == "keep", span: command.span });
+                    self.names.removed.push(RemovedItem {
+                        target,
+                        keep: what.word.name == "keep",
+                        span: command.span,
+                    });
                 }
                 _ => self.unknown_item(word, command.word.span),
             },
-            ("policy", [name, on, phase, rest @ ..]) if command.body.is_some() && is_word(on, "on") => {
-                let (Some((name, span)), Some((phase, phase_span))) = (name_arg(Some(name)), name_arg(Some(phase))) else {
+            ("policy", [name, on, phase, rest @ ..])
+                if command.body.is_some() && is_word(on, "on") =>
+            {
+                let (Some((name, span)), Some((phase, phase_span))) =
+                    (name_arg(Some(name)), name_arg(Some(phase)))
+                else {
                     return self.unknown_item(word, command.word.span);
                 };
                 let of = match rest {
@@ -337,18 +403,34 @@ impl<'a> Adder<'_, 'a> {
                     [of, Arg::Expr(environments)] if is_word(of, "of") => Some(environments),
                     _ => return self.unknown_item(word, command.word.span),
                 };
-                let (name, on) = (Ident { name: name.clone(), span }, Ident { name: phase.clone(), span: phase_span });
+                let (name, on) = (
+                    Ident { name: name.clone(), span },
+                    Ident { name: phase.clone(), span: phase_span },
+                );
                 self.names.policies.push(PolicyItem { name, on, of, body });
             }
-            ("test", [Arg::Expr(Expr { kind: ExprKind::Literal(dax_core::Value::Str(title)), span })]) if command.body.is_some() => {
-                self.names.tests.push(TestItem { title: title.clone(), body, span: command.word.span.to(*span) });
+            (
+                "test",
+                [Arg::Expr(Expr { kind: ExprKind::Literal(dax_core::Value::Str(title)), span })],
+            ) if command.body.is_some() => {
+                self.names.tests.push(TestItem {
+                    title: title.clone(),
+                    body,
+                    span: command.word.span.to(*span),
+                });
             }
             _ => self.unknown_item(word, command.word.span),
         }
     }
 
     /// Adds an item of the form `word name { body }`.
-    fn block(&mut self, command: &'a Command, name: Option<&'a Arg>, ty: Option<&'a TypeExpr>, make: impl FnOnce(Block<'a>) -> Symbol<'a>) {
+    fn block(
+        &mut self,
+        command: &'a Command,
+        name: Option<&'a Arg>,
+        ty: Option<&'a TypeExpr>,
+        make: impl FnOnce(Block<'a>) -> Symbol<'a>,
+    ) {
         let Some((name, span)) = name_arg(name) else {
             return self.unknown_item(&command.word.name, command.word.span);
         };
@@ -357,7 +439,16 @@ impl<'a> Adder<'_, 'a> {
         let body = command.body.as_deref().unwrap_or(&[]);
         self.value(
             &name,
-            make(Block { name: name.clone(), ty, body, span: head, resource: None, external: false, extends: None, keyed: None }),
+            make(Block {
+                name: name.clone(),
+                ty,
+                body,
+                span: head,
+                resource: None,
+                external: false,
+                extends: None,
+                keyed: None,
+            }),
         );
     }
 
@@ -367,7 +458,9 @@ impl<'a> Adder<'_, 'a> {
         let ExprKind::Name(alias_name) = &alias.kind else { return wrong(self) };
         let keyed = match rest {
             [] => None,
-            [word, Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, key, keys), .. })] if is_word(word, "keyed") => {
+            [word, Arg::Expr(Expr { kind: ExprKind::Binary(BinaryOp::In, key, keys), .. })]
+                if is_word(word, "keyed") =>
+            {
                 let ExprKind::Name(name) = &key.kind else { return wrong(self) };
                 Some((Ident { name: name.clone(), span: key.span }, &**keys))
             }
@@ -396,7 +489,9 @@ pub(crate) fn is_word(arg: &Arg, word: &str) -> bool {
 pub(crate) fn address_text(expr: &Expr) -> Option<Name> {
     match &expr.kind {
         ExprKind::Name(name) => Some(name.clone()),
-        ExprKind::Get(base, name) => Some(Name::new(format!("{}.{}", address_text(base)?, name.name))),
+        ExprKind::Get(base, name) => {
+            Some(Name::new(format!("{}.{}", address_text(base)?, name.name)))
+        }
         ExprKind::Index(base, key) => {
             let ExprKind::Literal(dax_core::Value::Str(key)) = &key.kind else { return None };
             let text = format!("{}[{key}]", address_text(base)?);
@@ -424,7 +519,10 @@ pub fn import_path(command: &Command) -> Option<(Name, Span)> {
 fn kind_of(expr: &Expr) -> Option<(Ident, Ident)> {
     let ExprKind::Get(alias, kind) = &expr.kind else { return None };
     let ExprKind::Name(name) = &alias.kind else { return None };
-    Some((Ident { name: name.clone(), span: alias.span }, Ident { name: kind.name.clone(), span: kind.span }))
+    Some((
+        Ident { name: name.clone(), span: alias.span },
+        Ident { name: kind.name.clone(), span: kind.span },
+    ))
 }
 
 fn form(word: &str) -> &'static str {
@@ -436,14 +534,24 @@ fn form(word: &str) -> &'static str {
         "type" => "write `type Name = { field: string }`",
         "secret" => "write `secret name: string from env(\"VARIABLE\")`",
         "provider" => "write `provider local.machine { … }`",
-        "service" => "write `service name { … }`, or `service name external { … }` for one that runs elsewhere",
-        "resource" => "write `resource kubernetes.object name { … }`, with `: Type` behind the name where there is one",
+        "service" => {
+            "write `service name { … }`, or `service name external { … }` for one that runs elsewhere"
+        }
+        "resource" => {
+            "write `resource kubernetes.object name { … }`, with `: Type` behind the name where there is one"
+        }
         "patch" => "write `patch module.service { … }`",
-        "moved" => "write `moved old_name to new_name`, or `moved name[\"key\"] to name[\"other\"]`",
+        "moved" => {
+            "write `moved old_name to new_name`, or `moved name[\"key\"] to name[\"other\"]`"
+        }
         "removed" => "write `removed name { keep }` or `removed name { destroy }`",
-        "policy" => "write `policy name on check { … }`, `on plan of environment.name { … }` or `on apply { … }`",
+        "policy" => {
+            "write `policy name on check { … }`, `on plan of environment.name { … }` or `on apply { … }`"
+        }
         "test" => "write `test \"what holds\" { assert … }`",
         "strategy" => "write `strategy name: canary { … }`",
-        _ => "write `environment name { … }`, `environment name extends other { … }` or `environment name keyed key { … }`",
+        _ => {
+            "write `environment name { … }`, `environment name extends other { … }` or `environment name keyed key { … }`"
+        }
     }
 }

@@ -22,9 +22,17 @@ pub(crate) type Outcome = Result<Value, (Code, String)>;
 
 /// The function behind a native declaration.
 pub(crate) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
-    [text::find, collections::find, encoding::find, regex::find, version::find, time::find, checked::find]
-        .into_iter()
-        .find_map(|find| find(name))
+    [
+        text::find,
+        collections::find,
+        encoding::find,
+        regex::find,
+        version::find,
+        time::find,
+        checked::find,
+    ]
+    .into_iter()
+    .find_map(|find| find(name))
 }
 
 /// Functions of the standard library that look at the shape of values only, never at what they say: secrets pass.

@@ -12,7 +12,11 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
     if matches!(l, Error | Any) || matches!(r, Error | Any) {
         return Some(match op {
             BinaryOp::Coalesce if matches!(l, Error | Any) => right.clone(),
-            BinaryOp::Coalesce | BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide => Error,
+            BinaryOp::Coalesce
+            | BinaryOp::Add
+            | BinaryOp::Subtract
+            | BinaryOp::Multiply
+            | BinaryOp::Divide => Error,
             _ => Bool,
         });
     }
@@ -20,7 +24,11 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
     match op {
         BinaryOp::Or | BinaryOp::And => matches!((l, r), (Bool, Bool)).then_some(Bool),
         BinaryOp::Equal | BinaryOp::NotEqual => {
-            let alike = left.fits(right) || right.fits(left) || l.fits(r) || r.fits(l) || (text(l) && text(r));
+            let alike = left.fits(right)
+                || right.fits(left)
+                || l.fits(r)
+                || r.fits(l)
+                || (text(l) && text(r));
             alike.then_some(Bool)
         }
         BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
@@ -32,7 +40,9 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
             ordered.then_some(Bool)
         }
         BinaryOp::In => match r {
-            List(element) | Type::Set(element) => (l.fits(element) || element.fits(l)).then_some(Bool),
+            List(element) | Type::Set(element) => {
+                (l.fits(element) || element.fits(l)).then_some(Bool)
+            }
             Map(_) | Type::Record(_) | String => text(l).then_some(Bool),
             _ => None,
         },
@@ -46,7 +56,9 @@ pub(crate) fn binary_type<'a>(op: BinaryOp, left: &Type<'a>, right: &Type<'a>) -
             (Int | Number, Int | Number) => Some(Number),
             (Unit(a), Unit(b)) if a == b => Some(Unit(*a)),
             _ if op == BinaryOp::Add && text(l) && text(r) => Some(String),
-            (List(a), List(b)) if op == BinaryOp::Add => Some(List(std::sync::Arc::new((**a).clone().join((**b).clone())))),
+            (List(a), List(b)) if op == BinaryOp::Add => {
+                Some(List(std::sync::Arc::new((**a).clone().join((**b).clone()))))
+            }
             _ => None,
         },
         BinaryOp::Multiply => match (l, r) {
@@ -114,7 +126,8 @@ pub(crate) fn binary(op: BinaryOp, left: &Value, right: &Value) -> Result<Value,
 }
 
 fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, (Code, String)> {
-    let impossible = || (codes::ARITHMETIC, format!("`{left} {} {right}` is too large", op.symbol()));
+    let impossible =
+        || (codes::ARITHMETIC, format!("`{left} {} {right}` is too large", op.symbol()));
     let by = |a: Decimal, b: Decimal| match op {
         BinaryOp::Add => a.checked_add(b),
         BinaryOp::Subtract => a.checked_sub(b),
@@ -141,7 +154,11 @@ fn arithmetic(op: BinaryOp, left: &Value, right: &Value) -> Result<Value, (Code,
         }
         (Value::Quantity(a), Value::Quantity(b)) => {
             let base = by(a.base, b.base).ok_or_else(impossible)?;
-            Ok(if op == BinaryOp::Divide { number(base) } else { Value::Quantity(Quantity::new(a.unit, base)) })
+            Ok(if op == BinaryOp::Divide {
+                number(base)
+            } else {
+                Value::Quantity(Quantity::new(a.unit, base))
+            })
         }
         (Value::Quantity(quantity), scalar) | (scalar, Value::Quantity(quantity)) => {
             let scalar = decimal(scalar).ok_or_else(impossible)?;

@@ -42,7 +42,8 @@ pub struct Program {
 impl Program {
     /// Whether any policy is asked in a phase: most programs have none, and then nothing is computed for them.
     pub fn has_policies(&self, phase: &str) -> bool {
-        let items = self.modules.iter().flat_map(|module| &module.files).flat_map(|file| &file.items);
+        let items =
+            self.modules.iter().flat_map(|module| &module.files).flat_map(|file| &file.items);
         let mut commands = items.filter_map(|item| match &item.kind {
             ItemKind::Command(command) if command.word.name == "policy" => Some(command),
             _ => None,

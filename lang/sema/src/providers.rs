@@ -16,7 +16,8 @@ pub const STRATEGY_KINDS: &[&str] = &["immediate", "rolling", "canary", "blue_gr
 impl<'a> Context<'a> {
     /// The record type that a strategy of this kind fills.
     pub(crate) fn strategy_type(&self, written: &TypeExpr) -> Type<'a> {
-        let module = self.program.prelude.iter().find(|m| self.program.modules[m.0].path == "std/strategy");
+        let module =
+            self.program.prelude.iter().find(|m| self.program.modules[m.0].path == "std/strategy");
         let (Some(module), TypeKind::Name { path, .. }) = (module, &written.kind) else {
             return Type::Error;
         };
@@ -31,17 +32,27 @@ impl<'a> Context<'a> {
             }
             return self.named_type(*module, name).unwrap_or(Type::Error);
         }
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, written.span, format!("`{name}` is no kind of strategy"))
-            .help(format!("strategies are {}", STRATEGY_KINDS.join(", ")));
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_TYPE,
+            written.span,
+            format!("`{name}` is no kind of strategy"),
+        )
+        .help(format!("strategies are {}", STRATEGY_KINDS.join(", ")));
         if let Some(meant) = suggest::nearest(name, STRATEGY_KINDS.iter().copied()) {
-            diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(written.span, meant);
+            diagnostic =
+                diagnostic.help(format!("did you mean `{meant}`?")).fix(written.span, meant);
         }
         self.report(diagnostic);
         Type::Error
     }
 
     /// The record type of a provider's configuration.
-    pub(crate) fn provider_type(&self, module: ModuleId, provider: &ProviderItem<'a>, report: bool) -> Type<'a> {
+    pub(crate) fn provider_type(
+        &self,
+        module: ModuleId,
+        provider: &ProviderItem<'a>,
+        report: bool,
+    ) -> Type<'a> {
         let alias = &provider.alias;
         if alias.name == CURSOR {
             self.offer_platforms(module, None);
@@ -70,7 +81,9 @@ impl<'a> Context<'a> {
             let known = self.names.module(*target).types.keys().map(Name::as_str);
             let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, provider.kind.span, detail);
             if let Some(meant) = suggest::nearest(&provider.kind.name, known) {
-                diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(provider.kind.span, meant);
+                diagnostic = diagnostic
+                    .help(format!("did you mean `{meant}`?"))
+                    .fix(provider.kind.span, meant);
             }
             self.report(diagnostic);
         }
@@ -88,11 +101,19 @@ impl<'a> Context<'a> {
         };
         let Some(Symbol::Import(target)) = self.names.value(module, &alias.name) else {
             let help = format!("add `import {0} from \"std/{0}\"`", alias.name);
-            return unknown(codes::NOT_IMPORTED, format!("`{}` is not imported", alias.name), alias.span, help);
+            return unknown(
+                codes::NOT_IMPORTED,
+                format!("`{}` is not imported", alias.name),
+                alias.span,
+                help,
+            );
         };
         if report {
             self.note(alias.span, Some(self.names.declared(module, &alias.name)));
-            self.note(kind.span, self.names.module(*target).types.get(&kind.name).map(|item| item.name.span));
+            self.note(
+                kind.span,
+                self.names.module(*target).types.get(&kind.name).map(|item| item.name.span),
+            );
         }
         // What a module calls so in small letters is a kind of object.
         let general = self.named_type(*target, &kind.name).filter(|ty| ty.record().is_some());
@@ -129,9 +150,18 @@ impl<'a> Context<'a> {
 
     /// What a binding to a provider may say: the type `binding` of its module.
     pub(crate) fn binding_type(&self, module: ModuleId, provider: &ProviderItem<'a>) -> Type<'a> {
-        let nothing = || Type::Record(Arc::new(Record { name: None, fields: Default::default(), open: false, module }));
+        let nothing = || {
+            Type::Record(Arc::new(Record {
+                name: None,
+                fields: Default::default(),
+                open: false,
+                module,
+            }))
+        };
         match self.names.value(module, &provider.alias.name) {
-            Some(Symbol::Import(target)) => self.named_type(*target, "binding").unwrap_or_else(nothing),
+            Some(Symbol::Import(target)) => {
+                self.named_type(*target, "binding").unwrap_or_else(nothing)
+            }
             _ => Type::Error,
         }
     }
@@ -145,7 +175,11 @@ impl<'a> Context<'a> {
     }
 
     /// The provider that an expression names: `kubernetes.cluster`, with or without a key in brackets.
-    pub(crate) fn provider_named<'c>(&'c self, module: ModuleId, expr: &Expr) -> Option<&'c ProviderItem<'a>> {
+    pub(crate) fn provider_named<'c>(
+        &'c self,
+        module: ModuleId,
+        expr: &Expr,
+    ) -> Option<&'c ProviderItem<'a>> {
         let target = match &expr.kind {
             ExprKind::Index(base, _) => base,
             _ => expr,
@@ -162,16 +196,22 @@ impl<'a> Context<'a> {
         if is_cursor(secret.source) {
             return self.offer_sources(module);
         }
-        if self.secret_source(module, secret, true).is_none() && !self.secret_reported(module, secret) {
+        if self.secret_source(module, secret, true).is_none()
+            && !self.secret_reported(module, secret)
+        {
             let help = "write `from env(\"VARIABLE\")`, `from file(\"path\")` or `from vault.kv(\"path\", key: \"field\")`";
             let detail = format!("`{}` has a source that is not known", secret.name.name);
-            self.report(Diagnostic::new(codes::MALFORMED_ITEM, secret.source.span, detail).help(help));
+            self.report(
+                Diagnostic::new(codes::MALFORMED_ITEM, secret.source.span, detail).help(help),
+            );
         }
     }
 
     fn secret_reported(&self, module: ModuleId, secret: &Secret<'a>) -> bool {
         let at = secret.source.span;
-        let inside = |d: &Diagnostic| d.span.file == at.file && at.start <= d.span.start && d.span.end <= at.end;
+        let inside = |d: &Diagnostic| {
+            d.span.file == at.file && at.start <= d.span.start && d.span.end <= at.end
+        };
         let alias = match &secret.source.kind {
             ExprKind::Call(function, _) => match &function.kind {
                 ExprKind::Get(alias, _) => match &alias.kind {
@@ -182,24 +222,39 @@ impl<'a> Context<'a> {
             },
             _ => None,
         };
-        self.diagnostics.borrow().iter().any(inside) || alias.is_some_and(|alias| self.is_broken(module, alias))
+        self.diagnostics.borrow().iter().any(inside)
+            || alias.is_some_and(|alias| self.is_broken(module, alias))
     }
 
     /// Where a secret comes from: the source and the key in it.
-    pub(crate) fn secret_source(&self, module: ModuleId, secret: &Secret<'a>, report: bool) -> Option<(Name, Name)> {
+    pub(crate) fn secret_source(
+        &self,
+        module: ModuleId,
+        secret: &Secret<'a>,
+        report: bool,
+    ) -> Option<(Name, Name)> {
         let ExprKind::Call(function, args) = &secret.source.kind else { return None };
         match (&function.kind, args.as_slice()) {
-            (ExprKind::Name(name), [(None, Expr { kind: ExprKind::Literal(Value::Str(key)), .. })])
-                if (name == "env" || name == "file") && !key.is_empty() =>
-            {
+            (
+                ExprKind::Name(name),
+                [(None, Expr { kind: ExprKind::Literal(Value::Str(key)), .. })],
+            ) if (name == "env" || name == "file") && !key.is_empty() => {
                 Some((name.clone(), key.clone()))
             }
             (ExprKind::Get(alias, kind), args) => {
                 let ExprKind::Name(alias_name) = &alias.kind else { return None };
                 let Some(Symbol::Import(target)) = self.names.value(module, alias_name) else {
                     if report && !self.is_broken(module, alias_name) {
-                        let diagnostic = Diagnostic::new(codes::NOT_IMPORTED, alias.span, format!("`{alias_name}` is not imported"));
-                        self.report(diagnostic.help(format!("add `import {alias_name} from \"std/{alias_name}\"`")));
+                        let diagnostic = Diagnostic::new(
+                            codes::NOT_IMPORTED,
+                            alias.span,
+                            format!("`{alias_name}` is not imported"),
+                        );
+                        self.report(
+                            diagnostic.help(format!(
+                                "add `import {alias_name} from \"std/{alias_name}\"`"
+                            )),
+                        );
                     }
                     return None;
                 };
@@ -216,7 +271,13 @@ impl<'a> Context<'a> {
     }
 
     /// The constant arguments of a source, in the order of its fields, joined by `#`.
-    fn source_key(&self, args: &'a [(Option<Ident>, Expr)], record: &Record<'a>, secret: &Secret<'a>, report: bool) -> Option<Name> {
+    fn source_key(
+        &self,
+        args: &'a [(Option<Ident>, Expr)],
+        record: &Record<'a>,
+        secret: &Secret<'a>,
+        report: bool,
+    ) -> Option<Name> {
         let wrong = |span, detail: String| {
             if report {
                 self.error(codes::WRONG_ARGUMENTS, span, detail);
@@ -233,7 +294,10 @@ impl<'a> Context<'a> {
                 return wrong(arg.span, "the source does not take this argument".to_owned());
             };
             let ExprKind::Literal(Value::Str(text)) = &arg.kind else {
-                return wrong(arg.span, "where a secret lies is written out, not computed".to_owned());
+                return wrong(
+                    arg.span,
+                    "where a secret lies is written out, not computed".to_owned(),
+                );
             };
             given[at] = Some(text.clone());
         }
@@ -245,7 +309,9 @@ impl<'a> Context<'a> {
         for ((name, field), given) in record.fields.iter().zip(given) {
             match given.or_else(|| default(field)) {
                 Some(text) => parts.push(text),
-                None => return wrong(secret.source.span, format!("the argument `{name}` is missing")),
+                None => {
+                    return wrong(secret.source.span, format!("the argument `{name}` is missing"));
+                }
             }
         }
         Some(Name::new(parts.join("#")))

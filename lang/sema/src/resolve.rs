@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 /// Types that no module declares.
 pub(crate) const BUILT_IN: &[&str] = &[
-    "any", "bool", "int", "number", "string", "none", "unset", "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref",
-    "Duration", "Bytes", "Percent", "Cpu", "Rate",
+    "any", "bool", "int", "number", "string", "none", "unset", "List", "Set", "Map", "Secret",
+    "Static", "Plan", "Apply", "Ref", "Duration", "Bytes", "Percent", "Cpu", "Rate",
 ];
 
 /// Where a written type stands.
@@ -30,7 +30,8 @@ struct At<'v, 'a> {
 impl<'a> Context<'a> {
     /// A type of the prelude, such as `Service`.
     pub(crate) fn prelude_type(&self, name: &str) -> Type<'a> {
-        let module = self.program.prelude.iter().find(|m| self.names.module(**m).types.contains_key(name));
+        let module =
+            self.program.prelude.iter().find(|m| self.names.module(**m).types.contains_key(name));
         module.map_or(Type::Error, |module| self.named_type(*module, name).unwrap_or(Type::Error))
     }
 
@@ -42,7 +43,11 @@ impl<'a> Context<'a> {
         }
         let item = *self.names.module(module).types.get(name)?;
         self.types.borrow_mut().insert(key.clone(), None);
-        let vars = item.type_params.iter().map(|param| (param.name.clone(), Type::Var(param.name.clone()))).collect();
+        let vars = item
+            .type_params
+            .iter()
+            .map(|param| (param.name.clone(), Type::Var(param.name.clone())))
+            .collect();
         let ty = self.named_as(item, At { module, vars: &vars, report: true });
         self.types.borrow_mut().insert(key, Some(ty.clone()));
         Some(ty)
@@ -52,20 +57,36 @@ impl<'a> Context<'a> {
     fn named_as(&self, item: &'a TypeItem, at: At<'_, 'a>) -> Type<'a> {
         let name = item.name.name.clone();
         match self.resolve_at(&item.ty, at) {
-            Type::Record(record) => Type::Record(Arc::new(Record { name: Some(name), ..(*record).clone() })),
+            Type::Record(record) => {
+                Type::Record(Arc::new(Record { name: Some(name), ..(*record).clone() }))
+            }
             Type::Error => Type::Error,
             other => Type::Named(name, Arc::new(other)),
         }
     }
 
     /// The type that a written type denotes; what is wrong with it is reported when `report` is set.
-    pub(crate) fn resolve(&self, module: ModuleId, written: &'a TypeExpr, report: bool) -> Type<'a> {
+    pub(crate) fn resolve(
+        &self,
+        module: ModuleId,
+        written: &'a TypeExpr,
+        report: bool,
+    ) -> Type<'a> {
         self.resolve_at(written, At { module, vars: &Vars::new(), report })
     }
 
     /// The same inside of a function with type parameters.
-    pub(crate) fn resolve_with(&self, module: ModuleId, written: &'a TypeExpr, params: &[Ident], report: bool) -> Type<'a> {
-        let vars = params.iter().map(|param| (param.name.clone(), Type::Var(param.name.clone()))).collect();
+    pub(crate) fn resolve_with(
+        &self,
+        module: ModuleId,
+        written: &'a TypeExpr,
+        params: &[Ident],
+        report: bool,
+    ) -> Type<'a> {
+        let vars = params
+            .iter()
+            .map(|param| (param.name.clone(), Type::Var(param.name.clone())))
+            .collect();
         self.resolve_at(written, At { module, vars: &vars, report })
     }
 
@@ -73,16 +94,20 @@ impl<'a> Context<'a> {
         let inner = |ty: &'a TypeExpr| Arc::new(self.resolve_at(ty, at));
         match &written.kind {
             TypeKind::Literal(text) => Type::Literal(text.clone()),
-            TypeKind::Union(all) => Type::Union(all.iter().map(|one| self.resolve_at(one, at)).collect()),
+            TypeKind::Union(all) => {
+                Type::Union(all.iter().map(|one| self.resolve_at(one, at)).collect())
+            }
             TypeKind::Optional(one) => Type::Optional(inner(one)),
             TypeKind::Where(base, condition) => Type::Where(inner(base), condition, at.module),
             TypeKind::Keyed(base, field) => self.keyed(base, field, at),
             TypeKind::Record { fields, open } => {
-                let mut record = Record { name: None, fields: IndexMap::new(), open: *open, module: at.module };
+                let mut record =
+                    Record { name: None, fields: IndexMap::new(), open: *open, module: at.module };
                 for field in fields {
                     let ty = self.resolve_at(&field.ty, at);
                     let default = field.default.as_ref();
-                    let ty = FieldType { ty, optional: field.optional, default, span: field.name.span };
+                    let ty =
+                        FieldType { ty, optional: field.optional, default, span: field.name.span };
                     if record.fields.insert(field.name.name.clone(), ty).is_some() && at.report {
                         let detail = format!("the field `{}` is declared twice", field.name.name);
                         self.error(codes::DUPLICATE, field.name.span, detail);
@@ -106,17 +131,30 @@ impl<'a> Context<'a> {
             Type::List(element) => element.record().cloned(),
             _ => None,
         };
-        let sound = matches!(list, Type::Error) || element.is_some_and(|record| record.fields.contains_key(&field.name));
+        let sound = matches!(list, Type::Error)
+            || element.is_some_and(|record| record.fields.contains_key(&field.name));
         if !sound && at.report {
             let detail = format!("`{list}` has no elements with a field `{}`", field.name);
-            self.report(Diagnostic::new(codes::BAD_TYPE, field.span, detail).help("write `List<Record> keyed by field`"));
+            self.report(
+                Diagnostic::new(codes::BAD_TYPE, field.span, detail)
+                    .help("write `List<Record> keyed by field`"),
+            );
         }
         if sound { Type::Keyed(Arc::new(list), field.name.clone()) } else { list }
     }
 
-    fn ranged(&self, base: Type<'a>, low: &Value, high: &Value, span: Span, report: bool) -> Type<'a> {
+    fn ranged(
+        &self,
+        base: Type<'a>,
+        low: &Value,
+        high: &Value,
+        span: Span,
+        report: bool,
+    ) -> Type<'a> {
         let fits = |bound: &Value| match (base.core(), bound) {
-            (Type::Int | Type::Number, Value::Int(_)) | (Type::Number, Value::Decimal(_)) | (Type::Error, _) => true,
+            (Type::Int | Type::Number, Value::Int(_))
+            | (Type::Number, Value::Decimal(_))
+            | (Type::Error, _) => true,
             (Type::Unit(unit), Value::Quantity(quantity)) => quantity.unit == *unit,
             _ => false,
         };
@@ -130,7 +168,13 @@ impl<'a> Context<'a> {
         Type::Range(Arc::new(base), low.clone(), high.clone())
     }
 
-    fn named(&self, written: &'a TypeExpr, path: &'a [Ident], args: &'a [TypeExpr], at: At<'_, 'a>) -> Type<'a> {
+    fn named(
+        &self,
+        written: &'a TypeExpr,
+        path: &'a [Ident],
+        args: &'a [TypeExpr],
+        at: At<'_, 'a>,
+    ) -> Type<'a> {
         let [name] = path else {
             return self.imported(written, path, args, at);
         };
@@ -185,14 +229,21 @@ impl<'a> Context<'a> {
             "Apply" => return one(&|ty| Type::Phase(Phase::Apply, ty)),
             "Ref" => {
                 if let [TypeExpr { kind: TypeKind::Name { path, .. }, .. }] = args
-                    && let Some(kind) = RefKind::ALL.into_iter().find(|k| path.first().is_some_and(|p| p.name == k.word()))
+                    && let Some(kind) = RefKind::ALL
+                        .into_iter()
+                        .find(|k| path.first().is_some_and(|p| p.name == k.word()))
                 {
                     return Type::Ref(kind);
                 }
             }
             _ => {}
         }
-        let found = self.program.prelude.iter().copied().find_map(|module| self.applied(module, &name.name, args, written.span, at));
+        let found = self
+            .program
+            .prelude
+            .iter()
+            .copied()
+            .find_map(|module| self.applied(module, &name.name, args, written.span, at));
         found.unwrap_or_else(|| {
             if at.report {
                 self.unknown_type(at.module, name);
@@ -201,7 +252,13 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn without_args(&self, ty: Type<'a>, args: &[TypeExpr], span: Span, at: At<'_, 'a>) -> Type<'a> {
+    fn without_args(
+        &self,
+        ty: Type<'a>,
+        args: &[TypeExpr],
+        span: Span,
+        at: At<'_, 'a>,
+    ) -> Type<'a> {
         if !args.is_empty() && at.report {
             self.error(codes::BAD_TYPE, span, format!("`{ty}` takes no types"));
         }
@@ -209,21 +266,39 @@ impl<'a> Context<'a> {
     }
 
     /// A declared type with its parameters filled in.
-    fn applied(&self, module: ModuleId, name: &str, args: &'a [TypeExpr], span: Span, at: At<'_, 'a>) -> Option<Type<'a>> {
+    fn applied(
+        &self,
+        module: ModuleId,
+        name: &str,
+        args: &'a [TypeExpr],
+        span: Span,
+        at: At<'_, 'a>,
+    ) -> Option<Type<'a>> {
         let item = *self.names.module(module).types.get(name)?;
         if self.types.borrow().get(&(module, Name::new(name))).is_some_and(Option::is_none) {
             if at.report {
-                let diagnostic = Diagnostic::new(codes::CIRCULAR_DEFINITION, span, format!("the type `{name}` holds itself"));
-                self.report(diagnostic.help("types are finite: hold the inner part as `any` or by a key"));
+                let diagnostic = Diagnostic::new(
+                    codes::CIRCULAR_DEFINITION,
+                    span,
+                    format!("the type `{name}` holds itself"),
+                );
+                self.report(
+                    diagnostic.help("types are finite: hold the inner part as `any` or by a key"),
+                );
             }
             return Some(Type::Error);
         }
         if item.type_params.len() != args.len() {
             if at.report {
-                let params: Vec<&str> = item.type_params.iter().map(|param| param.name.as_str()).collect();
+                let params: Vec<&str> =
+                    item.type_params.iter().map(|param| param.name.as_str()).collect();
                 let detail = match params.as_slice() {
                     [] => format!("`{name}` takes no types"),
-                    some => format!("`{name}` takes {} types: `{name}<{}>`", some.len(), some.join(", ")),
+                    some => format!(
+                        "`{name}` takes {} types: `{name}<{}>`",
+                        some.len(),
+                        some.join(", ")
+                    ),
                 };
                 self.error(codes::BAD_TYPE, span, detail);
             }
@@ -233,13 +308,28 @@ impl<'a> Context<'a> {
         if args.is_empty() {
             return Some(ty);
         }
-        let filled = item.type_params.iter().zip(args).map(|(param, arg)| (param.name.clone(), self.resolve_at(arg, at))).collect();
+        let filled = item
+            .type_params
+            .iter()
+            .zip(args)
+            .map(|(param, arg)| (param.name.clone(), self.resolve_at(arg, at)))
+            .collect();
         Some(ty.with_vars(&filled))
     }
 
-    fn imported(&self, written: &'a TypeExpr, path: &'a [Ident], args: &'a [TypeExpr], at: At<'_, 'a>) -> Type<'a> {
+    fn imported(
+        &self,
+        written: &'a TypeExpr,
+        path: &'a [Ident],
+        args: &'a [TypeExpr],
+        at: At<'_, 'a>,
+    ) -> Type<'a> {
         let text: Vec<&str> = path.iter().map(|part| part.name.as_str()).collect();
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, written.span, format!("there is no type `{}`", text.join(".")));
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_TYPE,
+            written.span,
+            format!("there is no type `{}`", text.join(".")),
+        );
         if let [alias, name] = path {
             match self.names.value(at.module, &alias.name) {
                 Some(Symbol::Import(target)) => {
@@ -258,7 +348,9 @@ impl<'a> Context<'a> {
                     }
                     let known = self.names.module(*target).types.keys().map(Name::as_str);
                     if let Some(meant) = suggest::nearest(&name.name, known) {
-                        diagnostic = diagnostic.help(format!("did you mean `{}.{meant}`?", alias.name)).fix(name.span, meant);
+                        diagnostic = diagnostic
+                            .help(format!("did you mean `{}.{meant}`?", alias.name))
+                            .fix(name.span, meant);
                     }
                 }
                 _ if self.is_broken(at.module, &alias.name) => return Type::Error,
@@ -275,7 +367,11 @@ impl<'a> Context<'a> {
         if self.is_broken(module, &name.name) {
             return;
         }
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_TYPE, name.span, format!("there is no type `{}`", name.name));
+        let mut diagnostic = Diagnostic::new(
+            codes::UNKNOWN_TYPE,
+            name.span,
+            format!("there is no type `{}`", name.name),
+        );
         let modules = self.program.prelude.iter().chain([&module]);
         let named = modules.flat_map(|m| self.names.module(*m).types.keys()).map(Name::as_str);
         if let Some(meant) = suggest::nearest(&name.name, BUILT_IN.iter().copied().chain(named)) {

@@ -84,7 +84,8 @@ pub(crate) enum RefKind {
 }
 
 impl RefKind {
-    pub(crate) const ALL: [Self; 4] = [Self::Service, Self::Provider, Self::Strategy, Self::Environment];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::Service, Self::Provider, Self::Strategy, Self::Environment];
 
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -127,7 +128,11 @@ impl<'a> FieldType<'a> {
 
     /// The type that reading the field gives.
     pub(crate) fn read(&self) -> Type<'a> {
-        if self.optional && self.ty.optional().is_none() { Type::Optional(Arc::new(self.ty.clone())) } else { self.ty.clone() }
+        if self.optional && self.ty.optional().is_none() {
+            Type::Optional(Arc::new(self.ty.clone()))
+        } else {
+            self.ty.clone()
+        }
     }
 }
 
@@ -149,7 +154,9 @@ impl<'a> Type<'a> {
     pub(crate) fn optional(&self) -> Option<&Self> {
         match self {
             Self::Optional(inner) => Some(inner),
-            Self::Named(_, inner) | Self::Phase(_, inner) | Self::Where(inner, ..) => inner.optional(),
+            Self::Named(_, inner) | Self::Phase(_, inner) | Self::Where(inner, ..) => {
+                inner.optional()
+            }
             _ => None,
         }
     }
@@ -158,7 +165,10 @@ impl<'a> Type<'a> {
     pub(crate) fn keyed_by(&self) -> Option<&Name> {
         match self {
             Self::Keyed(_, field) => Some(field),
-            Self::Optional(inner) | Self::Named(_, inner) | Self::Phase(_, inner) | Self::Where(inner, ..) => inner.keyed_by(),
+            Self::Optional(inner)
+            | Self::Named(_, inner)
+            | Self::Phase(_, inner)
+            | Self::Where(inner, ..) => inner.keyed_by(),
             _ => None,
         }
     }
@@ -182,9 +192,11 @@ impl<'a> Type<'a> {
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Self::Phase(phase, inner) => (*phase).max(inner.phase()),
-            Self::Named(_, inner) | Self::Optional(inner) | Self::Range(inner, ..) | Self::Where(inner, ..) | Self::Keyed(inner, _) => {
-                inner.phase()
-            }
+            Self::Named(_, inner)
+            | Self::Optional(inner)
+            | Self::Range(inner, ..)
+            | Self::Where(inner, ..)
+            | Self::Keyed(inner, _) => inner.phase(),
             _ => Phase::Static,
         }
     }
@@ -203,9 +215,12 @@ impl<'a> Type<'a> {
             | Self::Map(inner)
             | Self::Secret(inner) => inner.deep_phase(),
             Self::Union(all) => all.iter().map(Self::deep_phase).max().unwrap_or(Phase::Static),
-            Self::Record(record) if record.name.is_none() => {
-                record.fields.values().map(|field| field.ty.deep_phase()).max().unwrap_or(Phase::Static)
-            }
+            Self::Record(record) if record.name.is_none() => record
+                .fields
+                .values()
+                .map(|field| field.ty.deep_phase())
+                .max()
+                .unwrap_or(Phase::Static),
             _ => Phase::Static,
         }
     }
@@ -258,11 +273,21 @@ impl<'a> Type<'a> {
             (_, Self::Named(_, inner)) => self.fits(inner),
             (Self::Union(all), _) => all.iter().all(|one| one.fits(expected)),
             (Self::None, Self::Optional(_)) => true,
-            (Self::Optional(a), _) if expected.optional().is_some() => expected.optional().is_some_and(|b| a.fits(b)),
+            (Self::Optional(a), _) if expected.optional().is_some() => {
+                expected.optional().is_some_and(|b| a.fits(b))
+            }
             (_, Self::Union(any)) => any.iter().any(|one| self.fits(one)),
             (Self::Optional(_), _) => false,
-            (_, Self::Optional(inner) | Self::Range(inner, ..) | Self::Where(inner, ..) | Self::Keyed(inner, _)) => self.fits(inner),
-            (Self::Range(inner, ..) | Self::Where(inner, ..) | Self::Keyed(inner, _), _) => inner.fits(expected),
+            (
+                _,
+                Self::Optional(inner)
+                | Self::Range(inner, ..)
+                | Self::Where(inner, ..)
+                | Self::Keyed(inner, _),
+            ) => self.fits(inner),
+            (Self::Range(inner, ..) | Self::Where(inner, ..) | Self::Keyed(inner, _), _) => {
+                inner.fits(expected)
+            }
             (Self::Literal(_), Self::String) | (Self::Int, Self::Number) => true,
             (Self::Literal(a), Self::Literal(b)) => a == b,
             (Self::Unit(a), Self::Unit(b)) => a == b,
@@ -271,7 +296,9 @@ impl<'a> Type<'a> {
             | (Self::Map(a), Self::Map(b))
             | (Self::Secret(a), Self::Secret(b)) => a.fits(b),
             (Self::Record(a), Self::Record(b)) => Arc::ptr_eq(a, b) || record_fits(a, b),
-            (Self::Record(a), Self::Map(element)) => a.fields.values().all(|field| field.ty.fits(element)),
+            (Self::Record(a), Self::Map(element)) => {
+                a.fields.values().all(|field| field.ty.fits(element))
+            }
             (Self::Ref(a), Self::Ref(b)) => a == b,
             (Self::Var(a), Self::Var(b)) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(expected),
@@ -285,7 +312,10 @@ impl<'a> Type<'a> {
             other.at(phase)
         } else if other.fits(&self) {
             self.at(phase)
-        } else if matches!((self.core(), other.core()), (Self::Literal(_), Self::Literal(_) | Self::String)) {
+        } else if matches!(
+            (self.core(), other.core()),
+            (Self::Literal(_), Self::Literal(_) | Self::String)
+        ) {
             Self::String.at(phase)
         } else if matches!(other, Self::None) || matches!(self, Self::None) {
             let inner = if matches!(other, Self::None) { self } else { other };
@@ -298,15 +328,18 @@ impl<'a> Type<'a> {
     /// The alternatives of a union of records that one literal field tells apart, with that field.
     pub(crate) fn tagged(&self) -> Option<(Name, Vec<Arc<Record<'a>>>)> {
         let Self::Union(all) = self.core() else { return None };
-        let records: Vec<Arc<Record<'a>>> = all.iter().map(|one| one.record().cloned()).collect::<Option<_>>()?;
+        let records: Vec<Arc<Record<'a>>> =
+            all.iter().map(|one| one.record().cloned()).collect::<Option<_>>()?;
         let is_tag = |name: &Name| {
             let mut seen = Vec::new();
-            records.iter().all(|record| match record.fields.get(name).map(|field| field.ty.core()) {
-                Some(Type::Literal(text)) if !seen.contains(&text) => {
-                    seen.push(text);
-                    true
+            records.iter().all(|record| {
+                match record.fields.get(name).map(|field| field.ty.core()) {
+                    Some(Type::Literal(text)) if !seen.contains(&text) => {
+                        seen.push(text);
+                        true
+                    }
+                    _ => false,
                 }
-                _ => false,
             })
         };
         let tag = records.first()?.fields.keys().find(|name| is_tag(name)).cloned()?;

@@ -11,14 +11,24 @@ pub fn walk<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
 /// Visits the expressions directly below one.
 pub fn children<'e>(expr: &'e Expr, visit: &mut dyn FnMut(&'e Expr)) {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Name(_) | ExprKind::Data(_) | ExprKind::Broken => {}
-        ExprKind::Template(parts) | ExprKind::SecretTemplate(parts) => parts.iter().for_each(|part| {
-            if let Part::Expr(inner) = part {
-                visit(inner);
-            }
-        }),
-        ExprKind::Get(base, _) | ExprKind::GetOptional(base, _) | ExprKind::Unary(_, base) => visit(base),
-        ExprKind::Index(a, b) | ExprKind::Binary(_, a, b) => [a, b].into_iter().for_each(|e| visit(e)),
+        ExprKind::Literal(_)
+        | ExprKind::Tagged(..)
+        | ExprKind::Name(_)
+        | ExprKind::Data(_)
+        | ExprKind::Broken => {}
+        ExprKind::Template(parts) | ExprKind::SecretTemplate(parts) => {
+            parts.iter().for_each(|part| {
+                if let Part::Expr(inner) = part {
+                    visit(inner);
+                }
+            })
+        }
+        ExprKind::Get(base, _) | ExprKind::GetOptional(base, _) | ExprKind::Unary(_, base) => {
+            visit(base)
+        }
+        ExprKind::Index(a, b) | ExprKind::Binary(_, a, b) => {
+            [a, b].into_iter().for_each(|e| visit(e))
+        }
         ExprKind::Call(function, args) => {
             visit(function);
             args.iter().for_each(|(_, arg)| visit(arg));

@@ -18,7 +18,13 @@ pub struct Contribution {
 }
 
 /// What was offered for `service`'s field at `path` in an environment, in the order in which it was read.
-pub fn contributions(program: &Program, params: &Params, environment: &str, service: &str, path: &[Name]) -> Vec<Contribution> {
+pub fn contributions(
+    program: &Program,
+    params: &Params,
+    environment: &str,
+    service: &str,
+    path: &[Name],
+) -> Vec<Contribution> {
     let context = Context::new(program);
     eval::offers(&context, params, environment, service)
         .into_iter()
@@ -40,7 +46,10 @@ impl Context<'_> {
         let root = &self.program.modules[self.program.root.0];
         let mut names = Vec::new();
         for item in root.files.iter().flat_map(|file| &file.items) {
-            if item.span.file == span.file && item.span.start <= span.start && span.end <= item.span.end {
+            if item.span.file == span.file
+                && item.span.start <= span.start
+                && span.end <= item.span.end
+            {
                 crate::walk::walk_item(item, &mut |expr| {
                     let inside = span.start <= expr.span.start && expr.span.end <= span.end;
                     if let (true, dax_syntax::ast::ExprKind::Name(name)) = (inside, &expr.kind)

@@ -39,9 +39,17 @@ fn is_fault(kind: Kind) -> bool {
 
 /// Whether an item says `fn` or `type` and is neither, so that it was taken for a command.
 fn is_malformed(source: &str, tree: &Tree) -> bool {
-    let command = tree.nodes.iter().find(|node| !matches!(node.kind, Kind::chunk | Kind::COMMENT)).filter(|node| node.kind == Kind::cmd);
-    let word = command
-        .map_or("", |node| source[node.start as usize..].split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or(""));
+    let command = tree
+        .nodes
+        .iter()
+        .find(|node| !matches!(node.kind, Kind::chunk | Kind::COMMENT))
+        .filter(|node| node.kind == Kind::cmd);
+    let word = command.map_or("", |node| {
+        source[node.start as usize..]
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .next()
+            .unwrap_or("")
+    });
     matches!(word, "fn" | "type")
 }
 
@@ -66,7 +74,8 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
             n => brackets.len().checked_sub(n).map_or(0, |at| brackets[at].1),
         };
         if let Some(last) = tokens.iter().rev().find(|t| t.kind != TokenKind::Comment) {
-            continues = last.kind == TokenKind::Assign || last.kind == TokenKind::Word && tokens::is_infix(last.text);
+            continues = last.kind == TokenKind::Assign
+                || last.kind == TokenKind::Word && tokens::is_infix(last.text);
         }
         let trailing = match tokens {
             [head @ .., last] if last.text == "," => {
@@ -79,15 +88,24 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
         let depth = brackets.len();
         for (i, token) in tokens.iter().enumerate() {
             // The blank behind a word that starts items is what the splitter knows it by.
-            let starts_item = i == 1 && brackets.is_empty() && !token.glued && split::ITEM_WORDS.contains(&tokens[0].text);
+            let starts_item = i == 1
+                && brackets.is_empty()
+                && !token.glued
+                && split::ITEM_WORDS.contains(&tokens[0].text);
             if i > 0 && (starts_item || spaced(&tokens[i - 1], token)) {
                 line.text.push(' ');
             }
-            if token.kind == TokenKind::Assign && brackets.len() == depth && depth > 0 && line.align.is_none() {
+            if token.kind == TokenKind::Assign
+                && brackets.len() == depth
+                && depth > 0
+                && line.align.is_none()
+            {
                 line.align = Some(line.text.len());
             }
             match token.kind {
-                TokenKind::Open => brackets.push((token.text.chars().next().unwrap_or(' '), indent)),
+                TokenKind::Open => {
+                    brackets.push((token.text.chars().next().unwrap_or(' '), indent))
+                }
                 TokenKind::Close => {
                     brackets.pop();
                 }
@@ -99,7 +117,8 @@ fn lines(tokens: &[Token<'_>]) -> Vec<Line> {
         if trailing && brackets.last().is_some_and(|(open, _)| *open == '(') {
             line.text.push(',');
         }
-        line.opens = tokens.last().is_some_and(|token| token.kind == TokenKind::Open && token.text != "(");
+        line.opens =
+            tokens.last().is_some_and(|token| token.kind == TokenKind::Open && token.text != "(");
         if brackets.len() != depth || line.text.contains('\n') {
             line.align = None;
         }
@@ -129,7 +148,10 @@ fn write_lines(out: &mut String, lines: &[Line]) {
     let mut start = 0;
     while start < lines.len() {
         let mut end = start;
-        while end < lines.len() && lines[end].align.is_some() && lines[end].indent == lines[start].indent {
+        while end < lines.len()
+            && lines[end].align.is_some()
+            && lines[end].indent == lines[start].indent
+        {
             end += 1;
         }
         let width = lines[start..end].iter().filter_map(|l| l.align).max().unwrap_or(0);
@@ -139,7 +161,8 @@ fn write_lines(out: &mut String, lines: &[Line]) {
     for (i, (line, width)) in lines.iter().zip(widths).enumerate() {
         if line.text.is_empty() {
             let previous = out.trim_end_matches(' ');
-            let opened = lines[..i].iter().rev().find(|l| !l.text.is_empty()).is_some_and(|l| l.opens);
+            let opened =
+                lines[..i].iter().rev().find(|l| !l.text.is_empty()).is_some_and(|l| l.opens);
             let after_open = opened || previous.ends_with("\n\n");
             let next = lines[i + 1..].iter().find(|l| !l.text.is_empty());
             let before_close = next.is_some_and(|l| l.text.starts_with(['}', ']', ')']));
@@ -197,6 +220,9 @@ mod tests {
 
     #[test]
     fn an_item_that_does_not_parse_is_left_as_it_is() {
-        assert_eq!(format("let  a=1\nservice x {\n ! bad   {\n}\n"), "let a = 1\nservice x {\n ! bad   {\n}\n");
+        assert_eq!(
+            format("let  a=1\nservice x {\n ! bad   {\n}\n"),
+            "let a = 1\nservice x {\n ! bad   {\n}\n"
+        );
     }
 }

@@ -27,7 +27,11 @@ pub fn parse_by_grammar(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     parse_by(file, text, |_, _, _| None)
 }
 
-fn parse_by(file: FileId, text: &str, short_way: fn(FileId, &str, &Chunk) -> Option<Item>) -> (File, Vec<Diagnostic>) {
+fn parse_by(
+    file: FileId,
+    text: &str,
+    short_way: fn(FileId, &str, &Chunk) -> Option<Item>,
+) -> (File, Vec<Diagnostic>) {
     let mut items = Vec::new();
     let mut diagnostics = Vec::new();
     for chunk in split::split(text) {
@@ -65,11 +69,14 @@ impl<'a> Lower<'a> {
         for inner in self.tree.nodes[node + 1..at.next as usize].iter().rev() {
             // A comment may itself end in the `\r` of its line.
             let said = &text[(inner.start - at.start) as usize..(inner.end - at.start) as usize];
-            let end = (inner.start - at.start) as usize + said.trim_end_matches([' ', '\t', '\r']).len();
+            let end =
+                (inner.start - at.start) as usize + said.trim_end_matches([' ', '\t', '\r']).len();
             if inner.kind != Kind::COMMENT || end != length {
                 break;
             }
-            length = text[..(inner.start - at.start) as usize].trim_end_matches([' ', '\t', '\r', '\n']).len();
+            length = text[..(inner.start - at.start) as usize]
+                .trim_end_matches([' ', '\t', '\r', '\n'])
+                .len();
         }
         let base = u32::try_from(self.chunk.start).unwrap_or(u32::MAX);
         let end = at.start + u32::try_from(length).unwrap_or(0);
@@ -99,7 +106,11 @@ impl<'a> Lower<'a> {
     }
 
     fn doc_above(&self, node: usize) -> Option<Box<str>> {
-        doc_above(self.text, self.chunk.start, self.chunk.start + self.tree.nodes[node].start as usize)
+        doc_above(
+            self.text,
+            self.chunk.start,
+            self.chunk.start + self.tree.nodes[node].start as usize,
+        )
     }
 }
 

@@ -75,9 +75,11 @@ fn starts_item(text: &str, line: usize, top_level: bool) -> bool {
     }
     top_level || {
         let rest = &text[line..];
-        let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
+        let word =
+            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("");
         let after = &rest[word.len()..];
-        ITEM_WORDS.contains(&word) && (after.is_empty() || after.starts_with([' ', '\t', '\r', '\n']))
+        ITEM_WORDS.contains(&word)
+            && (after.is_empty() || after.starts_with([' ', '\t', '\r', '\n']))
     }
 }
 
@@ -177,7 +179,10 @@ mod tests {
 
     #[test]
     fn an_item_word_in_column_0_ends_an_item_that_was_left_open() {
-        assert_eq!(pieces("service a {\n  x = [1\nservice b {\n}\n"), ["service a {\n  x = [1\n", "service b {\n}\n"]);
+        assert_eq!(
+            pieces("service a {\n  x = [1\nservice b {\n}\n"),
+            ["service a {\n  x = [1\n", "service b {\n}\n"]
+        );
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl Tree {
             return tree.all_bad(text);
         }
         // A parse that fails is one that pest's own stack guard ended.
-        let whole = Grammar::parse(Kind::chunk, text).is_ok_and(|pairs| pairs.into_iter().all(|pair| tree.push(pair, 0)));
+        let whole = Grammar::parse(Kind::chunk, text)
+            .is_ok_and(|pairs| pairs.into_iter().all(|pair| tree.push(pair, 0)));
         if whole { tree } else { Self::default().all_bad(text) }
     }
 
@@ -68,7 +69,12 @@ impl Tree {
         let offset = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let at = self.nodes.len();
         let span = pair.as_span();
-        self.nodes.push(Node { kind: pair.as_rule(), start: offset(span.start()), end: offset(span.end()), next: 0 });
+        self.nodes.push(Node {
+            kind: pair.as_rule(),
+            start: offset(span.start()),
+            end: offset(span.end()),
+            next: 0,
+        });
         let whole = pair.into_inner().all(|child| self.push(child, depth + 1));
         self.nodes[at].next = offset(self.nodes.len());
         whole

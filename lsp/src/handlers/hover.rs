@@ -5,7 +5,10 @@ use crate::workspace::{At, Workspace};
 use gen_lsp_types::TextDocumentPositionParams;
 use serde_json::{Value as Json, json};
 
-pub(crate) fn hover(workspace: &mut Workspace, params: &TextDocumentPositionParams) -> Option<Json> {
+pub(crate) fn hover(
+    workspace: &mut Workspace,
+    params: &TextDocumentPositionParams,
+) -> Option<Json> {
     let encoding = workspace.encoding;
     let At { project, file, offset, text, .. } = workspace.at(params)?;
     let hover = project.hover(file, offset)?;

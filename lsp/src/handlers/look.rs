@@ -6,7 +6,8 @@ use crate::workspace::{At, Workspace, location, uri_of};
 use dax_core::{FileId, Span};
 use dax_ide::{Definition, Kind, Link, Project};
 use gen_lsp_types::{
-    CodeLensParams, DocumentLinkParams, InlayHintParams, SymbolKind, TextDocumentPositionParams, Uri, WorkspaceSymbolParams,
+    CodeLensParams, DocumentLinkParams, InlayHintParams, SymbolKind, TextDocumentPositionParams,
+    Uri, WorkspaceSymbolParams,
 };
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
@@ -19,7 +20,8 @@ pub(crate) fn hints(workspace: &mut Workspace, params: &InlayHintParams) -> Opti
     let (project, _, file) = workspace.project(&params.text_document.uri)?;
     let shown = project.hints(file, &range).into_iter().map(|hint| {
         let kind = if hint.is_type { json!({"kind": 1}) } else { json!({"paddingLeft": true}) };
-        let mut shown = json!({"position": text.position(hint.at, encoding), "label": hint.label.trim_start()});
+        let mut shown =
+            json!({"position": text.position(hint.at, encoding), "label": hint.label.trim_start()});
         if let (Some(all), Json::Object(more)) = (shown.as_object_mut(), kind) {
             all.extend(more);
         }
@@ -28,10 +30,17 @@ pub(crate) fn hints(workspace: &mut Workspace, params: &InlayHintParams) -> Opti
     Some(Json::Array(shown.collect()))
 }
 
-pub(crate) fn signature(workspace: &mut Workspace, params: &TextDocumentPositionParams) -> Option<Json> {
+pub(crate) fn signature(
+    workspace: &mut Workspace,
+    params: &TextDocumentPositionParams,
+) -> Option<Json> {
     let At { project, file, offset, .. } = workspace.at(params)?;
     let signature = project.signature(file, offset as usize)?;
-    let parameters: Vec<Json> = signature.parameters.iter().map(|range| json!({"label": signature.label[range.clone()]})).collect();
+    let parameters: Vec<Json> = signature
+        .parameters
+        .iter()
+        .map(|range| json!({"label": signature.label[range.clone()]}))
+        .collect();
     let mut shown = json!({"label": signature.label, "parameters": parameters});
     if !signature.about.is_empty() {
         shown["documentation"] = json!({"kind": "markdown", "value": signature.about});
@@ -39,10 +48,17 @@ pub(crate) fn signature(workspace: &mut Workspace, params: &TextDocumentPosition
     Some(json!({"signatures": [shown], "activeSignature": 0, "activeParameter": signature.active}))
 }
 
-pub(crate) fn linked(workspace: &mut Workspace, params: &TextDocumentPositionParams) -> Option<Json> {
+pub(crate) fn linked(
+    workspace: &mut Workspace,
+    params: &TextDocumentPositionParams,
+) -> Option<Json> {
     let encoding = workspace.encoding;
     let At { project, file, offset, text, .. } = workspace.at(params)?;
-    let ranges: Vec<_> = project.linked(file, offset).into_iter().map(|span| text.range(&show::bytes(span), encoding)).collect();
+    let ranges: Vec<_> = project
+        .linked(file, offset)
+        .into_iter()
+        .map(|span| text.range(&show::bytes(span), encoding))
+        .collect();
     (ranges.len() > 1).then(|| json!({"ranges": ranges, "wordPattern": "[A-Za-z_][A-Za-z0-9_]*"}))
 }
 
@@ -85,7 +101,9 @@ pub(crate) fn search(workspace: &mut Workspace, params: &WorkspaceSymbolParams) 
         workspace.fresh(&root, &|| false);
         let Some(project) = workspace.loaded(&root) else { continue };
         for definition in project.search(&params.query) {
-            let Some(place) = location(project, &root, definition.span, workspace) else { continue };
+            let Some(place) = location(project, &root, definition.span, workspace) else {
+                continue;
+            };
             let container = project.name(definition.span.file);
             shown.push(
                 json!({"name": definition.name, "kind": symbol_kind(definition.kind), "location": place, "containerName": container}),
@@ -113,13 +131,22 @@ pub(crate) fn lenses(workspace: &mut Workspace, params: &CodeLensParams) -> Opti
         if let Some(address) = bound {
             lens("why", "dax.why", json!([uri, address]));
         }
-        let title = if references == 1 { "1 reference".to_owned() } else { format!("{references} references") };
+        let title = if references == 1 {
+            "1 reference".to_owned()
+        } else {
+            format!("{references} references")
+        };
         lens(&title, "dax.showReferences", json!([uri, range.start]));
     }
     Some(Json::Array(shown))
 }
 
-fn hierarchy_item(project: &Project, root: &Path, definition: &Definition, workspace: &Workspace) -> Option<Json> {
+fn hierarchy_item(
+    project: &Project,
+    root: &Path,
+    definition: &Definition,
+    workspace: &Workspace,
+) -> Option<Json> {
     let text = Text::new(project.text(definition.span.file));
     let range = |span: Span| text.range(&show::bytes(span), workspace.encoding);
     Some(json!({
@@ -133,7 +160,10 @@ fn hierarchy_item(project: &Project, root: &Path, definition: &Definition, works
     }))
 }
 
-pub(crate) fn callable(workspace: &mut Workspace, params: &TextDocumentPositionParams) -> Option<Json> {
+pub(crate) fn callable(
+    workspace: &mut Workspace,
+    params: &TextDocumentPositionParams,
+) -> Option<Json> {
     let At { project, root, file, offset, .. } = workspace.at(params)?;
     let definition = project.callable(file, offset)?.clone();
     let project = workspace.loaded(&root)?;
@@ -171,7 +201,8 @@ fn calls(workspace: &mut Workspace, params: &Hierarchy, end: &str) -> Option<Jso
     workspace.fresh(root, &|| false);
     let project = workspace.loaded(root)?;
     let file = FileId(*file);
-    let found = if end == "from" { project.incoming(file, *at) } else { project.outgoing(file, *at) };
+    let found =
+        if end == "from" { project.incoming(file, *at) } else { project.outgoing(file, *at) };
     let shown = found.iter().filter_map(|call| {
         let text = Text::new(project.text(call.places.first()?.file));
         let ranges: Vec<_> = call.places.iter().map(|place| text.range(&show::bytes(*place), workspace.encoding)).collect();

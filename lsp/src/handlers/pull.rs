@@ -64,7 +64,11 @@ pub(crate) fn workspace(workspace: &mut Workspace, params: &WorkspaceParams) -> 
         }
         for (path, found) in all {
             let Some(uri) = workspace.uri(&path) else { continue };
-            let known = params.previous_result_ids.iter().find(|previous| previous.uri == uri).map(|previous| previous.value.as_str());
+            let known = params
+                .previous_result_ids
+                .iter()
+                .find(|previous| previous.uri == uri)
+                .map(|previous| previous.value.as_str());
             let version = workspace.documents.get(&path).map(|document| document.version);
             let mut item = report(found, known);
             item["uri"] = json!(uri);

@@ -3,7 +3,9 @@
 use crate::positions::{Encoding, Text};
 use crate::workspace::Workspace;
 use dax_ide::tokens::{Token, tokens};
-use gen_lsp_types::{Range, SemanticTokensDeltaParams, SemanticTokensParams, SemanticTokensRangeParams};
+use gen_lsp_types::{
+    Range, SemanticTokensDeltaParams, SemanticTokensParams, SemanticTokensRangeParams,
+};
 use serde_json::{Value as Json, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -26,9 +28,14 @@ pub(crate) fn delta(workspace: &mut Workspace, params: &SemanticTokensDeltaParam
     };
     let start = before.iter().zip(&data).take_while(|(a, b)| a == b).count();
     let most = before.len().min(data.len()) - start;
-    let end = before.iter().rev().zip(data.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
+    let end =
+        before.iter().rev().zip(data.iter().rev()).take(most).take_while(|(a, b)| a == b).count();
     let (gone, new) = (before.len() - end - start, &data[start..data.len() - end]);
-    let edits = if gone == 0 && new.is_empty() { json!([]) } else { json!([{"start": start, "deleteCount": gone, "data": new}]) };
+    let edits = if gone == 0 && new.is_empty() {
+        json!([])
+    } else {
+        json!([{"start": start, "deleteCount": gone, "data": new}])
+    };
     Some(json!({"resultId": id, "edits": edits}))
 }
 
@@ -50,13 +57,22 @@ fn packed(text: &Text, encoding: Encoding, only: Option<Range>) -> Vec<u32> {
     for token in tokens(&text.text) {
         for part in lines(text, token) {
             let place = text.range(&part.range, encoding);
-            if place.start == place.end || only.is_some_and(|only| place.end < only.start || only.end < place.start) {
+            if place.start == place.end
+                || only.is_some_and(|only| place.end < only.start || only.end < place.start)
+            {
                 continue;
             }
             let down = place.start.line - line;
-            let right = if down == 0 { place.start.character - column } else { place.start.character };
+            let right =
+                if down == 0 { place.start.character - column } else { place.start.character };
             let kind = u32::try_from(part.kind).unwrap_or(0);
-            data.extend([down, right, place.end.character - place.start.character, kind, part.modifiers]);
+            data.extend([
+                down,
+                right,
+                place.end.character - place.start.character,
+                kind,
+                part.modifiers,
+            ]);
             (line, column) = (place.start.line, place.start.character);
         }
     }

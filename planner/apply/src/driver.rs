@@ -104,8 +104,14 @@ struct Flow {
 const WAITS: usize = 4;
 
 fn turns(providers: &Providers) -> BTreeMap<(Name, bool), Arc<Semaphore>> {
-    let limited = providers.platforms.iter().map(|(name, platform)| (name, platform.traits().at_once)).filter(|(_, most)| *most > 0);
-    let both = limited.flat_map(|(name, most)| [((name.clone(), false), most), ((name.clone(), true), most * WAITS)]);
+    let limited = providers
+        .platforms
+        .iter()
+        .map(|(name, platform)| (name, platform.traits().at_once))
+        .filter(|(_, most)| *most > 0);
+    let both = limited.flat_map(|(name, most)| {
+        [((name.clone(), false), most), ((name.clone(), true), most * WAITS)]
+    });
     both.map(|(key, most)| (key, Arc::new(Semaphore::new(most)))).collect()
 }
 
@@ -122,10 +128,16 @@ impl Driver<'_> {
     ///
     /// # Errors
     /// The store cannot be written, or the lease was lost. Nothing is called after that.
-    pub async fn run(mut self, journal: &[Entry], interrupt: &mut mpsc::Receiver<()>) -> Result<Outcome, StoreError> {
+    pub async fn run(
+        mut self,
+        journal: &[Entry],
+        interrupt: &mut mpsc::Receiver<()>,
+    ) -> Result<Outcome, StoreError> {
         let mut machine = Machine::new(self.plan.clone(), journal);
         let (sender, mut events) = mpsc::unbounded_channel::<Event>();
-        let verified = journal.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
+        let verified = journal
+            .iter()
+            .any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
         let mut flow = Flow {
             specs: Arc::new(Specs::of(&self.plan)),
             turns: turns(&self.providers),
@@ -166,7 +178,10 @@ impl Driver<'_> {
     }
 
     fn analyses(&self, step: StepId) -> bool {
-        self.plan.steps.get(step.0 as usize).is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
+        self.plan
+            .steps
+            .get(step.0 as usize)
+            .is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
     }
 
     /// What people outside want of the run.
@@ -186,7 +201,9 @@ impl Driver<'_> {
         let digest = flow.digest.get_or_insert_with(|| dax_plan::digest::digest(&self.plan));
         let approvals = self.store.approvals(&self.plan.environment, digest).await?;
         for step in flow.awaiting.clone() {
-            let StepKind::Gate { approval } = &self.plan.steps[step.0 as usize].kind else { continue };
+            let StepKind::Gate { approval } = &self.plan.steps[step.0 as usize].kind else {
+                continue;
+            };
             if let Ok(by) = agreed(approval, Some(step), &approvals) {
                 flow.awaiting.remove(&step);
                 return Ok(Some(Event::Approved(step, by)));
@@ -195,12 +212,23 @@ impl Driver<'_> {
         Ok(None)
     }
 
-    async fn carry_out(&mut self, machine: &Machine, commands: Vec<Command>, flow: &mut Flow) -> Result<Option<Outcome>, StoreError> {
-        let entries: Vec<Entry> =
-            commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
+    async fn carry_out(
+        &mut self,
+        machine: &Machine,
+        commands: Vec<Command>,
+        flow: &mut Flow,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let entries: Vec<Entry> = commands
+            .iter()
+            .filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None })
+            .collect();
         flow.approved.extend(approved(&entries));
-        flow.verified |= entries.iter().any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
-        let finish = commands.iter().find_map(|c| if let Command::Finish(outcome) = c { Some(outcome.clone()) } else { None });
+        flow.verified |= entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Done { step } if self.analyses(*step)));
+        let finish = commands.iter().find_map(|c| {
+            if let Command::Finish(outcome) = c { Some(outcome.clone()) } else { None }
+        });
         if let Some(outcome) = finish {
             self.finish(machine, &entries, &outcome, flow).await?;
             entries.iter().for_each(|entry| self.tell(entry, flow));
@@ -243,7 +271,9 @@ impl Driver<'_> {
             Entry::Measured { step, verdict, values, .. } => {
                 let measured = flow.measured.get(step).cloned().unwrap_or_default();
                 if let StepKind::Analyse { analysis, .. } = &self.plan.steps[step.0 as usize].kind {
-                    failing(analysis, &measured).into_iter().for_each(|condition| (self.progress)(Progress::Advised(*step, condition)));
+                    failing(analysis, &measured)
+                        .into_iter()
+                        .for_each(|condition| (self.progress)(Progress::Advised(*step, condition)));
                 }
                 Progress::Measured(*step, *verdict, values.clone())
             }
@@ -266,7 +296,9 @@ impl Driver<'_> {
         let planned = &self.plan.steps[step.0 as usize];
         let sender = flow.sender.clone();
         let refused = |message: String| Event::Failed(step, Failure::refused(message));
-        let Some(mut call) = operations::call(&self.plan, &flow.specs, self.run, self.lease.fence(), step, which) else {
+        let Some(mut call) =
+            operations::call(&self.plan, &flow.specs, self.run, self.lease.fence(), step, which)
+        else {
             let _ = sender.send(Event::Succeeded(step));
             return;
         };
@@ -275,10 +307,18 @@ impl Driver<'_> {
             return;
         };
         if let Some(place) = platform.traits().place {
-            call.place = flow.specs.setting(&self.plan, planned, &place).and_then(Value::as_str).map(Name::new).unwrap_or_default();
+            call.place = flow
+                .specs
+                .setting(&self.plan, planned, &place)
+                .and_then(Value::as_str)
+                .map(Name::new)
+                .unwrap_or_default();
         }
         let secrets = operations::secrets(&self.plan, &flow.specs, step, &call).into_iter();
-        match secrets.map(|secret| Ok((secret.name.clone(), (self.providers.secret)(&secret)?))).collect::<Result<_, String>>() {
+        match secrets
+            .map(|secret| Ok((secret.name.clone(), (self.providers.secret)(&secret)?)))
+            .collect::<Result<_, String>>()
+        {
             Ok(values) => call.secrets.0 = values,
             Err(message) => {
                 let _ = sender.send(refused(message));
@@ -323,7 +363,11 @@ impl Driver<'_> {
             ty: metric.ty.clone(),
             window: Duration::from_millis(analysis.window_ms),
         };
-        let queries: Vec<(Name, Query)> = analysis.metrics.iter().map(|(name, metric)| (name.clone(), query(revision, metric))).collect();
+        let queries: Vec<(Name, Query)> = analysis
+            .metrics
+            .iter()
+            .map(|(name, metric)| (name.clone(), query(revision, metric)))
+            .collect();
         let compared = analysis.baseline.iter().filter_map(|one| {
             let metric = analysis.metrics.get(&one.metric)?;
             Some((one.metric.clone(), query(against.as_ref()?, metric)))
@@ -331,7 +375,9 @@ impl Driver<'_> {
         let compared: Vec<(Name, Query)> = compared.collect();
         tokio::spawn(async move {
             let mut measured = Measured::default();
-            for (queries, values) in [(queries, &mut measured.values), (compared, &mut measured.baseline)] {
+            for (queries, values) in
+                [(queries, &mut measured.values), (compared, &mut measured.baseline)]
+            {
                 for (name, query) in queries {
                     match metrics.measure(&query).await {
                         Ok(Some(value)) => drop(values.insert(name, value)),
@@ -344,7 +390,13 @@ impl Driver<'_> {
         });
     }
 
-    async fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, flow: &Flow) -> Result<(), StoreError> {
+    async fn finish(
+        &mut self,
+        machine: &Machine,
+        entries: &[Entry],
+        outcome: &Outcome,
+        flow: &Flow,
+    ) -> Result<(), StoreError> {
         if !outcome.is_final() {
             return self.store.append_waiting(self.lease, entries, Some(outcome)).await;
         }
@@ -369,8 +421,15 @@ impl Driver<'_> {
 pub fn state_after(plan: &Plan, machine: &Machine, before: &Snapshot) -> Snapshot {
     let complete = machine.complete_services();
     let mut services = before.services.clone();
-    let moved: Vec<_> = plan.changes.iter().filter_map(|change| Some((change.moved_from.as_ref()?, &change.addr))).collect();
-    let taken: Vec<_> = moved.iter().map(|(from, to)| (*to, services.remove(*from).map(|service| (from.name(), service)))).collect();
+    let moved: Vec<_> = plan
+        .changes
+        .iter()
+        .filter_map(|change| Some((change.moved_from.as_ref()?, &change.addr)))
+        .collect();
+    let taken: Vec<_> = moved
+        .iter()
+        .map(|(from, to)| (*to, services.remove(*from).map(|service| (from.name(), service))))
+        .collect();
     for (to, service) in taken {
         if let Some((name, mut service)) = service {
             // It is called there what it was always called.

@@ -60,7 +60,9 @@ impl From<&ProviderError> for Failure {
             transient: error.is_transient(),
             unknown: error.is_unknown(),
             conflict: matches!(error, ProviderError::Conflict { .. }),
-            retry_after_ms: error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok()),
+            retry_after_ms: error
+                .retry_after()
+                .and_then(|after| u64::try_from(after.as_millis()).ok()),
         }
     }
 }
@@ -282,14 +284,18 @@ impl Machine {
         for index in 0..self.status.len() {
             let step = self.plan.steps[index].id;
             match (self.status[index], self.phase) {
-                (Status::Running, Phase::Forward | Phase::Draining) if self.plan.steps[index].idempotency == Idempotency::Ask => {
+                (Status::Running, Phase::Forward | Phase::Draining)
+                    if self.plan.steps[index].idempotency == Idempotency::Ask =>
+                {
                     self.leave_open(step, "the run ended in the middle of it, and only a person can see what became of it".to_owned(), out);
                 }
                 (Status::Running, Phase::Forward | Phase::Draining) => {
                     self.unsure.insert(step);
                     self.carry_out(step, now_ms, out);
                 }
-                (Status::Waiting, Phase::Forward) if self.plan.steps[index].after.is_empty() => self.begin(step, now_ms, out),
+                (Status::Waiting, Phase::Forward) if self.plan.steps[index].after.is_empty() => {
+                    self.begin(step, now_ms, out)
+                }
                 (Status::Done, Phase::Forward) => self.release(step, now_ms, out),
                 _ => {}
             }
@@ -299,7 +305,10 @@ impl Machine {
     /// Begins the steps for which this one was the last to wait for.
     fn release(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
         for next in self.dependents[step.0 as usize].clone() {
-            let ready = self.plan.steps[next.0 as usize].after.iter().all(|before| self.get(*before) == Status::Done);
+            let ready = self.plan.steps[next.0 as usize]
+                .after
+                .iter()
+                .all(|before| self.get(*before) == Status::Done);
             if ready && self.get(next) == Status::Waiting {
                 self.begin(next, now_ms, out);
             }
@@ -361,13 +370,18 @@ impl Machine {
         let planned = &self.plan.steps[step.0 as usize];
         let undone = self.undoing.is_some_and(|(undone, _)| undone == step);
         let asks = planned.idempotency == Idempotency::Ask && failure.unknown;
-        let again = failure.transient && attempt + 1 < TRIES && !asks && (undone || planned.retry == Retry::Transient);
+        let again = failure.transient
+            && attempt + 1 < TRIES
+            && !asks
+            && (undone || planned.retry == Retry::Transient);
         if again {
             self.attempts[step.0 as usize] += 1;
             let wait = backoff_ms(attempt).max(failure.retry_after_ms.unwrap_or(0));
             return out.push(Command::Timer(step, wait));
         }
-        if let Some((_, operation)) = self.undoing.filter(|_| undone && failure.conflict && !self.forced) {
+        if let Some((_, operation)) =
+            self.undoing.filter(|_| undone && failure.conflict && !self.forced)
+        {
             // Written first: who has lost the lease forces nothing.
             self.forced = true;
             out.push(Command::Write(Entry::UndoForced { step, message: failure.message }));
@@ -398,7 +412,13 @@ impl Machine {
         self.fail_with(step, message, false, out);
     }
 
-    fn fail_with(&mut self, step: StepId, message: String, untouched: bool, out: &mut Vec<Command>) {
+    fn fail_with(
+        &mut self,
+        step: StepId,
+        message: String,
+        untouched: bool,
+        out: &mut Vec<Command>,
+    ) {
         if self.get(step) != Status::Running {
             return;
         }
@@ -411,7 +431,9 @@ impl Machine {
     /// What a failure means for the rest, by the environment's policy.
     fn note_failure(&mut self, step: Option<StepId>, message: String) {
         match (self.plan.on_failure, step) {
-            (OnFailure::Hold, Some(step)) if !self.aborted => drop(self.open.insert(step, message.clone())),
+            (OnFailure::Hold, Some(step)) if !self.aborted => {
+                drop(self.open.insert(step, message.clone()))
+            }
             (OnFailure::Continue, Some(_)) if !self.aborted => {}
             _ if self.phase == Phase::Forward => self.phase = Phase::Draining,
             _ => {}
@@ -446,7 +468,11 @@ impl Machine {
         if let Some((undone, operation)) = self.undoing
             && undone == step
         {
-            out.push(if self.forced { Command::Force(step, operation) } else { Command::Undo(step, operation) });
+            out.push(if self.forced {
+                Command::Force(step, operation)
+            } else {
+                Command::Undo(step, operation)
+            });
             return;
         }
         if self.get(step) != Status::Running {
@@ -509,5 +535,11 @@ impl Machine {
 
 /// Whether a step only waits or watches.
 pub(crate) const fn only_waits(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. } | StepKind::Gate { .. })
+    matches!(
+        kind,
+        StepKind::Hold { .. }
+            | StepKind::Analyse { .. }
+            | StepKind::AwaitReady { .. }
+            | StepKind::Gate { .. }
+    )
 }

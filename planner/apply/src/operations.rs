@@ -32,8 +32,15 @@ impl Specs {
 
     /// A setting of the object that a step is about, as it is around that step.
     pub fn setting<'p>(&self, plan: &'p Plan, step: &Step, name: &str) -> Option<&'p Value> {
-        let set = self.set.get(&(step.provider.clone(), step.object.clone())).map_or(&[][..], Vec::as_slice);
-        let last = set.iter().rev().find(|id| **id <= step.id).and_then(|id| settings(&plan.steps[id.0 as usize].kind));
+        let set = self
+            .set
+            .get(&(step.provider.clone(), step.object.clone()))
+            .map_or(&[][..], Vec::as_slice);
+        let last = set
+            .iter()
+            .rev()
+            .find(|id| **id <= step.id)
+            .and_then(|id| settings(&plan.steps[id.0 as usize].kind));
         last.or_else(|| Some(&plan.observed(&step.provider, &step.object)?.settings))?.get(name)
     }
 
@@ -45,13 +52,18 @@ impl Specs {
         {
             return Some(spec);
         }
-        plan.observed(&step.provider, &step.object)?.revisions.get(revision).map(|revision| &revision.spec)
+        plan.observed(&step.provider, &step.object)?
+            .revisions
+            .get(revision)
+            .map(|revision| &revision.spec)
     }
 }
 
 fn settings(kind: &StepKind) -> Option<&BTreeMap<Name, Value>> {
     match kind {
-        StepKind::CreateService { settings } | StepKind::UpdateService { settings } => Some(settings),
+        StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
+            Some(settings)
+        }
         _ => None,
     }
 }
@@ -68,10 +80,21 @@ pub enum Which {
 }
 
 /// The call that carries out a step, without secrets; nothing for steps that only wait.
-pub fn call(plan: &Plan, specs: &Specs, run: u64, fence: Fence, id: StepId, which: Which) -> Option<Call> {
+pub fn call(
+    plan: &Plan,
+    specs: &Specs,
+    run: u64,
+    fence: Fence,
+    id: StepId,
+    which: Which,
+) -> Option<Call> {
     let step = &plan.steps[id.0 as usize];
     let (kind, expect, timeout_ms) = match which {
-        Which::Do => (&step.kind, Expect { before: step.pre.clone(), after: step.post.clone() }, step.timeout_ms),
+        Which::Do => (
+            &step.kind,
+            Expect { before: step.pre.clone(), after: step.post.clone() },
+            step.timeout_ms,
+        ),
         // What comes back may take as long as the change allows, however quick the way there was.
         Which::Undo(at) | Which::Force(at) => {
             let change = plan.changes.iter().find(|change| change.addr == step.service);
@@ -104,8 +127,12 @@ pub fn call(plan: &Plan, specs: &Specs, run: u64, fence: Fence, id: StepId, whic
 pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
     let step = &plan.steps[id.0 as usize];
     let spec = match &call.operation {
-        Operation::CreateRevision { spec, .. } | Operation::Roll { spec, .. } | Operation::Run { spec, .. } => Some(spec),
-        Operation::Scale { revision, replicas } if *replicas > 0 => specs.find(plan, step, revision),
+        Operation::CreateRevision { spec, .. }
+        | Operation::Roll { spec, .. }
+        | Operation::Run { spec, .. } => Some(spec),
+        Operation::Scale { revision, replicas } if *replicas > 0 => {
+            specs.find(plan, step, revision)
+        }
         _ => None,
     };
     let mut found = Vec::new();
@@ -118,7 +145,9 @@ fn operation(kind: &StepKind, spec_of: &dyn Fn(&RevisionId) -> Option<Value>) ->
         StepKind::CreateService { settings } => Operation::CreateService { settings },
         StepKind::UpdateService { settings } => Operation::UpdateService { settings },
         StepKind::DeleteService => Operation::DeleteService,
-        StepKind::CreateRevision { revision, spec, replicas } => Operation::CreateRevision { revision, spec, replicas },
+        StepKind::CreateRevision { revision, spec, replicas } => {
+            Operation::CreateRevision { revision, spec, replicas }
+        }
         StepKind::Roll { from, revision, spec, replicas, surge, unavailable } => {
             Operation::Roll { from, revision, spec, replicas, surge, unavailable }
         }

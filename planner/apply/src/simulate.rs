@@ -56,7 +56,13 @@ pub trait World {
     ///
     /// # Errors
     /// The process ends here.
-    fn finish(&mut self, machine: &Machine, entries: &[Entry], outcome: &Outcome, now_ms: u64) -> Result<(), Died>;
+    fn finish(
+        &mut self,
+        machine: &Machine,
+        entries: &[Entry],
+        outcome: &Outcome,
+        now_ms: u64,
+    ) -> Result<(), Died>;
 }
 
 /// Carries a plan on from its journal until it ends; says how and when.
@@ -66,22 +72,33 @@ pub trait World {
 ///
 /// # Panics
 /// The machine waits for something that never comes: a mistake of the machine.
-pub fn run(plan: &Arc<Plan>, journal: &[Entry], start_ms: u64, world: &mut dyn World) -> Result<(Outcome, u64), Died> {
+pub fn run(
+    plan: &Arc<Plan>,
+    journal: &[Entry],
+    start_ms: u64,
+    world: &mut dyn World,
+) -> Result<(Outcome, u64), Died> {
     let mut machine = Machine::new(plan.clone(), journal);
     let mut now_ms = start_ms;
     let mut order = 0_u64;
     let mut events: BTreeMap<(u64, u64), Event> = BTreeMap::from([((start_ms, 0), Event::Start)]);
     loop {
-        let Some(((at_ms, _), event)) = events.pop_first() else { panic!("the machine waits for nothing") };
+        let Some(((at_ms, _), event)) = events.pop_first() else {
+            panic!("the machine waits for nothing")
+        };
         now_ms = now_ms.max(at_ms);
         let mut later = |after_ms: u64, event: Event| {
             order += 1;
             events.insert((now_ms + after_ms, order), event);
         };
         let commands = machine.step(now_ms, event);
-        let entries: Vec<Entry> =
-            commands.iter().filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None }).collect();
-        if let Some(Command::Finish(outcome)) = commands.iter().find(|c| matches!(c, Command::Finish(_))) {
+        let entries: Vec<Entry> = commands
+            .iter()
+            .filter_map(|c| if let Command::Write(entry) = c { Some(entry.clone()) } else { None })
+            .collect();
+        if let Some(Command::Finish(outcome)) =
+            commands.iter().find(|c| matches!(c, Command::Finish(_)))
+        {
             world.finish(&machine, &entries, outcome, now_ms)?;
             return Ok((outcome.clone(), now_ms));
         }

@@ -93,12 +93,18 @@ impl Store {
         }
         let blob = found.ok_or_else(|| store.corrupt("`meta` is gone"))?;
         if seal::is_sealed(&blob.bytes) {
-            let message = "give its key: DAX_STATE_KEY, DAX_STATE_KEY_FILE or DAX_STATE_KEY_COMMAND".to_owned();
+            let message =
+                "give its key: DAX_STATE_KEY, DAX_STATE_KEY_FILE or DAX_STATE_KEY_COMMAND"
+                    .to_owned();
             return Err(StoreError::Sealed { place: store.place(), message });
         }
         let meta: Meta = store.parse(&blob.bytes)?;
         if meta.format_version > FORMAT {
-            return Err(StoreError::Newer { place: store.place(), found: i64::from(meta.format_version), known: i64::from(FORMAT) });
+            return Err(StoreError::Newer {
+                place: store.place(),
+                found: i64::from(meta.format_version),
+                known: i64::from(FORMAT),
+            });
         }
         store.lineage = meta.lineage;
         Ok(store)
@@ -114,14 +120,17 @@ impl Store {
     }
 
     fn parse<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T> {
-        serde_json::from_slice(&self.unpack(bytes)?).map_err(|error| self.corrupt(error.to_string()))
+        serde_json::from_slice(&self.unpack(bytes)?)
+            .map_err(|error| self.corrupt(error.to_string()))
     }
 
     /// A text as it was before it was packed.
     fn unpack<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>> {
         match bytes.strip_prefix(PACKED) {
             None => Ok(Cow::Borrowed(bytes)),
-            Some(packed) => lz4_flex::decompress_size_prepended(packed).map(Cow::Owned).map_err(|error| self.corrupt(error.to_string())),
+            Some(packed) => lz4_flex::decompress_size_prepended(packed)
+                .map(Cow::Owned)
+                .map_err(|error| self.corrupt(error.to_string())),
         }
     }
 
@@ -136,7 +145,8 @@ impl Store {
 
     /// The text behind a key that ends with its hash.
     async fn named(&self, key: &str) -> Result<Vec<u8>> {
-        let blob = self.blobs.get(key).await?.ok_or_else(|| self.corrupt(format!("`{key}` is gone")))?;
+        let blob =
+            self.blobs.get(key).await?.ok_or_else(|| self.corrupt(format!("`{key}` is gone")))?;
         self.check_name(key, &blob.bytes)?;
         Ok(blob.bytes)
     }
@@ -152,14 +162,24 @@ impl Store {
     /// The environment's head; nothing when nobody ever held it.
     async fn head(&self, environment: &str) -> Result<Option<(Head, Blob)>> {
         let Some(blob) = self.blobs.get(&head::key(environment)).await? else {
-            return match self.anchor.as_ref().and_then(|anchor| anchor.seen(&self.lineage, environment)) {
-                Some(_) => Err(StoreError::Older { place: self.place(), environment: environment.to_owned(), found: 0 }),
+            return match self
+                .anchor
+                .as_ref()
+                .and_then(|anchor| anchor.seen(&self.lineage, environment))
+            {
+                Some(_) => Err(StoreError::Older {
+                    place: self.place(),
+                    environment: environment.to_owned(),
+                    found: 0,
+                }),
                 None => Ok(None),
             };
         };
         let head: Head = self.parse(&blob.bytes)?;
         if head.lineage != self.lineage || head.environment != environment {
-            return Err(self.corrupt(format!("the head of `{environment}` belongs to another state")));
+            return Err(
+                self.corrupt(format!("the head of `{environment}` belongs to another state"))
+            );
         }
         if let Some(anchor) = &self.anchor {
             anchor.check(&head, &self.place())?;
@@ -191,10 +211,17 @@ impl Store {
     async fn read_state(&self, environment: &str, key: &str, serial: u64) -> Result<Snapshot> {
         let file: StateFile = self.parse(&self.named(key).await?)?;
         if file.format_version > FORMAT {
-            return Err(StoreError::Newer { place: self.place(), found: i64::from(file.format_version), known: i64::from(FORMAT) });
+            return Err(StoreError::Newer {
+                place: self.place(),
+                found: i64::from(file.format_version),
+                known: i64::from(FORMAT),
+            });
         }
-        if file.lineage != self.lineage || file.environment != environment || file.serial != serial {
-            return Err(self.corrupt(format!("`{key}` is the state of another time or environment")));
+        if file.lineage != self.lineage || file.environment != environment || file.serial != serial
+        {
+            return Err(
+                self.corrupt(format!("`{key}` is the state of another time or environment"))
+            );
         }
         Ok(Snapshot { services: file.services, providers: file.providers })
     }
@@ -245,17 +272,27 @@ impl Store {
         let mut next = lease.head.clone();
         change(&mut next);
         next.counter += 1;
-        let commit = Commit { puts, key: head::key(&lease.environment), bytes: json(&next), expected: Some(lease.version.clone()), remove };
+        let commit = Commit {
+            puts,
+            key: head::key(&lease.environment),
+            bytes: json(&next),
+            expected: Some(lease.version.clone()),
+            remove,
+        };
         let made = self.blobs.commit(&commit).await;
         lease.version = match made {
             Ok(Some(version)) => version,
             // It may have been made and its answer lost: then what is there is what was written.
-            Ok(None) | Err(StoreError::Io { .. }) => match (self.head(&lease.environment).await?, made) {
-                (Some((_, blob)), _) if blob.bytes == commit.bytes => blob.version,
-                (Some((_, blob)), Err(error)) if blob.version == lease.version => return Err(error),
-                (Some((head, _)), _) => return Err(fenced_by(lease, &head)),
-                (None, _) => return Err(self.corrupt("the head is gone")),
-            },
+            Ok(None) | Err(StoreError::Io { .. }) => {
+                match (self.head(&lease.environment).await?, made) {
+                    (Some((_, blob)), _) if blob.bytes == commit.bytes => blob.version,
+                    (Some((_, blob)), Err(error)) if blob.version == lease.version => {
+                        return Err(error);
+                    }
+                    (Some((head, _)), _) => return Err(fenced_by(lease, &head)),
+                    (None, _) => return Err(self.corrupt("the head is gone")),
+                }
+            }
             Err(error) => return Err(error),
         };
         lease.head = next;
@@ -267,7 +304,10 @@ impl Store {
 }
 
 fn fenced_by(lease: &Lease, head: &Head) -> StoreError {
-    let holder = head.holder.as_ref().map_or_else(|| "nobody any more".to_owned(), |holder| holder.name.clone());
+    let holder = head
+        .holder
+        .as_ref()
+        .map_or_else(|| "nobody any more".to_owned(), |holder| holder.name.clone());
     StoreError::Fenced { environment: lease.environment.to_string(), holder }
 }
 
@@ -277,8 +317,13 @@ const PACKED: &[u8] = b"lz4\x01";
 const LARGE: usize = 16 * 1024;
 
 pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    let text = serde_json::to_vec(value).expect("stored values serialise: no map has keys that are not text");
-    if text.len() < LARGE { text } else { [PACKED, &lz4_flex::compress_prepend_size(&text)].concat() }
+    let text = serde_json::to_vec(value)
+        .expect("stored values serialise: no map has keys that are not text");
+    if text.len() < LARGE {
+        text
+    } else {
+        [PACKED, &lz4_flex::compress_prepend_size(&text)].concat()
+    }
 }
 
 /// Sixteen hexadecimal digits of chance.

@@ -27,7 +27,10 @@ pub struct Providers {
 }
 
 /// What runs in an environment by platform, or why a platform cannot be read; all are asked at one time.
-pub async fn look(providers: &Providers, environment: &str) -> BTreeMap<Name, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+pub async fn look(
+    providers: &Providers,
+    environment: &str,
+) -> BTreeMap<Name, Result<BTreeMap<Name, LiveService>, ProviderError>> {
     let each = providers.platforms.iter().map(|(instance, platform)| async move {
         let objects = providers.objects.get(instance).cloned().unwrap_or_default();
         let scope = Scope { environment: environment.into(), objects };
@@ -41,7 +44,11 @@ pub async fn look(providers: &Providers, environment: &str) -> BTreeMap<Name, Re
 /// # Errors
 /// A platform cannot be read.
 pub async fn read(providers: &Providers, environment: &str) -> Result<LiveState, ProviderError> {
-    look(providers, environment).await.into_iter().map(|(instance, live)| Ok((instance, live?))).collect()
+    look(providers, environment)
+        .await
+        .into_iter()
+        .map(|(instance, live)| Ok((instance, live?)))
+        .collect()
 }
 
 fn find<'l>(live: &'l LiveState, provider: &str, object: &str) -> Option<&'l LiveService> {
@@ -59,13 +66,20 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
             if let Some(message) = revised(observed.as_ref(), find(&live, provider, object)) {
                 return Ok(Some(format!("service.{object}: {message}")));
             }
-            let (then, now) = (image::image(observed.as_ref()), image::image(find(&live, provider, object)));
+            let (then, now) =
+                (image::image(observed.as_ref()), image::image(find(&live, provider, object)));
             let mut both = then.clone();
             now.keys().for_each(|path| {
-                both.entry(path.clone()).or_insert(if path == "exists" { Value::Bool(false) } else { Value::None });
+                both.entry(path.clone()).or_insert(if path == "exists" {
+                    Value::Bool(false)
+                } else {
+                    Value::None
+                });
             });
             if let Some((path, before, found)) = image::first_difference(&both, &now) {
-                return Ok(Some(format!("service.{object}: `{path}` was {before} when the plan was made, now it is {found}")));
+                return Ok(Some(format!(
+                    "service.{object}: `{path}` was {before} when the plan was made, now it is {found}"
+                )));
             }
         }
     }
@@ -75,9 +89,14 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
 /// The first field in which the active revision is another than it was, and who changed it.
 fn revised(then: Option<&LiveService>, now: Option<&LiveService>) -> Option<String> {
     let (then, now) = (then?, now?);
-    let spec = |live: &LiveService| live.revisions.get(live.active()?).map(|revision| revision.spec.clone());
+    let spec = |live: &LiveService| {
+        live.revisions.get(live.active()?).map(|revision| revision.spec.clone())
+    };
     let (path, was, is) = first_leaf(&spec(then)?, &spec(now)?, "")?;
-    let by = now.changed_by.get(path.as_str()).map_or_else(String::new, |by| format!(", changed by {by}"));
+    let by = now
+        .changed_by
+        .get(path.as_str())
+        .map_or_else(String::new, |by| format!(", changed by {by}"));
     Some(format!("`{path}` was {was} when the plan was made, now it is {is}{by}"))
 }
 
@@ -89,7 +108,11 @@ fn first_leaf(a: &Value, b: &Value, path: &str) -> Option<(String, Value, Value)
     let names: BTreeSet<&Name> = left.keys().chain(right.keys()).collect();
     names.into_iter().find_map(|name| {
         let path = if path.is_empty() { name.to_string() } else { format!("{path}.{name}") };
-        first_leaf(left.get(name).unwrap_or(&Value::None), right.get(name).unwrap_or(&Value::None), &path)
+        first_leaf(
+            left.get(name).unwrap_or(&Value::None),
+            right.get(name).unwrap_or(&Value::None),
+            &path,
+        )
     })
 }
 

@@ -1,7 +1,10 @@
 //! Puts a plan together: what each service needs done, in the order that needs allow.
 
 use crate::desired::{Desired, Removed};
-use crate::model::{Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step, StepId, StepKind};
+use crate::model::{
+    Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step, StepId,
+    StepKind,
+};
 use crate::passes::{defer, estimate, moved, order, risk, select, waves};
 use crate::request::Request;
 use crate::work::{self, Past, Work};
@@ -16,10 +19,19 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
         Mode::Apply | Mode::Destroy => moved::rename(request.applied, &desired.moved),
     };
     let (chosen, mut diagnostics) = select::select(&request.selection, desired, &renamed.applied);
-    let mut all = Found { work: BTreeMap::new(), unknown: BTreeMap::new(), left_out: Vec::new(), unreachable: Vec::new(), unchanged: 0 };
+    let mut all = Found {
+        work: BTreeMap::new(),
+        unknown: BTreeMap::new(),
+        left_out: Vec::new(),
+        unreachable: Vec::new(),
+        unchanged: 0,
+    };
     for (addr, service) in &desired.services {
         let applied_on = renamed.applied.get(addr).map(|applied| &applied.provider);
-        if std::iter::once(&service.provider).chain(applied_on).any(|provider| request.unreachable.contains(provider)) {
+        if std::iter::once(&service.provider)
+            .chain(applied_on)
+            .any(|provider| request.unreachable.contains(provider))
+        {
             all.lost(addr, chosen.contains(addr));
             continue;
         }
@@ -32,10 +44,16 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
             }
             continue;
         }
-        let past = Past { addr, applied: renamed.applied.get(addr), from: renamed.from.get(addr), request };
+        let past = Past {
+            addr,
+            applied: renamed.applied.get(addr),
+            from: renamed.from.get(addr),
+            request,
+        };
         let (_, kind, config) = &service.strategy;
         let traits = (request.traits)(&service.provider);
-        let problems = strategy::problems(kind, config, service.strategy_span, &service.provider, &traits);
+        let problems =
+            strategy::problems(kind, config, service.strategy_span, &service.provider, &traits);
         let sound = problems.is_empty();
         diagnostics.extend(problems);
         match work::wanted(&past, service) {
@@ -46,17 +64,25 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
             Err(_) => all.left_out.push(addr.clone()),
         }
     }
-    for (addr, applied) in renamed.applied.iter().filter(|(addr, _)| !desired.services.contains_key(*addr)) {
+    for (addr, applied) in
+        renamed.applied.iter().filter(|(addr, _)| !desired.services.contains_key(*addr))
+    {
         if request.unreachable.contains(&applied.provider) {
             all.lost(addr, chosen.contains(addr));
             continue;
         }
         let past = Past { addr, applied: Some(applied), from: renamed.from.get(addr), request };
-        all.add(addr, work::unwanted(&past, applied, removed(desired, addr)), chosen.contains(addr));
+        all.add(
+            addr,
+            work::unwanted(&past, applied, removed(desired, addr)),
+            chosen.contains(addr),
+        );
     }
-    let deferred = defer::defer(&mut all.work, desired, &renamed.applied, &all.unknown, request.locate);
+    let deferred =
+        defer::defer(&mut all.work, desired, &renamed.applied, &all.unknown, request.locate);
     let mut plan = empty(desired, request);
-    (plan.unchanged, plan.left_out, plan.unreachable, plan.deferred) = (all.unchanged, all.left_out, all.unreachable, deferred);
+    (plan.unchanged, plan.left_out, plan.unreachable, plan.deferred) =
+        (all.unchanged, all.left_out, all.unreachable, deferred);
     let waves = waves::waves(&all.work, desired, request.mode);
     let order = order::order(&all.work, &waves, request.mode);
     assemble(&mut plan, all.work, &order, request.traits);
@@ -103,7 +129,11 @@ impl Found {
 
 /// What `removed` says of an address, or of the service whose instance it is.
 fn removed(desired: &Desired<'_>, addr: &ResourceAddr) -> Option<Removed> {
-    desired.removed.get(addr).or_else(|| desired.removed.get(&ResourceAddr::service(addr.base()))).copied()
+    desired
+        .removed
+        .get(addr)
+        .or_else(|| desired.removed.get(&ResourceAddr::service(addr.base())))
+        .copied()
 }
 
 fn empty(desired: &Desired<'_>, request: &Request<'_>) -> Plan {
@@ -142,17 +172,26 @@ fn assemble(
     let mut last: BTreeMap<ResourceAddr, Vec<StepId>> = BTreeMap::new();
     for (addr, before) in order {
         let Some(item) = work.remove(addr) else { continue };
-        let mut previous: Vec<StepId> = before.iter().filter_map(|addr| last.get(addr)).flatten().copied().collect();
+        let mut previous: Vec<StepId> =
+            before.iter().filter_map(|addr| last.get(addr)).flatten().copied().collect();
         previous.sort_unstable();
         previous.dedup();
-        let mut cause: Vec<String> =
-            item.change.leaves.iter().filter(|l| l.owner != Owner::Default).filter_map(|l| l.origin.clone()).collect();
+        let mut cause: Vec<String> = item
+            .change
+            .leaves
+            .iter()
+            .filter(|l| l.owner != Owner::Default)
+            .filter_map(|l| l.origin.clone())
+            .collect();
         cause.sort();
         cause.dedup();
         let mut rollback_point = true;
         let first = plan.steps.len();
         for part in item.parts {
-            plan.observed.entry(part.provider.clone()).or_default().insert(part.object.clone(), part.observed);
+            plan.observed
+                .entry(part.provider.clone())
+                .or_default()
+                .insert(part.object.clone(), part.observed);
             for draft in part.drafts {
                 let id = StepId(u32::try_from(plan.steps.len()).unwrap_or(u32::MAX));
                 plan.steps.push(Step {
@@ -188,7 +227,10 @@ fn assemble(
 
 fn idempotency(kind: &StepKind, provider: &Name, traits: &dyn Fn(&Name) -> Traits) -> Idempotency {
     match kind {
-        StepKind::AwaitReady { .. } | StepKind::Hold { .. } | StepKind::Gate { .. } | StepKind::Analyse { .. } => Idempotency::ReadToDecide,
+        StepKind::AwaitReady { .. }
+        | StepKind::Hold { .. }
+        | StepKind::Gate { .. }
+        | StepKind::Analyse { .. } => Idempotency::ReadToDecide,
         StepKind::Migrate { .. } if traits(provider).commands_once => Idempotency::ByTag,
         StepKind::Migrate { .. } => Idempotency::Ask,
         _ => Idempotency::ByKey,

@@ -112,8 +112,12 @@ impl Fields<'_> {
 fn same(node: &Node, value: &Value) -> bool {
     match (&node.data, value) {
         (Data::Leaf(leaf), value) => leaf == value,
-        (Data::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Data::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().zip(b).all(|((k, a), (l, b))| k == l && same(a, b)),
+        (Data::List(a), Value::List(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+        }
+        (Data::Map(a), Value::Map(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|((k, a), (l, b))| k == l && same(a, b))
+        }
         _ => false,
     }
 }
@@ -121,7 +125,9 @@ fn same(node: &Node, value: &Value) -> bool {
 /// Collects leaves that are not known; the path so far is a stack, because hardly ever is one of them wanted.
 fn unknown<'n>(node: &'n Node, path: &mut Vec<Cow<'n, str>>, found: &mut Vec<(Name, Name)>) {
     match &node.data {
-        Data::Leaf(Value::Unknown(unknown)) => found.push((path.join(".").into(), unknown.cause.clone())),
+        Data::Leaf(Value::Unknown(unknown)) => {
+            found.push((path.join(".").into(), unknown.cause.clone()))
+        }
         Data::Leaf(_) => {}
         Data::List(items) => {
             for (at, item) in items.iter().enumerate() {
@@ -145,15 +151,20 @@ pub const OBJECT: &str = "object";
 /// The setting that tells a platform of a strategy which one of its controllers carries out.
 pub const HANDED_OVER: &str = "strategy";
 /// What such a controller has to know: the rest is still the plan's.
-const TOLD: [&str; 8] = ["mode", "step", "route", "mirror", "preview", "hold", "scale_down_delay", "analysis"];
+const TOLD: [&str; 8] =
+    ["mode", "step", "route", "mirror", "preview", "hold", "scale_down_delay", "analysis"];
 
 /// What a platform is told of a strategy that one of its controllers carries out: its kind, what it says, and how the
 /// source of its metrics is reached.
 fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option<Value> {
     config.get("mode").and_then(Value::as_str).filter(|mode| *mode != "native")?;
-    let said = |value: &Value| *value != Value::None && !matches!(value, Value::List(items) if items.is_empty());
-    let told = config.entries().filter(|(name, value)| TOLD.contains(&name.as_str()) && said(value));
-    let mut told: BTreeMap<Name, Value> = told.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let said = |value: &Value| {
+        *value != Value::None && !matches!(value, Value::List(items) if items.is_empty())
+    };
+    let told =
+        config.entries().filter(|(name, value)| TOLD.contains(&name.as_str()) && said(value));
+    let mut told: BTreeMap<Name, Value> =
+        told.map(|(name, value)| (name.clone(), value.clone())).collect();
     told.insert("kind".into(), Value::Str(kind.clone()));
     let from = config.get("analysis").and_then(|analysis| analysis.get("from")?.as_str());
     if let Some(source) = from.and_then(|from| environment.sources.get(from)) {
@@ -163,21 +174,31 @@ fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option
 }
 
 /// What the program wants of an environment.
-pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> String) -> Desired<'g> {
+pub fn from_graph<'g>(
+    environment: &'g Environment,
+    locate: &dyn Fn(Span) -> String,
+) -> Desired<'g> {
     let services = environment.services.values().map(|service| {
         let mut settings: BTreeMap<Name, Value> = BTreeMap::new();
         if service.resource {
             settings.insert(OBJECT.into(), service.desired.value());
         } else {
-            settings.insert("ports".into(), service.desired.get("ports").map_or(Value::None, Node::value));
+            settings.insert(
+                "ports".into(),
+                service.desired.get("ports").map_or(Value::None, Node::value),
+            );
         }
-        let config = if service.provider.connects { &service.binding } else { &service.provider.config };
+        let config =
+            if service.provider.connects { &service.binding } else { &service.provider.config };
         if let Value::Map(config) = config.value() {
             settings.extend(config);
         }
         let strategy = &service.strategy;
         let config = strategy.config.value();
-        settings.extend(handed_over(&strategy.kind, &config, environment).map(|handed| (HANDED_OVER.into(), handed)));
+        settings.extend(
+            handed_over(&strategy.kind, &config, environment)
+                .map(|handed| (HANDED_OVER.into(), handed)),
+        );
         let adopted = environment.adopts.get(&service.addr);
         let desired = DesiredService {
             fields: Fields::Node(&service.desired),
@@ -211,8 +232,15 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
         });
         gates.push(Gate::Windows(windows.collect()));
     }
-    let approvals = environment.approvals.iter().map(|one| ApprovalGate { count: one.count, of: one.of.clone(), span: locate(one.span) });
-    let removed = environment.removed.iter().map(|one| (one.addr.clone(), if one.keep { Removed::Keep } else { Removed::Destroy }));
+    let approvals = environment.approvals.iter().map(|one| ApprovalGate {
+        count: one.count,
+        of: one.of.clone(),
+        span: locate(one.span),
+    });
+    let removed = environment
+        .removed
+        .iter()
+        .map(|one| (one.addr.clone(), if one.keep { Removed::Keep } else { Removed::Destroy }));
     Desired {
         services: services.collect(),
         gates,
@@ -223,7 +251,11 @@ pub fn from_graph<'g>(environment: &'g Environment, locate: &dyn Fn(Span) -> Str
             "continue" => OnFailure::Continue,
             _ => OnFailure::Rollback,
         },
-        releases: environment.releases.iter().map(|release| (release.name.clone(), release.services.clone())).collect(),
+        releases: environment
+            .releases
+            .iter()
+            .map(|release| (release.name.clone(), release.services.clone()))
+            .collect(),
         moved: environment.moved.iter().map(|one| (one.from.clone(), one.to.clone())).collect(),
         removed: removed.collect(),
     }

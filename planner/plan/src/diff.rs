@@ -11,7 +11,11 @@ pub(crate) fn live_values(live: &LiveService) -> Value {
     let mut map: BTreeMap<Name, Value> = BTreeMap::new();
     if let Some(active) = live.active().and_then(|id| live.revisions.get(id)) {
         if let Value::Map(spec) = &active.spec {
-            map.extend(spec.iter().filter(|(name, _)| *name != SETTINGS).map(|(name, value)| (name.clone(), value.clone())));
+            map.extend(
+                spec.iter()
+                    .filter(|(name, _)| *name != SETTINGS)
+                    .map(|(name, value)| (name.clone(), value.clone())),
+            );
         }
         map.insert("replicas".into(), Value::Int(active.replicas));
     }

@@ -38,9 +38,15 @@ impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "step {} of {}: ", self.step, self.service)?;
         match &self.promise {
-            Promise::WholeTraffic(sum) => write!(f, "the shares of the traffic sum to {}%", f64::from(*sum) / 100.0),
-            Promise::ReadyBeforeTraffic(revision) => write!(f, "revision {revision} would take traffic before it was proved ready"),
-            Promise::Available(least, ready) => write!(f, "only {ready} replicas would be ready, {least} were promised"),
+            Promise::WholeTraffic(sum) => {
+                write!(f, "the shares of the traffic sum to {}%", f64::from(*sum) / 100.0)
+            }
+            Promise::ReadyBeforeTraffic(revision) => {
+                write!(f, "revision {revision} would take traffic before it was proved ready")
+            }
+            Promise::Available(least, ready) => {
+                write!(f, "only {ready} replicas would be ready, {least} were promised")
+            }
             Promise::Inverse => f.write_str("it cannot be taken back"),
             Promise::Order => f.write_str("it waits for a step that comes later"),
         }
@@ -58,7 +64,8 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
         // What serves nobody already is not this step's doing, and must not keep anybody from mending it.
         let already: BTreeSet<RevisionId> = unready(object).cloned().collect();
         advance(object, &step.kind);
-        let mut say = |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
+        let mut say =
+            |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
         if step.after.iter().any(|before| *before >= step.id) {
             say(Promise::Order);
         }
@@ -69,14 +76,20 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
         if sum != WHOLE && !object.traffic.is_empty() {
             say(Promise::WholeTraffic(sum));
         }
-        let fresh: BTreeSet<&RevisionId> = unready(object).filter(|id| !already.contains(*id)).collect();
+        let fresh: BTreeSet<&RevisionId> =
+            unready(object).filter(|id| !already.contains(*id)).collect();
         for id in fresh {
             say(Promise::ReadyBeforeTraffic(id.to_string()));
         }
         if let Some(least) = least.get(&(&step.provider, &step.object))
             && !object.traffic.is_empty()
         {
-            let ready: i64 = object.traffic.keys().filter_map(|id| object.revisions.get(id)).map(|r| r.ready).sum();
+            let ready: i64 = object
+                .traffic
+                .keys()
+                .filter_map(|id| object.revisions.get(id))
+                .map(|r| r.ready)
+                .sum();
             if ready < *least {
                 say(Promise::Available(*least, ready));
             }
@@ -94,17 +107,23 @@ fn unready(object: &LiveService) -> impl Iterator<Item = &RevisionId> {
 /// The fewest replicas that may be ready while a service takes traffic.
 fn promised(plan: &Plan) -> BTreeMap<(&Name, &Name), i64> {
     let replicas = |values: &Value| values.get("replicas").and_then(Value::as_int).unwrap_or(1);
-    let changes: BTreeMap<&ResourceAddr, _> = plan.changes.iter().map(|change| (&change.addr, change)).collect();
+    let changes: BTreeMap<&ResourceAddr, _> =
+        plan.changes.iter().map(|change| (&change.addr, change)).collect();
     let mut all = BTreeMap::new();
     for step in &plan.steps {
         let key = (&step.provider, &step.object);
-        let (Some(change), Some(Some(result))) = (changes.get(&step.service), plan.result.get(&step.service)) else { continue };
+        let (Some(change), Some(Some(result))) =
+            (changes.get(&step.service), plan.result.get(&step.service))
+        else {
+            continue;
+        };
         // Whoever is made anew is not there for a while, or goes from another provider: the change says so.
         if all.contains_key(&key) || change.replace.is_some() {
             continue;
         }
         let observed = plan.observed(&step.provider, &step.object);
-        let before = observed.and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
+        let before = observed
+            .and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
         let wanted = replicas(&result.values);
         // A rolling strategy says itself how many may be missing; its steps were made to keep that.
         let rolling = change.strategy.as_ref().is_some_and(|(_, kind)| kind == "rolling");
@@ -126,7 +145,9 @@ fn invertible(step: &Step) -> bool {
 /// The object after a step went well.
 pub fn advance(object: &mut LiveService, kind: &StepKind) {
     match kind {
-        StepKind::CreateService { settings } => *object = LiveService { settings: settings.clone(), ..LiveService::default() },
+        StepKind::CreateService { settings } => {
+            *object = LiveService { settings: settings.clone(), ..LiveService::default() }
+        }
         StepKind::UpdateService { settings } => {
             object.settings = settings.clone();
             object.edits.clear();
@@ -138,7 +159,11 @@ pub fn advance(object: &mut LiveService, kind: &StepKind) {
         }
         StepKind::Roll { from, revision, spec, replicas, unavailable, .. } => {
             // The platform stops a replica only where another one is ready in its place, but for those that may lack.
-            let made = dax_core::LiveRevision { replicas: *replicas, ready: (replicas - unavailable).max(1), spec: spec.clone() };
+            let made = dax_core::LiveRevision {
+                replicas: *replicas,
+                ready: (replicas - unavailable).max(1),
+                spec: spec.clone(),
+            };
             object.revisions.remove(from);
             object.revisions.insert(revision.clone(), made);
             object.traffic = BTreeMap::from([(revision.clone(), WHOLE)]);
@@ -159,6 +184,10 @@ pub fn advance(object: &mut LiveService, kind: &StepKind) {
         }
         StepKind::ShiftTraffic { traffic } => object.traffic = traffic.clone(),
         StepKind::Route { routes } => object.routes.clone_from(routes),
-        StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. } => {}
+        StepKind::Hold { .. }
+        | StepKind::Analyse { .. }
+        | StepKind::Gate { .. }
+        | StepKind::RunHook { .. }
+        | StepKind::Migrate { .. } => {}
     }
 }

@@ -46,5 +46,13 @@ pub const NO_SUCH_METRIC: Code = Code::error(5008, "the metric is not measured")
 pub const NO_SUCH_TARGET: Code = Code::error(5009, "there is no such service to plan");
 
 /// Every code of this crate.
-pub const CODES: &[Code] =
-    &[WEIGHTS_FALL, NO_PROGRESS, BROKEN_INVARIANT, EMPTY_ANALYSIS, NOT_OFFERED, NOT_OURS, NO_SUCH_METRIC, NO_SUCH_TARGET];
+pub const CODES: &[Code] = &[
+    WEIGHTS_FALL,
+    NO_PROGRESS,
+    BROKEN_INVARIANT,
+    EMPTY_ANALYSIS,
+    NOT_OFFERED,
+    NOT_OURS,
+    NO_SUCH_METRIC,
+    NO_SUCH_TARGET,
+];

@@ -99,7 +99,10 @@ pub struct Plan {
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty() && self.changes.is_empty() && self.deferred.is_empty() && self.unreachable.is_empty()
+        self.steps.is_empty()
+            && self.changes.is_empty()
+            && self.deferred.is_empty()
+            && self.unreachable.is_empty()
     }
 
     /// The object that a step is about, as it was when the plan was made.

@@ -11,9 +11,14 @@ pub(crate) const SETTINGS: &str = "on";
 
 /// The fields that make the revision, with the settings that belong to it.
 pub(crate) fn spec(values: &Value, settings: &BTreeMap<Name, Value>, revised: &[Name]) -> Value {
-    let fields = REVISION_FIELDS.iter().filter_map(|field| Some((Name::new_static(field), values.get(field)?.clone())));
+    let fields = REVISION_FIELDS
+        .iter()
+        .filter_map(|field| Some((Name::new_static(field), values.get(field)?.clone())));
     let mut fields: BTreeMap<Name, Value> = fields.collect();
-    let on: BTreeMap<Name, Value> = revised.iter().filter_map(|name| Some((name.clone(), settings.get(name)?.clone()))).collect();
+    let on: BTreeMap<Name, Value> = revised
+        .iter()
+        .filter_map(|name| Some((name.clone(), settings.get(name)?.clone())))
+        .collect();
     if !on.is_empty() {
         fields.insert(SETTINGS.into(), Value::Map(on));
     }

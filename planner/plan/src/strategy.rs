@@ -8,7 +8,9 @@ use crate::desired::HANDED_OVER;
 use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
 use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
-use dax_core::{Diagnostic, LiveRevision, LiveService, Name, RevisionId, Route, Span, Traits, Value, WHOLE};
+use dax_core::{
+    Diagnostic, LiveRevision, LiveService, Name, RevisionId, Route, Span, Traits, Value, WHOLE,
+};
 use std::collections::BTreeMap;
 
 /// Grace on top of what a step may take by its own settings, in milliseconds.
@@ -60,10 +62,21 @@ fn one(path: impl Into<Name>, value: Value) -> Image {
 
 impl Sequence {
     pub(crate) fn of(live: Option<&LiveService>) -> Self {
-        Self { object: live.cloned().unwrap_or_default(), exists: live.is_some(), drafts: Vec::new() }
+        Self {
+            object: live.cloned().unwrap_or_default(),
+            exists: live.is_some(),
+            drafts: Vec::new(),
+        }
     }
 
-    fn push(&mut self, kind: StepKind, pre: Image, post: Image, class: InverseClass, steps: Vec<StepKind>) {
+    fn push(
+        &mut self,
+        kind: StepKind,
+        pre: Image,
+        post: Image,
+        class: InverseClass,
+        steps: Vec<StepKind>,
+    ) {
         let timeout_ms = self.timeout(&kind);
         let expected_ms = match &kind {
             StepKind::Hold { ms } => *ms,
@@ -71,22 +84,31 @@ impl Sequence {
             StepKind::AwaitReady { revision } => self.probe_ms(revision),
             _ => 0,
         };
-        self.drafts.push(Draft { kind, pre, post, inverse: Inverse { class, steps }, timeout_ms, expected_ms });
+        self.drafts.push(Draft {
+            kind,
+            pre,
+            post,
+            inverse: Inverse { class, steps },
+            timeout_ms,
+            expected_ms,
+        });
     }
 
     fn timeout(&self, kind: &StepKind) -> u64 {
-        let setting = |name: &str| self.object.settings.get(name).and_then(Value::as_millis).unwrap_or(0);
+        let setting =
+            |name: &str| self.object.settings.get(name).and_then(Value::as_millis).unwrap_or(0);
         let spec = |id: &RevisionId| self.object.revisions.get(id).map(|r| &r.spec);
         GRACE_MS
             + match kind {
-                StepKind::AwaitReady { revision } => {
-                    spec(revision).and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis()).unwrap_or(START_MS)
-                }
+                StepKind::AwaitReady { revision } => spec(revision)
+                    .and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis())
+                    .unwrap_or(START_MS),
                 StepKind::Hold { ms } => *ms,
                 StepKind::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
-                StepKind::Scale { .. } | StepKind::DeleteRevision { .. } | StepKind::DeleteService | StepKind::UpdateService { .. } => {
-                    setting("drain") + setting("stop_timeout")
-                }
+                StepKind::Scale { .. }
+                | StepKind::DeleteRevision { .. }
+                | StepKind::DeleteService
+                | StepKind::UpdateService { .. } => setting("drain") + setting("stop_timeout"),
                 _ => 0,
             }
     }
@@ -98,7 +120,11 @@ impl Sequence {
     }
 
     fn settings_image(&self) -> Image {
-        self.object.settings.iter().map(|(name, value)| (format!("settings.{name}").into(), value.clone())).collect()
+        self.object
+            .settings
+            .iter()
+            .map(|(name, value)| (format!("settings.{name}").into(), value.clone()))
+            .collect()
     }
 
     pub(crate) fn create_service(&mut self, settings: &BTreeMap<Name, Value>) {
@@ -107,14 +133,24 @@ impl Sequence {
         let mut post = self.settings_image();
         post.insert("exists".into(), Value::Bool(true));
         let kind = StepKind::CreateService { settings: settings.clone() };
-        self.push(kind, one("exists", Value::Bool(false)), post, InverseClass::Exact, vec![StepKind::DeleteService]);
+        self.push(
+            kind,
+            one("exists", Value::Bool(false)),
+            post,
+            InverseClass::Exact,
+            vec![StepKind::DeleteService],
+        );
     }
 
     pub(crate) fn update_service(&mut self, settings: &BTreeMap<Name, Value>) {
         let before = std::mem::replace(&mut self.object.settings, settings.clone());
         let changed = |a: &BTreeMap<Name, Value>, b: &BTreeMap<Name, Value>| -> Image {
             let names = a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name));
-            names.map(|name| (format!("settings.{name}").into(), a.get(name).cloned().unwrap_or(Value::None))).collect()
+            names
+                .map(|name| {
+                    (format!("settings.{name}").into(), a.get(name).cloned().unwrap_or(Value::None))
+                })
+                .collect()
         };
         let (mut pre, mut post) = (changed(&before, settings), changed(settings, &before));
         let edits = std::mem::take(&mut self.object.edits);
@@ -122,10 +158,18 @@ impl Sequence {
             pre.insert("edits".into(), edits_value(&edits));
             post.insert("edits".into(), edits_value(&[]));
         }
-        let to = |settings: &BTreeMap<Name, Value>| settings.get(HANDED_OVER).and_then(|handed| handed.get("mode").cloned());
+        let to = |settings: &BTreeMap<Name, Value>| {
+            settings.get(HANDED_OVER).and_then(|handed| handed.get("mode").cloned())
+        };
         let handed = to(&before) != to(settings);
         let inverse = vec![StepKind::UpdateService { settings: before }];
-        self.push(StepKind::UpdateService { settings: settings.clone() }, pre, post, InverseClass::Exact, inverse);
+        self.push(
+            StepKind::UpdateService { settings: settings.clone() },
+            pre,
+            post,
+            InverseClass::Exact,
+            inverse,
+        );
         // From a controller to dax or back, what serves is made anew beside what served.
         let active = self.object.active().cloned().filter(|_| handed);
         let within = active.map(|revision| self.timeout(&StepKind::AwaitReady { revision }));
@@ -168,9 +212,19 @@ impl Sequence {
                 let path = replicas_path(&incoming.id);
                 let revision = LiveRevision { replicas, ready: 0, spec: incoming.spec.clone() };
                 self.object.revisions.insert(incoming.id.clone(), revision);
-                let kind = StepKind::CreateRevision { revision: incoming.id.clone(), spec: incoming.spec.clone(), replicas };
+                let kind = StepKind::CreateRevision {
+                    revision: incoming.id.clone(),
+                    spec: incoming.spec.clone(),
+                    replicas,
+                };
                 let inverse = vec![StepKind::DeleteRevision { revision: incoming.id.clone() }];
-                self.push(kind, one(path.clone(), Value::None), one(path, Value::Int(replicas)), InverseClass::Exact, inverse);
+                self.push(
+                    kind,
+                    one(path.clone(), Value::None),
+                    one(path, Value::Int(replicas)),
+                    InverseClass::Exact,
+                    inverse,
+                );
             }
             Some(there) if there.replicas < replicas => self.scale(&incoming.id, replicas),
             Some(_) => {}
@@ -204,7 +258,13 @@ impl Sequence {
         };
         let path = replicas_path(id);
         let kind = StepKind::Scale { revision: id.clone(), replicas };
-        self.push(kind, one(path.clone(), Value::Int(before)), one(path, Value::Int(replicas)), class, inverse);
+        self.push(
+            kind,
+            one(path.clone(), Value::Int(before)),
+            one(path, Value::Int(replicas)),
+            class,
+            inverse,
+        );
     }
 
     pub(crate) fn shift(&mut self, traffic: BTreeMap<RevisionId, u32>) {
@@ -213,9 +273,11 @@ impl Sequence {
             return;
         }
         let before = std::mem::replace(&mut self.object.traffic, traffic.clone());
-        let (pre, post) = (one("traffic", traffic_value(&before)), one("traffic", traffic_value(&traffic)));
+        let (pre, post) =
+            (one("traffic", traffic_value(&before)), one("traffic", traffic_value(&traffic)));
         // What was good yesterday may be gone today: whoever gets traffic back proves first that it is ready.
-        let proofs = before.keys().map(|revision| StepKind::AwaitReady { revision: revision.clone() });
+        let proofs =
+            before.keys().map(|revision| StepKind::AwaitReady { revision: revision.clone() });
         let inverse = proofs.chain([StepKind::ShiftTraffic { traffic: before.clone() }]).collect();
         self.push(StepKind::ShiftTraffic { traffic }, pre, post, InverseClass::Exact, inverse);
     }
@@ -226,7 +288,8 @@ impl Sequence {
             return;
         }
         let before = std::mem::replace(&mut self.object.routes, routes.clone());
-        let (pre, post) = (one("routes", routes_value(&before)), one("routes", routes_value(&routes)));
+        let (pre, post) =
+            (one("routes", routes_value(&before)), one("routes", routes_value(&routes)));
         let inverse = vec![StepKind::Route { routes: before }];
         self.push(StepKind::Route { routes }, pre, post, InverseClass::Exact, inverse);
     }
@@ -237,8 +300,15 @@ impl Sequence {
 
     /// Runs the hooks of a moment.
     fn hooks(&mut self, incoming: &Incoming, config: &Value, when: &str) {
-        for hook in list(config, "hook").iter().filter(|hook| hook.get("when").and_then(Value::as_str) == Some(when)) {
-            let kind = StepKind::RunHook { when: when.into(), revision: incoming.id.clone(), command: words(hook, "command") };
+        for hook in list(config, "hook")
+            .iter()
+            .filter(|hook| hook.get("when").and_then(Value::as_str) == Some(when))
+        {
+            let kind = StepKind::RunHook {
+                when: when.into(),
+                revision: incoming.id.clone(),
+                command: words(hook, "command"),
+            };
             self.nothing(kind);
             self.within(hook);
         }
@@ -249,38 +319,65 @@ impl Sequence {
         for migration in list(config, "migrate") {
             let undo = words(migration, "undo");
             let step = |command| StepKind::Migrate { revision: incoming.id.clone(), command };
-            let (class, inverse) =
-                if undo.is_empty() { (InverseClass::None, Vec::new()) } else { (InverseClass::Compensating, vec![step(undo)]) };
-            self.push(step(words(migration, "command")), Image::new(), Image::new(), class, inverse);
+            let (class, inverse) = if undo.is_empty() {
+                (InverseClass::None, Vec::new())
+            } else {
+                (InverseClass::Compensating, vec![step(undo)])
+            };
+            self.push(
+                step(words(migration, "command")),
+                Image::new(),
+                Image::new(),
+                class,
+                inverse,
+            );
             self.within(migration);
         }
     }
 
     /// The last step may take as long as this says.
     fn within(&mut self, config: &Value) {
-        if let (Some(last), Some(within)) = (self.drafts.last_mut(), config.get("within").and_then(Value::as_millis)) {
+        if let (Some(last), Some(within)) =
+            (self.drafts.last_mut(), config.get("within").and_then(Value::as_millis))
+        {
             last.timeout_ms = GRACE_MS + within;
         }
     }
 
     /// Waits for the people that a step of a strategy names.
     fn gate(&mut self, config: &Value, span: &str) {
-        let count = config.get("approve").and_then(Value::as_int).and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let count = config
+            .get("approve")
+            .and_then(Value::as_int)
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0);
         if count > 0 {
-            self.nothing(StepKind::Gate { approval: ApprovalGate { count, of: words(config, "of"), span: span.to_owned() } });
+            self.nothing(StepKind::Gate {
+                approval: ApprovalGate { count, of: words(config, "of"), span: span.to_owned() },
+            });
         }
     }
 
     pub(crate) fn delete_revision(&mut self, id: &RevisionId) {
         let Some(gone) = self.object.revisions.remove(id) else { return };
         let path = replicas_path(id);
-        let inverse = vec![StepKind::CreateRevision { revision: id.clone(), spec: gone.spec, replicas: gone.replicas }];
+        let inverse = vec![StepKind::CreateRevision {
+            revision: id.clone(),
+            spec: gone.spec,
+            replicas: gone.replicas,
+        }];
         let kind = StepKind::DeleteRevision { revision: id.clone() };
         let (pre, post) = (one(path.clone(), Value::Int(gone.replicas)), one(path, Value::None));
         self.push(kind, pre, post, InverseClass::Exact, inverse);
     }
 
-    fn watch(&mut self, id: &RevisionId, against: Option<&RevisionId>, ms: u64, analysis: Option<&Analysis>) {
+    fn watch(
+        &mut self,
+        id: &RevisionId,
+        against: Option<&RevisionId>,
+        ms: u64,
+        analysis: Option<&Analysis>,
+    ) {
         let kind = match analysis {
             // An analysis of its own length needs no hold.
             Some(analysis) if ms > 0 || analysis.count > 0 => {
@@ -297,7 +394,8 @@ impl Sequence {
     fn settle(&mut self, incoming: &Incoming) {
         self.shift(BTreeMap::from([(incoming.id.clone(), WHOLE)]));
         self.route(Vec::new());
-        let others: Vec<RevisionId> = self.object.revisions.keys().filter(|id| **id != incoming.id).cloned().collect();
+        let others: Vec<RevisionId> =
+            self.object.revisions.keys().filter(|id| **id != incoming.id).cloned().collect();
         for id in others {
             self.scale(&id, 0);
         }
@@ -331,7 +429,8 @@ impl Sequence {
             self.roll(incoming, &active, kind, config);
             if let Some(last) = self.drafts.last_mut() {
                 let (least, most) = carried_out_ms(handed);
-                (last.expected_ms, last.timeout_ms) = (last.expected_ms + least, 2 * last.timeout_ms + most);
+                (last.expected_ms, last.timeout_ms) =
+                    (last.expected_ms + least, 2 * last.timeout_ms + most);
             }
             self.settle(incoming);
             return self.hooks(incoming, config, "after");
@@ -357,11 +456,24 @@ impl Sequence {
     }
 
     /// Whether nothing is asked for between two replicas, so that the platform may replace them by itself.
-    fn can_roll(&self, incoming: &Incoming, kind: &str, config: &Value, analysis: Option<&Analysis>) -> bool {
-        let before = list(config, "hook").iter().any(|hook| hook.get("when").and_then(Value::as_str) == Some("before"));
+    fn can_roll(
+        &self,
+        incoming: &Incoming,
+        kind: &str,
+        config: &Value,
+        analysis: Option<&Analysis>,
+    ) -> bool {
+        let before = list(config, "hook")
+            .iter()
+            .any(|hook| hook.get("when").and_then(Value::as_str) == Some("before"));
         let at_rest = self.object.revisions.contains_key(&incoming.id);
         let alone = self.object.traffic.len() == 1 && self.object.routes.is_empty();
-        matches!(kind, "rolling" | "immediate") && alone && !before && !at_rest && incoming.replicas > 0 && analysis.is_none()
+        matches!(kind, "rolling" | "immediate")
+            && alone
+            && !before
+            && !at_rest
+            && incoming.replicas > 0
+            && analysis.is_none()
     }
 
     /// Has the platform replace the replicas of the active revision.
@@ -369,29 +481,38 @@ impl Sequence {
         let Some(gone) = self.object.revisions.remove(active) else { return };
         let most = incoming.replicas.max(gone.replicas);
         let (surge, mut unavailable) = match kind {
-            "rolling" => (counted(config, "surge", most, true), counted(config, "unavailable", most, false)),
+            "rolling" => {
+                (counted(config, "surge", most, true), counted(config, "unavailable", most, false))
+            }
             _ => (most, 0),
         };
         if surge == 0 && unavailable == 0 {
             unavailable = 1; // both shares came to nothing, as with Kubernetes one must move
         }
-        let before = std::mem::replace(&mut self.object.traffic, BTreeMap::from([(incoming.id.clone(), WHOLE)]));
+        let before = std::mem::replace(
+            &mut self.object.traffic,
+            BTreeMap::from([(incoming.id.clone(), WHOLE)]),
+        );
         let spec = incoming.spec.clone();
-        self.object.revisions.insert(incoming.id.clone(), LiveRevision { replicas: incoming.replicas, ready: 0, spec });
+        self.object.revisions.insert(
+            incoming.id.clone(),
+            LiveRevision { replicas: incoming.replicas, ready: 0, spec },
+        );
         let step = |from: &RevisionId, revision: &RevisionId, spec: &Value, replicas| {
             let (from, revision, spec) = (from.clone(), revision.clone(), spec.clone());
             StepKind::Roll { from, revision, spec, replicas, surge, unavailable }
         };
         let there = step(active, &incoming.id, &incoming.spec, incoming.replicas);
         let back = step(&incoming.id, active, &gone.spec, gone.replicas);
-        let image = |here: (&RevisionId, i64), away: &RevisionId, traffic: &BTreeMap<RevisionId, u32>| {
-            let paths = [
-                ("traffic".into(), traffic_value(traffic)),
-                (replicas_path(here.0), Value::Int(here.1)),
-                (replicas_path(away), Value::None),
-            ];
-            Image::from(paths)
-        };
+        let image =
+            |here: (&RevisionId, i64), away: &RevisionId, traffic: &BTreeMap<RevisionId, u32>| {
+                let paths = [
+                    ("traffic".into(), traffic_value(traffic)),
+                    (replicas_path(here.0), Value::Int(here.1)),
+                    (replicas_path(away), Value::None),
+                ];
+                Image::from(paths)
+            };
         let pre = image((active, gone.replicas), &incoming.id, &before);
         let post = image((&incoming.id, incoming.replicas), active, &self.object.traffic);
         let inverse = vec![back, StepKind::AwaitReady { revision: active.clone() }];
@@ -400,11 +521,19 @@ impl Sequence {
         // Each batch may take as long as one replica.
         let batches = (incoming.replicas + surge + unavailable - 1) / (surge + unavailable).max(1);
         if let Some(last) = self.drafts.last_mut() {
-            last.timeout_ms = GRACE_MS + (last.timeout_ms - GRACE_MS) * u64::try_from(batches).unwrap_or(1).max(1);
+            last.timeout_ms = GRACE_MS
+                + (last.timeout_ms - GRACE_MS) * u64::try_from(batches).unwrap_or(1).max(1);
         }
     }
 
-    fn canary(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {
+    fn canary(
+        &mut self,
+        incoming: &Incoming,
+        active: &RevisionId,
+        config: &Value,
+        analysis: Option<&Analysis>,
+        span: &str,
+    ) {
         let steps = canary_steps(config);
         let first = steps.first().map_or(WHOLE, |step| step.weight);
         self.raise(incoming, share_of(incoming.replicas, first));
@@ -419,7 +548,10 @@ impl Sequence {
         self.route(headers);
         for step in steps {
             self.raise(incoming, share_of(incoming.replicas, step.weight));
-            self.shift(BTreeMap::from([(active.clone(), WHOLE - step.weight), (incoming.id.clone(), step.weight)]));
+            self.shift(BTreeMap::from([
+                (active.clone(), WHOLE - step.weight),
+                (incoming.id.clone(), step.weight),
+            ]));
             self.hooks(incoming, config, "during");
             self.watch(&incoming.id, Some(active), step.hold_ms, analysis);
             self.gate(step.config, span);
@@ -427,10 +559,21 @@ impl Sequence {
         self.raise(incoming, incoming.replicas);
     }
 
-    fn blue_green(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>, span: &str) {
+    fn blue_green(
+        &mut self,
+        incoming: &Incoming,
+        active: &RevisionId,
+        config: &Value,
+        analysis: Option<&Analysis>,
+        span: &str,
+    ) {
         let previews = list(config, "preview");
         for preview in previews {
-            let wanted = preview.get("replicas").and_then(Value::as_int).filter(|n| *n > 0).unwrap_or(incoming.replicas);
+            let wanted = preview
+                .get("replicas")
+                .and_then(Value::as_int)
+                .filter(|n| *n > 0)
+                .unwrap_or(incoming.replicas);
             self.raise(incoming, wanted.min(incoming.replicas));
             self.route(header_routes(config, &incoming.id));
             self.watch(&incoming.id, Some(active), millis(preview, "hold"), analysis);
@@ -445,7 +588,13 @@ impl Sequence {
         self.watch(&incoming.id, None, millis(config, "scale_down_delay"), None);
     }
 
-    fn rolling(&mut self, incoming: &Incoming, active: &RevisionId, config: &Value, analysis: Option<&Analysis>) {
+    fn rolling(
+        &mut self,
+        incoming: &Incoming,
+        active: &RevisionId,
+        config: &Value,
+        analysis: Option<&Analysis>,
+    ) {
         let wanted = incoming.replicas;
         let mut old = self.object.revisions.get(active).map_or(0, |r| r.replicas);
         let mut new = self.object.revisions.get(&incoming.id).map_or(0, |r| r.replicas).min(wanted);
@@ -474,9 +623,16 @@ impl Sequence {
                 return; // reported by `problems` before a plan is made
             }
             old -= fewer;
-            let share = if old == 0 { WHOLE } else { u32::try_from(i64::from(WHOLE) * new / (new + old)).unwrap_or(WHOLE) };
+            let share = if old == 0 {
+                WHOLE
+            } else {
+                u32::try_from(i64::from(WHOLE) * new / (new + old)).unwrap_or(WHOLE)
+            };
             if new > 0 || old == 0 {
-                self.shift(BTreeMap::from([(active.clone(), WHOLE - share), (incoming.id.clone(), share)]));
+                self.shift(BTreeMap::from([
+                    (active.clone(), WHOLE - share),
+                    (incoming.id.clone(), share),
+                ]));
             }
             self.scale(active, old);
             self.hooks(incoming, config, "during");
@@ -490,10 +646,22 @@ impl Sequence {
 fn carried_out_ms(handed: &Value) -> (u64, u64) {
     const BESIDE: u64 = 6;
     let held = |name: &str| list(handed, name).iter().map(|one| millis(one, "hold")).sum::<u64>();
-    let all = held("step") + held("preview") + millis(handed, "hold") + millis(handed, "scale_down_delay");
+    let all = held("step")
+        + held("preview")
+        + millis(handed, "hold")
+        + millis(handed, "scale_down_delay");
     let every = handed.get("analysis").map_or(0, |analysis| millis(analysis, "every"));
-    let longest = list(handed, "step").iter().map(|step| millis(step, "hold")).max().unwrap_or(0).max(every).max(START_MS / BESIDE);
-    let failures = handed.get("analysis").and_then(|analysis| analysis.get("failure_limit")?.as_int()).unwrap_or(0);
+    let longest = list(handed, "step")
+        .iter()
+        .map(|step| millis(step, "hold"))
+        .max()
+        .unwrap_or(0)
+        .max(every)
+        .max(START_MS / BESIDE);
+    let failures = handed
+        .get("analysis")
+        .and_then(|analysis| analysis.get("failure_limit")?.as_int())
+        .unwrap_or(0);
     (all, all + longest * (BESIDE + u64::try_from(failures).unwrap_or(0)) + START_MS)
 }
 
@@ -552,33 +720,54 @@ fn canary_steps(config: &Value) -> Vec<CanaryStep<'_>> {
 }
 
 /// What keeps a strategy from working, whatever the live state is.
-pub(crate) fn problems(kind: &str, config: &Value, span: Span, provider: &str, traits: &Traits) -> Vec<Diagnostic> {
+pub(crate) fn problems(
+    kind: &str,
+    config: &Value,
+    span: Span,
+    provider: &str,
+    traits: &Traits,
+) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let none = |name: &str| matches!(config.get(name), Some(Value::Int(0)));
     if kind == "rolling" && none("surge") && none("unavailable") {
-        let detail = "with `surge = 0` and `unavailable = 0` no replica may start and none may stop";
+        let detail =
+            "with `surge = 0` and `unavailable = 0` no replica may start and none may stop";
         problems.push(Diagnostic::new(NO_PROGRESS, span, detail).help("set `surge = 1`"));
     }
     let weights: Vec<u32> = canary_steps(config).into_iter().map(|step| step.weight).collect();
     if let Some(pair) = weights.windows(2).find(|pair| pair[0] >= pair[1]) {
         let percent = |weight: u32| format!("{}%", f64::from(weight) / 100.0);
         let detail = format!("{} comes after {}", percent(pair[1]), percent(pair[0]));
-        problems.push(Diagnostic::new(WEIGHTS_FALL, span, detail).help("put the steps in rising order"));
+        problems.push(
+            Diagnostic::new(WEIGHTS_FALL, span, detail).help("put the steps in rising order"),
+        );
     }
     if let Some(analysis) = analysis::read(config) {
-        if analysis.require.is_empty() && analysis.forbid.is_empty() && analysis.baseline.is_empty() {
+        if analysis.require.is_empty() && analysis.forbid.is_empty() && analysis.baseline.is_empty()
+        {
             let detail = "nothing could ever stop the rollout";
-            problems.push(Diagnostic::new(EMPTY_ANALYSIS, span, detail).help("add `require errors < 1%`"));
+            problems.push(
+                Diagnostic::new(EMPTY_ANALYSIS, span, detail).help("add `require errors < 1%`"),
+            );
         }
-        for baseline in analysis.baseline.iter().filter(|one| !analysis.metrics.contains_key(&one.metric)) {
+        for baseline in
+            analysis.baseline.iter().filter(|one| !analysis.metrics.contains_key(&one.metric))
+        {
             let known: Vec<&str> = analysis.metrics.keys().map(Name::as_str).collect();
-            let detail = format!("`baseline` names the metric `{}`, which is not measured", baseline.metric);
-            problems.push(Diagnostic::new(NO_SUCH_METRIC, span, detail).help(format!("it measures {}", known.join(", "))));
+            let detail =
+                format!("`baseline` names the metric `{}`, which is not measured", baseline.metric);
+            problems.push(
+                Diagnostic::new(NO_SUCH_METRIC, span, detail)
+                    .help(format!("it measures {}", known.join(", "))),
+            );
         }
     }
     if let Some(lacks) = lacking(config, traits) {
         let detail = format!("the strategy has {lacks}, which `{provider}` does not offer");
-        problems.push(Diagnostic::new(NOT_OFFERED, span, detail).help("take it out, or bind the service to a provider that has it"));
+        problems.push(
+            Diagnostic::new(NOT_OFFERED, span, detail)
+                .help("take it out, or bind the service to a provider that has it"),
+        );
     }
     problems
 }
@@ -588,8 +777,14 @@ fn lacking(config: &Value, traits: &Traits) -> Option<&'static str> {
     let asks = |name: &str| !list(config, name).is_empty();
     let mode = config.get("mode").and_then(Value::as_str).filter(|mode| *mode != "native");
     match () {
-        () if mode.is_some_and(|mode| !traits.controllers.iter().any(|one| one == mode)) => Some("a controller that carries it out"),
-        () if mode.is_some() && list(config, "hook").iter().any(|hook| hook.get("when").and_then(Value::as_str) != Some("after")) => {
+        () if mode.is_some_and(|mode| !traits.controllers.iter().any(|one| one == mode)) => {
+            Some("a controller that carries it out")
+        }
+        () if mode.is_some()
+            && list(config, "hook")
+                .iter()
+                .any(|hook| hook.get("when").and_then(Value::as_str) != Some("after")) =>
+        {
             Some("hooks on a way that a controller goes by itself")
         }
         () if asks("route") && !traits.header_routes => Some("routes by header"),

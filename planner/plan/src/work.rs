@@ -1,7 +1,10 @@
 //! What one service needs done, whatever the others need.
 
 use crate::desired::{DesiredService, HANDED_OVER, OBJECT, Removed};
-use crate::model::{Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder, StepKind};
+use crate::model::{
+    Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder,
+    StepKind,
+};
 use crate::request::Request;
 use crate::revision::{self, REVISION_FIELDS};
 use crate::strategy::{Draft, Incoming, Sequence, Strategy};
@@ -50,7 +53,9 @@ impl<'p> Past<'p> {
     /// What the service is called where it runs.
     fn object(&self, service: &DesiredService<'_>) -> Name {
         match self.applied {
-            Some(applied) if applied.provider == service.provider => applied.object(self.addr).into(),
+            Some(applied) if applied.provider == service.provider => {
+                applied.object(self.addr).into()
+            }
             _ => service.object.clone().unwrap_or_else(|| self.addr.name().into()),
         }
     }
@@ -60,7 +65,10 @@ impl<'p> Past<'p> {
 ///
 /// # Errors
 /// Something else runs under its name.
-pub(crate) fn wanted(past: &Past<'_>, service: &DesiredService<'_>) -> Result<Option<Work>, Box<Diagnostic>> {
+pub(crate) fn wanted(
+    past: &Past<'_>,
+    service: &DesiredService<'_>,
+) -> Result<Option<Work>, Box<Diagnostic>> {
     let object = past.object(service);
     let live = past.live(&service.provider, &object);
     if let (Some(applied), Some(live)) = (past.applied, live)
@@ -70,15 +78,22 @@ pub(crate) fn wanted(past: &Past<'_>, service: &DesiredService<'_>) -> Result<Op
         && service.needs == applied.needs
         && service.provider == applied.provider
         && service.protected == applied.protected
-        && (if service.is_object() { live.edits.is_empty() && live.settings == applied.settings } else { runs_as_applied(applied, live) })
+        && (if service.is_object() {
+            live.edits.is_empty() && live.settings == applied.settings
+        } else {
+            runs_as_applied(applied, live)
+        })
     {
         return Ok(None);
     }
     let ours = past.applied.is_some_and(|applied| applied.provider == service.provider);
     if live.is_some() && !ours && !service.adopt {
-        let detail = format!("`{object}` runs on `{}` already, and dax did not make it", service.provider);
+        let detail =
+            format!("`{object}` runs on `{}` already, and dax did not make it", service.provider);
         let help = format!("write `adopt {}` in the environment to take it over", past.addr.base());
-        return Err(Box::new(Diagnostic::new(NOT_OURS, service.span.unwrap_or_default(), detail).help(help)));
+        return Err(Box::new(
+            Diagnostic::new(NOT_OURS, service.span.unwrap_or_default(), detail).help(help),
+        ));
     }
     let replace = replacement(past, service, live);
     Ok(Some(match replace {
@@ -88,23 +103,38 @@ pub(crate) fn wanted(past: &Past<'_>, service: &DesiredService<'_>) -> Result<Op
 }
 
 /// Why and how the service has to be made anew, if it has to.
-fn replacement(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveService>) -> Option<(Replace, Reason)> {
+fn replacement(
+    past: &Past<'_>,
+    service: &DesiredService<'_>,
+    live: Option<&LiveService>,
+) -> Option<(Replace, Reason)> {
     let applied = past.applied?;
     if applied.provider != service.provider {
         past.live(&applied.provider, applied.object(past.addr))?;
         let taken = |settings: &BTreeMap<Name, Value>| -> Vec<Value> {
-            settings.get("ports").map_or_else(Vec::new, |ports| ports.entries().map(|(_, port)| port.clone()).collect())
+            settings.get("ports").map_or_else(Vec::new, |ports| {
+                ports.entries().map(|(_, port)| port.clone()).collect()
+            })
         };
         let (old, new) = (taken(&applied.settings), taken(&service.settings));
-        let machine = [&applied.provider, &service.provider].iter().all(|provider| (past.request.traits)(provider).exclusive_ports);
+        let machine = [&applied.provider, &service.provider]
+            .iter()
+            .all(|provider| (past.request.traits)(provider).exclusive_ports);
         let clash = machine && old.iter().any(|port| new.contains(port));
         let order = if clash { ReplaceOrder::DeleteFirst } else { ReplaceOrder::CreateFirst };
-        return Some((Replace { order, because: vec!["provider".into()] }, Reason::ProviderChanged));
+        return Some((
+            Replace { order, because: vec!["provider".into()] },
+            Reason::ProviderChanged,
+        ));
     }
     let live = live?;
     let immutable = (past.request.traits)(&service.provider).immutable;
-    let because: Vec<Name> = immutable.into_iter().filter(|name| live.settings.get(name) != service.settings.get(name)).collect();
-    (!because.is_empty()).then_some((Replace { order: ReplaceOrder::DeleteFirst, because }, Reason::Immutable))
+    let because: Vec<Name> = immutable
+        .into_iter()
+        .filter(|name| live.settings.get(name) != service.settings.get(name))
+        .collect();
+    (!because.is_empty())
+        .then_some((Replace { order: ReplaceOrder::DeleteFirst, because }, Reason::Immutable))
 }
 
 /// The parts of a change that do not depend on what happens.
@@ -132,8 +162,13 @@ fn incoming(values: &Value, service: &DesiredService<'_>, request: &Request<'_>)
     if service.is_object() {
         return Incoming { id: RevisionId(Name::default()), spec: Value::None, replicas: 0 };
     }
-    let spec = revision::spec(values, &service.settings, &(request.traits)(&service.provider).revised);
-    Incoming { id: RevisionId::of(&spec), spec, replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1) }
+    let spec =
+        revision::spec(values, &service.settings, &(request.traits)(&service.provider).revised);
+    Incoming {
+        id: RevisionId::of(&spec),
+        spec,
+        replicas: values.get("replicas").and_then(Value::as_int).unwrap_or(1),
+    }
 }
 
 fn result(
@@ -167,7 +202,8 @@ fn replaced(
     let incoming = incoming(&values, service, past.request);
     let strategy = immediately(service, past.request);
     let applied = past.applied;
-    let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), None, past.request.locate);
+    let mut leaves =
+        diff::leaves(service.fields, applied.map(|a| &a.values), None, past.request.locate);
     leaves.extend(setting_changes(service, applied, live));
     if let Some(applied) = applied.filter(|applied| applied.provider != service.provider) {
         let name = |provider: &Name| Some(Value::Ref(provider.clone()));
@@ -183,12 +219,13 @@ fn replaced(
             sequence.roll_out(&incoming, &strategy);
         }
     };
-    let part = |provider: &Name, object: &Name, observed: Option<&LiveService>, sequence: Sequence| Part {
-        provider: provider.clone(),
-        object: object.clone(),
-        observed: observed.cloned(),
-        drafts: sequence.drafts,
-    };
+    let part =
+        |provider: &Name, object: &Name, observed: Option<&LiveService>, sequence: Sequence| Part {
+            provider: provider.clone(),
+            object: object.clone(),
+            observed: observed.cloned(),
+            drafts: sequence.drafts,
+        };
     let mut parts = Vec::new();
     if reason == Reason::ProviderChanged
         && let Some(applied) = applied
@@ -214,14 +251,22 @@ fn replaced(
         parts.push(part(&service.provider, object, live, sequence));
     }
     if applied.is_some_and(|applied| applied.protected) && service.protected {
-        change.blocked = Some("it is protected from being destroyed, and replacing it does that".to_owned());
+        change.blocked =
+            Some("it is protected from being destroyed, and replacing it does that".to_owned());
         parts.clear();
     }
     let blocked = change.blocked.is_some();
     change.replace = Some(replace);
     let kept = applied.filter(|_| blocked).cloned();
-    let result = kept.unwrap_or_else(|| result(past, service, object, values, incoming.id, Vec::new()));
-    Work { change, parts, needs: service.needs.clone(), former_needs: former_needs(applied), result: Some(result) }
+    let result =
+        kept.unwrap_or_else(|| result(past, service, object, values, incoming.id, Vec::new()));
+    Work {
+        change,
+        parts,
+        needs: service.needs.clone(),
+        former_needs: former_needs(applied),
+        result: Some(result),
+    }
 }
 
 fn former_needs(applied: Option<&AppliedService>) -> Vec<ResourceAddr> {
@@ -229,20 +274,33 @@ fn former_needs(applied: Option<&AppliedService>) -> Vec<ResourceAddr> {
 }
 
 fn immediately<'s>(service: &'s DesiredService<'_>, request: &Request<'_>) -> Strategy<'s> {
-    let (span, handed) = ((request.locate)(service.strategy_span), service.settings.get(HANDED_OVER));
+    let (span, handed) =
+        ((request.locate)(service.strategy_span), service.settings.get(HANDED_OVER));
     Strategy { kind: "immediate", config: &service.strategy.2, span, rolls: false, handed }
 }
 
-fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveService>, object: &Name) -> Work {
+fn changed(
+    past: &Past<'_>,
+    service: &DesiredService<'_>,
+    live: Option<&LiveService>,
+    object: &Name,
+) -> Work {
     let (applied, request) = (past.applied, past.request);
     let values = service.fields.value();
     let incoming = incoming(&values, service, request);
     let live_values = live.map(diff::live_values);
-    let mut leaves = diff::leaves(service.fields, applied.map(|a| &a.values), live_values.as_ref(), request.locate);
+    let mut leaves = diff::leaves(
+        service.fields,
+        applied.map(|a| &a.values),
+        live_values.as_ref(),
+        request.locate,
+    );
     leaves.extend(setting_changes(service, applied, live));
     if let Some(live) = live {
         leaves.extend(live.edits.iter().map(edited));
-        for leaf in leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Other && leaf.changed_by.is_none()) {
+        for leaf in
+            leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Other && leaf.changed_by.is_none())
+        {
             leaf.changed_by = live.changed_by.get(&leaf.path).cloned();
         }
     }
@@ -260,36 +318,66 @@ fn changed(past: &Past<'_>, service: &DesiredService<'_>, live: Option<&LiveServ
     } else if takes_over {
         let rolls = (request.traits)(&service.provider).rolls;
         let handed = service.settings.get(HANDED_OVER);
-        let strategy = Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
+        let strategy =
+            Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
         sequence.roll_out(&incoming, &strategy);
     } else {
         leaves.extend(live.and_then(|live| traffic_change(live, &incoming.id)));
         sequence.come_to_rest(&incoming);
     }
-    let retain = config.get("retain").and_then(Value::as_int).and_then(|n| usize::try_from(n).ok()).unwrap_or(RETAINED);
+    let retain = config
+        .get("retain")
+        .and_then(Value::as_int)
+        .and_then(|n| usize::try_from(n).ok())
+        .unwrap_or(RETAINED);
     let retained = prune(&mut sequence, &incoming.id, from.as_ref(), applied, retain);
     let mut change = base_change(past, service, leaves);
-    (change.action, change.reason) = action(past, service, live.is_some(), &change.leaves, takes_over, sequence.drafts.is_empty());
+    (change.action, change.reason) = action(
+        past,
+        service,
+        live.is_some(),
+        &change.leaves,
+        takes_over,
+        sequence.drafts.is_empty(),
+    );
     if request.mode == Mode::Rollback {
         change.reason = Reason::RolledBack;
     }
-    let rolls = matches!(change.action, Action::Rollout | Action::Adopt) && from.is_some() && takes_over;
+    let rolls =
+        matches!(change.action, Action::Rollout | Action::Adopt) && from.is_some() && takes_over;
     let by = service.settings.get(HANDED_OVER).and_then(|handed| handed.get("mode")?.as_str());
-    change.strategy = rolls.then(|| (name.clone(), by.map_or_else(|| kind.clone(), |by| format!("{kind} by {by}").into())));
+    change.strategy = rolls.then(|| {
+        (name.clone(), by.map_or_else(|| kind.clone(), |by| format!("{kind} by {by}").into()))
+    });
     change.from = from.filter(|_| takes_over);
     change.to = takes_over.then(|| incoming.id.clone());
     if applied.is_none() && live.is_some() {
         // Nobody knows who set what runs already.
-        change.leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Dax).for_each(|leaf| leaf.owner = Owner::Unknown);
+        change
+            .leaves
+            .iter_mut()
+            .filter(|leaf| leaf.owner == Owner::Dax)
+            .for_each(|leaf| leaf.owner = Owner::Unknown);
     }
     let mut result = result(past, service, object, values, incoming.id, retained);
-    let mut part = Part { provider: service.provider.clone(), object: object.clone(), observed: live.cloned(), drafts: sequence.drafts };
+    let mut part = Part {
+        provider: service.provider.clone(),
+        object: object.clone(),
+        observed: live.cloned(),
+        drafts: sequence.drafts,
+    };
     change.blocked = contested(service, &change.leaves);
     if let (Some(_), Some(applied)) = (&change.blocked, applied) {
         part.drafts.clear();
         result = applied.clone();
     }
-    Work { change, parts: vec![part], needs: service.needs.clone(), former_needs: former_needs(applied), result: Some(result) }
+    Work {
+        change,
+        parts: vec![part],
+        needs: service.needs.clone(),
+        former_needs: former_needs(applied),
+        result: Some(result),
+    }
 }
 
 fn action(
@@ -316,8 +404,14 @@ fn action(
     }
     let drifted = leaves.iter().any(|leaf| leaf.owner == Owner::Other || leaf.path == "traffic");
     let meant = leaves.iter().any(|leaf| leaf.owner != Owner::Other && leaf.path != "traffic");
-    let revised = leaves.iter().any(|leaf| REVISION_FIELDS.contains(&leaf.path.split('.').next().unwrap_or("")));
-    let action = if takes_over || (revised && !service.is_object()) { Action::Rollout } else { Action::Update };
+    let revised = leaves
+        .iter()
+        .any(|leaf| REVISION_FIELDS.contains(&leaf.path.split('.').next().unwrap_or("")));
+    let action = if takes_over || (revised && !service.is_object()) {
+        Action::Rollout
+    } else {
+        Action::Update
+    };
     (action, if drifted && !meant { Reason::Drifted } else { Reason::Changed })
 }
 
@@ -326,14 +420,20 @@ fn runs_as_applied(applied: &AppliedService, live: &LiveService) -> bool {
     let replicas = applied.values.get("replicas").and_then(Value::as_int);
     let at_rest = live.revisions.iter().all(|(id, r)| *id == applied.revision || r.replicas == 0);
     let scaled = live.revisions.get(&applied.revision).map(|r| r.replicas) == replicas;
-    whole && scaled && at_rest && live.routes.is_empty() && live.edits.is_empty() && live.settings == applied.settings
+    whole
+        && scaled
+        && at_rest
+        && live.routes.is_empty()
+        && live.edits.is_empty()
+        && live.settings == applied.settings
 }
 
 /// The shares as a change, where somebody else has divided them.
 fn traffic_change(live: &LiveService, wanted: &RevisionId) -> Option<LeafChange> {
     let whole = BTreeMap::from([(wanted.clone(), WHOLE)]);
     let shown = crate::image::traffic_value;
-    (live.traffic != whole).then(|| plain_change("traffic", Some(shown(&live.traffic)), Some(shown(&whole))))
+    (live.traffic != whole)
+        .then(|| plain_change("traffic", Some(shown(&live.traffic)), Some(shown(&whole))))
 }
 
 /// What somebody else changed, which comes back.
@@ -349,19 +449,37 @@ fn contested(service: &DesiredService<'_>, leaves: &[LeafChange]) -> Option<Stri
     let refuses = service.settings.get("conflicts").and_then(Value::as_str) == Some("fail");
     let leaf = leaves.iter().find(|leaf| refuses && leaf.changed_by.is_some())?;
     let by = leaf.changed_by.as_ref()?;
-    Some(format!("`{}` was changed by `{by}`: say `conflicts = \"force\"` to write over it, or `\"yield\"` to leave it to them", leaf.path))
+    Some(format!(
+        "`{}` was changed by `{by}`: say `conflicts = \"force\"` to write over it, or `\"yield\"` to leave it to them",
+        leaf.path
+    ))
 }
 
 fn plain_change(path: &str, before: Option<Value>, after: Option<Value>) -> LeafChange {
-    LeafChange { path: path.into(), before, after, live: None, owner: Owner::Dax, origin: None, changed_by: None }
+    LeafChange {
+        path: path.into(),
+        before,
+        after,
+        live: None,
+        owner: Owner::Dax,
+        origin: None,
+        changed_by: None,
+    }
 }
 
 /// Provider settings that change; ports are a field of the service and stand there.
-fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService>, live: Option<&LiveService>) -> Vec<LeafChange> {
+fn setting_changes(
+    service: &DesiredService<'_>,
+    applied: Option<&AppliedService>,
+    live: Option<&LiveService>,
+) -> Vec<LeafChange> {
     let Some(before) = applied.map(|a| &a.settings).or(live.map(|l| &l.settings)) else {
         return Vec::new();
     };
-    let names = service.settings.keys().chain(before.keys().filter(|name| !service.settings.contains_key(*name)));
+    let names = service
+        .settings
+        .keys()
+        .chain(before.keys().filter(|name| !service.settings.contains_key(*name)));
     // What was never said and is nothing is no change.
     let nothing = |value: Option<&Value>| match value {
         None | Some(Value::None) => true,
@@ -379,12 +497,18 @@ fn setting_changes(service: &DesiredService<'_>, applied: Option<&AppliedService
     let change = |name: &Name| match (before.get(name), service.settings.get(name)) {
         // Of a record only what changes is shown.
         (Some(Value::Map(was)), Some(Value::Map(is))) => {
-            let keys: BTreeSet<&Name> = was.keys().chain(is.keys()).filter(|key| was.get(*key) != is.get(*key)).collect();
-            keys.into_iter().map(|key| plain(&format!("{name}.{key}"), was.get(key), is.get(key))).collect()
+            let keys: BTreeSet<&Name> =
+                was.keys().chain(is.keys()).filter(|key| was.get(*key) != is.get(*key)).collect();
+            keys.into_iter()
+                .map(|key| plain(&format!("{name}.{key}"), was.get(key), is.get(key)))
+                .collect()
         }
         (was, is) => vec![plain(name, was, is)],
     };
-    names.filter(|name| *name != "ports" && *name != OBJECT && changes(name)).flat_map(change).collect()
+    names
+        .filter(|name| *name != "ports" && *name != OBJECT && changes(name))
+        .flat_map(change)
+        .collect()
 }
 
 /// Removes revisions beyond those kept for rollback; gives those kept, newest first.
@@ -398,11 +522,21 @@ fn prune(
     let mut kept: Vec<RevisionId> = Vec::new();
     let known = applied.map(|a| a.retained.as_slice()).unwrap_or_default();
     for id in from.into_iter().chain(known) {
-        if id != current && sequence.object.revisions.contains_key(id) && !kept.contains(id) && kept.len() < retain {
+        if id != current
+            && sequence.object.revisions.contains_key(id)
+            && !kept.contains(id)
+            && kept.len() < retain
+        {
             kept.push(id.clone());
         }
     }
-    let gone: Vec<RevisionId> = sequence.object.revisions.keys().filter(|id| *id != current && !kept.contains(id)).cloned().collect();
+    let gone: Vec<RevisionId> = sequence
+        .object
+        .revisions
+        .keys()
+        .filter(|id| *id != current && !kept.contains(id))
+        .cloned()
+        .collect();
     for id in gone {
         sequence.delete_revision(&id);
     }
@@ -410,7 +544,11 @@ fn prune(
 }
 
 /// What a service that is no longer wanted needs done.
-pub(crate) fn unwanted(past: &Past<'_>, applied: &AppliedService, removed: Option<Removed>) -> Work {
+pub(crate) fn unwanted(
+    past: &Past<'_>,
+    applied: &AppliedService,
+    removed: Option<Removed>,
+) -> Work {
     let object = Name::new(applied.object(past.addr));
     let live = past.live(&applied.provider, &object);
     let keep = removed == Some(Removed::Keep);
@@ -443,8 +581,19 @@ pub(crate) fn unwanted(past: &Past<'_>, applied: &AppliedService, removed: Optio
         blocked,
     };
     let kept = change.blocked.is_some().then(|| applied.clone());
-    let part = Part { provider: applied.provider.clone(), object, observed: live.cloned(), drafts: sequence.drafts };
-    Work { change, parts: vec![part], needs: applied.needs.clone(), former_needs: Vec::new(), result: kept }
+    let part = Part {
+        provider: applied.provider.clone(),
+        object,
+        observed: live.cloned(),
+        drafts: sequence.drafts,
+    };
+    Work {
+        change,
+        parts: vec![part],
+        needs: applied.needs.clone(),
+        former_needs: Vec::new(),
+        result: kept,
+    }
 }
 
 /// Whether a step of this kind only waits.

@@ -14,9 +14,15 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     if old_digest == new_digest {
         return vec![Block::Heading(1, title.with(Tone::Add, "the plans are the same"))];
     }
-    let mut lines = vec![Line::at(0).with(Tone::Dim, format!("digest {} → {}", &old_digest[..16], &new_digest[..16]))];
+    let mut lines = vec![
+        Line::at(0)
+            .with(Tone::Dim, format!("digest {} → {}", &old_digest[..16], &new_digest[..16])),
+    ];
     if old.base != new.base {
-        lines.push(Line::at(0).with(Tone::Warn, format!("made from another state: {} → {}", old.base.serial, new.base.serial)));
+        lines.push(Line::at(0).with(
+            Tone::Warn,
+            format!("made from another state: {} → {}", old.base.serial, new.base.serial),
+        ));
     }
     let by_addr = |plan: &'_ Plan| -> BTreeMap<ResourceAddr, Change> {
         plan.changes.iter().map(|change| (change.addr.clone(), change.clone())).collect()
@@ -34,17 +40,29 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
         differing += usize::from(!more.is_empty());
         lines.extend(more);
     }
-    let kinds = |plan: &Plan| plan.steps.iter().map(|step| (step.service.clone(), step.kind.clone())).collect::<Vec<_>>();
+    let kinds = |plan: &Plan| {
+        plan.steps.iter().map(|step| (step.service.clone(), step.kind.clone())).collect::<Vec<_>>()
+    };
     if kinds(old) != kinds(new) {
         let (then, now) = (old.steps.len(), new.steps.len());
-        let text = if then == now { "the steps are others".to_owned() } else { format!("steps: {then} → {now}") };
+        let text = if then == now {
+            "the steps are others".to_owned()
+        } else {
+            format!("steps: {then} → {now}")
+        };
         lines.push(Line::at(0).with(Tone::Change, text));
     }
-    if (&old.gates, &old.approvals, old.on_failure) != (&new.gates, &new.approvals, new.on_failure) {
-        lines.push(Line::at(0).with(Tone::Warn, "the conditions under which it may be applied are others"));
+    if (&old.gates, &old.approvals, old.on_failure) != (&new.gates, &new.approvals, new.on_failure)
+    {
+        lines.push(
+            Line::at(0).with(Tone::Warn, "the conditions under which it may be applied are others"),
+        );
     }
     let word = if differing == 1 { "change differs" } else { "changes differ" };
-    vec![Block::Heading(1, title.with(Tone::Change, format!("{differing} {word}"))), Block::Lines(lines)]
+    vec![
+        Block::Heading(1, title.with(Tone::Change, format!("{differing} {word}"))),
+        Block::Lines(lines),
+    ]
 }
 
 fn marked(mark: &str, tone: Tone, change: &Change) -> Line {
@@ -55,7 +73,9 @@ fn marked(mark: &str, tone: Tone, change: &Change) -> Line {
 
 fn changed(old: &Change, new: &Change) -> Vec<Line> {
     let mut lines = Vec::new();
-    if (old.action, old.reason, &old.strategy, &old.from, &old.to) != (new.action, new.reason, &new.strategy, &new.from, &new.to) {
+    if (old.action, old.reason, &old.strategy, &old.from, &old.to)
+        != (new.action, new.reason, &new.strategy, &new.from, &new.to)
+    {
         lines.push(marked("- was: ", Tone::Remove, old));
         lines.push(marked("+ now: ", Tone::Add, new));
     }
@@ -70,12 +90,18 @@ fn changed(old: &Change, new: &Change) -> Vec<Line> {
     };
     for path in paths {
         let (was, now) = (before.get(path), after.get(path));
-        if was.map(|leaf| (&leaf.before, &leaf.after)) != now.map(|leaf| (&leaf.before, &leaf.after)) {
+        if was.map(|leaf| (&leaf.before, &leaf.after))
+            != now.map(|leaf| (&leaf.before, &leaf.after))
+        {
             if lines.is_empty() {
                 lines.push(Line::at(0).with(Tone::Strong, new.addr.as_str()));
             }
             let line = Line::at(1).with(Tone::Change, "~ ").with(Tone::Plain, format!("{path}: "));
-            lines.push(line.with(Tone::Remove, shown(was)).with(Tone::Dim, " → ").with(Tone::Add, shown(now)));
+            lines.push(
+                line.with(Tone::Remove, shown(was))
+                    .with(Tone::Dim, " → ")
+                    .with(Tone::Add, shown(now)),
+            );
         }
     }
     lines

@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 /// Graphviz's DOT language.
 pub fn dot(environment: &Environment) -> String {
-    let mut out = format!("digraph {} {{\n  rankdir=LR;\n  node [shape=box];\n", quoted(&environment.name));
+    let mut out =
+        format!("digraph {} {{\n  rankdir=LR;\n  node [shape=box];\n", quoted(&environment.name));
     for service in environment.services.values() {
         let label = format!("{}\\n{}", service.addr.name(), service.strategy.name);
         let _ = writeln!(out, "  {} [label={}];", quoted(service.addr.name()), quoted(&label));
@@ -52,7 +53,9 @@ pub(crate) fn draw(dot: &str) -> Result<String, String> {
 
 /// Each direct need, from who needs to what is needed; names are identifiers of the language.
 fn edges(environment: &Environment) -> impl Iterator<Item = (&str, &str)> {
-    environment.services.values().flat_map(|service| service.needs.iter().map(|need| (service.addr.name(), need.addr.name())))
+    environment.services.values().flat_map(|service| {
+        service.needs.iter().map(|need| (service.addr.name(), need.addr.name()))
+    })
 }
 
 fn quoted(text: &str) -> String {

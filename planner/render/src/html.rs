@@ -7,7 +7,8 @@ const STYLE: &str = include_str!("html/page.css");
 /// Filters sections by what is typed; without it everything is there all the same.
 const SCRIPT: &str = include_str!("html/page.js");
 /// Nothing is loaded from anywhere, whatever a plan's texts say.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 /// So many sections stand open at first.
 const OPEN: usize = 25;
 
@@ -23,7 +24,10 @@ pub fn html(title: &str, blocks: &[Block]) -> String {
     );
     let mut searched = false;
     for block in blocks {
-        if matches!(block, Block::Section(_)) && !std::mem::replace(&mut searched, true) && sections > 1 {
+        if matches!(block, Block::Section(_))
+            && !std::mem::replace(&mut searched, true)
+            && sections > 1
+        {
             let _ = writeln!(
                 out,
                 "<form class=\"search\" role=\"search\" hidden><label>Search <input type=\"search\" id=\"search\"></label> <output id=\"found\"></output></form>"
@@ -41,21 +45,38 @@ fn write_block(out: &mut String, block: &Block, open: bool) {
             let _ = writeln!(out, "<h{level}>{}</h{level}>", spans(line));
         }
         Block::Lines(lines) => {
-            let lines: Vec<String> = lines.iter().map(|line| format!("{}{}", "  ".repeat(line.indent), spans(line))).collect();
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|line| format!("{}{}", "  ".repeat(line.indent), spans(line)))
+                .collect();
             let _ = writeln!(out, "<pre>{}</pre>", lines.join("\n"));
         }
         Block::Table(heads, rows) => {
-            let cells = |cells: Vec<String>, tag: &str| cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>();
-            let _ = writeln!(out, "<table><thead><tr>{}</tr></thead><tbody>", cells(heads.iter().map(|head| escape(head)).collect(), "th"));
+            let cells = |cells: Vec<String>, tag: &str| {
+                cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>()
+            };
+            let _ = writeln!(
+                out,
+                "<table><thead><tr>{}</tr></thead><tbody>",
+                cells(heads.iter().map(|head| escape(head)).collect(), "th")
+            );
             for row in rows {
-                let _ = writeln!(out, "<tr>{}</tr>", cells(row.iter().map(|cell| escape(cell)).collect(), "td"));
+                let _ = writeln!(
+                    out,
+                    "<tr>{}</tr>",
+                    cells(row.iter().map(|cell| escape(cell)).collect(), "td")
+                );
             }
             out.push_str("</tbody></table>\n");
         }
         Block::Section(section) => write_section(out, section, open),
         // Pictures are drawn by this crate, from addresses alone.
         Block::Picture(svg) => {
-            let _ = writeln!(out, "<figure>{}</figure>", svg.split_once("<svg").map_or(String::new(), |(_, rest)| format!("<svg{rest}")));
+            let _ = writeln!(
+                out,
+                "<figure>{}</figure>",
+                svg.split_once("<svg").map_or(String::new(), |(_, rest)| format!("<svg{rest}"))
+            );
         }
     }
 }

@@ -41,7 +41,9 @@ const REMARK: usize = 400;
 
 /// Renders as Markdown of at most so many bytes.
 pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
-    let of = |parts: &[Part]| -> usize { parts.iter().filter(|part| part.weight.is_none()).map(|part| part.text.len()).sum() };
+    let of = |parts: &[Part]| -> usize {
+        parts.iter().filter(|part| part.weight.is_none()).map(|part| part.text.len()).sum()
+    };
     let mut parts: Vec<Part> = blocks.iter().map(|block| Part::of(block, flavour)).collect();
     let mut fixed = of(&parts);
     if fixed > budget.saturating_sub(REMARK) {
@@ -51,7 +53,8 @@ pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
     }
     let mut shown: Vec<Shown> = parts.iter().map(|_| Shown::Whole).collect();
     let mut size: usize = parts.iter().map(|part| part.text.len()).sum();
-    let mut sections: Vec<usize> = (0..parts.len()).filter(|at| parts[*at].weight.is_some()).collect();
+    let mut sections: Vec<usize> =
+        (0..parts.len()).filter(|at| parts[*at].weight.is_some()).collect();
     // Of equal weight the later one goes first.
     sections.sort_by_key(|at| (parts[*at].weight, std::cmp::Reverse(*at)));
     let room = budget.saturating_sub(REMARK).max(fixed);
@@ -95,7 +98,9 @@ fn shortened(block: &Block) -> Block {
     let Block::Lines(lines) = block else { return block.clone() };
     let mut kept: Vec<Line> = lines.iter().take(LINES).map(short_line).collect();
     if lines.len() > LINES {
-        kept.push(Line::at(0).with(Tone::Warn, format!("… and {} lines more", lines.len() - LINES)));
+        kept.push(
+            Line::at(0).with(Tone::Warn, format!("… and {} lines more", lines.len() - LINES)),
+        );
     }
     Block::Lines(kept)
 }
@@ -134,7 +139,11 @@ impl Part {
         let mut text = String::new();
         write_block(&mut text, block, flavour);
         match block {
-            Block::Section(section) => Self { text, head: format!("- {}\n", escape(&section.head.plain())), weight: Some(section.weight) },
+            Block::Section(section) => Self {
+                text,
+                head: format!("- {}\n", escape(&section.head.plain())),
+                weight: Some(section.weight),
+            },
             _ => Self { text, head: String::new(), weight: None },
         }
     }
@@ -182,7 +191,8 @@ fn write_section(out: &mut String, section: &Section, flavour: Flavour) {
 
 fn fence(out: &mut String, lines: &[Line]) {
     let text: Vec<String> = lines.iter().map(diff_line).collect();
-    let longest = text.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
+    let longest =
+        text.iter().flat_map(|line| line.split(|c| c != '`')).map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let _ = writeln!(out, "{fence}diff\n{}\n{fence}\n", text.join("\n"));
 }

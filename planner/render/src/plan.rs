@@ -9,7 +9,9 @@ pub use steps::step_text;
 use crate::tree::{Block, Line, Section, Tone};
 use crate::values::millis;
 use dax_core::ResourceAddr;
-use dax_plan::model::{Action, Change, Gate, InverseClass, Mode, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window};
+use dax_plan::model::{
+    Action, Change, Gate, InverseClass, Mode, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window,
+};
 use dax_plan::{Plan, Step, StepKind};
 use leaves::leaf;
 use std::collections::BTreeMap;
@@ -57,7 +59,8 @@ fn heading(blocks: &mut Vec<Block>, title: &str, lines: Vec<Line>) {
 }
 
 fn verdict(plan: &Plan) -> Line {
-    let mut line = Line::at(0).with(Tone::Strong, format!("{} / {}: ", plan.project, plan.environment));
+    let mut line =
+        Line::at(0).with(Tone::Strong, format!("{} / {}: ", plan.project, plan.environment));
     if plan.is_empty() {
         return line.with(Tone::Add, "nothing to do");
     }
@@ -77,11 +80,20 @@ fn verdict(plan: &Plan) -> Line {
     if plan.unreachable.is_empty() {
         return line;
     }
-    line.with(Tone::Plain, if first { "" } else { ", " }).with(Tone::Warn, format!("{} out of reach", plan.unreachable.len()))
+    line.with(Tone::Plain, if first { "" } else { ", " })
+        .with(Tone::Warn, format!("{} out of reach", plan.unreachable.len()))
 }
 
-const ACTIONS: [Action; 8] =
-    [Action::Create, Action::Adopt, Action::Rollout, Action::Update, Action::Replace, Action::Move, Action::Delete, Action::Forget];
+const ACTIONS: [Action; 8] = [
+    Action::Create,
+    Action::Adopt,
+    Action::Rollout,
+    Action::Update,
+    Action::Replace,
+    Action::Move,
+    Action::Delete,
+    Action::Forget,
+];
 
 fn facts(plan: &Plan) -> Vec<Line> {
     if plan.is_empty() {
@@ -94,15 +106,29 @@ fn facts(plan: &Plan) -> Vec<Line> {
         Mode::Rollback => "rollback, ",
         Mode::Destroy => "destroy, ",
     };
-    let waiting = if estimate.least_ms > 0 { format!(", {} at least", millis(estimate.least_ms)) } else { String::new() };
+    let waiting = if estimate.least_ms > 0 {
+        format!(", {} at least", millis(estimate.least_ms))
+    } else {
+        String::new()
+    };
     let calls = plural(estimate.calls as usize, "call");
-    let text = format!("{mode}{steps} {}, {} provider {calls}{waiting}", plural(steps, "step"), estimate.calls);
-    vec![Line::at(0).with(Tone::Dim, text), Line::at(0).with(Tone::Dim, format!("digest {}", dax_plan::digest::digest(plan)))]
+    let text = format!(
+        "{mode}{steps} {}, {} provider {calls}{waiting}",
+        plural(steps, "step"),
+        estimate.calls
+    );
+    vec![
+        Line::at(0).with(Tone::Dim, text),
+        Line::at(0).with(Tone::Dim, format!("digest {}", dax_plan::digest::digest(plan))),
+    ]
 }
 
 fn obstacles(plan: &Plan, standing: &Standing) -> Vec<Line> {
     let warn = |text: &str| Line::at(0).with(Tone::Warn, text);
-    let blocked = plan.changes.iter().filter_map(|change| Some(format!("{}: {}", change.addr, change.blocked.as_ref()?)));
+    let blocked = plan
+        .changes
+        .iter()
+        .filter_map(|change| Some(format!("{}: {}", change.addr, change.blocked.as_ref()?)));
     standing.obstacles.iter().cloned().chain(blocked).map(|text| warn(&text)).collect()
 }
 
@@ -115,9 +141,17 @@ fn conditions(plan: &Plan) -> Vec<Line> {
     for gate in &plan.gates {
         match gate {
             Gate::After { environment, soak_ms, verified, valid_ms, span } => {
-                let soak = if *soak_ms > 0 { format!(", which must have run for {}", millis(*soak_ms)) } else { String::new() };
+                let soak = if *soak_ms > 0 {
+                    format!(", which must have run for {}", millis(*soak_ms))
+                } else {
+                    String::new()
+                };
                 let verified = if *verified { ", verified by an analysis" } else { "" };
-                let valid = if *valid_ms > 0 { format!(", not longer than {} ago", millis(*valid_ms)) } else { String::new() };
+                let valid = if *valid_ms > 0 {
+                    format!(", not longer than {} ago", millis(*valid_ms))
+                } else {
+                    String::new()
+                };
                 say(format!("comes after `{environment}`{soak}{verified}{valid}"), span);
             }
             Gate::Windows(windows) => {
@@ -133,7 +167,9 @@ fn conditions(plan: &Plan) -> Vec<Line> {
     let policy = match plan.on_failure {
         OnFailure::Rollback => None,
         OnFailure::RollbackAll => Some("when a step fails, everything of this run is taken back"),
-        OnFailure::Hold => Some("when a step fails, everything stays as it is until somebody decides"),
+        OnFailure::Hold => {
+            Some("when a step fails, everything stays as it is until somebody decides")
+        }
         OnFailure::Continue => Some("when a step fails, what does not depend on it goes on"),
     };
     if let Some(policy) = policy.filter(|_| !plan.steps.is_empty()) {
@@ -144,7 +180,10 @@ fn conditions(plan: &Plan) -> Vec<Line> {
         say(format!("release {name}: {} are taken back together", names.join(", ")), "");
     }
     for step in plan.points_of_no_return() {
-        say(format!("step {} cannot be taken back: it needs --acknowledge {}", step.id, step.id), "");
+        say(
+            format!("step {} cannot be taken back: it needs --acknowledge {}", step.id, step.id),
+            "",
+        );
     }
     lines
 }
@@ -241,19 +280,30 @@ fn risks(plan: &Plan) -> Vec<Vec<String>> {
     for risk in RISKS {
         let wanted = |step: &&Step| match risk {
             Risk::PointOfNoReturn => step.inverse.class == InverseClass::None,
-            Risk::Traffic => matches!(step.kind, StepKind::ShiftTraffic { .. }) && !step.pre.values().all(is_empty),
+            Risk::Traffic => {
+                matches!(step.kind, StepKind::ShiftTraffic { .. })
+                    && !step.pre.values().all(is_empty)
+            }
             Risk::Compensating => step.inverse.class == InverseClass::Compensating,
             _ => false,
         };
         let bears = |change: &&Change| change.risks.contains(&risk);
         let by_step = matches!(risk, Risk::PointOfNoReturn | Risk::Traffic | Risk::Compensating);
         let places: Vec<String> = if by_step {
-            plan.steps.iter().filter(wanted).map(|step| format!("{} step {}", step.service, step.id)).collect()
+            plan.steps
+                .iter()
+                .filter(wanted)
+                .map(|step| format!("{} step {}", step.service, step.id))
+                .collect()
         } else {
             plan.changes.iter().filter(bears).map(|change| change.addr.to_string()).collect()
         };
         if !places.is_empty() {
-            rows.push(vec![risk_text(risk).to_owned(), places.len().to_string(), shortened(&places)]);
+            rows.push(vec![
+                risk_text(risk).to_owned(),
+                places.len().to_string(),
+                shortened(&places),
+            ]);
         }
     }
     rows
@@ -274,15 +324,23 @@ fn section(plan: &Plan, change: &Change, steps: &[&Step]) -> Section {
     if let Some(replace) = &change.replace {
         let order = match replace.order {
             ReplaceOrder::CreateFirst => "the new one serves before the old one goes",
-            ReplaceOrder::DeleteFirst => "the old one goes before the new one is made: there is a gap",
+            ReplaceOrder::DeleteFirst => {
+                "the old one goes before the new one is made: there is a gap"
+            }
         };
         let because: Vec<&str> = replace.because.iter().map(dax_core::Name::as_str).collect();
-        lines.push(Line::at(1).with(Tone::Warn, format!("! replaced because of {}: {order}", because.join(", "))));
+        lines.push(
+            Line::at(1)
+                .with(Tone::Warn, format!("! replaced because of {}: {order}", because.join(", "))),
+        );
     }
     lines.extend(change.blocked.iter().map(|why| Line::at(1).with(Tone::Warn, format!("! {why}"))));
     lines.extend(change.leaves.iter().flat_map(leaf));
     let body = [lines, steps.iter().map(|step| step_line(plan, step)).collect()];
-    let worst = change.risks.first().map_or(0, |worst| 1 + RISKS.iter().rev().position(|risk| risk == worst).unwrap_or(0));
+    let worst = change
+        .risks
+        .first()
+        .map_or(0, |worst| 1 + RISKS.iter().rev().position(|risk| risk == worst).unwrap_or(0));
     Section {
         head: change_head(change),
         body: body.into_iter().filter(|lines| !lines.is_empty()).map(Block::Lines).collect(),
@@ -292,14 +350,19 @@ fn section(plan: &Plan, change: &Change, steps: &[&Step]) -> Section {
 
 /// The line that says what happens to a service.
 pub(crate) fn change_head(change: &Change) -> Line {
-    let mut line = Line::at(0).with(tone(change.action), format!("{} ", mark(change.action))).with(Tone::Strong, change.addr.as_str());
+    let mut line = Line::at(0)
+        .with(tone(change.action), format!("{} ", mark(change.action)))
+        .with(Tone::Strong, change.addr.as_str());
     line = line.with(tone(change.action), format!("  {}", word(change.action)));
     if let Some((name, kind)) = &change.strategy {
-        let text = if name == kind { format!(" by {name}") } else { format!(" by {name} ({kind})") };
+        let text =
+            if name == kind { format!(" by {name}") } else { format!(" by {name} ({kind})") };
         line = line.with(Tone::Plain, text);
     }
     match (&change.from, &change.to) {
-        (Some(from), Some(to)) => line = line.with(Tone::Plain, format!("  revision {from} → {to}")),
+        (Some(from), Some(to)) => {
+            line = line.with(Tone::Plain, format!("  revision {from} → {to}"))
+        }
         (None, Some(to)) => line = line.with(Tone::Plain, format!("  revision {to}")),
         _ => {}
     }
@@ -326,8 +389,16 @@ fn deferred(plan: &Plan) -> Vec<Line> {
                 Some(step) => format!("(known after step {step})"),
                 None => "(known after apply)".to_owned(),
             };
-            let what = if wait.path.is_empty() { "waits for".to_owned() } else { format!("{}:", wait.path) };
-            lines.push(Line::at(1).with(Tone::Plain, format!("{what} {} ", wait.cause)).with(Tone::Dim, known));
+            let what = if wait.path.is_empty() {
+                "waits for".to_owned()
+            } else {
+                format!("{}:", wait.path)
+            };
+            lines.push(
+                Line::at(1)
+                    .with(Tone::Plain, format!("{what} {} ", wait.cause))
+                    .with(Tone::Dim, known),
+            );
         }
     }
     lines
@@ -336,15 +407,31 @@ fn deferred(plan: &Plan) -> Vec<Line> {
 fn tail(plan: &Plan) -> Vec<Line> {
     let mut tail = Vec::new();
     if plan.unchanged > 0 {
-        tail.push(Line::at(0).with(Tone::Dim, format!("{} {} unchanged", plan.unchanged, plural(plan.unchanged, "service"))));
+        tail.push(Line::at(0).with(
+            Tone::Dim,
+            format!("{} {} unchanged", plan.unchanged, plural(plan.unchanged, "service")),
+        ));
     }
-    let drift = plan.changes.iter().flat_map(|c| &c.leaves).filter(|leaf| leaf.owner == Owner::Other).count();
+    let drift = plan
+        .changes
+        .iter()
+        .flat_map(|c| &c.leaves)
+        .filter(|leaf| leaf.owner == Owner::Other)
+        .count();
     if drift > 0 {
-        tail.push(Line::at(0).with(Tone::Warn, format!("{drift} {} drifted since the last apply", plural(drift, "leaf"))));
+        tail.push(Line::at(0).with(
+            Tone::Warn,
+            format!("{drift} {} drifted since the last apply", plural(drift, "leaf")),
+        ));
     }
     if !plan.left_out.is_empty() {
         let names: Vec<String> = plan.left_out.iter().map(|addr| addr.name().to_owned()).collect();
-        tail.push(Line::at(0).with(Tone::Warn, format!("left out by --target or --exclude: {}", shortened(&names))));
+        tail.push(
+            Line::at(0).with(
+                Tone::Warn,
+                format!("left out by --target or --exclude: {}", shortened(&names)),
+            ),
+        );
     }
     tail
 }

@@ -26,7 +26,9 @@ pub fn terminal(blocks: &[Block], colour: bool) -> String {
 
 fn write_blocks(out: &mut String, blocks: &[Block], colour: bool) {
     for block in blocks {
-        if !out.is_empty() && matches!(block, Block::Heading(..) | Block::Table(..) | Block::Section(_)) {
+        if !out.is_empty()
+            && matches!(block, Block::Heading(..) | Block::Table(..) | Block::Section(_))
+        {
             out.push('\n');
         }
         match block {
@@ -65,7 +67,8 @@ fn table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     for row in std::iter::once(&heads).chain(rows) {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         out.push_str("  ");
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');

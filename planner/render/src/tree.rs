@@ -91,5 +91,7 @@ pub(crate) fn neutral(text: &str) -> String {
     if !text.contains(hostile) {
         return text.to_owned();
     }
-    text.chars().map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() }).collect()
+    text.chars()
+        .map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect()
 }

@@ -10,7 +10,11 @@ pub fn millis(ms: u64) -> String {
 }
 
 /// The lines that show how a leaf changes; the first one goes behind its name.
-pub(crate) fn change(before: Option<&Value>, after: Option<&Value>, indent: usize) -> (Line, Vec<Line>) {
+pub(crate) fn change(
+    before: Option<&Value>,
+    after: Option<&Value>,
+    indent: usize,
+) -> (Line, Vec<Line>) {
     let head = Line::at(0);
     match (before, after) {
         (Some(Value::List(old)), Some(Value::List(new))) => (list(head, old, new), Vec::new()),
@@ -33,9 +37,10 @@ fn arrow(line: Line, before: Option<&Value>, after: Option<&Value>) -> Line {
     match (before, after) {
         (None, Some(after)) => line.with(Tone::Add, after.to_string()),
         (Some(before), None) => line.with(Tone::Remove, before.to_string()),
-        (Some(before), Some(after)) => {
-            line.with(Tone::Remove, before.to_string()).with(Tone::Dim, " → ").with(Tone::Add, after.to_string())
-        }
+        (Some(before), Some(after)) => line
+            .with(Tone::Remove, before.to_string())
+            .with(Tone::Dim, " → ")
+            .with(Tone::Add, after.to_string()),
         (None, None) => line,
     }
 }
@@ -50,7 +55,9 @@ fn list(mut line: Line, old: &[Value], new: &[Value]) -> Line {
     for op in capture_diff_slices(Algorithm::Myers, old, new) {
         let (old_range, new_range) = (op.old_range(), op.new_range());
         match op {
-            DiffOp::Equal { len, .. } if len > 3 => line = put(line, Tone::Dim, "", format!("({len} unchanged)")),
+            DiffOp::Equal { len, .. } if len > 3 => {
+                line = put(line, Tone::Dim, "", format!("({len} unchanged)"))
+            }
             DiffOp::Equal { .. } => {
                 for value in &old[old_range] {
                     line = put(line, Tone::Dim, "", value.to_string());
@@ -80,7 +87,10 @@ fn text(old: &str, new: &str, indent: usize) -> Vec<Line> {
                     ChangeTag::Insert => (Tone::Add, "+ "),
                     ChangeTag::Equal => (Tone::Dim, "  "),
                 };
-                lines.push(Line::at(indent).with(tone, format!("{mark}{}", change.value().trim_end_matches('\n'))));
+                lines.push(
+                    Line::at(indent)
+                        .with(tone, format!("{mark}{}", change.value().trim_end_matches('\n'))),
+                );
             }
         }
     }
@@ -93,7 +103,13 @@ fn json(text: &str) -> Option<serde_json::Value> {
     if starts { serde_json::from_str(text).ok() } else { None }
 }
 
-fn structure(path: &str, old: &serde_json::Value, new: &serde_json::Value, indent: usize, lines: &mut Vec<Line>) {
+fn structure(
+    path: &str,
+    old: &serde_json::Value,
+    new: &serde_json::Value,
+    indent: usize,
+    lines: &mut Vec<Line>,
+) {
     use serde_json::Value as Json;
     if old == new {
         return;
@@ -102,8 +118,12 @@ fn structure(path: &str, old: &serde_json::Value, new: &serde_json::Value, inden
         let path = if path.is_empty() { key } else { format!("{path}.{key}") };
         match (old, new) {
             (Some(old), Some(new)) => structure(&path, old, new, indent, lines),
-            (Some(old), None) => lines.push(Line::at(indent).with(Tone::Remove, format!("- {path}: {old}"))),
-            (None, Some(new)) => lines.push(Line::at(indent).with(Tone::Add, format!("+ {path}: {new}"))),
+            (Some(old), None) => {
+                lines.push(Line::at(indent).with(Tone::Remove, format!("- {path}: {old}")))
+            }
+            (None, Some(new)) => {
+                lines.push(Line::at(indent).with(Tone::Add, format!("+ {path}: {new}")))
+            }
             (None, None) => {}
         }
     };

@@ -134,8 +134,11 @@ impl Fence {
     /// # Errors
     /// [`ProviderError::Conflict`] for a call of an earlier holder.
     pub fn pass(&self, seen: &mut Option<Self>) -> Result<(), ProviderError> {
-        if seen.as_ref().is_some_and(|seen| seen.lineage == self.lineage && seen.epoch > self.epoch) {
-            return Err(ProviderError::Conflict { message: "this call comes from a holder who has lost the lease".to_owned() });
+        if seen.as_ref().is_some_and(|seen| seen.lineage == self.lineage && seen.epoch > self.epoch)
+        {
+            return Err(ProviderError::Conflict {
+                message: "this call comes from a holder who has lost the lease".to_owned(),
+            });
         }
         *seen = Some(self.clone());
         Ok(())
@@ -159,13 +162,21 @@ impl Expect {
     pub fn check(&self, live: Option<&LiveService>) -> Result<(), ProviderError> {
         let found = image::image(live);
         let differs = |wanted: &Image, path: &Name| {
-            let one: Image = wanted.get_key_value(path).map(|(path, value)| (path.clone(), value.clone())).into_iter().collect();
+            let one: Image = wanted
+                .get_key_value(path)
+                .map(|(path, value)| (path.clone(), value.clone()))
+                .into_iter()
+                .collect();
             image::first_difference(&one, &found).map(|(_, before, now)| (before.clone(), now))
         };
         for path in self.before.keys() {
             let Some((before, now)) = differs(&self.before, path) else { continue };
             if !self.after.contains_key(path) || differs(&self.after, path).is_some() {
-                return Err(ProviderError::Conflict { message: format!("`{path}` was {before} when the plan was made, now it is {now}") });
+                return Err(ProviderError::Conflict {
+                    message: format!(
+                        "`{path}` was {before} when the plan was made, now it is {now}"
+                    ),
+                });
             }
         }
         Ok(())
@@ -288,11 +299,18 @@ pub trait Platform: Send + Sync {
     fn problems(&self, values: &Value, settings: &BTreeMap<Name, Value>) -> Vec<String>;
 
     /// Every service of an environment as it runs, in as few calls as the system allows.
-    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>>;
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>>;
 
     /// What the system would say to a change of a service with these settings, without making it. A system that cannot
     /// tell says nothing.
-    fn preview<'a>(&'a self, _call: &'a Call, _settings: &'a BTreeMap<Name, Value>) -> BoxFuture<'a, Result<(), ProviderError>> {
+    fn preview<'a>(
+        &'a self,
+        _call: &'a Call,
+        _settings: &'a BTreeMap<Name, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(std::future::ready(Ok(())))
     }
 
@@ -316,7 +334,10 @@ pub trait Platform: Send + Sync {
 /// A system that measures services.
 pub trait Metrics: Send + Sync {
     /// A metric of one revision, or nothing when there is no data.
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
+    fn measure<'a>(
+        &'a self,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Option<Value>, ProviderError>>;
 
     /// As [`Platform::examine`].
     fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {
@@ -396,7 +417,11 @@ impl Provider {
 /// Source: RFC 3986, section 2.3.
 pub fn encode(text: &str) -> String {
     let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     };
     text.bytes().map(one).collect()
 }

@@ -225,13 +225,20 @@ pub trait SourceControl: Send + Sync {
     fn change(&self, number: u64) -> BoxFuture<'_, Result<ChangeRequest, ProviderError>>;
 
     /// The merged change requests that brought a commit, the newest first.
-    fn merged<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>>;
+    fn merged<'a>(
+        &'a self,
+        commit: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>>;
 
     /// The last word of each person who reviewed a change request.
     fn opinions(&self, number: u64) -> BoxFuture<'_, Result<Vec<Opinion>, ProviderError>>;
 
     /// Whether somebody belongs to a team, written `org/team`.
-    fn belongs<'a>(&'a self, login: &'a str, team: &'a str) -> BoxFuture<'a, Result<bool, ProviderError>>;
+    fn belongs<'a>(
+        &'a self,
+        login: &'a str,
+        team: &'a str,
+    ) -> BoxFuture<'a, Result<bool, ProviderError>>;
 
     /// Says something of a commit; what was said under this name before is replaced.
     fn check<'a>(&'a self, check: &'a Check) -> BoxFuture<'a, Result<Posted, ProviderError>>;
@@ -240,25 +247,43 @@ pub trait SourceControl: Send + Sync {
     fn comment<'a>(&'a self, comment: &'a Comment) -> BoxFuture<'a, Result<Posted, ProviderError>>;
 
     /// What the place wants before an environment is deployed to; nothing where it knows of no such environment.
-    fn protection<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>>;
+    fn protection<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>>;
 
     /// Whether a branch is protected.
     fn protected<'a>(&'a self, branch: &'a str) -> BoxFuture<'a, Result<bool, ProviderError>>;
 
     /// Who let this very run go on to an environment.
-    fn released<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProviderError>>;
+    fn released<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>>;
 
     /// Records a deployment; gives its id, or nothing where a place records them by itself.
-    fn deploy<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<Option<String>, ProviderError>>;
+    fn deploy<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>>;
 
     /// Records how a deployment stands.
-    fn deployed<'a>(&'a self, status: &'a DeploymentStatus) -> BoxFuture<'a, Result<(), ProviderError>>;
+    fn deployed<'a>(
+        &'a self,
+        status: &'a DeploymentStatus,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
 
     /// The deployments of an environment that are said to run still, the newest first.
-    fn running<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProviderError>>;
+    fn running<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>>;
 
     /// Starts a pipeline; gives its page, where the place tells.
-    fn trigger<'a>(&'a self, trigger: &'a Trigger) -> BoxFuture<'a, Result<Option<String>, ProviderError>>;
+    fn trigger<'a>(
+        &'a self,
+        trigger: &'a Trigger,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>>;
 
     /// Whether it answers, to whom, and what that one may do.
     fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>>;

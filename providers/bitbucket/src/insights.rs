@@ -31,9 +31,10 @@ pub(crate) async fn check(bitbucket: &Bitbucket, check: &Check) -> Result<Posted
         CheckState::Cancelled => ("STOPPED", "FAILED"),
     };
     let url = check.url.as_deref().unwrap_or(HOME);
-    let body =
-        json!({ "key": short(&check.name, 40), "name": check.name, "state": state, "url": url, "description": short(&check.title, 255) });
-    if let Err(denied) = bitbucket.client.allowed::<Json>("POST", &format!("{commit}/statuses/build"), &body).await? {
+    let body = json!({ "key": short(&check.name, 40), "name": check.name, "state": state, "url": url, "description": short(&check.title, 255) });
+    if let Err(denied) =
+        bitbucket.client.allowed::<Json>("POST", &format!("{commit}/statuses/build"), &body).await?
+    {
         return Ok(Posted {
             remark: Some(format!(
                 "Bitbucket does not let this token write build statuses ({}): set BITBUCKET_TOKEN to a repository access token with the \
@@ -52,8 +53,10 @@ pub(crate) async fn check(bitbucket: &Bitbucket, check: &Check) -> Result<Posted
     let _: Nothing = bitbucket.client.json("PUT", &report, &body).await?;
     let shown = &check.annotations[..check.annotations.len().min(MOST)];
     for (batch, first) in shown.chunks(BATCH).zip((0..).step_by(BATCH)) {
-        let body: Vec<Json> = batch.iter().enumerate().map(|(at, one)| annotation(one, first + at)).collect();
-        let _: Json = bitbucket.client.json("POST", &format!("{report}/annotations"), &body).await?;
+        let body: Vec<Json> =
+            batch.iter().enumerate().map(|(at, one)| annotation(one, first + at)).collect();
+        let _: Json =
+            bitbucket.client.json("POST", &format!("{report}/annotations"), &body).await?;
     }
     Ok(Posted { annotated: true, ..Posted::default() })
 }

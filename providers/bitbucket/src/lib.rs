@@ -6,7 +6,8 @@ mod insights;
 mod pulls;
 
 use dax_provider_api::review::{
-    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted, Protection, Remote, SourceControl, Trigger,
+    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted,
+    Protection, Remote, SourceControl, Trigger,
 };
 use dax_provider_api::{BoxFuture, Fact, ProviderError};
 use dax_provider_client::{Client, Settings};
@@ -30,12 +31,21 @@ pub struct Bitbucket {
 pub fn bitbucket(remote: &Remote) -> Result<Bitbucket, ProviderError> {
     let mut headers = vec![("accept", "application/json".to_owned())];
     match &remote.credential {
-        Credential::Token(token) | Credential::JobToken(token) => headers.push(("authorization", format!("Bearer {token}"))),
-        Credential::Basic(user, password) => headers.push(("authorization", dax_provider_client::basic(user, password))),
+        Credential::Token(token) | Credential::JobToken(token) => {
+            headers.push(("authorization", format!("Bearer {token}")))
+        }
+        Credential::Basic(user, password) => {
+            headers.push(("authorization", dax_provider_client::basic(user, password)))
+        }
         Credential::None | Credential::App(..) => {}
     }
-    let client =
-        Client::new(Settings { name: "Bitbucket", headers, dry: remote.dry, patience: remote.patience, watch: remote.watch.clone() })?;
+    let client = Client::new(Settings {
+        name: "Bitbucket",
+        headers,
+        dry: remote.dry,
+        patience: remote.patience,
+        watch: remote.watch.clone(),
+    })?;
     let repo = format!("{}/repositories/{}", remote.api.trim_end_matches('/'), remote.repository);
     Ok(Bitbucket { client, repo })
 }
@@ -46,21 +56,29 @@ struct Started {
     build_number: u64,
 }
 
-async fn trigger(bitbucket: &Bitbucket, trigger: &Trigger) -> Result<Option<String>, ProviderError> {
-    let variables: Vec<Json> = trigger.inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
-    let mut target = json!({ "type": "pipeline_ref_target", "ref_type": "branch", "ref_name": trigger.branch });
+async fn trigger(
+    bitbucket: &Bitbucket,
+    trigger: &Trigger,
+) -> Result<Option<String>, ProviderError> {
+    let variables: Vec<Json> =
+        trigger.inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+    let mut target =
+        json!({ "type": "pipeline_ref_target", "ref_type": "branch", "ref_name": trigger.branch });
     if !trigger.workflow.is_empty() {
         target["selector"] = json!({ "type": "custom", "pattern": trigger.workflow });
     }
     let body = json!({ "target": target, "variables": variables });
-    let started: Started = bitbucket.client.json("POST", &format!("{}/pipelines", bitbucket.repo), &body).await?;
+    let started: Started =
+        bitbucket.client.json("POST", &format!("{}/pipelines", bitbucket.repo), &body).await?;
     Ok((started.build_number > 0).then(|| format!("pipeline {}", started.build_number)))
 }
 
 async fn examine(bitbucket: &Bitbucket) -> Result<Vec<Fact>, ProviderError> {
     let found: Option<Json> = bitbucket.client.find(&bitbucket.repo).await?;
     let name = found.as_ref().and_then(|repo| repo.get("full_name")).and_then(Json::as_str);
-    let name = name.ok_or_else(|| ProviderError::Refused { message: "Bitbucket shows this token no such repository".to_owned() })?;
+    let name = name.ok_or_else(|| ProviderError::Refused {
+        message: "Bitbucket shows this token no such repository".to_owned(),
+    })?;
     let reset = pulls::resets(bitbucket).await?;
     Ok(vec![
         Fact { name: name.into(), found: "seen".into(), lacks: None },
@@ -92,7 +110,10 @@ impl SourceControl for Bitbucket {
         Box::pin(pulls::change(self, number))
     }
 
-    fn merged<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
+    fn merged<'a>(
+        &'a self,
+        commit: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
         Box::pin(pulls::merged(self, commit))
     }
 
@@ -113,7 +134,10 @@ impl SourceControl for Bitbucket {
         Box::pin(pulls::comment(self, comment))
     }
 
-    fn protection<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
+    fn protection<'a>(
+        &'a self,
+        _: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
         // Its deployment permissions hold for steps of pipelines and are not shown by the API.
         Box::pin(std::future::ready(Ok(None)))
     }
@@ -126,7 +150,10 @@ impl SourceControl for Bitbucket {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn deploy<'a>(&'a self, _: &'a Deployment) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn deploy<'a>(
+        &'a self,
+        _: &'a Deployment,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         // A step of a pipeline says `deployment: production` itself; there is no call that does.
         Box::pin(std::future::ready(Ok(None)))
     }
@@ -139,7 +166,10 @@ impl SourceControl for Bitbucket {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn trigger<'a>(&'a self, one: &'a Trigger) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn trigger<'a>(
+        &'a self,
+        one: &'a Trigger,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         Box::pin(trigger(self, one))
     }
 

@@ -17,7 +17,10 @@ pub(crate) struct Page<T> {
 }
 
 /// All pages of a list.
-async fn all<T: DeserializeOwned>(bitbucket: &Bitbucket, url: &str) -> Result<Vec<T>, ProviderError> {
+async fn all<T: DeserializeOwned>(
+    bitbucket: &Bitbucket,
+    url: &str,
+) -> Result<Vec<T>, ProviderError> {
     let (mut all, mut next) = (Vec::new(), Some(url.to_owned()));
     while let Some(url) = next.take() {
         let Some(mut page) = bitbucket.client.find::<Page<T>>(&url).await? else { break };
@@ -114,15 +117,24 @@ impl Pull {
 }
 
 async fn pull(bitbucket: &Bitbucket, number: u64) -> Result<Pull, ProviderError> {
-    let found: Option<Pull> = bitbucket.client.find(&format!("{}/pullrequests/{number}", bitbucket.repo)).await?;
-    found.ok_or_else(|| ProviderError::Refused { message: format!("Bitbucket shows this token no pull request {number}") })
+    let found: Option<Pull> =
+        bitbucket.client.find(&format!("{}/pullrequests/{number}", bitbucket.repo)).await?;
+    found.ok_or_else(|| ProviderError::Refused {
+        message: format!("Bitbucket shows this token no pull request {number}"),
+    })
 }
 
-pub(crate) async fn change(bitbucket: &Bitbucket, number: u64) -> Result<ChangeRequest, ProviderError> {
+pub(crate) async fn change(
+    bitbucket: &Bitbucket,
+    number: u64,
+) -> Result<ChangeRequest, ProviderError> {
     Ok(pull(bitbucket, number).await?.change())
 }
 
-pub(crate) async fn merged(bitbucket: &Bitbucket, commit: &str) -> Result<Vec<ChangeRequest>, ProviderError> {
+pub(crate) async fn merged(
+    bitbucket: &Bitbucket,
+    commit: &str,
+) -> Result<Vec<ChangeRequest>, ProviderError> {
     let url = format!("{}/commit/{}/pullrequests", bitbucket.repo, encode(commit));
     let mut found: Vec<Pull> = all(bitbucket, &url).await?;
     found.retain(|one| one.state == "MERGED");
@@ -148,14 +160,30 @@ pub(crate) async fn protected(bitbucket: &Bitbucket, branch: &str) -> Result<boo
     restricted(bitbucket, &format!("kind=push&pattern={}", encode(branch))).await
 }
 
-pub(crate) async fn opinions(bitbucket: &Bitbucket, number: u64) -> Result<Vec<Opinion>, ProviderError> {
+pub(crate) async fn opinions(
+    bitbucket: &Bitbucket,
+    number: u64,
+) -> Result<Vec<Opinion>, ProviderError> {
     let mut pull = pull(bitbucket, number).await?;
     let participants = std::mem::take(&mut pull.participants);
     let change = pull.change();
     // Which commit somebody looked at is not told; where a push takes approvals away it can only be the newest.
-    let commit = if participants.iter().any(|one| one.approved) && resets(bitbucket).await? { Some(change.head) } else { None };
-    let voiced = participants.into_iter().filter(|one| one.approved || one.state.as_deref() == Some("changes_requested"));
-    Ok(voiced.map(|one| Opinion { by: one.user.nickname, agrees: one.approved, commit: commit.clone(), url: change.url.clone() }).collect())
+    let commit = if participants.iter().any(|one| one.approved) && resets(bitbucket).await? {
+        Some(change.head)
+    } else {
+        None
+    };
+    let voiced = participants
+        .into_iter()
+        .filter(|one| one.approved || one.state.as_deref() == Some("changes_requested"));
+    Ok(voiced
+        .map(|one| Opinion {
+            by: one.user.nickname,
+            agrees: one.approved,
+            commit: commit.clone(),
+            url: change.url.clone(),
+        })
+        .collect())
 }
 
 #[derive(Deserialize)]
@@ -176,15 +204,25 @@ struct Content {
     raw: String,
 }
 
-pub(crate) async fn comment(bitbucket: &Bitbucket, comment: &Comment) -> Result<Posted, ProviderError> {
+pub(crate) async fn comment(
+    bitbucket: &Bitbucket,
+    comment: &Comment,
+) -> Result<Posted, ProviderError> {
     let comments = format!("{}/pullrequests/{}/comments", bitbucket.repo, comment.change);
     let body = json!({ "content": { "raw": comment.body } });
     let find = async || -> Result<Option<Note>, ProviderError> {
-        let notes: Vec<Note> = all(bitbucket, &format!("{comments}?pagelen=100&sort=created_on")).await?;
-        Ok(notes.into_iter().find(|note| !note.deleted && note.content.raw.starts_with(&comment.marker)))
+        let notes: Vec<Note> =
+            all(bitbucket, &format!("{comments}?pagelen=100&sort=created_on")).await?;
+        Ok(notes
+            .into_iter()
+            .find(|note| !note.deleted && note.content.raw.starts_with(&comment.marker)))
     };
     if let Some(known) = find().await? {
-        match bitbucket.client.allowed::<Note>("PUT", &format!("{comments}/{}", known.id), &body).await? {
+        match bitbucket
+            .client
+            .allowed::<Note>("PUT", &format!("{comments}/{}", known.id), &body)
+            .await?
+        {
             // Somebody deleted it meanwhile.
             Err(denied) if denied.status == 404 => {}
             Err(denied) => return Ok(no(&denied.message)),

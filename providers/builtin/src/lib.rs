@@ -24,7 +24,8 @@ pub struct Context {
 /// # Errors
 /// Its configuration makes no sense.
 pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provider>, ProviderError> {
-    let memory = |file: String| Provider::both(dax_provider_testkit::Memory::at(context.folder.join(file)));
+    let memory =
+        |file: String| Provider::both(dax_provider_testkit::Memory::at(context.folder.join(file)));
     Ok(Some(match instance.kind() {
         "memory.world" => memory("memory.json".to_owned()),
         kind if kind.starts_with("memory.") => memory(format!("{}.json", instance.name)),
@@ -37,9 +38,15 @@ pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provide
         #[cfg(feature = "kubernetes")]
         "kubernetes.cluster" => dax_provider_kubernetes::provider(instance, &context.root)?,
         #[cfg(feature = "eks")]
-        "kubernetes.eks" => dax_provider_kubernetes::located(instance, Arc::new(dax_provider_eks::locator(instance)?)),
+        "kubernetes.eks" => dax_provider_kubernetes::located(
+            instance,
+            Arc::new(dax_provider_eks::locator(instance)?),
+        ),
         #[cfg(feature = "gke")]
-        "kubernetes.gke" => dax_provider_kubernetes::located(instance, Arc::new(dax_provider_gke::locator(instance)?)),
+        "kubernetes.gke" => dax_provider_kubernetes::located(
+            instance,
+            Arc::new(dax_provider_gke::locator(instance)?),
+        ),
         #[cfg(feature = "prometheus")]
         "prometheus.main" => dax_provider_prometheus::provider(instance)?,
         _ => return Ok(None),
@@ -66,10 +73,19 @@ pub fn source_control(remote: &Remote) -> Result<Option<Arc<dyn SourceControl>>,
 ///
 /// # Errors
 /// The server cannot be reached, the person says no, or GitHub is not built in.
-#[cfg_attr(not(feature = "github"), expect(clippy::unused_async, reason = "there is nothing to wait for"))]
-pub async fn github_login(web: &str, client: &str, scopes: &[String], show: &dyn Fn(&str, &str)) -> Result<String, ProviderError> {
+#[cfg_attr(
+    not(feature = "github"),
+    expect(clippy::unused_async, reason = "there is nothing to wait for")
+)]
+pub async fn github_login(
+    web: &str,
+    client: &str,
+    scopes: &[String],
+    show: &dyn Fn(&str, &str),
+) -> Result<String, ProviderError> {
     #[cfg(feature = "github")]
-    return dax_provider_github::login(&dax_provider_github::Login { web, client, scopes, show }).await;
+    return dax_provider_github::login(&dax_provider_github::Login { web, client, scopes, show })
+        .await;
     #[cfg(not(feature = "github"))]
     {
         let _ = (web, client, scopes, show);
@@ -81,7 +97,10 @@ pub async fn github_login(web: &str, client: &str, scopes: &[String], show: &dyn
 ///
 /// # Errors
 /// The cluster cannot be reached, or Kubernetes is not built in.
-#[cfg_attr(not(feature = "kubernetes"), expect(clippy::unused_async, reason = "there is nothing to wait for"))]
+#[cfg_attr(
+    not(feature = "kubernetes"),
+    expect(clippy::unused_async, reason = "there is nothing to wait for")
+)]
 pub async fn kubernetes_objects(
     context: &str,
     kubeconfig: Option<&str>,

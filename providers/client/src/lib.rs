@@ -68,7 +68,13 @@ impl Request {
     /// A call that sends JSON.
     fn json(method: &str, url: &str, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("what is sent has texts for keys");
-        Self { method: method.to_owned(), url: url.to_owned(), headers: Vec::new(), body: Some(body), reads: false }
+        Self {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: Some(body),
+            reads: false,
+        }
     }
 }
 
@@ -107,9 +113,12 @@ impl Answer {
     pub fn message(&self) -> String {
         let json: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let known = ["/message", "/error/message", "/error_description", "/error"];
+        let text = known
+            .iter()
+            .find_map(|path| json.pointer(path))
+            .map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned));
         let text =
-            known.iter().find_map(|path| json.pointer(path)).map(|text| text.as_str().map_or_else(|| text.to_string(), str::to_owned));
-        let text = text.unwrap_or_else(|| String::from_utf8_lossy(&self.body).chars().take(200).collect());
+            text.unwrap_or_else(|| String::from_utf8_lossy(&self.body).chars().take(200).collect());
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 }
@@ -120,15 +129,30 @@ impl Client {
     /// # Errors
     /// The certificates of this machine cannot be read.
     pub fn new(settings: Settings) -> Result<Self, ProviderError> {
-        let refused = |error: reqwest::Error| ProviderError::Refused { message: format!("{}: {error}", settings.name) };
+        let refused = |error: reqwest::Error| ProviderError::Refused {
+            message: format!("{}: {error}", settings.name),
+        };
         // A place that has moved may send us on, but not with our credentials to somebody else.
         let home = reqwest::redirect::Policy::custom(|attempt| {
-            let from = attempt.previous().last().map(|url| (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port()));
-            let to = (attempt.url().scheme().to_owned(), attempt.url().host_str().map(str::to_owned), attempt.url().port());
-            if from == Some(to) && attempt.previous().len() <= REDIRECTS { attempt.follow() } else { attempt.stop() }
+            let from = attempt.previous().last().map(|url| {
+                (url.scheme().to_owned(), url.host_str().map(str::to_owned), url.port())
+            });
+            let to = (
+                attempt.url().scheme().to_owned(),
+                attempt.url().host_str().map(str::to_owned),
+                attempt.url().port(),
+            );
+            if from == Some(to) && attempt.previous().len() <= REDIRECTS {
+                attempt.follow()
+            } else {
+                attempt.stop()
+            }
         });
-        let http =
-            reqwest::Client::builder().timeout(TIMEOUT).redirect(home).user_agent(concat!("dax/", env!("CARGO_PKG_VERSION"))).build();
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(home)
+            .user_agent(concat!("dax/", env!("CARGO_PKG_VERSION")))
+            .build();
         let http = http.map_err(refused)?;
         let changes = RateLimiter::direct(Quota::per_minute(CHANGES));
         Ok(Self { shared: Arc::new(Shared { settings, http, changes }) })
@@ -149,7 +173,11 @@ impl Client {
         let mut sent = Sent {
             method: request.method.clone(),
             url: request.url.clone(),
-            body: if changes { String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned() } else { String::new() },
+            body: if changes {
+                String::from_utf8_lossy(request.body.as_deref().unwrap_or_default()).into_owned()
+            } else {
+                String::new()
+            },
             status: None,
             held_back: changes && settings.dry,
             took: Duration::ZERO,
@@ -169,14 +197,26 @@ impl Client {
         result
     }
 
-    async fn try_until_it_holds(&self, request: &Request, sent: &mut Sent) -> Result<Answer, ProviderError> {
+    async fn try_until_it_holds(
+        &self,
+        request: &Request,
+        sent: &mut Sent,
+    ) -> Result<Answer, ProviderError> {
         let settings = &self.shared.settings;
         let repeatable = request.method != "POST" || request.reads;
         let mut tried = 0;
         loop {
             let answer = self.once(request).await;
-            let body = answer.as_ref().map_or_else(|_| String::new(), |answer| String::from_utf8_lossy(&answer.body).into_owned());
-            let header = |names: &[&str]| answer.as_ref().ok().and_then(|answer| names.iter().find_map(|name| answer.header(name)));
+            let body = answer.as_ref().map_or_else(
+                |_| String::new(),
+                |answer| String::from_utf8_lossy(&answer.body).into_owned(),
+            );
+            let header = |names: &[&str]| {
+                answer
+                    .as_ref()
+                    .ok()
+                    .and_then(|answer| names.iter().find_map(|name| answer.header(name)))
+            };
             let seen = Seen {
                 status: answer.as_ref().ok().map(|answer| answer.status),
                 retry_after: header(&["retry-after"]),
@@ -191,7 +231,11 @@ impl Client {
                 Next::Again(wait) => wait,
                 Next::Limited(wait) => {
                     if sent.waited + wait > settings.patience {
-                        let message = format!("{} has too much to do and says to come back in {} s", settings.name, wait.as_secs());
+                        let message = format!(
+                            "{} has too much to do and says to come back in {} s",
+                            settings.name,
+                            wait.as_secs()
+                        );
                         return Err(ProviderError::Busy { retry_after: Some(wait), message });
                     }
                     sent.waited += wait;
@@ -205,8 +249,13 @@ impl Client {
 
     async fn once(&self, request: &Request) -> Result<Answer, ProviderError> {
         let settings = &self.shared.settings;
-        let refused = |message: String| ProviderError::Refused { message: format!("{}: {message}", settings.name) };
-        let method = request.method.parse().map_err(|_| refused(format!("`{}` is no method", request.method)))?;
+        let refused = |message: String| ProviderError::Refused {
+            message: format!("{}: {message}", settings.name),
+        };
+        let method = request
+            .method
+            .parse()
+            .map_err(|_| refused(format!("`{}` is no method", request.method)))?;
         let mut call = self.shared.http.request(method, &request.url);
         for (name, value) in &settings.headers {
             call = call.header(*name, value);
@@ -219,15 +268,21 @@ impl Client {
         }
         let response = call.send().await.map_err(|error| self.unreachable(request, error))?;
         let status = response.status().as_u16();
-        let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let text =
+            |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = response
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect();
         let body = response.bytes().await.map_err(|error| self.unreachable(request, error))?;
         Ok(Answer { status, headers, body: body.to_vec() })
     }
 
     fn unreachable(&self, request: &Request, error: reqwest::Error) -> ProviderError {
         let error = error.without_url();
-        let mut message = format!("{} did not answer {} {}", self.name(), request.method, request.url);
+        let mut message =
+            format!("{} did not answer {} {}", self.name(), request.method, request.url);
         let mut source: Option<&dyn std::error::Error> = std::error::Error::source(&error);
         while let Some(error) = source {
             message = format!("{message}: {error}");
@@ -240,7 +295,12 @@ impl Client {
     ///
     /// # Errors
     /// [`ProviderError::Refused`] with what the other side says where it is no yes; that of [`Self::send`].
-    pub async fn json<T: DeserializeOwned>(&self, method: &str, url: &str, body: &impl Serialize) -> Result<T, ProviderError> {
+    pub async fn json<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        url: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ProviderError> {
         let request = Request::json(method, url, body);
         let answer = self.send(&request).await?;
         self.read(&request, &answer)
@@ -251,7 +311,13 @@ impl Client {
     /// # Errors
     /// As [`Self::json`].
     pub async fn find<T: DeserializeOwned>(&self, url: &str) -> Result<Option<T>, ProviderError> {
-        let request = Request { method: "GET".to_owned(), url: url.to_owned(), headers: Vec::new(), body: None, reads: true };
+        let request = Request {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            reads: true,
+        };
         let answer = self.send(&request).await?;
         if answer.status == 404 { Ok(None) } else { self.read(&request, &answer).map(Some) }
     }
@@ -275,19 +341,35 @@ impl Client {
     }
 
     /// The JSON of an answer that says yes.
-    fn read<T: DeserializeOwned>(&self, request: &Request, answer: &Answer) -> Result<T, ProviderError> {
+    fn read<T: DeserializeOwned>(
+        &self,
+        request: &Request,
+        answer: &Answer,
+    ) -> Result<T, ProviderError> {
         if !answer.good() {
             return Err(self.refused(request, answer));
         }
         let body: &[u8] = if answer.body.is_empty() { b"{}" } else { &answer.body };
         serde_json::from_slice(body).map_err(|error| ProviderError::Refused {
-            message: format!("{} answers {} {} with what dax does not understand: {error}", self.name(), request.method, request.url),
+            message: format!(
+                "{} answers {} {} with what dax does not understand: {error}",
+                self.name(),
+                request.method,
+                request.url
+            ),
         })
     }
 
     /// An answer that is no yes, as an error.
     fn refused(&self, request: &Request, answer: &Answer) -> ProviderError {
-        let message = format!("{} answers {} to {} {}: {}", self.name(), answer.status, request.method, request.url, answer.message());
+        let message = format!(
+            "{} answers {} to {} {}: {}",
+            self.name(),
+            answer.status,
+            request.method,
+            request.url,
+            answer.message()
+        );
         match answer.status {
             409 => ProviderError::Conflict { message },
             500..=599 => ProviderError::Unreachable { message },

@@ -42,9 +42,15 @@ pub enum Next {
 
 /// What to do after a try, counted from zero. What may have been done already is not tried again.
 pub fn next(seen: &Seen<'_>, tried: u32, repeatable: bool, now_s: u64) -> Next {
-    let said = seen.retry_after.and_then(|text| text.trim().parse().ok()).map(|seconds| Duration::from_secs(seconds).max(LEAST));
+    let said = seen
+        .retry_after
+        .and_then(|text| text.trim().parse().ok())
+        .map(|seconds| Duration::from_secs(seconds).max(LEAST));
     let empty = seen.remaining.is_some_and(|left| left.trim() == "0");
-    let reset = seen.reset.and_then(|text| text.trim().parse::<u64>().ok()).map(|at| Duration::from_secs(at.saturating_sub(now_s) + 1));
+    let reset = seen
+        .reset
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .map(|at| Duration::from_secs(at.saturating_sub(now_s) + 1));
     match seen.status {
         Some(429) => Next::Limited(said.or(reset.filter(|_| empty)).unwrap_or(UNSAID)),
         // GitHub says 403 for its limits, too; a 403 without such a sign is a no.
@@ -52,7 +58,9 @@ pub fn next(seen: &Seen<'_>, tried: u32, repeatable: bool, now_s: u64) -> Next {
         Some(403) if empty => Next::Limited(reset.unwrap_or(UNSAID)),
         Some(403) if seen.body.contains("secondary rate limit") => Next::Limited(UNSAID),
         Some(503) if said.is_some() => Next::Limited(said.unwrap_or(UNSAID)),
-        Some(500 | 502 | 503 | 504) | None if repeatable && tried + 1 < TRIES => Next::Again((FIRST * 2_u32.pow(tried)).min(LONGEST)),
+        Some(500 | 502 | 503 | 504) | None if repeatable && tried + 1 < TRIES => {
+            Next::Again((FIRST * 2_u32.pow(tried)).min(LONGEST))
+        }
         _ => Next::Take,
     }
 }
@@ -67,7 +75,10 @@ mod tests {
 
     #[test]
     fn a_limit_is_waited_out_as_the_other_side_says() {
-        assert_eq!(next(&Seen { retry_after: Some("7"), ..seen(429) }, 0, false, 0), Next::Limited(Duration::from_secs(7)));
+        assert_eq!(
+            next(&Seen { retry_after: Some("7"), ..seen(429) }, 0, false, 0),
+            Next::Limited(Duration::from_secs(7))
+        );
         let primary = Seen { remaining: Some("0"), reset: Some("1030"), ..seen(403) };
         assert_eq!(next(&primary, 0, false, 1000), Next::Limited(Duration::from_secs(31)));
         let secondary = Seen { body: "You have exceeded a secondary rate limit", ..seen(403) };

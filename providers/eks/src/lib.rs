@@ -9,7 +9,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_eks::error::ProvideErrorMetadata;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -43,8 +45,16 @@ struct Eks {
 /// # Errors
 /// It names no cluster.
 pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderError> {
-    let text = |name: &str| instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
-    let missing = || ProviderError::Refused { message: format!("`{}`: say which `cluster`", instance.name) };
+    let text = |name: &str| {
+        instance
+            .config
+            .get(name)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    let missing =
+        || ProviderError::Refused { message: format!("`{}`: say which `cluster`", instance.name) };
     Ok(Eks {
         name: instance.name.clone(),
         cluster: text("cluster").ok_or_else(missing)?,
@@ -76,21 +86,34 @@ impl Eks {
                 }
                 let config = loader.load().await;
                 let Some(role) = &self.role else { return config };
-                let assumed = AssumeRoleProvider::builder(role).session_name("dax").configure(&config).build().await;
-                config.into_builder().credentials_provider(SharedCredentialsProvider::new(assumed)).build()
+                let assumed = AssumeRoleProvider::builder(role)
+                    .session_name("dax")
+                    .configure(&config)
+                    .build()
+                    .await;
+                config
+                    .into_builder()
+                    .credentials_provider(SharedCredentialsProvider::new(assumed))
+                    .build()
             })
             .await;
         if config.region().is_none() {
-            return Err(self.refused("nothing says which region: write `region`, or set AWS_REGION"));
+            return Err(
+                self.refused("nothing says which region: write `region`, or set AWS_REGION")
+            );
         }
         Ok(config)
     }
 
     async fn credentials(&self, config: &SdkConfig) -> Result<Credentials, ProviderError> {
-        let none =
-            || self.refused("there are no AWS credentials: set AWS_PROFILE, log in with `aws sso login`, or give the machine a role");
+        let none = || {
+            self.refused("there are no AWS credentials: set AWS_PROFILE, log in with `aws sso login`, or give the machine a role")
+        };
         let provider = config.credentials_provider().ok_or_else(none)?;
-        provider.provide_credentials().await.map_err(|error| self.refused(&format!("no AWS credentials: {}", chain(&error))))
+        provider
+            .provide_credentials()
+            .await
+            .map_err(|error| self.refused(&format!("no AWS credentials: {}", chain(&error))))
     }
 
     async fn describe(&self) -> Result<Endpoint, ProviderError> {
@@ -100,25 +123,40 @@ impl Eks {
         if let Some(endpoint) = &self.endpoint {
             own = own.endpoint_url(endpoint);
         }
-        let answer = aws_sdk_eks::Client::from_conf(own.build()).describe_cluster().name(&self.cluster).send().await;
+        let answer = aws_sdk_eks::Client::from_conf(own.build())
+            .describe_cluster()
+            .name(&self.cluster)
+            .send()
+            .await;
         let found = answer.map_err(|error| {
             let region = config.region().map_or("", |region| region.as_ref());
             let text = match (error.code(), error.message()) {
-                (Some("ResourceNotFoundException"), _) => format!("there is no EKS cluster `{}` in {region}", self.cluster),
+                (Some("ResourceNotFoundException"), _) => {
+                    format!("there is no EKS cluster `{}` in {region}", self.cluster)
+                }
                 (Some(code), Some(message)) => format!("EKS says {code}: {message}"),
-                _ => format!("EKS cannot be asked for the cluster `{}`: {}", self.cluster, chain(&error)),
+                _ => format!(
+                    "EKS cannot be asked for the cluster `{}`: {}",
+                    self.cluster,
+                    chain(&error)
+                ),
             };
             let message = format!("`{}`: {text}", self.name);
-            let busy = error.code().is_some_and(|code| code.contains("Throttling") || code == "ServiceUnavailableException");
+            let busy = error.code().is_some_and(|code| {
+                code.contains("Throttling") || code == "ServiceUnavailableException"
+            });
             match () {
                 () if busy => ProviderError::Busy { retry_after: None, message },
                 () if error.code().is_some() => ProviderError::Refused { message },
                 () => ProviderError::Unreachable { message },
             }
         })?;
-        let cluster = found.cluster().ok_or_else(|| self.refused("EKS told nothing of the cluster"))?;
+        let cluster =
+            found.cluster().ok_or_else(|| self.refused("EKS told nothing of the cluster"))?;
         let status = cluster.status().map_or("", |status| status.as_str());
-        let url = cluster.endpoint().ok_or_else(|| self.refused(&format!("the cluster is {status} and has no address")))?;
+        let url = cluster
+            .endpoint()
+            .ok_or_else(|| self.refused(&format!("the cluster is {status} and has no address")))?;
         let authority = cluster.certificate_authority().and_then(|authority| authority.data());
         Ok(Endpoint { url: url.to_owned(), authority: authority.map(str::to_owned) })
     }
@@ -129,7 +167,8 @@ impl Eks {
         let region = config.region().map_or("us-east-1", |region| region.as_ref());
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let sts = self.sts.clone().unwrap_or_else(|| format!("https://sts.{region}.{domain}"));
-        let token = token(&sts, region, &self.cluster, credentials, SystemTime::now()).map_err(|message| self.refused(&message))?;
+        let token = token(&sts, region, &self.cluster, credentials, SystemTime::now())
+            .map_err(|message| self.refused(&message))?;
         Ok(Bearer { token, lasts: LASTS })
     }
 }
@@ -146,26 +185,43 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// A token for a cluster: the signed request, in base64.
-fn token(sts: &str, region: &str, cluster: &str, credentials: Credentials, time: SystemTime) -> Result<String, String> {
+fn token(
+    sts: &str,
+    region: &str,
+    cluster: &str,
+    credentials: Credentials,
+    time: SystemTime,
+) -> Result<String, String> {
     let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", sts.trim_end_matches('/'));
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(EXPIRES);
     let identity = credentials.into();
-    let params = v4::SigningParams::builder().identity(&identity).region(region).name("sts").time(time).settings(settings);
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name("sts")
+        .time(time)
+        .settings(settings);
     let params = params.build().map_err(|error| error.to_string())?.into();
     let headers = std::iter::once((CLUSTER, cluster));
-    let request = SignableRequest::new("GET", url.as_str(), headers, SignableBody::Bytes(&[])).map_err(|error| error.to_string())?;
+    let request = SignableRequest::new("GET", url.as_str(), headers, SignableBody::Bytes(&[]))
+        .map_err(|error| error.to_string())?;
     let (signed, _) = sign(request, &params).map_err(|error| error.to_string())?.into_parts();
     let (_, query) = signed.into_parts();
-    let whole = query.iter().fold(url, |url, (name, value)| format!("{url}&{name}={}", encoded(value)));
+    let whole =
+        query.iter().fold(url, |url, (name, value)| format!("{url}&{name}={}", encoded(value)));
     Ok(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(whole)))
 }
 
 /// A text as the value of a query, by RFC 3986.
 fn encoded(text: &str) -> String {
     let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     };
     text.bytes().map(one).collect()
 }
@@ -186,10 +242,13 @@ mod tests {
 
     fn signed(session: Option<&str>) -> Vec<String> {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
-        let credentials = Credentials::new("AKIDEXAMPLE", secret, session.map(str::to_owned), None, "test");
+        let credentials =
+            Credentials::new("AKIDEXAMPLE", secret, session.map(str::to_owned), None, "test");
         // 2026-01-02T03:04:05Z
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-        let token = token("https://sts.eu-west-1.amazonaws.com", "eu-west-1", "shop", credentials, time).unwrap();
+        let token =
+            token("https://sts.eu-west-1.amazonaws.com", "eu-west-1", "shop", credentials, time)
+                .unwrap();
         let url = BASE64_URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX).unwrap()).unwrap();
         let url = String::from_utf8(url).unwrap();
         let (base, query) = url.split_once('?').unwrap();
@@ -210,11 +269,16 @@ mod tests {
             "X-Amz-Date=20260102T030405Z",
             "X-Amz-Expires=60",
         ];
-        let signature = "X-Amz-Signature=1a557bd0d7a5fc7863b9a5977619e8d5ede05a45735cd8520c91f3ec4002d918";
+        let signature =
+            "X-Amz-Signature=1a557bd0d7a5fc7863b9a5977619e8d5ede05a45735cd8520c91f3ec4002d918";
         let headers = "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id";
         assert_eq!(signed(None), [&common[..], &[signature, headers]].concat());
         let session = "X-Amz-Security-Token=session%2Ftoken%2Bwith%3Dsigns";
-        let signature = "X-Amz-Signature=061a0d84b93f36950a6ad39374b964042226c489188af2ee9010a32a20b175f8";
-        assert_eq!(signed(Some("session/token+with=signs")), [&common[..], &[session, signature, headers]].concat());
+        let signature =
+            "X-Amz-Signature=061a0d84b93f36950a6ad39374b964042226c489188af2ee9010a32a20b175f8";
+        assert_eq!(
+            signed(Some("session/token+with=signs")),
+            [&common[..], &[session, signature, headers]].concat()
+        );
     }
 }

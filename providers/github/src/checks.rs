@@ -41,7 +41,9 @@ pub(crate) async fn check(github: &GitHub, check: &Check) -> Result<Posted, Prov
     match write(github, check).await {
         Ok(run) => Ok(Posted { url: run.html_url, remark: None, annotated: true }),
         // 404 is what a token gets that may not even see them, 422 an App that was not given the permission.
-        Err(fault) if fault.forbidden() || matches!(fault.status, Some(404 | 422)) => status(github, check, &fault).await,
+        Err(fault) if fault.forbidden() || matches!(fault.status, Some(404 | 422)) => {
+            status(github, check, &fault).await
+        }
         Err(fault) => Err(fault.error("write a check")),
     }
 }
@@ -58,12 +60,20 @@ async fn write(github: &GitHub, check: &Check) -> Result<Run, Fault> {
     // Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#check_run>.
     let body = body(check, batches.next().unwrap_or_default(), github.connection.is_app());
     let mut run = match known {
-        Some(id) => github.connection.patch::<Run>(CHECKS, &format!("{}/check-runs/{id}", github.repo), &body).await?,
+        Some(id) => {
+            github
+                .connection
+                .patch::<Run>(CHECKS, &format!("{}/check-runs/{id}", github.repo), &body)
+                .await?
+        }
         None => make(github, check, &body).await?,
     };
     for batch in batches {
         let more = json!({ "output": output(check, batch) });
-        run = github.connection.patch(CHECKS, &format!("{}/check-runs/{}", github.repo, run.id), &more).await?;
+        run = github
+            .connection
+            .patch(CHECKS, &format!("{}/check-runs/{}", github.repo, run.id), &more)
+            .await?;
     }
     let mut begun = github.begun.lock().expect("nobody fails with this lock");
     if check.state == CheckState::Running {
@@ -81,7 +91,16 @@ async fn make(github: &GitHub, check: &Check, body: &Json) -> Result<Run, Fault>
     whole["head_sha"] = json!(check.commit);
     match github.connection.post(CHECKS, &route, &whole).await {
         Err(fault) if fault.unknown() => match newest(github, check).await? {
-            Some(run) if run.status == if check.state == CheckState::Running { "in_progress" } else { "completed" } => Ok(run),
+            Some(run)
+                if run.status
+                    == if check.state == CheckState::Running {
+                        "in_progress"
+                    } else {
+                        "completed"
+                    } =>
+            {
+                Ok(run)
+            }
             _ => github.connection.post(CHECKS, &route, &whole).await,
         },
         other => other,
@@ -91,7 +110,10 @@ async fn make(github: &GitHub, check: &Check, body: &Json) -> Result<Run, Fault>
 /// The newest run of this name that dax made.
 async fn newest(github: &GitHub, check: &Check) -> Result<Option<Run>, Fault> {
     let name = encode(&check.name);
-    let route = format!("{}/commits/{}/check-runs?check_name={name}&filter=latest", github.repo, check.commit);
+    let route = format!(
+        "{}/commits/{}/check-runs?check_name={name}&filter=latest",
+        github.repo, check.commit
+    );
     let runs: Option<Runs> = github.connection.find(CHECKS, &route).await?;
     let ours = |run: &Run| run.external_id.as_deref().is_some_and(|id| id.starts_with(OURS));
     Ok(runs.and_then(|runs| runs.check_runs.into_iter().filter(ours).max_by_key(|run| run.id)))
@@ -164,7 +186,9 @@ async fn status(github: &GitHub, check: &Check, why: &Fault) -> Result<Posted, P
     let route = format!("{}/statuses/{}", github.repo, check.commit);
     match github.connection.post::<Status>(STATUSES, &route, &body).await {
         Ok(_) => Ok(Posted {
-            remark: Some(format!("{lacking}. A commit status says how it went, and the log has the rest")),
+            remark: Some(format!(
+                "{lacking}. A commit status says how it went, and the log has the rest"
+            )),
             ..Posted::default()
         }),
         Err(fault) if fault.forbidden() || matches!(fault.status, Some(404 | 422)) => Ok(Posted {

@@ -58,5 +58,7 @@ async fn write(github: &GitHub, comment: &Comment) -> Result<Note, Fault> {
 async fn find(github: &GitHub, comment: &Comment) -> Result<Option<Note>, Fault> {
     let route = format!("{}/issues/{}/comments", github.repo, comment.change);
     let notes: Vec<Note> = github.connection.all(PULLS, &route).await?;
-    Ok(notes.into_iter().find(|note| note.body.as_deref().is_some_and(|body| body.starts_with(&comment.marker))))
+    Ok(notes
+        .into_iter()
+        .find(|note| note.body.as_deref().is_some_and(|body| body.starts_with(&comment.marker))))
 }

@@ -44,11 +44,19 @@ impl tower_service::Service<http::Request<OctoBody>> for Edge {
     fn call(&mut self, request: http::Request<OctoBody>) -> Self::Future {
         let client = self.0.clone();
         Box::pin(async move {
-            let refused = |message: String| ProviderError::Refused { message: format!("{}: {message}", client.name()) };
+            let refused = |message: String| ProviderError::Refused {
+                message: format!("{}: {message}", client.name()),
+            };
             let (parts, body) = request.into_parts();
-            let body = body.collect().await.map_err(|error| refused(error.to_string()))?.to_bytes().to_vec();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| refused(error.to_string()))?
+                .to_bytes()
+                .to_vec();
             let text = |value: &http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-            let headers = parts.headers.iter().filter(|(name, _)| *name != http::header::CONTENT_TYPE);
+            let headers =
+                parts.headers.iter().filter(|(name, _)| *name != http::header::CONTENT_TYPE);
             let path = parts.uri.path();
             let request = Request {
                 method: parts.method.to_string(),
@@ -86,16 +94,25 @@ impl Fault {
             octocrab::Error::GitHub { source, .. } => {
                 let status = source.status_code.as_u16();
                 let more: Vec<String> = source.errors.iter().flatten().map(reason).collect();
-                let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
-                Self { status: Some(status), message: format!("{}{more}", source.message), error: None }
+                let more =
+                    if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
+                Self {
+                    status: Some(status),
+                    message: format!("{}{more}", source.message),
+                    error: None,
+                }
             }
             octocrab::Error::Service { source, .. } => match source.downcast::<ProviderError>() {
                 Ok(error) => Self { status: None, message: error.to_string(), error: Some(*error) },
-                Err(source) => Self { status: None, message: format!("{what}: {source}"), error: None },
+                Err(source) => {
+                    Self { status: None, message: format!("{what}: {source}"), error: None }
+                }
             },
-            octocrab::Error::Json { source, .. } => {
-                Self { status: None, message: format!("{what} is answered with what dax does not understand: {source}"), error: None }
-            }
+            octocrab::Error::Json { source, .. } => Self {
+                status: None,
+                message: format!("{what} is answered with what dax does not understand: {source}"),
+                error: None,
+            },
             other => Self { status: None, message: format!("{what}: {other}"), error: None },
         }
     }
@@ -107,7 +124,8 @@ impl Fault {
 
     /// Whether it may have been done all the same.
     pub(crate) fn unknown(&self) -> bool {
-        self.status.is_some_and(|status| status >= 500) || self.error.as_ref().is_some_and(ProviderError::is_unknown)
+        self.status.is_some_and(|status| status >= 500)
+            || self.error.as_ref().is_some_and(ProviderError::is_unknown)
     }
 
     /// As an error of a provider.
@@ -116,8 +134,13 @@ impl Fault {
             return error;
         }
         let message = match self.status {
-            Some(401) => format!("GitHub knows nobody by this credential, answering 401 when dax wants to {doing}: {}", self.message),
-            Some(status) => format!("GitHub answers {status} when dax wants to {doing}: {}", self.message),
+            Some(401) => format!(
+                "GitHub knows nobody by this credential, answering 401 when dax wants to {doing}: {}",
+                self.message
+            ),
+            Some(status) => {
+                format!("GitHub answers {status} when dax wants to {doing}: {}", self.message)
+            }
             None => format!("dax cannot {doing}: {}", self.message),
         };
         match self.status {
@@ -157,28 +180,47 @@ struct App {
 impl Connection {
     /// A connection; nothing is asked yet.
     pub(crate) fn new(remote: &Remote, owner: &str, name: &str) -> Result<Self, ProviderError> {
-        let refused = |message: String| ProviderError::Refused { message: format!("GitHub: {message}") };
+        let refused =
+            |message: String| ProviderError::Refused { message: format!("GitHub: {message}") };
         let client = Client::new(Settings {
             name: "GitHub",
-            headers: vec![("accept", "application/vnd.github+json".to_owned()), ("x-github-api-version", VERSION.to_owned())],
+            headers: vec![
+                ("accept", "application/vnd.github+json".to_owned()),
+                ("x-github-api-version", VERSION.to_owned()),
+            ],
             dry: remote.dry,
             patience: remote.patience,
             watch: remote.watch.clone(),
         })?;
-        let uri: http::Uri = remote.api.parse().map_err(|_| refused(format!("`{}` is no address of an API", remote.api)))?;
+        let uri: http::Uri = remote
+            .api
+            .parse()
+            .map_err(|_| refused(format!("`{}` is no address of an API", remote.api)))?;
         let auth = match &remote.credential {
             Credential::None => AuthState::None,
-            Credential::Token(token) | Credential::JobToken(token) => AuthState::AccessToken { token: token.clone().into() },
-            Credential::Basic(username, password) => AuthState::BasicAuth { username: username.clone(), password: password.clone() },
+            Credential::Token(token) | Credential::JobToken(token) => {
+                AuthState::AccessToken { token: token.clone().into() }
+            }
+            Credential::Basic(username, password) => {
+                AuthState::BasicAuth { username: username.clone(), password: password.clone() }
+            }
             Credential::App(id, key, _) => {
-                let id = id.trim().parse::<u64>().map_err(|_| refused("the App's id is a number".to_owned()))?;
+                let id = id
+                    .trim()
+                    .parse::<u64>()
+                    .map_err(|_| refused("the App's id is a number".to_owned()))?;
                 let key = octocrab::EncodingKey::from_rsa_pem(key.as_bytes());
-                let key = key.map_err(|_| refused("the App's private key is no RSA key in PEM".to_owned()))?;
+                let key = key.map_err(|_| {
+                    refused("the App's private key is no RSA key in PEM".to_owned())
+                })?;
                 AuthState::App(octocrab::auth::AppAuth { app_id: id.into(), key })
             }
         };
         let cache = HttpCacheLayer::new(Some(Arc::new(InMemoryCache::new())));
-        let builder = OctocrabBuilder::new_empty().with_service(Edge(client)).with_layer(&cache).with_layer(&BaseUriLayer::new(uri));
+        let builder = OctocrabBuilder::new_empty()
+            .with_service(Edge(client))
+            .with_layer(&cache)
+            .with_layer(&BaseUriLayer::new(uri));
         let base = builder.with_auth(auth).build().map_err(|never| refused(never.to_string()))?;
         let app = match &remote.credential {
             Credential::App(_, _, installation) => Some(App {
@@ -208,11 +250,14 @@ impl Connection {
             return Ok(client.clone());
         }
         let installation = self.installation(app).await?;
-        let permissions: serde_json::Map<String, Json> = needs.iter().map(|(name, level)| ((*name).to_owned(), json!(level))).collect();
+        let permissions: serde_json::Map<String, Json> =
+            needs.iter().map(|(name, level)| ((*name).to_owned(), json!(level))).collect();
         let route = format!("/app/installations/{installation}/access_tokens");
         let body = json!({ "repositories": [app.name], "permissions": permissions });
-        let token: Token = self.base.post(&route, Some(&body)).await.map_err(|error| Fault::of(error, &route))?;
-        let client = self.base.user_access_token(token.token).map_err(|error| Fault::of(error, &route))?;
+        let token: Token =
+            self.base.post(&route, Some(&body)).await.map_err(|error| Fault::of(error, &route))?;
+        let client =
+            self.base.user_access_token(token.token).map_err(|error| Fault::of(error, &route))?;
         tokens.insert(needs, (client.clone(), Instant::now()));
         Ok(client)
     }
@@ -226,7 +271,10 @@ impl Connection {
         let found: Installation = self.base.get(&route, None::<&()>).await.map_err(|error| {
             let fault = Fault::of(error, &route);
             match fault.status {
-                Some(404) => Fault { message: format!("the App is not installed in {}/{}", app.owner, app.name), ..fault },
+                Some(404) => Fault {
+                    message: format!("the App is not installed in {}/{}", app.owner, app.name),
+                    ..fault
+                },
                 _ => fault,
             }
         })?;
@@ -235,12 +283,24 @@ impl Connection {
     }
 
     /// What is there.
-    pub(crate) async fn get<T: serde::de::DeserializeOwned>(&self, needs: Needs, route: &str) -> Result<T, Fault> {
-        self.client(needs).await?.get(route, None::<&()>).await.map_err(|error| Fault::of(error, route))
+    pub(crate) async fn get<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+    ) -> Result<T, Fault> {
+        self.client(needs)
+            .await?
+            .get(route, None::<&()>)
+            .await
+            .map_err(|error| Fault::of(error, route))
     }
 
     /// What is there, or nothing where nothing is.
-    pub(crate) async fn find<T: serde::de::DeserializeOwned>(&self, needs: Needs, route: &str) -> Result<Option<T>, Fault> {
+    pub(crate) async fn find<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+    ) -> Result<Option<T>, Fault> {
         match self.get(needs, route).await {
             Ok(found) => Ok(Some(found)),
             Err(fault) if fault.status == Some(404) => Ok(None),
@@ -249,12 +309,17 @@ impl Connection {
     }
 
     /// All pages of a list.
-    pub(crate) async fn all<T: serde::de::DeserializeOwned>(&self, needs: Needs, route: &str) -> Result<Vec<T>, Fault> {
+    pub(crate) async fn all<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+    ) -> Result<Vec<T>, Fault> {
         const PAGE: usize = 100;
         let join = if route.contains('?') { '&' } else { '?' };
         let mut all = Vec::new();
         for page in 1.. {
-            let mut more: Vec<T> = self.get(needs, &format!("{route}{join}per_page={PAGE}&page={page}")).await?;
+            let mut more: Vec<T> =
+                self.get(needs, &format!("{route}{join}per_page={PAGE}&page={page}")).await?;
             let last = more.len() < PAGE;
             all.append(&mut more);
             if last {
@@ -265,24 +330,51 @@ impl Connection {
     }
 
     /// Makes something.
-    pub(crate) async fn post<T: serde::de::DeserializeOwned>(&self, needs: Needs, route: &str, body: &Json) -> Result<T, Fault> {
-        self.client(needs).await?.post(route, Some(body)).await.map_err(|error| Fault::of(error, route))
+    pub(crate) async fn post<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+        body: &Json,
+    ) -> Result<T, Fault> {
+        self.client(needs)
+            .await?
+            .post(route, Some(body))
+            .await
+            .map_err(|error| Fault::of(error, route))
     }
 
     /// Tells something that is answered without a body.
     pub(crate) async fn tell(&self, needs: Needs, route: &str, body: &Json) -> Result<(), Fault> {
-        let response = self.client(needs).await?._post(route, Some(body)).await.map_err(|error| Fault::of(error, route))?;
-        octocrab::map_github_error(response).await.map(drop).map_err(|error| Fault::of(error, route))
+        let response = self
+            .client(needs)
+            .await?
+            ._post(route, Some(body))
+            .await
+            .map_err(|error| Fault::of(error, route))?;
+        octocrab::map_github_error(response)
+            .await
+            .map(drop)
+            .map_err(|error| Fault::of(error, route))
     }
 
     /// Changes something.
-    pub(crate) async fn patch<T: serde::de::DeserializeOwned>(&self, needs: Needs, route: &str, body: &Json) -> Result<T, Fault> {
-        self.client(needs).await?.patch(route, Some(body)).await.map_err(|error| Fault::of(error, route))
+    pub(crate) async fn patch<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+        body: &Json,
+    ) -> Result<T, Fault> {
+        self.client(needs)
+            .await?
+            .patch(route, Some(body))
+            .await
+            .map_err(|error| Fault::of(error, route))
     }
 
     /// What the App is, where it is one.
     pub(crate) async fn app_name(&self) -> Result<String, Fault> {
-        let app: Named = self.base.get("/app", None::<&()>).await.map_err(|error| Fault::of(error, "/app"))?;
+        let app: Named =
+            self.base.get("/app", None::<&()>).await.map_err(|error| Fault::of(error, "/app"))?;
         Ok(app.name)
     }
 }

@@ -27,7 +27,10 @@ struct Status {
     state: String,
 }
 
-pub(crate) async fn deploy(github: &GitHub, deployment: &Deployment) -> Result<Option<String>, ProviderError> {
+pub(crate) async fn deploy(
+    github: &GitHub,
+    deployment: &Deployment,
+) -> Result<Option<String>, ProviderError> {
     // Left to themselves, deployments merge the default branch into the ref and wait for all checks of it.
     let body = json!({
         "ref": deployment.commit, "task": "deploy", "auto_merge": false, "required_contexts": [],
@@ -35,11 +38,18 @@ pub(crate) async fn deploy(github: &GitHub, deployment: &Deployment) -> Result<O
         "transient_environment": deployment.transient, "production_environment": deployment.production,
     });
     let route = format!("{}/deployments", github.repo);
-    let made: Made = github.connection.post(DEPLOYMENTS, &route, &body).await.map_err(|fault| fault.error("record a deployment"))?;
+    let made: Made = github
+        .connection
+        .post(DEPLOYMENTS, &route, &body)
+        .await
+        .map_err(|fault| fault.error("record a deployment"))?;
     Ok(Some(made.id.to_string()))
 }
 
-pub(crate) async fn deployed(github: &GitHub, status: &DeploymentStatus) -> Result<(), ProviderError> {
+pub(crate) async fn deployed(
+    github: &GitHub,
+    status: &DeploymentStatus,
+) -> Result<(), ProviderError> {
     let state = match status.state {
         DeploymentState::Queued => "queued",
         DeploymentState::Running => "in_progress",
@@ -53,7 +63,9 @@ pub(crate) async fn deployed(github: &GitHub, status: &DeploymentStatus) -> Resu
     let mut body = json!({ "state": state, "description": short(&status.description, DESCRIPTION), "auto_inactive": false });
     // What is no address of the web is refused, and the status with it.
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&'()*+,;=%".contains(c);
-    let web = |url: &&String| (url.starts_with("https://") || url.starts_with("http://")) && url.chars().all(plain);
+    let web = |url: &&String| {
+        (url.starts_with("https://") || url.starts_with("http://")) && url.chars().all(plain)
+    };
     if let Some(url) = status.url.as_ref().filter(web) {
         body["environment_url"] = json!(url);
     }
@@ -61,29 +73,51 @@ pub(crate) async fn deployed(github: &GitHub, status: &DeploymentStatus) -> Resu
         body["log_url"] = json!(log);
     }
     let route = format!("{}/deployments/{}/statuses", github.repo, status.deployment);
-    let _: Made =
-        github.connection.post(DEPLOYMENTS, &route, &body).await.map_err(|fault| fault.error("record how a deployment stands"))?;
+    let _: Made = github
+        .connection
+        .post(DEPLOYMENTS, &route, &body)
+        .await
+        .map_err(|fault| fault.error("record how a deployment stands"))?;
     Ok(())
 }
 
-pub(crate) async fn running(github: &GitHub, environment: &str) -> Result<Vec<String>, ProviderError> {
+pub(crate) async fn running(
+    github: &GitHub,
+    environment: &str,
+) -> Result<Vec<String>, ProviderError> {
     let doing = "read the deployments";
-    let route = format!("{}/deployments?environment={}&per_page={LOOKED_AT}", github.repo, encode(environment));
-    let all: Vec<Made> = github.connection.get(DEPLOYMENTS, &route).await.map_err(|fault| fault.error(doing))?;
+    let route = format!(
+        "{}/deployments?environment={}&per_page={LOOKED_AT}",
+        github.repo,
+        encode(environment)
+    );
+    let all: Vec<Made> =
+        github.connection.get(DEPLOYMENTS, &route).await.map_err(|fault| fault.error(doing))?;
     let mut running = Vec::new();
     for one in all {
         let route = format!("{}/deployments/{}/statuses?per_page=1", github.repo, one.id);
-        let last: Vec<Status> = github.connection.get(DEPLOYMENTS, &route).await.map_err(|fault| fault.error(doing))?;
-        if last.first().is_some_and(|status| matches!(status.state.as_str(), "success" | "in_progress" | "queued" | "pending")) {
+        let last: Vec<Status> =
+            github.connection.get(DEPLOYMENTS, &route).await.map_err(|fault| fault.error(doing))?;
+        if last.first().is_some_and(|status| {
+            matches!(status.state.as_str(), "success" | "in_progress" | "queued" | "pending")
+        }) {
             running.push(one.id.to_string());
         }
     }
     Ok(running)
 }
 
-pub(crate) async fn trigger(github: &GitHub, trigger: &Trigger) -> Result<Option<String>, ProviderError> {
+pub(crate) async fn trigger(
+    github: &GitHub,
+    trigger: &Trigger,
+) -> Result<Option<String>, ProviderError> {
     let body = json!({ "ref": trigger.branch, "inputs": trigger.inputs });
-    let route = format!("{}/actions/workflows/{}/dispatches", github.repo, encode(&trigger.workflow));
-    github.connection.tell(WORKFLOWS, &route, &body).await.map_err(|fault| fault.error(&format!("start {}", trigger.workflow)))?;
+    let route =
+        format!("{}/actions/workflows/{}/dispatches", github.repo, encode(&trigger.workflow));
+    github
+        .connection
+        .tell(WORKFLOWS, &route, &body)
+        .await
+        .map_err(|fault| fault.error(&format!("start {}", trigger.workflow)))?;
     Ok(None)
 }

@@ -25,18 +25,27 @@ pub struct Login<'l> {
 /// # Errors
 /// The server cannot be reached, the person says no, or the code is too old.
 pub async fn login(request: &Login<'_>) -> Result<String, ProviderError> {
-    let refused = |message: String| ProviderError::Refused { message: format!("{}: {message}", request.web) };
-    let builder = Octocrab::builder().base_uri(request.web).map_err(|error| refused(error.to_string()))?;
-    let crab =
-        builder.add_header(http::header::ACCEPT, "application/json".to_owned()).build().map_err(|error| refused(error.to_string()))?;
+    let refused =
+        |message: String| ProviderError::Refused { message: format!("{}: {message}", request.web) };
+    let builder =
+        Octocrab::builder().base_uri(request.web).map_err(|error| refused(error.to_string()))?;
+    let crab = builder
+        .add_header(http::header::ACCEPT, "application/json".to_owned())
+        .build()
+        .map_err(|error| refused(error.to_string()))?;
     let client = SecretString::from(request.client.to_owned());
-    let codes = crab.authenticate_as_device(&client, request.scopes).await.map_err(|error| refused(said(error)))?;
+    let codes = crab
+        .authenticate_as_device(&client, request.scopes)
+        .await
+        .map_err(|error| refused(said(error)))?;
     (request.show)(&codes.user_code, &codes.verification_uri);
     let (begun, mut wait) = (Instant::now(), Duration::from_secs(codes.interval));
     while begun.elapsed() < Duration::from_secs(codes.expires_in) {
         tokio::time::sleep(wait).await;
         match codes.poll_once(&crab, &client).await.map_err(|error| refused(said(error)))? {
-            TokenResponse::Ok(OAuth { access_token, .. }) => return Ok(access_token.expose_secret().to_owned()),
+            TokenResponse::Ok(OAuth { access_token, .. }) => {
+                return Ok(access_token.expose_secret().to_owned());
+            }
             TokenResponse::Continue { error: Continue::AuthorizationPending } => {}
             TokenResponse::Continue { error: Continue::SlowDown } => wait += Duration::from_secs(5),
         }
@@ -48,7 +57,9 @@ pub async fn login(request: &Login<'_>) -> Result<String, ProviderError> {
 fn said(error: octocrab::Error) -> String {
     match error {
         octocrab::Error::GitHub { source, .. } => source.message.clone(),
-        octocrab::Error::Json { source, .. } => format!("it gives no token: the code was refused or is too old ({})", source.inner()),
+        octocrab::Error::Json { source, .. } => {
+            format!("it gives no token: the code was refused or is too old ({})", source.inner())
+        }
         other => other.to_string(),
     }
 }

@@ -14,7 +14,8 @@ pub use device::{Login, login};
 
 use connect::{Connection, Needs};
 use dax_provider_api::review::{
-    ChangeRequest, Check, Comment, Deployment, DeploymentStatus, Opinion, Posted, Protection, Remote, SourceControl, Trigger,
+    ChangeRequest, Check, Comment, Deployment, DeploymentStatus, Opinion, Posted, Protection,
+    Remote, SourceControl, Trigger,
 };
 use dax_provider_api::{BoxFuture, Fact, ProviderError};
 use std::collections::BTreeMap;
@@ -51,9 +52,14 @@ pub struct GitHub {
 /// # Errors
 /// Its name, the address of the API or the App's key makes no sense.
 pub fn github(remote: &Remote) -> Result<GitHub, ProviderError> {
-    let wrong = || ProviderError::Refused { message: format!("`{}` is no repository of GitHub: write owner/name", remote.repository) };
+    let wrong = || ProviderError::Refused {
+        message: format!("`{}` is no repository of GitHub: write owner/name", remote.repository),
+    };
     let (owner, name) = remote.repository.split_once('/').ok_or_else(wrong)?;
-    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
     if !plain(owner) || !plain(name) {
         return Err(wrong());
     }
@@ -83,7 +89,10 @@ impl SourceControl for GitHub {
         Box::pin(people::change(self, number))
     }
 
-    fn merged<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
+    fn merged<'a>(
+        &'a self,
+        commit: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
         Box::pin(people::merged(self, commit))
     }
 
@@ -91,7 +100,11 @@ impl SourceControl for GitHub {
         Box::pin(people::opinions(self, number))
     }
 
-    fn belongs<'a>(&'a self, login: &'a str, team: &'a str) -> BoxFuture<'a, Result<bool, ProviderError>> {
+    fn belongs<'a>(
+        &'a self,
+        login: &'a str,
+        team: &'a str,
+    ) -> BoxFuture<'a, Result<bool, ProviderError>> {
         Box::pin(people::belongs(self, login, team))
     }
 
@@ -103,7 +116,10 @@ impl SourceControl for GitHub {
         Box::pin(comments::comment(self, comment))
     }
 
-    fn protection<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
+    fn protection<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
         Box::pin(rules::protection(self, environment))
     }
 
@@ -111,23 +127,38 @@ impl SourceControl for GitHub {
         Box::pin(rules::protected(self, branch))
     }
 
-    fn released<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+    fn released<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
         Box::pin(rules::released(self, environment))
     }
 
-    fn deploy<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn deploy<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         Box::pin(deployments::deploy(self, deployment))
     }
 
-    fn deployed<'a>(&'a self, status: &'a DeploymentStatus) -> BoxFuture<'a, Result<(), ProviderError>> {
+    fn deployed<'a>(
+        &'a self,
+        status: &'a DeploymentStatus,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(deployments::deployed(self, status))
     }
 
-    fn running<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+    fn running<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
         Box::pin(deployments::running(self, environment))
     }
 
-    fn trigger<'a>(&'a self, trigger: &'a Trigger) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn trigger<'a>(
+        &'a self,
+        trigger: &'a Trigger,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         Box::pin(deployments::trigger(self, trigger))
     }
 

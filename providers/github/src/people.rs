@@ -70,11 +70,18 @@ pub(crate) async fn change(github: &GitHub, number: u64) -> Result<ChangeRequest
     Ok(pull.change())
 }
 
-pub(crate) async fn merged(github: &GitHub, commit: &str) -> Result<Vec<ChangeRequest>, ProviderError> {
+pub(crate) async fn merged(
+    github: &GitHub,
+    commit: &str,
+) -> Result<Vec<ChangeRequest>, ProviderError> {
     let route = format!("{}/commits/{commit}/pulls", github.repo);
-    let found: Option<Vec<Pull>> =
-        github.connection.find(PULLS, &route).await.map_err(|fault| fault.error("find the pull request of a commit"))?;
-    let mut merged: Vec<Pull> = found.unwrap_or_default().into_iter().filter(|pull| pull.merged_at.is_some()).collect();
+    let found: Option<Vec<Pull>> = github
+        .connection
+        .find(PULLS, &route)
+        .await
+        .map_err(|fault| fault.error("find the pull request of a commit"))?;
+    let mut merged: Vec<Pull> =
+        found.unwrap_or_default().into_iter().filter(|pull| pull.merged_at.is_some()).collect();
     merged.sort_by(|a, b| b.merged_at.cmp(&a.merged_at));
     Ok(merged.into_iter().map(Pull::change).collect())
 }
@@ -91,7 +98,11 @@ struct Review {
 
 pub(crate) async fn opinions(github: &GitHub, number: u64) -> Result<Vec<Opinion>, ProviderError> {
     let route = format!("{}/pulls/{number}/reviews", github.repo);
-    let reviews: Vec<Review> = github.connection.all(PULLS, &route).await.map_err(|fault| fault.error("read the reviews"))?;
+    let reviews: Vec<Review> = github
+        .connection
+        .all(PULLS, &route)
+        .await
+        .map_err(|fault| fault.error("read the reviews"))?;
     let mut last: BTreeMap<String, Opinion> = BTreeMap::new();
     for review in reviews {
         let Some(User { login }) = review.user else { continue };
@@ -104,7 +115,10 @@ pub(crate) async fn opinions(github: &GitHub, number: u64) -> Result<Vec<Opinion
             }
             _ => continue, // a remark takes no earlier word back
         };
-        last.insert(login.clone(), Opinion { by: login, agrees, commit: review.commit_id, url: review.html_url });
+        last.insert(
+            login.clone(),
+            Opinion { by: login, agrees, commit: review.commit_id, url: review.html_url },
+        );
     }
     Ok(last.into_values().collect())
 }
@@ -114,9 +128,14 @@ struct Membership {
     state: String,
 }
 
-pub(crate) async fn belongs(github: &GitHub, login: &str, team: &str) -> Result<bool, ProviderError> {
+pub(crate) async fn belongs(
+    github: &GitHub,
+    login: &str,
+    team: &str,
+) -> Result<bool, ProviderError> {
     let (org, team) = team.split_once('/').unwrap_or((github.owner.as_str(), team));
-    let route = format!("/orgs/{}/teams/{}/memberships/{}", encode(org), encode(team), encode(login));
+    let route =
+        format!("/orgs/{}/teams/{}/memberships/{}", encode(org), encode(team), encode(login));
     let found: Option<Membership> =
         github.connection.find(MEMBERS, &route).await.map_err(|fault| {
             fault.error(&format!("see who belongs to the team `{org}/{team}`, for which the token needs `members: read`"))
@@ -134,11 +153,21 @@ struct Visible {
 pub(crate) async fn examine(github: &GitHub) -> Result<Vec<Fact>, ProviderError> {
     let mut facts = Vec::new();
     if github.connection.is_app() {
-        let name = github.connection.app_name().await.map_err(|fault| fault.error("ask who it is"))?;
-        facts.push(Fact { name: "asks as".into(), found: format!("the App {name}").into(), lacks: None });
+        let name =
+            github.connection.app_name().await.map_err(|fault| fault.error("ask who it is"))?;
+        facts.push(Fact {
+            name: "asks as".into(),
+            found: format!("the App {name}").into(),
+            lacks: None,
+        });
     }
-    let repo: Visible = github.connection.get(CONTENTS, &github.repo).await.map_err(|fault| fault.error("see the repository"))?;
-    let may: Vec<&str> = repo.permissions.iter().filter(|(_, may)| **may).map(|(name, _)| name.as_str()).collect();
+    let repo: Visible = github
+        .connection
+        .get(CONTENTS, &github.repo)
+        .await
+        .map_err(|fault| fault.error("see the repository"))?;
+    let may: Vec<&str> =
+        repo.permissions.iter().filter(|(_, may)| **may).map(|(name, _)| name.as_str()).collect();
     let may = if may.is_empty() { "seen".to_owned() } else { may.join(", ") };
     facts.push(Fact { name: repo.full_name.into(), found: may.into(), lacks: None });
     if !github.connection.is_app() {

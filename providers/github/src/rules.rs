@@ -59,10 +59,16 @@ struct Policy {
     name: String,
 }
 
-pub(crate) async fn protection(github: &GitHub, environment: &str) -> Result<Option<Protection>, ProviderError> {
+pub(crate) async fn protection(
+    github: &GitHub,
+    environment: &str,
+) -> Result<Option<Protection>, ProviderError> {
     let route = format!("{}/environments/{}", github.repo, encode(environment));
-    let doing = format!("read what protects the environment `{environment}`, for which the token needs `actions: read`");
-    let found: Option<Environment> = github.connection.find(RULES, &route).await.map_err(|fault| fault.error(&doing))?;
+    let doing = format!(
+        "read what protects the environment `{environment}`, for which the token needs `actions: read`"
+    );
+    let found: Option<Environment> =
+        github.connection.find(RULES, &route).await.map_err(|fault| fault.error(&doing))?;
     let Some(found) = found else { return Ok(None) };
     let mut protection = Protection::default();
     for rule in found.protection_rules {
@@ -82,8 +88,11 @@ pub(crate) async fn protection(github: &GitHub, environment: &str) -> Result<Opt
         Some(BranchPolicy { protected_branches: true, .. }) => Branches::Protected,
         Some(BranchPolicy { custom_branch_policies: true, .. }) => {
             let route = format!("{route}/deployment-branch-policies?per_page=100");
-            let policies: Policies = github.connection.get(RULES, &route).await.map_err(|fault| fault.error(&doing))?;
-            Branches::Named(policies.branch_policies.into_iter().map(|policy| policy.name).collect())
+            let policies: Policies =
+                github.connection.get(RULES, &route).await.map_err(|fault| fault.error(&doing))?;
+            Branches::Named(
+                policies.branch_policies.into_iter().map(|policy| policy.name).collect(),
+            )
         }
         _ => Branches::Any,
     };
@@ -98,7 +107,11 @@ struct Branch {
 
 pub(crate) async fn protected(github: &GitHub, branch: &str) -> Result<bool, ProviderError> {
     let route = format!("{}/branches/{}", github.repo, encode(branch));
-    let found: Option<Branch> = github.connection.find(CONTENTS, &route).await.map_err(|fault| fault.error("read the branch"))?;
+    let found: Option<Branch> = github
+        .connection
+        .find(CONTENTS, &route)
+        .await
+        .map_err(|fault| fault.error("read the branch"))?;
     Ok(found.is_some_and(|branch| branch.protected))
 }
 
@@ -115,11 +128,20 @@ struct Login {
     login: String,
 }
 
-pub(crate) async fn released(github: &GitHub, environment: &str) -> Result<Vec<String>, ProviderError> {
+pub(crate) async fn released(
+    github: &GitHub,
+    environment: &str,
+) -> Result<Vec<String>, ProviderError> {
     let Some(run) = &github.run else { return Ok(Vec::new()) };
     let route = format!("{}/actions/runs/{}/approvals", github.repo, encode(run));
-    let found: Option<Vec<Release>> =
-        github.connection.find(RULES, &route).await.map_err(|fault| fault.error("see who let this run go on"))?;
+    let found: Option<Vec<Release>> = github
+        .connection
+        .find(RULES, &route)
+        .await
+        .map_err(|fault| fault.error("see who let this run go on"))?;
     let all = found.unwrap_or_default().into_iter().filter(|one| one.state == "approved");
-    Ok(all.filter(|one| one.environments.iter().any(|known| known.name == environment)).map(|one| one.user.login).collect())
+    Ok(all
+        .filter(|one| one.environments.iter().any(|known| known.name == environment))
+        .map(|one| one.user.login)
+        .collect())
 }

@@ -5,7 +5,9 @@
 use crate::GitLab;
 use dax_provider_api::ProviderError;
 use dax_provider_api::encode;
-use dax_provider_api::review::{Branches, Deployment, DeploymentState, DeploymentStatus, Protection, Trigger};
+use dax_provider_api::review::{
+    Branches, Deployment, DeploymentState, DeploymentStatus, Protection, Trigger,
+};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
@@ -20,15 +22,22 @@ struct Made {
     environment: Option<Box<Made>>,
 }
 
-pub(crate) async fn deploy(gitlab: &GitLab, deployment: &Deployment) -> Result<Option<String>, ProviderError> {
+pub(crate) async fn deploy(
+    gitlab: &GitLab,
+    deployment: &Deployment,
+) -> Result<Option<String>, ProviderError> {
     let body = json!({
         "environment": deployment.environment, "sha": deployment.commit, "ref": deployment.branch, "tag": false, "status": "created",
     });
-    let made: Made = gitlab.client.json("POST", &format!("{}/deployments", gitlab.project), &body).await?;
+    let made: Made =
+        gitlab.client.json("POST", &format!("{}/deployments", gitlab.project), &body).await?;
     Ok(Some(made.id.to_string()))
 }
 
-pub(crate) async fn deployed(gitlab: &GitLab, status: &DeploymentStatus) -> Result<(), ProviderError> {
+pub(crate) async fn deployed(
+    gitlab: &GitLab,
+    status: &DeploymentStatus,
+) -> Result<(), ProviderError> {
     let url = format!("{}/deployments/{}", gitlab.project, encode(&status.deployment));
     let word = match status.state {
         // It was made as `created`, which is what both are.
@@ -43,7 +52,10 @@ pub(crate) async fn deployed(gitlab: &GitLab, status: &DeploymentStatus) -> Resu
         && let Some(environment) = environment_of(gitlab, &url).await?
     {
         let body = json!({ "external_url": address });
-        let _: Made = gitlab.client.json("PUT", &format!("{}/environments/{environment}", gitlab.project), &body).await?;
+        let _: Made = gitlab
+            .client
+            .json("PUT", &format!("{}/environments/{environment}", gitlab.project), &body)
+            .await?;
     }
     Ok(())
 }
@@ -51,7 +63,10 @@ pub(crate) async fn deployed(gitlab: &GitLab, status: &DeploymentStatus) -> Resu
 /// GitLab has no word for a deployment that ended; its environment is stopped.
 async fn stop(gitlab: &GitLab, deployment: &str) -> Result<(), ProviderError> {
     let Some(environment) = environment_of(gitlab, deployment).await? else { return Ok(()) };
-    let _: Made = gitlab.client.json("POST", &format!("{}/environments/{environment}/stop", gitlab.project), &json!({})).await?;
+    let _: Made = gitlab
+        .client
+        .json("POST", &format!("{}/environments/{environment}/stop", gitlab.project), &json!({}))
+        .await?;
     Ok(())
 }
 
@@ -76,7 +91,10 @@ struct ApprovalRule {
     required_approvals: u32,
 }
 
-pub(crate) async fn protection(gitlab: &GitLab, environment: &str) -> Result<Option<Protection>, ProviderError> {
+pub(crate) async fn protection(
+    gitlab: &GitLab,
+    environment: &str,
+) -> Result<Option<Protection>, ProviderError> {
     let url = format!("{}/protected_environments/{}", gitlab.project, encode(environment));
     let found: Option<ProtectedEnvironment> = gitlab.client.find(&url).await?;
     let Some(found) = found else { return Ok(None) };
@@ -90,7 +108,12 @@ pub(crate) async fn protection(gitlab: &GitLab, environment: &str) -> Result<Opt
         let who: Json = gitlab.client.find(&url).await?.unwrap_or_default();
         reviewers.extend(who.get(field).and_then(Json::as_str).map(str::to_owned));
     }
-    Ok(Some(Protection { reviewers, no_self_review: true, wait: Duration::ZERO, branches: Branches::Any }))
+    Ok(Some(Protection {
+        reviewers,
+        no_self_review: true,
+        wait: Duration::ZERO,
+        branches: Branches::Any,
+    }))
 }
 
 #[derive(Deserialize)]
@@ -100,13 +123,21 @@ struct Branch {
 }
 
 pub(crate) async fn protected(gitlab: &GitLab, branch: &str) -> Result<bool, ProviderError> {
-    let found: Option<Branch> = gitlab.client.find(&format!("{}/repository/branches/{}", gitlab.project, encode(branch))).await?;
+    let found: Option<Branch> = gitlab
+        .client
+        .find(&format!("{}/repository/branches/{}", gitlab.project, encode(branch)))
+        .await?;
     Ok(found.is_some_and(|branch| branch.protected))
 }
 
-pub(crate) async fn trigger(gitlab: &GitLab, trigger: &Trigger) -> Result<Option<String>, ProviderError> {
-    let variables: Vec<Json> = trigger.inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+pub(crate) async fn trigger(
+    gitlab: &GitLab,
+    trigger: &Trigger,
+) -> Result<Option<String>, ProviderError> {
+    let variables: Vec<Json> =
+        trigger.inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     let body = json!({ "ref": trigger.branch, "variables": variables });
-    let made: Made = gitlab.client.json("POST", &format!("{}/pipeline", gitlab.project), &body).await?;
+    let made: Made =
+        gitlab.client.json("POST", &format!("{}/pipeline", gitlab.project), &body).await?;
     Ok(made.web_url)
 }

@@ -7,7 +7,8 @@ mod notes;
 mod people;
 
 use dax_provider_api::review::{
-    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted, Protection, Remote, SourceControl, Trigger,
+    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted,
+    Protection, Remote, SourceControl, Trigger,
 };
 use dax_provider_api::{BoxFuture, Fact, ProviderError, encode};
 use dax_provider_client::{Client, Settings};
@@ -32,13 +33,20 @@ pub fn gitlab(remote: &Remote) -> Result<GitLab, ProviderError> {
     let mut headers = vec![("accept", "application/json".to_owned())];
     match &remote.credential {
         // Personal, project, group and OAuth tokens alike; a deploy token has a header of its own.
-        Credential::Token(token) if token.starts_with("gldt-") => headers.push(("deploy-token", token.clone())),
+        Credential::Token(token) if token.starts_with("gldt-") => {
+            headers.push(("deploy-token", token.clone()))
+        }
         Credential::Token(token) => headers.push(("authorization", format!("Bearer {token}"))),
         Credential::JobToken(token) => headers.push(("job-token", token.clone())),
         Credential::None | Credential::Basic(..) | Credential::App(..) => {}
     }
-    let client =
-        Client::new(Settings { name: "GitLab", headers, dry: remote.dry, patience: remote.patience, watch: remote.watch.clone() })?;
+    let client = Client::new(Settings {
+        name: "GitLab",
+        headers,
+        dry: remote.dry,
+        patience: remote.patience,
+        watch: remote.watch.clone(),
+    })?;
     let api = remote.api.trim_end_matches('/').to_owned();
     let project = format!("{api}/projects/{}", encode(&remote.repository));
     Ok(GitLab { client, api, project })
@@ -61,7 +69,10 @@ impl SourceControl for GitLab {
         Box::pin(people::change(self, number))
     }
 
-    fn merged<'a>(&'a self, commit: &'a str) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
+    fn merged<'a>(
+        &'a self,
+        commit: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
         Box::pin(people::merged(self, commit))
     }
 
@@ -69,7 +80,11 @@ impl SourceControl for GitLab {
         Box::pin(people::opinions(self, number))
     }
 
-    fn belongs<'a>(&'a self, login: &'a str, team: &'a str) -> BoxFuture<'a, Result<bool, ProviderError>> {
+    fn belongs<'a>(
+        &'a self,
+        login: &'a str,
+        team: &'a str,
+    ) -> BoxFuture<'a, Result<bool, ProviderError>> {
         Box::pin(people::belongs(self, login, team))
     }
 
@@ -81,7 +96,10 @@ impl SourceControl for GitLab {
         Box::pin(notes::comment(self, comment))
     }
 
-    fn protection<'a>(&'a self, environment: &'a str) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
+    fn protection<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
         Box::pin(deployments::protection(self, environment))
     }
 
@@ -94,11 +112,17 @@ impl SourceControl for GitLab {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn deploy<'a>(&'a self, deployment: &'a Deployment) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn deploy<'a>(
+        &'a self,
+        deployment: &'a Deployment,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         Box::pin(deployments::deploy(self, deployment))
     }
 
-    fn deployed<'a>(&'a self, status: &'a DeploymentStatus) -> BoxFuture<'a, Result<(), ProviderError>> {
+    fn deployed<'a>(
+        &'a self,
+        status: &'a DeploymentStatus,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
         Box::pin(deployments::deployed(self, status))
     }
 
@@ -107,7 +131,10 @@ impl SourceControl for GitLab {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn trigger<'a>(&'a self, trigger: &'a Trigger) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
+    fn trigger<'a>(
+        &'a self,
+        trigger: &'a Trigger,
+    ) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         Box::pin(deployments::trigger(self, trigger))
     }
 

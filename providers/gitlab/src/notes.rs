@@ -46,7 +46,9 @@ pub(crate) async fn check(gitlab: &GitLab, check: &Check) -> Result<Posted, Prov
             ..Posted::default()
         }),
         // It runs already, as far as GitLab knows.
-        Err(ProviderError::Refused { message }) if message.contains("Cannot transition status") => Ok(Posted::default()),
+        Err(ProviderError::Refused { message }) if message.contains("Cannot transition status") => {
+            Ok(Posted::default())
+        }
         Err(error) => Err(error),
     }
 }
@@ -87,8 +89,10 @@ fn denied_note(message: &str) -> Posted {
 async fn find(gitlab: &GitLab, notes: &str, marker: &str) -> Result<Option<Note>, ProviderError> {
     const PAGE: usize = 100;
     for page in 1.. {
-        let found: Option<Vec<Note>> =
-            gitlab.client.find(&format!("{notes}?sort=asc&order_by=created_at&per_page={PAGE}&page={page}")).await?;
+        let found: Option<Vec<Note>> = gitlab
+            .client
+            .find(&format!("{notes}?sort=asc&order_by=created_at&per_page={PAGE}&page={page}"))
+            .await?;
         let found = found.unwrap_or_default();
         let last = found.len() < PAGE;
         if let Some(note) = found.into_iter().find(|note| note.body.starts_with(marker)) {

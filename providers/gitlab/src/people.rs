@@ -45,13 +45,20 @@ impl MergeRequest {
 }
 
 pub(crate) async fn change(gitlab: &GitLab, number: u64) -> Result<ChangeRequest, ProviderError> {
-    let found: Option<MergeRequest> = gitlab.client.find(&format!("{}/merge_requests/{number}", gitlab.project)).await?;
-    let missing =
-        || ProviderError::Refused { message: format!("GitLab shows this token no merge request {number}: it needs the scope `api`") };
+    let found: Option<MergeRequest> =
+        gitlab.client.find(&format!("{}/merge_requests/{number}", gitlab.project)).await?;
+    let missing = || ProviderError::Refused {
+        message: format!(
+            "GitLab shows this token no merge request {number}: it needs the scope `api`"
+        ),
+    };
     found.map(MergeRequest::change).ok_or_else(missing)
 }
 
-pub(crate) async fn merged(gitlab: &GitLab, commit: &str) -> Result<Vec<ChangeRequest>, ProviderError> {
+pub(crate) async fn merged(
+    gitlab: &GitLab,
+    commit: &str,
+) -> Result<Vec<ChangeRequest>, ProviderError> {
     let url = format!("{}/repository/commits/{}/merge_requests", gitlab.project, encode(commit));
     let mut found: Vec<MergeRequest> = gitlab.client.find(&url).await?.unwrap_or_default();
     found.retain(|one| one.state == "merged");
@@ -77,20 +84,33 @@ struct Rules {
 }
 
 pub(crate) async fn opinions(gitlab: &GitLab, number: u64) -> Result<Vec<Opinion>, ProviderError> {
-    let approvals: Option<Approvals> = gitlab.client.find(&format!("{}/merge_requests/{number}/approvals", gitlab.project)).await?;
+    let approvals: Option<Approvals> = gitlab
+        .client
+        .find(&format!("{}/merge_requests/{number}/approvals", gitlab.project))
+        .await?;
     let approvals = approvals.unwrap_or_default();
     if approvals.approved_by.is_empty() {
         return Ok(Vec::new());
     }
     // GitLab does not say which commit somebody looked at; where a push takes approvals away it can only be the newest.
-    let rules: Rules = gitlab.client.find(&format!("{}/approvals", gitlab.project)).await?.unwrap_or_default();
+    let rules: Rules =
+        gitlab.client.find(&format!("{}/approvals", gitlab.project)).await?.unwrap_or_default();
     let change = change(gitlab, number).await?;
     let commit = rules.reset_approvals_on_push.then_some(change.head);
-    let opinion = |one: Approver| Opinion { by: one.user.username, agrees: true, commit: commit.clone(), url: change.url.clone() };
+    let opinion = |one: Approver| Opinion {
+        by: one.user.username,
+        agrees: true,
+        commit: commit.clone(),
+        url: change.url.clone(),
+    };
     Ok(approvals.approved_by.into_iter().map(opinion).collect())
 }
 
-pub(crate) async fn belongs(gitlab: &GitLab, login: &str, team: &str) -> Result<bool, ProviderError> {
+pub(crate) async fn belongs(
+    gitlab: &GitLab,
+    login: &str,
+    team: &str,
+) -> Result<bool, ProviderError> {
     let url = format!("{}/groups/{}/members/all?query={}", gitlab.api, encode(team), encode(login));
     let members: Vec<User> = gitlab.client.find(&url).await?.unwrap_or_default();
     Ok(members.iter().any(|member| member.username == login))
@@ -103,14 +123,20 @@ struct Project {
 
 pub(crate) async fn examine(gitlab: &GitLab) -> Result<Vec<Fact>, ProviderError> {
     let project: Option<Project> = gitlab.client.find(&gitlab.project).await?;
-    let project = project.ok_or_else(|| ProviderError::Refused { message: "GitLab shows this token no such project".to_owned() })?;
-    let mut facts = vec![Fact { name: project.path_with_namespace.into(), found: "seen".into(), lacks: None }];
+    let project = project.ok_or_else(|| ProviderError::Refused {
+        message: "GitLab shows this token no such project".to_owned(),
+    })?;
+    let mut facts =
+        vec![Fact { name: project.path_with_namespace.into(), found: "seen".into(), lacks: None }];
     let rules: Option<Rules> = gitlab.client.find(&format!("{}/approvals", gitlab.project)).await?;
     let reset = rules.is_some_and(|rules| rules.reset_approvals_on_push);
     facts.push(Fact {
         name: "approvals".into(),
         found: if reset { "taken away by a push" } else { "outlive a push" }.into(),
-        lacks: (!reset).then(|| "approvals of merge requests count for no plan: let a push remove all approvals".to_owned()),
+        lacks: (!reset).then(|| {
+            "approvals of merge requests count for no plan: let a push remove all approvals"
+                .to_owned()
+        }),
     });
     Ok(facts)
 }

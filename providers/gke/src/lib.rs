@@ -30,12 +30,22 @@ struct Gke {
 /// # Errors
 /// It does not say which cluster.
 pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderError> {
-    let text = |name: &str| instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let must =
-        |name: &str| text(name).ok_or_else(|| ProviderError::Refused { message: format!("`{}`: say which `{name}`", instance.name) });
+    let text = |name: &str| {
+        instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    };
+    let must = |name: &str| {
+        text(name).ok_or_else(|| ProviderError::Refused {
+            message: format!("`{}`: say which `{name}`", instance.name),
+        })
+    };
     Ok(Gke {
         name: instance.name.clone(),
-        path: format!("projects/{}/locations/{}/clusters/{}", must("project")?, must("location")?, must("cluster")?),
+        path: format!(
+            "projects/{}/locations/{}/clusters/{}",
+            must("project")?,
+            must("location")?,
+            must("cluster")?
+        ),
         address: text("address").unwrap_or("public").to_owned(),
         endpoint: text("endpoint").map(str::to_owned),
         credentials: tokio::sync::OnceCell::new(),
@@ -48,9 +58,13 @@ impl Gke {
     }
 
     async fn credentials(&self) -> Result<&AccessTokenCredentials, ProviderError> {
-        let build = || async { Builder::default().with_scopes([SCOPE]).build_access_token_credentials() };
+        let build =
+            || async { Builder::default().with_scopes([SCOPE]).build_access_token_credentials() };
         let help = "run `gcloud auth application-default login`, set GOOGLE_APPLICATION_CREDENTIALS, or give the machine a service account";
-        self.credentials.get_or_try_init(build).await.map_err(|error| self.refused(&format!("no Google credentials: {error}; {help}")))
+        self.credentials
+            .get_or_try_init(build)
+            .await
+            .map_err(|error| self.refused(&format!("no Google credentials: {error}; {help}")))
     }
 
     async fn describe(&self) -> Result<Endpoint, ProviderError> {
@@ -61,10 +75,13 @@ impl Gke {
         }
         let client = client.build().await.map_err(|error| self.refused(&error.to_string()))?;
         let found = client.get_cluster().set_name(&self.path).send().await.map_err(|error| {
-            let said = error.status().map(|status| status.message.clone()).filter(|said| !said.is_empty());
+            let said =
+                error.status().map(|status| status.message.clone()).filter(|said| !said.is_empty());
             let said = said.unwrap_or_else(|| error.to_string());
             let message = match error.http_status_code() {
-                Some(404) => format!("`{}`: there is no GKE cluster `{}`: {said}", self.name, self.path),
+                Some(404) => {
+                    format!("`{}`: there is no GKE cluster `{}`: {said}", self.name, self.path)
+                }
                 _ => format!("`{}`: GKE cannot be asked for `{}`: {said}", self.name, self.path),
             };
             match error.http_status_code() {
@@ -80,13 +97,26 @@ impl Gke {
     fn endpoint_of(&self, cluster: &Cluster) -> Result<Endpoint, ProviderError> {
         let ways = cluster.control_plane_endpoints_config.as_ref();
         let address = match self.address.as_str() {
-            "dns" => ways.and_then(|ways| ways.dns_endpoint_config.as_ref()).map(|dns| dns.endpoint.clone()),
-            "private" => ways.and_then(|ways| ways.ip_endpoints_config.as_ref()).map(|ip| ip.private_endpoint.clone()),
+            "dns" => ways
+                .and_then(|ways| ways.dns_endpoint_config.as_ref())
+                .map(|dns| dns.endpoint.clone()),
+            "private" => ways
+                .and_then(|ways| ways.ip_endpoints_config.as_ref())
+                .map(|ip| ip.private_endpoint.clone()),
             _ => Some(cluster.endpoint.clone()),
         };
-        let none = || self.refused(&format!("the cluster is {:?} and has no {} address", cluster.status, self.address));
+        let none = || {
+            self.refused(&format!(
+                "the cluster is {:?} and has no {} address",
+                cluster.status, self.address
+            ))
+        };
         let address = address.filter(|address| !address.is_empty()).ok_or_else(none)?;
-        let authority = cluster.master_auth.as_ref().map(|auth| auth.cluster_ca_certificate.clone()).filter(|text| !text.is_empty());
+        let authority = cluster
+            .master_auth
+            .as_ref()
+            .map(|auth| auth.cluster_ca_certificate.clone())
+            .filter(|text| !text.is_empty());
         // Names below gke.goog are vouched for by authorities that every machine knows.
         let authority = authority.filter(|_| self.address != "dns");
         Ok(Endpoint { url: format!("https://{address}"), authority })
@@ -95,7 +125,11 @@ impl Gke {
     async fn token(&self) -> Result<Bearer, ProviderError> {
         let token = self.credentials().await?.access_token().await.map_err(|error| {
             let message = format!("`{}`: no token: {error}", self.name);
-            if error.is_transient() { ProviderError::Unreachable { message } } else { ProviderError::Refused { message } }
+            if error.is_transient() {
+                ProviderError::Unreachable { message }
+            } else {
+                ProviderError::Refused { message }
+            }
         })?;
         Ok(Bearer { token: token.token, lasts: LASTS })
     }

@@ -61,7 +61,13 @@ impl Api {
     }
 
     /// Sends a request; the outer error is of the way, the inner one of the server.
-    async fn send(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Result<Json, Answer>, ProviderError> {
+    async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<Result<Json, Answer>, ProviderError> {
         let _turn = self.turns.acquire().await.expect("the semaphore is never closed");
         self.rate.until_ready().await;
         let answer = self.ask(method, path, kind, body.clone()).await?;
@@ -76,7 +82,11 @@ impl Api {
     }
 
     /// A request to a path; what proves who asks goes with it.
-    async fn request(&self, method: &str, path: &str) -> Result<http::request::Builder, ProviderError> {
+    async fn request(
+        &self,
+        method: &str,
+        path: &str,
+    ) -> Result<http::request::Builder, ProviderError> {
         let request = Request::builder().method(method).uri(path);
         Ok(match &self.keys {
             Some(keys) => request.header("authorization", keys.header().await?),
@@ -84,25 +94,46 @@ impl Api {
         })
     }
 
-    async fn ask(&self, method: &str, path: &str, kind: &str, body: Vec<u8>) -> Result<Result<Json, Answer>, ProviderError> {
+    async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<Result<Json, Answer>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let request = self.request(method, path).await?.header("content-type", kind).header("accept", "application/json");
-        let request = request.body(Body::from(body)).expect("a method, a path and a header that are well formed");
+        let request = self
+            .request(method, path)
+            .await?
+            .header("content-type", kind)
+            .header("accept", "application/json");
+        let request = request
+            .body(Body::from(body))
+            .expect("a method, a path and a header that are well formed");
         let answer = async {
-            let response = self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
+            let response =
+                self.client.send(request).await.map_err(|error| self.unreachable(&error))?;
             let (parts, body) = response.into_parts();
             let bytes = body.collect().await.map_err(|error| self.unreachable(&error))?.to_bytes();
             let body: Json = serde_json::from_slice(&bytes).unwrap_or_default();
             if parts.status.is_success() {
                 return Ok(Ok(body));
             }
-            let seconds = parts.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-            Ok(Err(Answer { status: parts.status.as_u16(), retry_after: seconds.map(Duration::from_secs), body }))
+            let seconds = parts
+                .headers
+                .get("retry-after")
+                .and_then(|value| value.to_str().ok()?.parse().ok());
+            Ok(Err(Answer {
+                status: parts.status.as_u16(),
+                retry_after: seconds.map(Duration::from_secs),
+                body,
+            }))
         };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(answer) => answer,
             Err(_) => {
-                let message = format!("`{}` did not answer within {} s", self.name, self.timeout.as_secs());
+                let message =
+                    format!("`{}` did not answer within {} s", self.name, self.timeout.as_secs());
                 Err(ProviderError::Unreachable { message })
             }
         }
@@ -115,7 +146,11 @@ impl Api {
             plural => (plural.to_owned(), kind != crate::kinds::NAMESPACE),
         };
         let api = kind.api();
-        Ok(if namespaced { format!("{api}/namespaces/{namespace}/{plural}") } else { format!("{api}/{plural}") })
+        Ok(if namespaced {
+            format!("{api}/namespaces/{namespace}/{plural}")
+        } else {
+            format!("{api}/{plural}")
+        })
     }
 
     /// The path of one object.
@@ -131,11 +166,16 @@ impl Api {
         }
         let found = self.get_path(&kind.api()).await?.unwrap_or_default();
         let resources = found.get("resources").and_then(Json::as_array).into_iter().flatten();
-        let of_kind = |one: &&Json| names::text_at(one, "/kind") == kind.name && !names::text_at(one, "/name").contains('/');
+        let of_kind = |one: &&Json| {
+            names::text_at(one, "/kind") == kind.name && !names::text_at(one, "/name").contains('/')
+        };
         let Some(one) = resources.into_iter().find(of_kind) else {
             return Err(crate::error::unknown_kind(&self.name, kind.name, kind.version));
         };
-        let told = (names::text_at(one, "/name").to_owned(), one.get("namespaced") == Some(&Json::Bool(true)));
+        let told = (
+            names::text_at(one, "/name").to_owned(),
+            one.get("namespaced") == Some(&Json::Bool(true)),
+        );
         known.insert(kind, told.clone());
         Ok(told)
     }
@@ -150,13 +190,19 @@ impl Api {
     }
 
     /// One object, or nothing.
-    pub(crate) async fn get(&self, kind: Kind, namespace: &str, name: &str) -> Result<Option<Json>, ProviderError> {
+    pub(crate) async fn get(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Json>, ProviderError> {
         self.get_path(&self.at(kind, namespace, name).await?).await
     }
 
     /// What the server answers to an object that only asks.
     pub(crate) async fn review(&self, path: &str, object: &Json) -> Result<Json, ProviderError> {
-        let answer = self.send("POST", path, "application/json", object.to_string().into_bytes()).await?;
+        let answer =
+            self.send("POST", path, "application/json", object.to_string().into_bytes()).await?;
         answer.map_err(|answer| answer.error(&self.name, path))
     }
 
@@ -169,7 +215,12 @@ impl Api {
     }
 
     /// All objects of a kind in a namespace, page by page; none where the cluster does not have the kind.
-    pub(crate) async fn list(&self, kind: Kind, namespace: &str, selector: &str) -> Result<Vec<Json>, ProviderError> {
+    pub(crate) async fn list(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<Json>, ProviderError> {
         Ok(self.list_with_version(kind, namespace, selector).await?.0)
     }
 
@@ -189,7 +240,8 @@ impl Api {
             Err(error) => return Err(error),
         };
         loop {
-            let (selector, token) = (dax_provider_api::encode(selector), dax_provider_api::encode(&next));
+            let (selector, token) =
+                (dax_provider_api::encode(selector), dax_provider_api::encode(&next));
             let path = format!("{base}?limit={PAGE}&labelSelector={selector}&continue={token}");
             let mut page = match self.send("GET", &path, "application/json", Vec::new()).await? {
                 Ok(page) => page,
@@ -200,7 +252,11 @@ impl Api {
                     next.clear();
                     continue;
                 }
-                Err(answer) => return Err(answer.error(&self.name, &format!("list {} in `{namespace}`", kind.plural))),
+                Err(answer) => {
+                    return Err(
+                        answer.error(&self.name, &format!("list {} in `{namespace}`", kind.plural))
+                    );
+                }
             };
             next = names::text_at(&page, "/metadata/continue").to_owned();
             if let Some(Json::Array(items)) = page.get_mut("items").map(Json::take) {
@@ -213,39 +269,80 @@ impl Api {
     }
 
     /// Writes the fields of an object that dax owns: those that it no longer names are let go.
-    pub(crate) async fn apply(&self, kind: Kind, namespace: &str, object: &Json, how: Apply) -> Result<Json, ProviderError> {
+    pub(crate) async fn apply(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        object: &Json,
+        how: Apply,
+    ) -> Result<Json, ProviderError> {
         let name = names::text_at(object, "/metadata/name");
         let what = format!("{} `{namespace}/{name}`", kind.name);
         let (force, dry_run) = (how.force, if how.dry_run { "&dryRun=All" } else { "" });
-        let path = format!("{}?fieldManager={MANAGER}&force={force}{dry_run}", self.at(kind, namespace, name).await?);
+        let path = format!(
+            "{}?fieldManager={MANAGER}&force={force}{dry_run}",
+            self.at(kind, namespace, name).await?
+        );
         let body = serde_json::to_vec(object).expect("JSON serialises");
-        self.send("PATCH", &path, "application/apply-patch+yaml", body).await?.map_err(|answer| answer.error(&self.name, &what))
+        self.send("PATCH", &path, "application/apply-patch+yaml", body)
+            .await?
+            .map_err(|answer| answer.error(&self.name, &what))
     }
 
     /// As [`Self::apply`], leaving out what others own.
-    pub(crate) async fn apply_yielding(&self, kind: Kind, namespace: &str, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
+    pub(crate) async fn apply_yielding(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        object: &Json,
+        dry_run: bool,
+    ) -> Result<Json, ProviderError> {
         let name = names::text_at(object, "/metadata/name");
         let what = format!("{} `{namespace}/{name}`", kind.name);
         let dry_run = if dry_run { "&dryRun=All" } else { "" };
-        let path = format!("{}?fieldManager={MANAGER}&force=false{dry_run}", self.at(kind, namespace, name).await?);
+        let path = format!(
+            "{}?fieldManager={MANAGER}&force=false{dry_run}",
+            self.at(kind, namespace, name).await?
+        );
         let mut wanted = object.clone();
         // Each answer names everything that is in the way, so the second try goes through unless somebody is quicker.
         for _ in 0..3 {
             let body = serde_json::to_vec(&wanted).expect("JSON serialises");
             match self.send("PATCH", &path, "application/apply-patch+yaml", body).await? {
                 Ok(written) => return Ok(written),
-                Err(answer) if answer.conflicts().is_empty() => return Err(answer.error(&self.name, &what)),
-                Err(answer) => answer.conflicts().iter().for_each(|(_, field)| crate::owned::remove(&mut wanted, field)),
+                Err(answer) if answer.conflicts().is_empty() => {
+                    return Err(answer.error(&self.name, &what));
+                }
+                Err(answer) => answer
+                    .conflicts()
+                    .iter()
+                    .for_each(|(_, field)| crate::owned::remove(&mut wanted, field)),
             }
         }
-        Err(ProviderError::Busy { retry_after: None, message: format!("{what}: others keep changing it") })
+        Err(ProviderError::Busy {
+            retry_after: None,
+            message: format!("{what}: others keep changing it"),
+        })
     }
 
     /// Makes an object and gives it back; nothing when one of that name is there already.
-    pub(crate) async fn create(&self, kind: Kind, namespace: &str, object: &Json) -> Result<Option<Json>, ProviderError> {
+    pub(crate) async fn create(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Option<Json>, ProviderError> {
         let what = format!("{} `{}`", kind.name, names::text_at(object, "/metadata/name"));
         let body = serde_json::to_vec(object).expect("JSON serialises");
-        match self.send("POST", &format!("{}?fieldManager={MANAGER}", self.path(kind, namespace).await?), "application/json", body).await? {
+        match self
+            .send(
+                "POST",
+                &format!("{}?fieldManager={MANAGER}", self.path(kind, namespace).await?),
+                "application/json",
+                body,
+            )
+            .await?
+        {
             Ok(made) => Ok(Some(made)),
             Err(answer) if answer.status == 409 => Ok(None),
             Err(answer) => Err(answer.error(&self.name, &what)),
@@ -253,44 +350,87 @@ impl Api {
     }
 
     /// Removes an object with what belongs to it; one that is not there is gone already.
-    pub(crate) async fn delete(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), ProviderError> {
+    pub(crate) async fn delete(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), ProviderError> {
         self.remove(kind, namespace, name, "Background").await
     }
 
     /// Removes an object and leaves what belongs to it.
-    pub(crate) async fn delete_alone(&self, kind: Kind, namespace: &str, name: &str) -> Result<(), ProviderError> {
+    pub(crate) async fn delete_alone(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<(), ProviderError> {
         self.remove(kind, namespace, name, "Orphan").await
     }
 
-    async fn remove(&self, kind: Kind, namespace: &str, name: &str, rest: &str) -> Result<(), ProviderError> {
+    async fn remove(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        rest: &str,
+    ) -> Result<(), ProviderError> {
         let path = match self.at(kind, namespace, name).await {
             Ok(path) => path,
             // With its kind it has gone, too.
             Err(ProviderError::Refused { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": rest}).to_string().into_bytes();
+        let body = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": rest})
+            .to_string()
+            .into_bytes();
         match self.send("DELETE", &path, "application/json", body).await? {
             Ok(_) => Ok(()),
             Err(answer) if answer.status == 404 => Ok(()),
-            Err(answer) => Err(answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name))),
+            Err(answer) => {
+                Err(answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name)))
+            }
         }
     }
 
     /// Shares what a field says with whoever is to say it from now on, so that it stays when dax lets it go.
-    pub(crate) async fn hand_over(&self, kind: Kind, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
-        let path = format!("{}?fieldManager={MANAGER}-scale&force=true", self.at(kind, namespace, name).await?);
+    pub(crate) async fn hand_over(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        replicas: i64,
+    ) -> Result<(), ProviderError> {
+        let path = format!(
+            "{}?fieldManager={MANAGER}-scale&force=true",
+            self.at(kind, namespace, name).await?
+        );
         let object = json!({"apiVersion": kind.version, "kind": kind.name, "metadata": {"name": name}, "spec": {"replicas": replicas}});
-        let answer = self.send("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes()).await?;
-        answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name)))
+        let answer = self
+            .send("PATCH", &path, "application/apply-patch+yaml", object.to_string().into_bytes())
+            .await?;
+        answer.map(|_| ()).map_err(|answer| {
+            answer.error(&self.name, &format!("{} `{namespace}/{name}`", kind.name))
+        })
     }
 
     /// Says how many replicas a Deployment has, without owning it.
-    pub(crate) async fn scale(&self, namespace: &str, name: &str, replicas: i64) -> Result<(), ProviderError> {
-        let path = format!("{}/scale?fieldManager={MANAGER}-scale", self.at(crate::kinds::DEPLOYMENT, namespace, name).await?);
+    pub(crate) async fn scale(
+        &self,
+        namespace: &str,
+        name: &str,
+        replicas: i64,
+    ) -> Result<(), ProviderError> {
+        let path = format!(
+            "{}/scale?fieldManager={MANAGER}-scale",
+            self.at(crate::kinds::DEPLOYMENT, namespace, name).await?
+        );
         let body = format!(r#"{{"spec":{{"replicas":{replicas}}}}}"#).into_bytes();
         let answer = self.send("PATCH", &path, "application/merge-patch+json", body).await?;
-        answer.map(|_| ()).map_err(|answer| answer.error(&self.name, &format!("scale of Deployment `{namespace}/{name}`")))
+        answer.map(|_| ()).map_err(|answer| {
+            answer.error(&self.name, &format!("scale of Deployment `{namespace}/{name}`"))
+        })
     }
 
     /// What is told of an object, the latest last; nothing where it cannot be had.
@@ -304,13 +444,24 @@ impl Api {
     }
 
     /// The last lines that a container wrote; nothing where they cannot be had.
-    pub(crate) async fn logs(&self, namespace: &str, pod: &str, container: &str, lines: usize) -> Option<String> {
+    pub(crate) async fn logs(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        lines: usize,
+    ) -> Option<String> {
         for previous in ["true", "false"] {
-            let query = format!("container={}&tailLines={lines}&previous={previous}", dax_provider_api::encode(container));
-            let path = format!("{}/log?{query}", self.at(crate::kinds::POD, namespace, pod).await.ok()?);
+            let query = format!(
+                "container={}&tailLines={lines}&previous={previous}",
+                dax_provider_api::encode(container)
+            );
+            let path =
+                format!("{}/log?{query}", self.at(crate::kinds::POD, namespace, pod).await.ok()?);
             let request = self.request("GET", &path).await.ok()?.body(Vec::new()).ok()?;
             self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if let Ok(Ok(text)) = tokio::time::timeout(self.timeout, self.client.request_text(request)).await
+            if let Ok(Ok(text)) =
+                tokio::time::timeout(self.timeout, self.client.request_text(request)).await
                 && !text.trim().is_empty()
             {
                 return Some(text);
@@ -328,11 +479,23 @@ impl Api {
         only: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Json, std::io::Error>> + use<>, ProviderError> {
         self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let only =
-            only.map_or_else(String::new, |name| format!("&fieldSelector={}", dax_provider_api::encode(&format!("metadata.name={name}"))));
-        let path = format!("{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}", self.path(kind, namespace).await?);
-        let request = self.request("GET", &path).await?.body(Vec::new()).expect("a path that is well formed");
-        let lines = self.client.request_stream(request).await.map_err(|error| self.unreachable(&error))?.lines();
-        Ok(lines.and_then(|line| async move { serde_json::from_str(&line).map_err(std::io::Error::other) }))
+        let only = only.map_or_else(String::new, |name| {
+            format!("&fieldSelector={}", dax_provider_api::encode(&format!("metadata.name={name}")))
+        });
+        let path = format!(
+            "{}?watch=true&resourceVersion={version}&timeoutSeconds=240{only}",
+            self.path(kind, namespace).await?
+        );
+        let request =
+            self.request("GET", &path).await?.body(Vec::new()).expect("a path that is well formed");
+        let lines = self
+            .client
+            .request_stream(request)
+            .await
+            .map_err(|error| self.unreachable(&error))?
+            .lines();
+        Ok(lines.and_then(|line| async move {
+            serde_json::from_str(&line).map_err(std::io::Error::other)
+        }))
     }
 }

@@ -31,21 +31,34 @@ pub(crate) async fn change(cluster: &Cluster, call: &Call) -> Result<(), Provide
     }
     let mut state = State::load(cluster, call).await?;
     match &call.operation {
-        Operation::CreateService { settings } => create_service(cluster, &mut state, settings).await,
+        Operation::CreateService { settings } => {
+            create_service(cluster, &mut state, settings).await
+        }
         Operation::DeleteService => delete_service(cluster, &state).await,
         Operation::DeleteRevision { .. } if state.record.is_none() => Ok(()),
-        Operation::UpdateService { settings } => update_service(cluster, &mut state, settings, call.timeout).await,
+        Operation::UpdateService { settings } => {
+            update_service(cluster, &mut state, settings, call.timeout).await
+        }
         other => {
             if state.record.is_none() {
-                return Err(ProviderError::Conflict { message: format!("there is no service `{}`", call.service) });
+                return Err(ProviderError::Conflict {
+                    message: format!("there is no service `{}`", call.service),
+                });
             }
             revision(cluster, &mut state, other, call).await
         }
     }
 }
 
-async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, call: &Call) -> Result<(), ProviderError> {
-    let nowhere = |revision: &RevisionId| ProviderError::Conflict { message: format!("there is no revision {revision}") };
+async fn revision(
+    cluster: &Cluster,
+    state: &mut State,
+    operation: &Operation,
+    call: &Call,
+) -> Result<(), ProviderError> {
+    let nowhere = |revision: &RevisionId| ProviderError::Conflict {
+        message: format!("there is no revision {revision}"),
+    };
     match operation {
         Operation::CreateRevision { revision, spec, replicas } => {
             let held = Held { revision, spec, replicas: *replicas };
@@ -53,7 +66,9 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             alone(&state.of(), state, &slot)?;
             hold(cluster, state, &slot, held, None, &call.secrets).await
         }
-        Operation::Roll { from, revision, spec, replicas, .. } if state.of().settings.controller().is_some() => {
+        Operation::Roll { from, revision, spec, replicas, .. }
+            if state.of().settings.controller().is_some() =>
+        {
             let held = Held { revision, spec, replicas: *replicas };
             let slot = state.target().ok_or_else(|| nowhere(from))?.slot.clone();
             // Pods as they were found are what served before; all others are dax's own.
@@ -67,7 +82,8 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
         Operation::Roll { from, revision, spec, replicas, surge, unavailable } => {
             let held = Held { revision, spec, replicas: *replicas };
             // Whoever is to be replaced whatever it is has been made something else by somebody.
-            let found = state.holding(from).or_else(|| state.holding(revision)).or_else(|| state.serving());
+            let found =
+                state.holding(from).or_else(|| state.holding(revision)).or_else(|| state.serving());
             let found = found.ok_or_else(|| nowhere(from))?;
             // What was taken over as it was becomes one of dax's own.
             let slot = Slot { adopted: false, ..found.slot.clone() };
@@ -79,20 +95,30 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             front(cluster, state, false).await
         }
         // What a controller beside dax has taken out of service it has stopped, too.
-        Operation::Scale { revision, .. } if state.of().settings.controller().is_some() && state.holding(revision).is_none() => Ok(()),
+        Operation::Scale { revision, .. }
+            if state.of().settings.controller().is_some() && state.holding(revision).is_none() =>
+        {
+            Ok(())
+        }
         Operation::Scale { revision, replicas } => {
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?.clone();
             if state.told.iter().all(|told| told.slot.name != found.slot.name) {
                 // It serves in an object of the controller's own.
                 return match state.of().settings.controller() {
-                    Some(Controller::Flagger) => cluster.scale(state.of().namespace(), &found.slot.name, *replicas).await,
+                    Some(Controller::Flagger) => {
+                        cluster.scale(state.of().namespace(), &found.slot.name, *replicas).await
+                    }
                     _ => Ok(()),
                 };
             }
             let held = Held { revision: &found.wrote, spec: &found.spec, replicas: *replicas };
             hold(cluster, state, &found.slot, held, None, &call.secrets).await?;
             if state.of().settings.controller() == Some(Controller::Flagger) {
-                let name = if state.record()?.traffic.is_empty() { found.slot.name } else { lower::primary(&found.slot.name) };
+                let name = if state.record()?.traffic.is_empty() {
+                    found.slot.name
+                } else {
+                    lower::primary(&found.slot.name)
+                };
                 cluster.scale(state.of().namespace(), &name, *replicas).await?;
             }
             Ok(())
@@ -108,14 +134,20 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
         Operation::AwaitReady { revision } => {
             let of = state.of();
             match of.settings.controller() {
-                Some(controller) if controller == Controller::Argo || !state.record()?.traffic.is_empty() => {
-                    let target = state.target().filter(|target| target.wrote == *revision).ok_or_else(|| nowhere(revision))?;
+                Some(controller)
+                    if controller == Controller::Argo || !state.record()?.traffic.is_empty() =>
+                {
+                    let target = state
+                        .target()
+                        .filter(|target| target.wrote == *revision)
+                        .ok_or_else(|| nowhere(revision))?;
                     return following::follow(cluster, &of, controller, target, call.timeout).await;
                 }
                 _ => {}
             }
             let found = state.holding(revision).ok_or_else(|| nowhere(revision))?;
-            wait::ready(cluster, &Waited::of(&of), &found.slot, found.generation, call.timeout).await
+            wait::ready(cluster, &Waited::of(&of), &found.slot, found.generation, call.timeout)
+                .await
         }
         Operation::ShiftTraffic { traffic } => {
             state.must_be_ready(traffic.keys(), "traffic")?;
@@ -132,20 +164,28 @@ async fn revision(cluster: &Cluster, state: &mut State, operation: &Operation, c
             let held = Held { revision, spec, replicas: 0 };
             run::command(cluster, &state.of(), held, command, call).await
         }
-        Operation::CreateService { .. } | Operation::UpdateService { .. } | Operation::DeleteService => Ok(()),
+        Operation::CreateService { .. }
+        | Operation::UpdateService { .. }
+        | Operation::DeleteService => Ok(()),
     }
 }
 
 /// Takes away the pods of a revision that gives way before it was ever ready: a StatefulSet waits for them otherwise.
 /// Source: <https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback>.
-async fn unstick(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId) -> Result<(), ProviderError> {
+async fn unstick(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    revision: &RevisionId,
+) -> Result<(), ProviderError> {
     if of.settings.workload() != kinds::STATEFUL_SET {
         return Ok(());
     }
     let selector = format!("{}={},{}={revision}", names::NAME, of.object, names::REVISION);
     for pod in cluster.list(kinds::POD, of.namespace(), &selector).await? {
         if !status::condition(&pod, "Ready", "True") {
-            cluster.delete(kinds::POD, of.namespace(), names::text_at(&pod, "/metadata/name")).await?;
+            cluster
+                .delete(kinds::POD, of.namespace(), names::text_at(&pod, "/metadata/name"))
+                .await?;
         }
     }
     Ok(())
@@ -154,24 +194,40 @@ async fn unstick(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId) -> Resul
 /// Two revisions side by side take two Deployments; other kinds hold one revision at a time.
 fn alone(of: &Of<'_>, state: &State, slot: &Slot) -> Result<(), ProviderError> {
     let kind = of.settings.workload();
-    if kind == kinds::DEPLOYMENT || state.holdings.iter().all(|holding| holding.slot.name == slot.name) {
+    if kind == kinds::DEPLOYMENT
+        || state.holdings.iter().all(|holding| holding.slot.name == slot.name)
+    {
         return Ok(());
     }
-    let message = format!("a {} holds one revision at a time: let `rolling` or `immediate` replace it", kind.name);
+    let message = format!(
+        "a {} holds one revision at a time: let `rolling` or `immediate` replace it",
+        kind.name
+    );
     Err(ProviderError::Refused { message })
 }
 
 /// How the objects of a service are written.
-async fn write(cluster: &Cluster, state: &State, kind: Kind, object: &Json, dry_run: bool) -> Result<Json, ProviderError> {
+async fn write(
+    cluster: &Cluster,
+    state: &State,
+    kind: Kind,
+    object: &Json,
+    dry_run: bool,
+) -> Result<Json, ProviderError> {
     let of = state.of();
     let namespace = of.namespace();
     if of.settings.yields() {
         return cluster.apply_yielding(kind, namespace, object, dry_run).await;
     }
     match cluster.apply(kind, namespace, object, Apply { force: false, dry_run }).await {
-        Err(ProviderError::Conflict { message }) if of.settings.text("conflicts") != Some("fail") => {
+        Err(ProviderError::Conflict { message })
+            if of.settings.text("conflicts") != Some("fail") =>
+        {
             // What others changed of ours is written over; what was never ours is not.
-            let found = cluster.get(kind, namespace, names::text_at(object, "/metadata/name")).await?.unwrap_or_default();
+            let found = cluster
+                .get(kind, namespace, names::text_at(object, "/metadata/name"))
+                .await?
+                .unwrap_or_default();
             let ours = names::meta(&found, "labels", names::MANAGED_BY) == Some(names::MANAGER);
             if !ours && !state.adopts {
                 return Err(ProviderError::Conflict { message });
@@ -211,7 +267,10 @@ async fn hold(
     let there = state.holdings.iter().find(|holding| holding.slot.name == slot.name);
     // What is taken over has its number of replicas from somebody else.
     let taken_over = slot.adopted && there.is_none();
-    if of.settings.replicas_are_others() && !taken_over && there.is_none_or(|there| there.owns_replicas) {
+    if of.settings.replicas_are_others()
+        && !taken_over
+        && there.is_none_or(|there| there.owns_replicas)
+    {
         // What dax no longer says would become one replica; so somebody else says it first.
         let replicas = there.map_or(held.replicas, |there| there.live_replicas);
         if there.is_none() {
@@ -242,7 +301,12 @@ async fn release(cluster: &Cluster, of: &Of<'_>, found: &Holding) -> Result<(), 
     cluster.delete(of.settings.workload(), of.namespace(), &found.slot.name).await
 }
 
-async fn remove_supplies(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId, spec: &Value) -> Result<(), ProviderError> {
+async fn remove_supplies(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    revision: &RevisionId,
+    spec: &Value,
+) -> Result<(), ProviderError> {
     let held = Held { revision, spec, replicas: 0 };
     let name = lower::supplies_name(of, held);
     let mut secrets = Vec::new();
@@ -250,22 +314,35 @@ async fn remove_supplies(cluster: &Cluster, of: &Of<'_>, revision: &RevisionId, 
     if !secrets.is_empty() {
         cluster.delete(kinds::SECRET, of.namespace(), &name).await?;
     }
-    if lower::supplies(of, held, &Secrets::default()).iter().any(|(kind, _)| *kind == kinds::CONFIG_MAP) {
+    if lower::supplies(of, held, &Secrets::default())
+        .iter()
+        .any(|(kind, _)| *kind == kinds::CONFIG_MAP)
+    {
         cluster.delete(kinds::CONFIG_MAP, of.namespace(), &name).await?;
     }
     Ok(())
 }
 
 /// The objects that stand in front of the pods.
-fn fronts(record: &Record, object: &str, holdings: &[Holding]) -> Result<Vec<(Kind, Json)>, ProviderError> {
-    let slots: BTreeMap<&RevisionId, &Slot> =
-        holdings.iter().flat_map(|holding| [(&holding.wrote, &holding.slot), (&holding.revision, &holding.slot)]).collect();
+fn fronts(
+    record: &Record,
+    object: &str,
+    holdings: &[Holding],
+) -> Result<Vec<(Kind, Json)>, ProviderError> {
+    let slots: BTreeMap<&RevisionId, &Slot> = holdings
+        .iter()
+        .flat_map(|holding| [(&holding.wrote, &holding.slot), (&holding.revision, &holding.slot)])
+        .collect();
     let traffic = read::traffic(record, &slots);
     lower::front(&record.of(object), &traffic).map_err(|message| ProviderError::Refused { message })
 }
 
 /// Writes what stands in front of the pods, all of it or what changes.
-async fn put_front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<Vec<(Kind, Json)>, ProviderError> {
+async fn put_front(
+    cluster: &Cluster,
+    state: &mut State,
+    anew: bool,
+) -> Result<Vec<(Kind, Json)>, ProviderError> {
     let wanted = fronts(state.record()?, &state.object, &state.holdings)?;
     state.guard(cluster).await?;
     for (kind, object) in wanted.iter().filter(|wanted| anew || !state.before.contains(wanted)) {
@@ -278,12 +355,16 @@ async fn put_front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<V
 async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), ProviderError> {
     let wanted = put_front(cluster, state, anew).await?;
     let of = state.of();
-    let named: BTreeSet<(Kind, &str)> = wanted.iter().map(|(kind, object)| (*kind, names::text_at(object, "/metadata/name"))).collect();
+    let named: BTreeSet<(Kind, &str)> = wanted
+        .iter()
+        .map(|(kind, object)| (*kind, names::text_at(object, "/metadata/name")))
+        .collect();
     let flagger = of.settings.controller() == Some(Controller::Flagger);
     for (kind, object) in &state.before {
         let name = names::text_at(object, "/metadata/name");
         // Flagger takes over the address and the route that are there.
-        let taken_over = flagger && name == of.object && [kinds::SERVICE, kinds::HTTP_ROUTE].contains(kind);
+        let taken_over =
+            flagger && name == of.object && [kinds::SERVICE, kinds::HTTP_ROUTE].contains(kind);
         if !named.contains(&(*kind, name)) && !taken_over {
             cluster.delete(*kind, of.namespace(), name).await?;
         }
@@ -291,7 +372,11 @@ async fn front(cluster: &Cluster, state: &mut State, anew: bool) -> Result<(), P
     state.save(cluster).await
 }
 
-async fn create_service(cluster: &Cluster, state: &mut State, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+async fn create_service(
+    cluster: &Cluster,
+    state: &mut State,
+    settings: &BTreeMap<Name, Value>,
+) -> Result<(), ProviderError> {
     state.settings(settings);
     namespace(cluster, &state.of()).await?;
     front(cluster, state, true).await
@@ -322,7 +407,10 @@ async fn update_service(
     state.adopts |= former.made_by_flagger();
     if former.gives_way_to_another(settings) {
         // Two controllers that know nothing of each other do so by way of dax.
-        let between = settings.iter().filter(|(name, _)| *name != "strategy").map(|(name, value)| (name.clone(), value.clone()));
+        let between = settings
+            .iter()
+            .filter(|(name, _)| *name != "strategy")
+            .map(|(name, value)| (name.clone(), value.clone()));
         state.settings(&between.collect());
         hold_all(cluster, state, &former).await?;
         former.replace(cluster, state, timeout / 2).await?;
@@ -345,9 +433,17 @@ async fn update_service(
 }
 
 /// Writes Deployments again: their labels and limits come back, and what is taken over gets dax's mark.
-async fn hold_all(cluster: &Cluster, state: &mut State, former: &Former) -> Result<(), ProviderError> {
+async fn hold_all(
+    cluster: &Cluster,
+    state: &mut State,
+    former: &Former,
+) -> Result<(), ProviderError> {
     for holding in state.told.clone() {
-        let held = Held { revision: &holding.wrote, spec: &holding.spec, replicas: former.replicas(&holding) };
+        let held = Held {
+            revision: &holding.wrote,
+            spec: &holding.spec,
+            replicas: former.replicas(&holding),
+        };
         if holding.wrote == holding.revision {
             hold(cluster, state, &holding.slot, held, None, &Secrets::default()).await?;
         }
@@ -374,7 +470,11 @@ async fn delete_service(cluster: &Cluster, state: &State) -> Result<(), Provider
 }
 
 /// What the server would say to a change: its own checks, those of its admission, and who owns what.
-pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<Name, Value>) -> Result<(), ProviderError> {
+pub(crate) async fn preview(
+    cluster: &Cluster,
+    call: &Call,
+    settings: &BTreeMap<Name, Value>,
+) -> Result<(), ProviderError> {
     let mut state = State::load(cluster, call).await?;
     state.adopts |= Former::of(&state).made_by_flagger();
     state.settings(settings);
@@ -392,8 +492,9 @@ pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<
             return Ok(());
         }
         let name = of.namespace();
-        let message =
-            format!("there is no namespace `{name}`: make it with `kubectl create namespace {name}`, or say `create_namespace = true`");
+        let message = format!(
+            "there is no namespace `{name}`: make it with `kubectl create namespace {name}`, or say `create_namespace = true`"
+        );
         return Err(ProviderError::Refused { message });
     }
     match &call.operation {
@@ -402,14 +503,18 @@ pub(crate) async fn preview(cluster: &Cluster, call: &Call, settings: &BTreeMap<
                 write(cluster, &state, kind, &object, true).await?;
             }
         }
-        Operation::CreateRevision { revision, spec, replicas } | Operation::Roll { revision, spec, replicas, .. } => {
+        Operation::CreateRevision { revision, spec, replicas }
+        | Operation::Roll { revision, spec, replicas, .. } => {
             let slot = match &call.operation {
-                Operation::Roll { from, .. } => state.target_or(from).map(|holding| Slot { adopted: false, ..holding.slot.clone() }),
+                Operation::Roll { from, .. } => state
+                    .target_or(from)
+                    .map(|holding| Slot { adopted: false, ..holding.slot.clone() }),
                 _ => None,
             };
             let slot = slot.unwrap_or_else(|| state.slot_for(revision));
             alone(&of, &state, &slot)?;
-            let mut object = lower::workload(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
+            let mut object =
+                lower::workload(&of, &slot, Held { revision, spec, replicas: *replicas }, None);
             if of.settings.workload() == kinds::JOB {
                 // What is there is not changed, but makes way.
                 object["metadata"]["name"] = Json::from(format!("{}-{revision}", slot.name));

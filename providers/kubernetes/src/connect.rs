@@ -42,13 +42,20 @@ enum Way {
 impl Config {
     /// The configuration of an instance; paths are meant from the project's folder.
     pub(crate) fn of(instance: &Instance, root: &Path) -> Result<Self, ProviderError> {
-        let text = |name: &str| instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let text = |name: &str| {
+            instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+        };
         let in_cluster = instance.config.get("in_cluster") == Some(&Value::Bool(true));
         let way = match text("context") {
             _ if in_cluster => Way::InCluster,
-            Some(context) => Way::Context(context.to_owned(), text("kubeconfig").map(|path| root.join(path))),
+            Some(context) => {
+                Way::Context(context.to_owned(), text("kubeconfig").map(|path| root.join(path)))
+            }
             None => {
-                let message = format!("`{}`: say which `context` of the kubeconfig, or `in_cluster = true`", instance.name);
+                let message = format!(
+                    "`{}`: say which `context` of the kubeconfig, or `in_cluster = true`",
+                    instance.name
+                );
                 return Err(ProviderError::Refused { message });
             }
         };
@@ -67,10 +74,13 @@ impl Config {
     async fn resolve(&self) -> Result<(kube::Config, Option<String>), ProviderError> {
         let (context, path) = match &self.way {
             Way::InCluster => {
-                let found = kube::Config::incluster().map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
+                let found = kube::Config::incluster()
+                    .map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
                 return Ok((found?, None));
             }
-            Way::Located(locator) => return Ok((self.config_at(&locator.locate().await?).await?, None)),
+            Way::Located(locator) => {
+                return Ok((self.config_at(&locator.locate().await?).await?, None));
+            }
             Way::Context(context, path) => (context, path),
         };
         let found = match path {
@@ -81,13 +91,19 @@ impl Config {
         let known: Vec<&str> = found.contexts.iter().map(|context| context.name.as_str()).collect();
         if !known.contains(&context.as_str()) {
             let meant = dax_core::suggest::nearest(context, known.iter().copied());
-            let meant = meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+            let meant =
+                meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
             let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            return Err(self.refused(&format!("the kubeconfig has no context `{context}`{meant} It has {known}")));
+            return Err(self.refused(&format!(
+                "the kubeconfig has no context `{context}`{meant} It has {known}"
+            )));
         }
-        let options = KubeConfigOptions { context: Some(context.clone()), cluster: None, user: None };
+        let options =
+            KubeConfigOptions { context: Some(context.clone()), cluster: None, user: None };
         let plugin = plugin(&found, context);
-        let config = kube::Config::from_custom_kubeconfig(found, &options).await.map_err(|error| self.refused(&chain(&error)))?;
+        let config = kube::Config::from_custom_kubeconfig(found, &options)
+            .await
+            .map_err(|error| self.refused(&chain(&error)))?;
         Ok((config, plugin))
     }
 
@@ -103,8 +119,11 @@ impl Config {
             "contexts": [{"name": "told", "context": {"cluster": "told", "user": "told"}}],
             "current-context": "told",
         });
-        let told: Kubeconfig = serde_json::from_value(told).map_err(|error| self.refused(&error.to_string()))?;
-        kube::Config::from_custom_kubeconfig(told, &KubeConfigOptions::default()).await.map_err(|error| self.refused(&chain(&error)))
+        let told: Kubeconfig =
+            serde_json::from_value(told).map_err(|error| self.refused(&error.to_string()))?;
+        kube::Config::from_custom_kubeconfig(told, &KubeConfigOptions::default())
+            .await
+            .map_err(|error| self.refused(&chain(&error)))
     }
 }
 
@@ -145,12 +164,18 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
     resolved.default_retry = false;
     resolved.connect_timeout = Some(CONNECT_TIMEOUT);
     resolved.read_timeout = None;
-    let plugin = plugin.map_or_else(String::new, |plugin| format!("; the plugin of its context is `{plugin}`"));
-    let client = kube::Client::try_from(resolved).map_err(|error| config.refused(&format!("{}{plugin}", chain(&error))))?;
+    let plugin = plugin
+        .map_or_else(String::new, |plugin| format!("; the plugin of its context is `{plugin}`"));
+    let client = kube::Client::try_from(resolved)
+        .map_err(|error| config.refused(&format!("{}{plugin}", chain(&error))))?;
     let api = Api {
         name: config.name.to_string(),
         client,
-        keys: if let Way::Located(locator) = &config.way { Some(Keys::of(locator.clone())) } else { None },
+        keys: if let Way::Located(locator) = &config.way {
+            Some(Keys::of(locator.clone()))
+        } else {
+            None
+        },
         discovered: tokio::sync::Mutex::default(),
         rate: RateLimiter::direct(Quota::per_second(config.rate)),
         // What waits beside the changes asks, too.

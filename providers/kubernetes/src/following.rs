@@ -51,7 +51,9 @@ pub(crate) async fn follow(
     let mut last = String::new();
     while Instant::now() < deadline {
         // Each look begins anew, so that nothing is missed when the server lets a watch go.
-        match tokio::time::timeout_at(deadline, look(cluster, of, kind, name, target, &mut last)).await {
+        match tokio::time::timeout_at(deadline, look(cluster, of, kind, name, target, &mut last))
+            .await
+        {
             Ok(Ok(Some(answer))) => return answer,
             Ok(Err(error)) if !error.is_transient() => return Err(error),
             Ok(Err(error)) => last = error.to_string(),
@@ -59,8 +61,16 @@ pub(crate) async fn follow(
         }
         tokio::time::sleep_until(deadline.min(Instant::now() + AGAIN)).await;
     }
-    let unseen = format!("{} has said nothing of {} `{name}`: is its controller running?", controller.name(), kind.name);
-    let said = if last.is_empty() { unseen } else { format!("{} is not done in time: {last}", controller.name()) };
+    let unseen = format!(
+        "{} has said nothing of {} `{name}`: is its controller running?",
+        controller.name(),
+        kind.name
+    );
+    let said = if last.is_empty() {
+        unseen
+    } else {
+        format!("{} is not done in time: {last}", controller.name())
+    };
     Err(ProviderError::Refused { message: explained(cluster, of, name, said).await })
 }
 
@@ -75,14 +85,27 @@ async fn look(
 ) -> Result<Option<Result<(), ProviderError>>, ProviderError> {
     let gone = || ProviderError::Conflict { message: format!("{} `{name}` is gone", kind.name) };
     let mut object = cluster.get(kind, of.namespace(), name).await?.ok_or_else(gone)?;
-    let events = cluster.watch(kind, of.namespace(), names::text_at(&object, "/metadata/resourceVersion"), Some(name)).await?;
+    let events = cluster
+        .watch(
+            kind,
+            of.namespace(),
+            names::text_at(&object, "/metadata/resourceVersion"),
+            Some(name),
+        )
+        .await?;
     pin_mut!(events);
     loop {
-        let seen = if kind == kinds::CANARY { flagger(cluster, of, &object, target).await? } else { argo(&object, target) };
+        let seen = if kind == kinds::CANARY {
+            flagger(cluster, of, &object, target).await?
+        } else {
+            argo(&object, target)
+        };
         match seen {
             Seen::Done => return Ok(Some(Ok(()))),
             Seen::Failed(message) => {
-                return Ok(Some(Err(ProviderError::Refused { message: explained(cluster, of, name, message).await })));
+                return Ok(Some(Err(ProviderError::Refused {
+                    message: explained(cluster, of, name, message).await,
+                })));
             }
             Seen::Going(said) => *last = said,
         }
@@ -100,36 +123,59 @@ async fn look(
 
 /// Whether a controller says that it has nothing more to do.
 fn over(object: &Json) -> bool {
-    ["Initialized", "Succeeded", "Failed", "Healthy"].contains(&names::text_at(object, "/status/phase"))
+    ["Initialized", "Succeeded", "Failed", "Healthy"]
+        .contains(&names::text_at(object, "/status/phase"))
 }
 
 /// What a Canary says. Source: `pkg/controller/scheduler.go` and `pkg/canary/status.go` of Flagger 1.36.
-async fn flagger(cluster: &Cluster, of: &Of<'_>, canary: &Json, target: &Holding) -> Result<Seen, ProviderError> {
+async fn flagger(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    canary: &Json,
+    target: &Holding,
+) -> Result<Seen, ProviderError> {
     let phase = names::text_at(canary, "/status/phase");
     let weight = canary.pointer("/status/canaryWeight").and_then(Json::as_i64).unwrap_or(0);
     let checks = canary.pointer("/status/failedChecks").and_then(Json::as_i64).unwrap_or(0);
-    let going =
-        || Seen::Going(if phase.is_empty() { String::new() } else { format!("it is {phase} at {weight}%, {checks} checks have failed") });
+    let going = || {
+        Seen::Going(if phase.is_empty() {
+            String::new()
+        } else {
+            format!("it is {phase} at {weight}%, {checks} checks have failed")
+        })
+    };
     if ["Promoting", "Finalising"].contains(&phase) {
         return Ok(going());
     }
-    let Some(target_now) = cluster.get(kinds::DEPLOYMENT, of.namespace(), &target.slot.name).await? else { return Ok(going()) };
-    let primary = cluster.get(kinds::DEPLOYMENT, of.namespace(), &lower::primary(&target.slot.name)).await?;
+    let Some(target_now) =
+        cluster.get(kinds::DEPLOYMENT, of.namespace(), &target.slot.name).await?
+    else {
+        return Ok(going());
+    };
+    let primary =
+        cluster.get(kinds::DEPLOYMENT, of.namespace(), &lower::primary(&target.slot.name)).await?;
     let serves = |primary: &Json| target.describes(primary) && complete(primary);
-    if !phase.is_empty() && phase != "Initializing" && primary.as_ref().is_some_and(serves) && complete(&target_now) {
+    if !phase.is_empty()
+        && phase != "Initializing"
+        && primary.as_ref().is_some_and(serves)
+        && complete(&target_now)
+    {
         return Ok(Seen::Done);
     }
     // An older rollout may have failed, too: this one began when dax wrote its revision.
     let began = written(&target_now);
     if phase == "Failed" && names::text_at(canary, "/status/lastTransitionTime") >= began.as_str() {
-        return Ok(Seen::Failed(format!("Flagger took the revision back after {checks} failed checks")));
+        return Ok(Seen::Failed(format!(
+            "Flagger took the revision back after {checks} failed checks"
+        )));
     }
     Ok(going())
 }
 
 /// When dax changed an object last, as the server says; in the form of all times of the API, which sort as texts.
 fn written(object: &Json) -> String {
-    let entries = object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
+    let entries =
+        object.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
     let ours = entries.filter(|entry| names::text_at(entry, "/manager") == names::MANAGER);
     ours.map(|entry| names::text_at(entry, "/time").to_owned()).max().unwrap_or_default()
 }
@@ -141,14 +187,18 @@ fn argo(rollout: &Json, target: &Holding) -> Seen {
     if !observed(rollout) || phase.is_empty() {
         return Seen::Going(String::new());
     }
-    let stable = !text("/status/stableRS").is_empty() && text("/status/stableRS") == text("/status/currentPodHash");
+    let stable = !text("/status/stableRS").is_empty()
+        && text("/status/stableRS") == text("/status/currentPodHash");
     let aborted = rollout.pointer("/status/abort").and_then(Json::as_bool).unwrap_or(false);
     match phase {
         "Healthy" if stable && target.describes(rollout) => Seen::Done,
         "Degraded" if aborted || said.contains("ProgressDeadlineExceeded") => {
             Seen::Failed(format!("Argo Rollouts took the revision back: {said}"))
         }
-        _ => Seen::Going(format!("it is {phase}{}", if said.is_empty() { String::new() } else { format!(": {said}") })),
+        _ => Seen::Going(format!(
+            "it is {phase}{}",
+            if said.is_empty() { String::new() } else { format!(": {said}") }
+        )),
     }
 }
 
@@ -156,8 +206,11 @@ fn argo(rollout: &Json, target: &Holding) -> Seen {
 async fn explained(cluster: &Cluster, of: &Of<'_>, name: &str, said: String) -> String {
     let mut events = cluster.list_events(of.namespace(), name).await;
     events.retain(|event| names::text_at(event, "/type") == "Warning");
-    events.sort_by(|a, b| names::text_at(a, "/lastTimestamp").cmp(names::text_at(b, "/lastTimestamp")));
-    let mut lines: Vec<&str> = events.iter().rev().map(|event| names::text_at(event, "/message").trim()).collect();
+    events.sort_by(|a, b| {
+        names::text_at(a, "/lastTimestamp").cmp(names::text_at(b, "/lastTimestamp"))
+    });
+    let mut lines: Vec<&str> =
+        events.iter().rev().map(|event| names::text_at(event, "/message").trim()).collect();
     lines.dedup();
     lines.truncate(EVENTS);
     if lines.is_empty() { said } else { format!("{said}; {}", lines.join("; ")) }

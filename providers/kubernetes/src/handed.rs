@@ -71,7 +71,10 @@ impl<'s> Handed<'s> {
 
     /// Milliseconds for which the new revision is looked at before requests change over, and after.
     pub(crate) fn holds(self) -> (u64, u64) {
-        (list(self.config, "preview").iter().map(|preview| millis(preview, "hold")).sum(), millis(self.config, "hold"))
+        (
+            list(self.config, "preview").iter().map(|preview| millis(preview, "hold")).sum(),
+            millis(self.config, "hold"),
+        )
     }
 
     /// Milliseconds for which the old revision is kept after that.
@@ -101,7 +104,10 @@ impl<'s> Handed<'s> {
 
     /// The token that the source of the metrics wants, if it wants one.
     pub(crate) fn token(self) -> Option<&'s Value> {
-        self.config.get("source").and_then(|source| source.get("token")).filter(|token| **token != Value::None)
+        self.config
+            .get("source")
+            .and_then(|source| source.get("token"))
+            .filter(|token| **token != Value::None)
     }
 
     /// Where the metrics are asked for.
@@ -122,11 +128,17 @@ impl<'s> Handed<'s> {
         let Some(analysis) = self.analysis() else { return Ok(Vec::new()) };
         let mut require: BTreeMap<Name, Vec<(&'static str, Json)>> = BTreeMap::new();
         let mut forbid = BTreeMap::new();
-        list(analysis, "require").iter().try_for_each(|condition| bounds(condition, &mut require, self.by))?;
-        list(analysis, "forbid").iter().try_for_each(|condition| bounds(condition, &mut forbid, self.by))?;
+        list(analysis, "require")
+            .iter()
+            .try_for_each(|condition| bounds(condition, &mut require, self.by))?;
+        list(analysis, "forbid")
+            .iter()
+            .try_for_each(|condition| bounds(condition, &mut forbid, self.by))?;
         let measure = |(name, metric): (&Name, &Value)| {
             let query = metric.get("query").and_then(Value::as_str).unwrap_or_default();
-            let query = names.iter().fold(query.to_owned(), |query, (name, text)| query.replace(name, text));
+            let query = names
+                .iter()
+                .fold(query.to_owned(), |query, (name, text)| query.replace(name, text));
             Measure {
                 query,
                 require: require.remove(name).unwrap_or_default(),
@@ -139,13 +151,19 @@ impl<'s> Handed<'s> {
 }
 
 /// What a condition asks of single metrics, all of which must hold.
-fn bounds(condition: &Value, all: &mut BTreeMap<Name, Vec<(&'static str, Json)>>, by: Controller) -> Result<(), String> {
+fn bounds(
+    condition: &Value,
+    all: &mut BTreeMap<Name, Vec<(&'static str, Json)>>,
+    by: Controller,
+) -> Result<(), String> {
     if let Some(each) = condition.get("all") {
         return each.items().iter().try_for_each(|one| bounds(one, all, by));
     }
     let simple = || {
         let metric = condition.get("metric")?.as_str()?;
-        let op = ["<", "<=", ">", ">="].into_iter().find(|op| condition.get("op").and_then(Value::as_str) == Some(op))?;
+        let op = ["<", "<=", ">", ">="]
+            .into_iter()
+            .find(|op| condition.get("op").and_then(Value::as_str) == Some(op))?;
         Some((metric, op, number(condition.get("value")?)?))
     };
     let Some((metric, op, value)) = simple() else {
@@ -213,10 +231,15 @@ mod tests {
 
     #[test]
     fn bounds_are_written_as_prometheus_measures() {
-        let compare = |metric: &str, op: &str, value| map([("metric", Value::str(metric)), ("op", Value::str(op)), ("value", value)]);
+        let compare = |metric: &str, op: &str, value| {
+            map([("metric", Value::str(metric)), ("op", Value::str(op)), ("value", value)])
+        };
         let all = map([(
             "all",
-            Value::List(vec![compare("errors", "<", amount(Unit::Percent, 1)), compare("p99", "<=", amount(Unit::Duration, 300))]),
+            Value::List(vec![
+                compare("errors", "<", amount(Unit::Percent, 1)),
+                compare("p99", "<=", amount(Unit::Duration, 300)),
+            ]),
         )]);
         let metric = |query: &str| map([("query", Value::str(query))]);
         let strategy = map([
@@ -226,13 +249,21 @@ mod tests {
                 map([
                     ("require", Value::List(vec![all])),
                     ("forbid", Value::List(vec![compare("errors", ">", amount(Unit::Percent, 5))])),
-                    ("metric", map([("errors", metric("errors{service=\"$service\"}")), ("p99", metric("p99"))])),
+                    (
+                        "metric",
+                        map([
+                            ("errors", metric("errors{service=\"$service\"}")),
+                            ("p99", metric("p99")),
+                        ]),
+                    ),
                 ]),
             ),
         ]);
         let measures = Handed::of(&strategy).unwrap().measures(&[("$service", "web")]).unwrap();
-        let shown: Vec<String> =
-            measures.iter().map(|one| format!("{} {} {:?} {:?}", one.name, one.query, one.require, one.forbid)).collect();
+        let shown: Vec<String> = measures
+            .iter()
+            .map(|one| format!("{} {} {:?} {:?}", one.name, one.query, one.require, one.forbid))
+            .collect();
         insta::assert_snapshot!(shown.join("\n"), @r#"
         errors errors{service="web"} [("<", Number(0.01))] [(">", Number(0.05))]
         p99 p99 [("<=", Number(0.3))] []

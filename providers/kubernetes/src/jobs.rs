@@ -14,16 +14,24 @@ const LOOK: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// It failed, with the last lines of its container, or it is gone.
-pub(crate) async fn ended(cluster: &Cluster, namespace: &str, name: &str) -> Result<(), ProviderError> {
+pub(crate) async fn ended(
+    cluster: &Cluster,
+    namespace: &str,
+    name: &str,
+) -> Result<(), ProviderError> {
     loop {
-        let gone = || ProviderError::Conflict { message: format!("Job `{name}` is gone, and nobody knows how it ended") };
+        let gone = || ProviderError::Conflict {
+            message: format!("Job `{name}` is gone, and nobody knows how it ended"),
+        };
         let job = cluster.get(kinds::JOB, namespace, name).await?.ok_or_else(gone)?;
         let is = |kind: &str| status::condition(&job, kind, "True");
         if is("Complete") {
             return Ok(());
         }
         if is("Failed") {
-            return Err(ProviderError::Refused { message: failure(cluster, namespace, name, &job).await });
+            return Err(ProviderError::Refused {
+                message: failure(cluster, namespace, name, &job).await,
+            });
         }
         let version = names::text_at(&job, "/metadata/resourceVersion");
         let events = cluster.watch(kinds::JOB, namespace, version, Some(name)).await?;
@@ -38,10 +46,16 @@ async fn failure(cluster: &Cluster, namespace: &str, name: &str, job: &Json) -> 
     let mut logs = None;
     for pod in &pods {
         let container = names::text_at(pod, "/spec/containers/0/name");
-        logs = logs.or(cluster.logs(namespace, names::text_at(pod, "/metadata/name"), container, 5).await);
+        logs = logs
+            .or(cluster.logs(namespace, names::text_at(pod, "/metadata/name"), container, 5).await);
     }
-    let logs = logs.map_or_else(String::new, |logs| format!(", its last lines:\n{}", logs.trim_end()));
-    let conditions = job.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten();
+    let logs =
+        logs.map_or_else(String::new, |logs| format!(", its last lines:\n{}", logs.trim_end()));
+    let conditions =
+        job.pointer("/status/conditions").and_then(Json::as_array).into_iter().flatten();
     let failed = conditions.into_iter().find(|one| names::text_at(one, "/type") == "Failed");
-    format!("Job `{name}` failed: {}{logs}", failed.map_or("", |failed| names::text_at(failed, "/message")))
+    format!(
+        "Job `{name}` failed: {}{logs}",
+        failed.map_or("", |failed| names::text_at(failed, "/message"))
+    )
 }

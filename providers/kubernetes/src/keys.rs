@@ -27,7 +27,9 @@ impl Keys {
             return Ok(header.clone());
         }
         let Bearer { token, lasts } = self.locator.bearer().await?;
-        let refused = |_| ProviderError::Refused { message: "the token has characters that no header can have".to_owned() };
+        let refused = |_| ProviderError::Refused {
+            message: "the token has characters that no header can have".to_owned(),
+        };
         let mut header = HeaderValue::try_from(format!("Bearer {token}")).map_err(refused)?;
         header.set_sensitive(true);
         *held = Some((header.clone(), Instant::now() + lasts));
@@ -77,7 +79,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_used_as_long_as_it_lasts_and_never_once_it_was_refused() {
-        assert_eq!(headers(Duration::from_secs(60)).await, ["Bearer token-1", "Bearer token-1", "Bearer token-2"]);
-        assert_eq!(headers(Duration::ZERO).await, ["Bearer token-1", "Bearer token-2", "Bearer token-3"]);
+        assert_eq!(
+            headers(Duration::from_secs(60)).await,
+            ["Bearer token-1", "Bearer token-1", "Bearer token-2"]
+        );
+        assert_eq!(
+            headers(Duration::ZERO).await,
+            ["Bearer token-1", "Bearer token-2", "Bearer token-3"]
+        );
     }
 }

@@ -43,15 +43,18 @@ pub(crate) const DEPLOYMENT: Kind = kind("apps/v1", "Deployment", "deployments")
 pub(crate) const STATEFUL_SET: Kind = kind("apps/v1", "StatefulSet", "statefulsets");
 pub(crate) const JOB: Kind = kind("batch/v1", "Job", "jobs");
 pub(crate) const CRON_JOB: Kind = kind("batch/v1", "CronJob", "cronjobs");
-pub(crate) const AUTOSCALER: Kind = kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
+pub(crate) const AUTOSCALER: Kind =
+    kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
 pub(crate) const BUDGET: Kind = kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets");
 pub(crate) const INGRESS: Kind = kind("networking.k8s.io/v1", "Ingress", "ingresses");
 pub(crate) const HTTP_ROUTE: Kind = kind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes");
 pub(crate) const REPLICA_SET: Kind = kind("apps/v1", "ReplicaSet", "replicasets");
 pub(crate) const CANARY: Kind = kind("flagger.app/v1beta1", "Canary", "canaries");
-pub(crate) const METRIC_TEMPLATE: Kind = kind("flagger.app/v1beta1", "MetricTemplate", "metrictemplates");
+pub(crate) const METRIC_TEMPLATE: Kind =
+    kind("flagger.app/v1beta1", "MetricTemplate", "metrictemplates");
 pub(crate) const ROLLOUT: Kind = kind("argoproj.io/v1alpha1", "Rollout", "rollouts");
-pub(crate) const ANALYSIS_TEMPLATE: Kind = kind("argoproj.io/v1alpha1", "AnalysisTemplate", "analysistemplates");
+pub(crate) const ANALYSIS_TEMPLATE: Kind =
+    kind("argoproj.io/v1alpha1", "AnalysisTemplate", "analysistemplates");
 
 impl Kind {
     /// A kind that a program names.

@@ -27,7 +27,9 @@ mod watching;
 
 use cluster::Cluster;
 use dax_core::{LiveService, Name, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Fact, Instance, Locator, Platform, Provider, ProviderError, Scope};
+use dax_provider_api::{
+    BoxFuture, Call, Fact, Instance, Locator, Platform, Provider, ProviderError, Scope,
+};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,17 +48,29 @@ pub fn located(instance: &Instance, locator: Arc<dyn Locator>) -> Provider {
 }
 
 fn connected(config: connect::Config) -> Provider {
-    Provider { platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })), metrics: None }
+    Provider {
+        platform: Some(Arc::new(Kubernetes { config, cluster: tokio::sync::OnceCell::new() })),
+        metrics: None,
+    }
 }
 
 /// What runs in namespaces of the cluster of a context, as one list of objects in JSON; secrets are left where they are.
 ///
 /// # Errors
 /// The cluster cannot be reached, or a namespace is not there.
-pub async fn objects(context: &str, kubeconfig: Option<&str>, namespaces: &[String], root: &Path) -> Result<String, ProviderError> {
+pub async fn objects(
+    context: &str,
+    kubeconfig: Option<&str>,
+    namespaces: &[String],
+    root: &Path,
+) -> Result<String, ProviderError> {
     let words = [("context", Some(context)), ("kubeconfig", kubeconfig)];
-    let config = words.into_iter().filter_map(|(name, value)| Some((Name::new(name), Value::str(value?)))).collect();
-    let instance = Instance { name: context.into(), config: Value::Map(config), ..Instance::default() };
+    let config = words
+        .into_iter()
+        .filter_map(|(name, value)| Some((Name::new(name), Value::str(value?))))
+        .collect();
+    let instance =
+        Instance { name: context.into(), config: Value::Map(config), ..Instance::default() };
     let cluster = connect::connect(&connect::Config::of(&instance, root)?).await?;
     read::everything(&cluster, namespaces).await
 }
@@ -105,15 +119,25 @@ impl Platform for Kubernetes {
         problems::problems(values, settings)
     }
 
-    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
-            let scope = Scope { environment: names::of_environment(&scope.environment), ..scope.clone() };
+            let scope =
+                Scope { environment: names::of_environment(&scope.environment), ..scope.clone() };
             read::read(self.cluster().await?, &scope).await
         })
     }
 
-    fn preview<'a>(&'a self, call: &'a Call, settings: &'a BTreeMap<Name, Value>) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { change::preview(self.cluster().await?, &named(call), settings).await })
+    fn preview<'a>(
+        &'a self,
+        call: &'a Call,
+        settings: &'a BTreeMap<Name, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(
+            async move { change::preview(self.cluster().await?, &named(call), settings).await },
+        )
     }
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
@@ -125,7 +149,9 @@ impl Platform for Kubernetes {
     }
 
     fn calls(&self) -> u64 {
-        self.cluster.get().map_or(0, |cluster| cluster.calls.load(std::sync::atomic::Ordering::Relaxed))
+        self.cluster
+            .get()
+            .map_or(0, |cluster| cluster.calls.load(std::sync::atomic::Ordering::Relaxed))
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {

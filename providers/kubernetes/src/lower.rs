@@ -88,7 +88,11 @@ pub(crate) struct Pace {
 
 /// Where the pods of a kind stand in its objects.
 pub(crate) const fn template_at(kind: Kind) -> &'static str {
-    if matches!(kind.name.as_bytes(), b"CronJob") { "spec.jobTemplate.spec.template" } else { "spec.template" }
+    if matches!(kind.name.as_bytes(), b"CronJob") {
+        "spec.jobTemplate.spec.template"
+    } else {
+        "spec.template"
+    }
 }
 
 /// An object that holds a revision: a Deployment, a StatefulSet or a CronJob.
@@ -101,10 +105,12 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
     if let Some(version) = held.spec.get("image").and_then(Value::as_str).and_then(names::version) {
         metadata["labels"][names::VERSION] = json!(version);
     }
-    metadata["annotations"][names::SPEC] = json!(serde_json::to_string(held.spec).expect("values serialise"));
+    metadata["annotations"][names::SPEC] =
+        json!(serde_json::to_string(held.spec).expect("values serialise"));
     metadata["annotations"][names::REPLICAS] = json!(held.replicas.to_string());
     if slot.container != of.object || slot.adopted {
-        metadata["annotations"][names::CONTAINER] = json!(format!("{}{}", slot.container, if slot.adopted { "=found" } else { "" }));
+        metadata["annotations"][names::CONTAINER] =
+            json!(format!("{}{}", slot.container, if slot.adopted { "=found" } else { "" }));
     }
     let mut template = pod::template(of, slot, held);
     if kind == kinds::CRON_JOB {
@@ -144,7 +150,8 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
             return object;
         }
         object["spec"]["serviceName"] = json!(of.object);
-        let claims: Vec<Json> = of.settings.get("volumes").into_iter().flat_map(Value::entries).map(claim).collect();
+        let claims: Vec<Json> =
+            of.settings.get("volumes").into_iter().flat_map(Value::entries).map(claim).collect();
         if !claims.is_empty() {
             object["spec"]["volumeClaimTemplates"] = json!(claims);
         }
@@ -163,7 +170,8 @@ pub(crate) fn workload(of: &Of<'_>, slot: &Slot, held: Held<'_>, pace: Option<Pa
 /// A volume that each replica has for itself.
 fn claim((name, volume): (&dax_core::Name, &Value)) -> Json {
     let size = volume.get("size").and_then(crate::quantity::write).unwrap_or_default();
-    let mut spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}});
+    let mut spec =
+        json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": size}}});
     if let Some(class) = volume.get("class").and_then(Value::as_str) {
         spec["storageClassName"] = json!(class);
     }
@@ -172,6 +180,7 @@ fn claim((name, volume): (&dax_core::Name, &Value)) -> Json {
 
 /// How long a replica may take until it is ready, in whole seconds; Kubernetes wants more than none.
 fn ready_seconds(spec: &Value) -> u64 {
-    let within = spec.get("health").and_then(|health| health.get("ready_within")).and_then(Value::as_millis);
+    let within =
+        spec.get("health").and_then(|health| health.get("ready_within")).and_then(Value::as_millis);
     within.unwrap_or(60_000).div_ceil(1000).max(2)
 }

@@ -31,7 +31,8 @@ pub(crate) const CONTAINER: &str = "dax.dev/adopted-container";
 /// The name that the API takes for a service: an instance `web[eu]` is called `web` in its own cluster.
 pub(crate) fn object(service: &str) -> String {
     let base = service.split('[').next().unwrap_or(service);
-    let mapped = base.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    let mapped =
+        base.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
     let text: String = mapped.take(50).collect();
     text.trim_matches('-').to_owned()
 }
@@ -64,7 +65,8 @@ pub(crate) fn labels(environment: &str, object: &str) -> Map<String, Json> {
 pub(crate) fn version(image: &str) -> Option<String> {
     let last = image.rsplit('/').next()?;
     let tag = last.split('@').next()?.split_once(':')?.1;
-    (tag.len() <= 63 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))).then(|| tag.to_owned())
+    (tag.len() <= 63 && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)))
+        .then(|| tag.to_owned())
 }
 
 /// A text that occurs in JSON; empty where there is none.

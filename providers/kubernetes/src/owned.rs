@@ -38,7 +38,12 @@ pub(crate) fn differences(wrote: &Json, live: &Json) -> Vec<Difference> {
     let mut all = Vec::new();
     let mut say = |at: &At<'_>, wrote: &Json, found: &Json| {
         let by = owner(live, &at.steps);
-        all.push(Difference { path: at.path.clone(), wrote: wrote.clone(), found: found.clone(), by });
+        all.push(Difference {
+            path: at.path.clone(),
+            wrote: wrote.clone(),
+            found: found.clone(),
+            by,
+        });
     };
     walk(wrote, live, &At::default(), &mut say);
     all
@@ -55,7 +60,8 @@ struct At<'j> {
 
 impl<'j> At<'j> {
     fn field(&self, name: &'j str) -> Self {
-        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        let path =
+            if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
         let mut steps = self.steps.clone();
         if !self.whole {
             steps.push(Step::Field(name));
@@ -76,9 +82,16 @@ impl<'j> At<'j> {
     }
 }
 
-fn walk<'j>(wrote: &'j Json, live: &'j Json, at: &At<'j>, say: &mut dyn FnMut(&At<'j>, &Json, &Json)) {
+fn walk<'j>(
+    wrote: &'j Json,
+    live: &'j Json,
+    at: &At<'j>,
+    say: &mut dyn FnMut(&At<'j>, &Json, &Json),
+) {
     match (wrote, live) {
-        (Json::Object(keys), Json::Object(found)) if ATOMIC.contains(&at.path.as_str()) && keys.len() != found.len() => {
+        (Json::Object(keys), Json::Object(found))
+            if ATOMIC.contains(&at.path.as_str()) && keys.len() != found.len() =>
+        {
             say(at, wrote, live)
         }
         (Json::Object(wrote), _) => {
@@ -88,17 +101,25 @@ fn walk<'j>(wrote: &'j Json, live: &'j Json, at: &At<'j>, say: &mut dyn FnMut(&A
                 walk(value, live.get(name).unwrap_or(&Json::Null), &at.field(name), say);
             }
         }
-        (Json::Array(items), Json::Array(found)) if at.whole && items.len() != found.len() => say(at, wrote, live),
-        (Json::Array(items), Json::Array(found)) if items.iter().any(|item| key(item).is_some()) => {
+        (Json::Array(items), Json::Array(found)) if at.whole && items.len() != found.len() => {
+            say(at, wrote, live)
+        }
+        (Json::Array(items), Json::Array(found))
+            if items.iter().any(|item| key(item).is_some()) =>
+        {
             for item in items {
                 let Some((name, value)) = key(item) else { continue };
-                let same = found.iter().find(|other| other.get(name) == Some(value) && matches_port(item, other));
+                let same = found
+                    .iter()
+                    .find(|other| other.get(name) == Some(value) && matches_port(item, other));
                 let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
                 walk(item, same.unwrap_or(&Json::Null), &at.element(item, &shown), say);
             }
         }
         // Elements without a name are told apart by their places.
-        (Json::Array(items), Json::Array(found)) if items.len() == found.len() && items.iter().any(Json::is_object) => {
+        (Json::Array(items), Json::Array(found))
+            if items.len() == found.len() && items.iter().any(Json::is_object) =>
+        {
             for (index, (item, other)) in items.iter().zip(found).enumerate() {
                 walk(item, other, &at.place(index), say);
             }
@@ -128,7 +149,8 @@ fn same(wrote: &Json, found: &Json) -> bool {
 
 /// The manager who owns a leaf, the latest first.
 fn owner(live: &Json, steps: &[Step<'_>]) -> String {
-    let entries = live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
+    let entries =
+        live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
     let mut owners: Vec<(&str, &str)> = entries
         .filter(|entry| names::text_at(entry, "/manager") != MANAGER)
         .filter(|entry| entry.get("fieldsV1").is_some_and(|fields| owns(fields, steps)))
@@ -141,8 +163,12 @@ fn owner(live: &Json, steps: &[Step<'_>]) -> String {
 /// Whether a leaf is dax's, by what it applied.
 pub(crate) fn by_dax(live: &Json, path: &[&str]) -> bool {
     let steps: Vec<Step<'_>> = path.iter().map(|name| Step::Field(name)).collect();
-    let entries = live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
-    let mut ours = entries.filter(|entry| names::text_at(entry, "/manager") == MANAGER && names::text_at(entry, "/subresource").is_empty());
+    let entries =
+        live.pointer("/metadata/managedFields").and_then(Json::as_array).into_iter().flatten();
+    let mut ours = entries.filter(|entry| {
+        names::text_at(entry, "/manager") == MANAGER
+            && names::text_at(entry, "/subresource").is_empty()
+    });
     ours.any(|entry| entry.get("fieldsV1").is_some_and(|fields| owns(fields, &steps)))
 }
 
@@ -154,7 +180,9 @@ fn owns(fields: &Json, steps: &[Step<'_>]) -> bool {
             Step::Field(field) => name.strip_prefix("f:") == Some(*field),
             Step::Element(item) => name.strip_prefix("k:").is_some_and(|key| {
                 let key: Json = serde_json::from_str(key).unwrap_or_default();
-                key.as_object().is_some_and(|key| key.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value)))
+                key.as_object().is_some_and(|key| {
+                    key.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value))
+                })
             }),
         };
         // Whoever owns a list or map as a whole owns what is in it.
@@ -167,7 +195,10 @@ pub(crate) fn remove(object: &mut Json, path: &str) {
     let mut here = object;
     let mut parts = split(path).into_iter().peekable();
     while let Some(part) = parts.next() {
-        let (field, filter) = part.split_once('[').map_or((part.as_str(), None), |(field, rest)| (field, Some(rest.trim_end_matches(']'))));
+        let (field, filter) =
+            part.split_once('[').map_or((part.as_str(), None), |(field, rest)| {
+                (field, Some(rest.trim_end_matches(']')))
+            });
         if parts.peek().is_none() && filter.is_none() {
             if let Json::Object(map) = here {
                 map.remove(field);
@@ -183,11 +214,16 @@ pub(crate) fn remove(object: &mut Json, path: &str) {
             .split(',')
             .filter_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
-                Some((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| Json::from(value))))
+                Some((
+                    name.to_owned(),
+                    serde_json::from_str(value).unwrap_or_else(|_| Json::from(value)),
+                ))
             })
             .collect();
         let Json::Array(items) = next else { return };
-        let found = items.iter().position(|item| wanted.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value)));
+        let found = items.iter().position(|item| {
+            wanted.iter().all(|(name, value)| item.get(name).is_none_or(|own| own == value))
+        });
         let Some(at) = found else { return };
         if parts.peek().is_none() {
             items.remove(at);

@@ -5,9 +5,11 @@
 use dax_core::{Quantity, Unit, Value};
 
 /// Binary suffixes, largest first.
-const BINARY: [(&str, i128); 4] = [("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
+const BINARY: [(&str, i128); 4] =
+    [("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
 /// Decimal suffixes, and `m` for a thousandth.
-const DECIMAL: [(&str, i128); 4] = [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
+const DECIMAL: [(&str, i128); 4] =
+    [("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000)];
 
 /// An amount in the form that the server would give back.
 pub(crate) fn write(value: &Value) -> Option<String> {
@@ -20,7 +22,10 @@ pub(crate) fn write(value: &Value) -> Option<String> {
             // 512 MB are 500,000 KiB, too, but nobody would say so.
             let fits = |(_, size): &&(&str, i128)| base > 0 && base % size == 0;
             let suffix = BINARY[..3].iter().chain(&DECIMAL).chain(&BINARY[3..]).find(fits);
-            Some(suffix.map_or_else(|| base.to_string(), |(suffix, size)| format!("{}{suffix}", base / size)))
+            Some(suffix.map_or_else(
+                || base.to_string(),
+                |(suffix, size)| format!("{}{suffix}", base / size),
+            ))
         }
         _ => None,
     }
@@ -36,7 +41,11 @@ fn thousandths(text: &str) -> Option<i128> {
     match suffix {
         "" => Some(number),
         "m" => Some(number / 1000),
-        _ => BINARY.iter().chain(&DECIMAL).find(|(name, _)| *name == suffix).map(|(_, size)| number * size),
+        _ => BINARY
+            .iter()
+            .chain(&DECIMAL)
+            .find(|(name, _)| *name == suffix)
+            .map(|(_, size)| number * size),
     }
 }
 
@@ -62,9 +71,13 @@ mod tests {
 
     #[test]
     fn amounts_are_written_as_the_server_gives_them_back() {
-        let cpu = |milli: i64| write(&Value::Quantity(Quantity::new(Unit::Cpu, milli.into()))).unwrap();
+        let cpu =
+            |milli: i64| write(&Value::Quantity(Quantity::new(Unit::Cpu, milli.into()))).unwrap();
         assert_eq!((cpu(250), cpu(2000)), ("250m".to_owned(), "2".to_owned()));
-        let shown: Vec<String> = [512 << 20, 1 << 30, 512_000_000, 1536, 7].iter().map(|n| write(&bytes(*n)).unwrap()).collect();
+        let shown: Vec<String> = [512 << 20, 1 << 30, 512_000_000, 1536, 7]
+            .iter()
+            .map(|n| write(&bytes(*n)).unwrap())
+            .collect();
         assert_eq!(shown, ["512Mi", "1Gi", "512M", "1536", "7"]);
     }
 

@@ -9,7 +9,8 @@ use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// Settings that stand in the pods, so that another value makes another revision.
-pub(crate) const REVISED: [&str; 7] = ["api_access", "files", "files_at", "ports", "pull_secrets", "security", "service_account"];
+pub(crate) const REVISED: [&str; 7] =
+    ["api_access", "files", "files_at", "ports", "pull_secrets", "security", "service_account"];
 
 /// The revised settings of a service that says nothing of them; what dax takes over counts as such.
 pub(crate) fn defaults(ports: Value) -> BTreeMap<Name, Value> {
@@ -115,10 +116,14 @@ pub(crate) fn json(value: &Value) -> Json {
     match value {
         Value::Bool(yes) => Json::from(*yes),
         Value::Int(number) => Json::from(*number),
-        Value::Decimal(number) => serde_json::from_str(&number.normalize().to_string()).unwrap_or_default(),
+        Value::Decimal(number) => {
+            serde_json::from_str(&number.normalize().to_string()).unwrap_or_default()
+        }
         Value::Str(text) | Value::Ref(text) => Json::from(text.as_str()),
         Value::List(items) => Json::Array(items.iter().map(json).collect()),
-        Value::Map(map) => Json::Object(map.iter().map(|(name, value)| (name.to_string(), json(value))).collect()),
+        Value::Map(map) => {
+            Json::Object(map.iter().map(|(name, value)| (name.to_string(), json(value))).collect())
+        }
         Value::None | Value::Unset | Value::Unknown(_) | Value::Secret(_) => Json::Null,
         other => Json::from(other.to_string()),
     }

@@ -11,7 +11,8 @@ pub(crate) fn number(object: &Json, pointer: &str) -> i64 {
 /// Whether whoever looks after an object has seen it as it is to be now; Argo Rollouts writes the number as text.
 pub(crate) fn observed(object: &Json) -> bool {
     let seen = object.pointer("/status/observedGeneration");
-    let seen = seen.and_then(|seen| seen.as_i64().or_else(|| seen.as_str()?.parse().ok())).unwrap_or(0);
+    let seen =
+        seen.and_then(|seen| seen.as_i64().or_else(|| seen.as_str()?.parse().ok())).unwrap_or(0);
     seen >= number(object, "/metadata/generation")
 }
 

@@ -39,21 +39,32 @@ impl<'w> Waited<'w> {
 /// Keeps in mind what generation a Deployment has after a write, so that nothing older is taken for it.
 pub(crate) fn remember(cluster: &Cluster, of: &Of<'_>, name: &str, written: &Json) {
     let key = (of.namespace().to_owned(), watching::key(of.settings.workload(), name));
-    let mut generations = cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut generations =
+        cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     generations.insert(key, number(written, "/metadata/generation"));
 }
 
 /// Waits for a revision that this process wrote itself, without asking where it is; nothing where it did not.
-pub(crate) async fn known(cluster: &Cluster, call: &Call, revision: &RevisionId) -> Option<Result<(), ProviderError>> {
+pub(crate) async fn known(
+    cluster: &Cluster,
+    call: &Call,
+    revision: &RevisionId,
+) -> Option<Result<(), ProviderError>> {
     let object = names::object(&call.service);
     let view = match watching::view(&cluster.views, &cluster.api, &call.place).await {
         Ok(view) => view,
         Err(error) => return Some(Err(error)),
     };
-    let deployment = view.find(&[(names::NAME, &object), (names::ENVIRONMENT, &call.environment), (names::REVISION, &revision.0)])?;
-    let (kind, name) = (kind_of(&deployment), names::text_at(&deployment, "/metadata/name").to_owned());
+    let deployment = view.find(&[
+        (names::NAME, &object),
+        (names::ENVIRONMENT, &call.environment),
+        (names::REVISION, &revision.0),
+    ])?;
+    let (kind, name) =
+        (kind_of(&deployment), names::text_at(&deployment, "/metadata/name").to_owned());
     let key = (call.place.to_string(), watching::key(kind, &name));
-    let generation = *cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key)?;
+    let generation =
+        *cluster.generations.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&key)?;
     let slot = crate::read::slot_of(kind, &object, &deployment);
     let what = Waited { namespace: &call.place, kind, service: &object };
     Some(ready(cluster, &what, &slot, generation, call.timeout).await)
@@ -75,7 +86,10 @@ pub(crate) async fn ready(
     if kind == kinds::JOB {
         let ended = jobs::ended(cluster, what.namespace, &slot.name);
         let late = |_| ProviderError::Refused {
-            message: format!("Job `{}` has not ended in time: `ready_within` of `health` says how long it may take", slot.name),
+            message: format!(
+                "Job `{}` has not ended in time: `ready_within` of `health` says how long it may take",
+                slot.name
+            ),
         };
         return tokio::time::timeout_at(deadline, ended).await.map_err(late)?;
     }
@@ -96,14 +110,20 @@ pub(crate) async fn ready(
         } else {
             stuck_since = None;
         }
-        if Instant::now() >= deadline || stuck_since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+        if Instant::now() >= deadline
+            || stuck_since.is_some_and(|since| since.elapsed() >= PATIENCE)
+        {
             if let Some(message) = view.blind() {
                 return Err(ProviderError::Unreachable { message });
             }
             if deployment.is_null() {
-                return Err(ProviderError::Conflict { message: format!("{} `{}` is gone", kind.name, slot.name) });
+                return Err(ProviderError::Conflict {
+                    message: format!("{} `{}` is gone", kind.name, slot.name),
+                });
             }
-            return Err(ProviderError::Refused { message: message(cluster, what, slot, &deployment, told).await });
+            return Err(ProviderError::Refused {
+                message: message(cluster, what, slot, &deployment, told).await,
+            });
         }
         let until = stuck_since.map_or(deadline, |since| deadline.min(since + PATIENCE));
         let _ = tokio::time::timeout_at(until, change).await;
@@ -112,7 +132,11 @@ pub(crate) async fn ready(
 
 /// The kind of an object that holds pods, as it is seen: StatefulSets name the Service of their pods.
 fn kind_of(object: &Json) -> Kind {
-    if object.pointer("/spec/serviceName").is_some() { kinds::STATEFUL_SET } else { kinds::DEPLOYMENT }
+    if object.pointer("/spec/serviceName").is_some() {
+        kinds::STATEFUL_SET
+    } else {
+        kinds::DEPLOYMENT
+    }
 }
 
 /// What keeps a pod from becoming ready.
@@ -160,39 +184,71 @@ fn pod_cause(pod: &Json) -> Option<(Cause, bool)> {
     if is("Ready").is_some_and(|ready| names::text_at(ready, "/status") == "True") {
         return None;
     }
-    if let Some(scheduled) = is("PodScheduled").filter(|one| names::text_at(one, "/status") == "False") {
-        return Some((Cause::Said(format!("no node takes the pod: {}", names::text_at(scheduled, "/message"))), false));
+    if let Some(scheduled) =
+        is("PodScheduled").filter(|one| names::text_at(one, "/status") == "False")
+    {
+        return Some((
+            Cause::Said(format!(
+                "no node takes the pod: {}",
+                names::text_at(scheduled, "/message")
+            )),
+            false,
+        ));
     }
     let name = names::text_at(pod, "/metadata/name");
     let list = |pointer: &str| pod.pointer(pointer).and_then(Json::as_array).into_iter().flatten();
     for status in list("/status/initContainerStatuses").chain(list("/status/containerStatuses")) {
-        let (container, image) = (names::text_at(status, "/name"), names::text_at(status, "/image"));
-        let (reason, said) = (names::text_at(status, "/state/waiting/reason"), names::text_at(status, "/state/waiting/message"));
+        let (container, image) =
+            (names::text_at(status, "/name"), names::text_at(status, "/image"));
+        let (reason, said) = (
+            names::text_at(status, "/state/waiting/reason"),
+            names::text_at(status, "/state/waiting/message"),
+        );
         match reason {
             "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
-                return Some((Cause::Said(format!("the image `{image}` cannot be pulled: {said}")), reason != "ErrImagePull"));
+                return Some((
+                    Cause::Said(format!("the image `{image}` cannot be pulled: {said}")),
+                    reason != "ErrImagePull",
+                ));
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                return Some((Cause::Said(format!("container `{container}` cannot be made: {said}")), true));
+                return Some((
+                    Cause::Said(format!("container `{container}` cannot be made: {said}")),
+                    true,
+                ));
             }
             "CrashLoopBackOff" => {
                 let code = number(status, "/lastState/terminated/exitCode");
                 let restarts = number(status, "/restartCount");
-                let cause = Cause::Crashes { pod: name.to_owned(), container: container.to_owned(), code, restarts };
+                let cause = Cause::Crashes {
+                    pod: name.to_owned(),
+                    container: container.to_owned(),
+                    code,
+                    restarts,
+                };
                 return Some((cause, true));
             }
             _ => {}
         }
         let ready = status.get("ready").and_then(Json::as_bool).unwrap_or(false);
         if status.pointer("/state/running").is_some() && !ready {
-            return Some((Cause::Unready { pod: name.to_owned(), container: container.to_owned() }, false));
+            return Some((
+                Cause::Unready { pod: name.to_owned(), container: container.to_owned() },
+                false,
+            ));
         }
     }
     None
 }
 
 /// All in words, each reason once; only now logs and events are asked for.
-async fn message(cluster: &Cluster, what: &Waited<'_>, slot: &Slot, deployment: &Json, told: Told) -> String {
+async fn message(
+    cluster: &Cluster,
+    what: &Waited<'_>,
+    slot: &Slot,
+    deployment: &Json,
+    told: Told,
+) -> String {
     let mut lines: Vec<String> = Vec::new();
     for cause in told.causes {
         let line = match cause {
@@ -200,14 +256,23 @@ async fn message(cluster: &Cluster, what: &Waited<'_>, slot: &Slot, deployment: 
             Cause::Crashes { .. } | Cause::Unready { .. } if lines.len() > 2 => continue,
             Cause::Crashes { pod, container, code, restarts } => {
                 let logs = cluster.logs(what.namespace, &pod, &container, LINES).await;
-                let logs = logs.map_or_else(String::new, |logs| format!(", its last lines:\n{}", logs.trim_end()));
-                format!("container `{container}` ends with status {code} again and again ({restarts} times){logs}")
+                let logs = logs.map_or_else(String::new, |logs| {
+                    format!(", its last lines:\n{}", logs.trim_end())
+                });
+                format!(
+                    "container `{container}` ends with status {code} again and again ({restarts} times){logs}"
+                )
             }
             Cause::Unready { pod, container } => {
                 let events = cluster.list_events(what.namespace, &pod).await;
-                let probe = events.iter().rev().find(|event| names::text_at(event, "/reason") == "Unhealthy");
-                let probe =
-                    probe.map_or_else(|| "it runs and is not ready".to_owned(), |event| names::text_at(event, "/message").to_owned());
+                let probe = events
+                    .iter()
+                    .rev()
+                    .find(|event| names::text_at(event, "/reason") == "Unhealthy");
+                let probe = probe.map_or_else(
+                    || "it runs and is not ready".to_owned(),
+                    |event| names::text_at(event, "/message").to_owned(),
+                );
                 format!("container `{container}`: {probe}")
             }
         };
@@ -215,8 +280,17 @@ async fn message(cluster: &Cluster, what: &Waited<'_>, slot: &Slot, deployment: 
             lines.push(line);
         }
     }
-    let (available, wanted) = (number(deployment, "/status/availableReplicas"), number(deployment, "/spec/replicas"));
-    let (updated, all) = (number(deployment, "/status/updatedReplicas"), number(deployment, "/status/replicas"));
-    let head = format!("{} `{}`: {updated} of {wanted} pods are new, {available} of {all} are available", what.kind.name, slot.name);
-    if lines.is_empty() { format!("{head}; nothing says why") } else { format!("{head}: {}", lines.join("; ")) }
+    let (available, wanted) =
+        (number(deployment, "/status/availableReplicas"), number(deployment, "/spec/replicas"));
+    let (updated, all) =
+        (number(deployment, "/status/updatedReplicas"), number(deployment, "/status/replicas"));
+    let head = format!(
+        "{} `{}`: {updated} of {wanted} pods are new, {available} of {all} are available",
+        what.kind.name, slot.name
+    );
+    if lines.is_empty() {
+        format!("{head}; nothing says why")
+    } else {
+        format!("{head}: {}", lines.join("; "))
+    }
 }

@@ -50,7 +50,11 @@ pub(crate) struct View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -71,16 +75,26 @@ impl View {
     /// What holds pods and has all of these labels.
     pub(crate) fn find(&self, labels: &[(&str, &str)]) -> Option<Json> {
         let seen = self.seen();
-        let fits = |object: &&Json| labels.iter().all(|(name, value)| names::meta(object, "labels", name) == Some(value));
+        let fits = |object: &&Json| {
+            labels.iter().all(|(name, value)| names::meta(object, "labels", name) == Some(value))
+        };
         seen.workloads.values().find(fits).cloned()
     }
 
     /// Pods whose labels say all of these.
     pub(crate) fn pods(&self, selector: &serde_json::Map<String, Json>) -> Vec<Json> {
         let seen = self.seen();
-        let fits = |pod: &&Json| selector.iter().all(|(name, value)| names::meta(pod, "labels", name) == value.as_str());
+        let fits = |pod: &&Json| {
+            selector.iter().all(|(name, value)| names::meta(pod, "labels", name) == value.as_str())
+        };
         let service = selector.get(names::NAME).and_then(Json::as_str).unwrap_or_default();
-        seen.pods.get(service).into_iter().flat_map(BTreeMap::values).filter(fits).cloned().collect()
+        seen.pods
+            .get(service)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(fits)
+            .cloned()
+            .collect()
     }
 
     /// What rings when something of a service changes.
@@ -107,7 +121,11 @@ impl View {
         let (name, service) = (name_of(kind, object), service_of(object));
         {
             let mut seen = self.seen();
-            let of_kind = if kind == kinds::POD { seen.pods.entry(service.to_owned()).or_default() } else { &mut seen.workloads };
+            let of_kind = if kind == kinds::POD {
+                seen.pods.entry(service.to_owned()).or_default()
+            } else {
+                &mut seen.workloads
+            };
             match names::text_at(event, "/type") {
                 "ADDED" | "MODIFIED" => drop(of_kind.insert(name, object.clone())),
                 "DELETED" => drop(of_kind.remove(&name)),
@@ -128,8 +146,11 @@ impl View {
             }
             for object in items {
                 let name = name_of(kind, &object);
-                let of_kind =
-                    if kind == kinds::POD { seen.pods.entry(service_of(&object).to_owned()).or_default() } else { &mut seen.workloads };
+                let of_kind = if kind == kinds::POD {
+                    seen.pods.entry(service_of(&object).to_owned()).or_default()
+                } else {
+                    &mut seen.workloads
+                };
                 of_kind.insert(name, object);
             }
         }
@@ -138,16 +159,26 @@ impl View {
 }
 
 /// The view of a namespace; whoever holds it keeps it up.
-pub(crate) async fn view(views: &Views, api: &Arc<Api>, namespace: &str) -> Result<Arc<View>, ProviderError> {
+pub(crate) async fn view(
+    views: &Views,
+    api: &Arc<Api>,
+    namespace: &str,
+) -> Result<Arc<View>, ProviderError> {
     let mut views = views.0.lock().await;
     if let Some(view) = views.get(namespace).and_then(Weak::upgrade) {
         return Ok(view);
     }
-    let view = Arc::new(View { seen: Mutex::default(), bells: Mutex::default(), blind: Mutex::default(), tasks: Mutex::default() });
+    let view = Arc::new(View {
+        seen: Mutex::default(),
+        bells: Mutex::default(),
+        blind: Mutex::default(),
+        tasks: Mutex::default(),
+    });
     for kind in [kinds::DEPLOYMENT, kinds::STATEFUL_SET, kinds::POD] {
         let version = list(api, &view, kind, namespace).await?;
         let (api, seen, namespace) = (api.clone(), Arc::downgrade(&view), namespace.to_owned());
-        let task = tokio::spawn(async move { follow(&api, &seen, kind, &namespace, version).await });
+        let task =
+            tokio::spawn(async move { follow(&api, &seen, kind, &namespace, version).await });
         view.tasks.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
     views.insert(namespace.to_owned(), Arc::downgrade(&view));
@@ -155,7 +186,12 @@ pub(crate) async fn view(views: &Views, api: &Arc<Api>, namespace: &str) -> Resu
 }
 
 /// Lists everything anew; gives the version from which a watch goes on.
-async fn list(api: &Api, view: &View, kind: Kind, namespace: &str) -> Result<String, ProviderError> {
+async fn list(
+    api: &Api,
+    view: &View,
+    kind: Kind,
+    namespace: &str,
+) -> Result<String, ProviderError> {
     let (items, version) = api.list_with_version(kind, namespace, "").await?;
     view.fill(kind, items);
     Ok(version)

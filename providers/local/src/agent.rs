@@ -50,13 +50,23 @@ pub(crate) struct Agent {
 /// The folder or the socket cannot be used.
 pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
     std::fs::create_dir_all(&folder)?;
-    let lock = std::fs::File::options().create(true).truncate(false).write(true).open(folder.join("agent.lock"))?;
+    let lock = std::fs::File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("agent.lock"))?;
     if lock.try_lock().is_err() {
         return Ok(()); // another agent was faster
     }
     let socket = socket_path(&folder);
     let listener = listen(&socket)?;
-    let agent = Arc::new(Agent { folder, root, services: Mutex::default(), fences: Mutex::default(), writing: Mutex::default() });
+    let agent = Arc::new(Agent {
+        folder,
+        root,
+        services: Mutex::default(),
+        fences: Mutex::default(),
+        writing: Mutex::default(),
+    });
     agent.adopt().await;
     let mut logs = tokio::time::interval(LOG_CHECK);
     let (ended, mut end) = tokio::sync::mpsc::channel(1);
@@ -113,7 +123,10 @@ impl Agent {
         stream.read_line(&mut line).await.ok()?;
         let (reply, end) = match serde_json::from_str(&line) {
             Ok(request) => self.answer(request).await,
-            Err(error) => (Reply::Refused(format!("the agent does not understand this request: {error}")), false),
+            Err(error) => (
+                Reply::Refused(format!("the agent does not understand this request: {error}")),
+                false,
+            ),
         };
         let mut text = serde_json::to_string(&reply).ok()?;
         text.push('\n');
@@ -125,22 +138,45 @@ impl Agent {
     async fn answer(self: &Arc<Self>, request: Request) -> (Reply, bool) {
         match request {
             Request::Read { environment } => {
-                let services = self.services().into_iter().filter(|((of, _), _)| *of == environment);
-                let live: BTreeMap<Name, LiveService> = services.map(|((_, name), service)| (name, service.live())).collect();
+                let services =
+                    self.services().into_iter().filter(|((of, _), _)| *of == environment);
+                let live: BTreeMap<Name, LiveService> =
+                    services.map(|((_, name), service)| (name, service.live())).collect();
                 (Reply::Services(live), false)
             }
-            Request::Change { environment, service, operation, token, fence, expect, timeout_ms, secrets } => {
+            Request::Change {
+                environment,
+                service,
+                operation,
+                token,
+                fence,
+                expect,
+                timeout_ms,
+                secrets,
+            } => {
                 let timeout = Duration::from_millis(timeout_ms);
                 let agent = self.clone();
                 // A task of its own, so that a client that goes away does not cut an operation in half.
                 let work = tokio::spawn(async move {
-                    agent.change((environment, service), Order { operation, token, fence, expect, timeout, secrets }).await
+                    agent
+                        .change(
+                            (environment, service),
+                            Order { operation, token, fence, expect, timeout, secrets },
+                        )
+                        .await
                 });
-                (work.await.unwrap_or_else(|error| Reply::Refused(format!("the agent failed: {error}"))), false)
+                (
+                    work.await.unwrap_or_else(|error| {
+                        Reply::Refused(format!("the agent failed: {error}"))
+                    }),
+                    false,
+                )
             }
             Request::Measure { environment, service, revision, text, window_ms } => {
                 let service = self.service(&(environment, service));
-                let value = service.and_then(|service| service.measure(&revision, &text, Duration::from_millis(window_ms)));
+                let value = service.and_then(|service| {
+                    service.measure(&revision, &text, Duration::from_millis(window_ms))
+                });
                 (Reply::Measured(value), false)
             }
             Request::Settle => (Reply::Done, self.services().is_empty()),
@@ -155,7 +191,12 @@ impl Agent {
 
     /// Removes what only an agent needs; logs of the agent itself go with it.
     fn leave(&self, socket: &Path) {
-        for path in [socket.to_owned(), self.folder.join(RECORD), self.folder.join("agent.log"), self.folder.join("agent.lock")] {
+        for path in [
+            socket.to_owned(),
+            self.folder.join(RECORD),
+            self.folder.join("agent.log"),
+            self.folder.join("agent.lock"),
+        ] {
             let _ = std::fs::remove_file(path);
         }
         let _ = std::fs::remove_dir(self.folder.join("logs"));

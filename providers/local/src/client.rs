@@ -46,7 +46,10 @@ impl Local {
                 Ok(stream) => return Ok(stream),
                 Err(error) if started.elapsed() > START => {
                     let log = self.folder.join("agent.log");
-                    let message = format!("the local agent did not start: {error}; what it had to say is in {}", log.display());
+                    let message = format!(
+                        "the local agent did not start: {error}; what it had to say is in {}",
+                        log.display()
+                    );
                     return Err(ProviderError::Unreachable { message });
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -58,11 +61,17 @@ impl Local {
     fn start(&self) -> Result<(), ProviderError> {
         let fail = |error: &std::io::Error| unreachable("cannot be started", error);
         std::fs::create_dir_all(&self.folder).map_err(|e| fail(&e))?;
-        let log = std::fs::File::options().create(true).append(true).open(self.folder.join("agent.log")).map_err(|e| fail(&e))?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join("agent.log"))
+            .map_err(|e| fail(&e))?;
         let mut command = std::process::Command::new(&self.agent.0);
         command.args(&self.agent.1).arg("--folder").arg(&self.folder).arg("--root").arg(&self.root);
         // Nothing else of the environment: a secret in it is no business of the agent.
-        command.env_clear().envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command
+            .env_clear()
+            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let mut child = command.spawn().map_err(|e| fail(&e))?;
         // The process that is started hands over to the agent and ends at once.
@@ -72,19 +81,27 @@ impl Local {
 
     async fn ask(&self, request: &Request) -> Result<Reply, ProviderError> {
         let mut stream = self.connect().await?;
-        let mut line = serde_json::to_string(request).map_err(|e| ProviderError::Refused { message: e.to_string() })?;
+        let mut line = serde_json::to_string(request)
+            .map_err(|e| ProviderError::Refused { message: e.to_string() })?;
         line.push('\n');
         stream.write_all(line.as_bytes()).await.map_err(|e| unreachable("cannot be asked", &e))?;
         let mut answer = String::new();
-        let read = BufReader::new(stream).read_line(&mut answer).await.map_err(|e| unreachable("does not answer", &e))?;
+        let read = BufReader::new(stream)
+            .read_line(&mut answer)
+            .await
+            .map_err(|e| unreachable("does not answer", &e))?;
         if read == 0 {
-            return Err(ProviderError::Unreachable { message: "the local agent went away in the middle of a call".to_owned() });
+            return Err(ProviderError::Unreachable {
+                message: "the local agent went away in the middle of a call".to_owned(),
+            });
         }
         match serde_json::from_str(&answer) {
             Ok(Reply::Refused(message)) => Err(ProviderError::Refused { message }),
             Ok(Reply::Conflict(message)) => Err(ProviderError::Conflict { message }),
             Ok(reply) => Ok(reply),
-            Err(error) => Err(ProviderError::Refused { message: format!("the local agent speaks another version: {error}") }),
+            Err(error) => Err(ProviderError::Refused {
+                message: format!("the local agent speaks another version: {error}"),
+            }),
         }
     }
 }
@@ -111,14 +128,19 @@ impl Platform for Local {
         Vec::new()
     }
 
-    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
             if !self.has_record() && !socket_path(&self.folder).exists() {
                 return Ok(BTreeMap::new());
             }
             match self.ask(&Request::Read { environment: scope.environment.clone() }).await? {
                 Reply::Services(services) => Ok(services),
-                _ => Err(ProviderError::Refused { message: "the local agent gave another answer than asked for".to_owned() }),
+                _ => Err(ProviderError::Refused {
+                    message: "the local agent gave another answer than asked for".to_owned(),
+                }),
             }
         })
     }
@@ -150,7 +172,10 @@ impl Platform for Local {
 }
 
 impl Metrics for Local {
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
+    fn measure<'a>(
+        &'a self,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
         Box::pin(async move {
             let request = Request::Measure {
                 environment: query.environment.clone(),

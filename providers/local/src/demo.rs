@@ -53,11 +53,18 @@ pub async fn run(demo: Demo) -> std::io::Result<()> {
             let (demo, counters) = (demo.clone(), counters.clone());
             async move { Ok::<_, std::convert::Infallible>(answer(&demo, &counters, &request).await) }
         });
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), serve));
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), serve),
+        );
     }
 }
 
-async fn answer(demo: &Demo, counters: &Counters, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    demo: &Demo,
+    counters: &Counters,
+    request: &Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let reply = |status: StatusCode, text: String| {
         let mut response = Response::new(Full::new(Bytes::from(text)));
         *response.status_mut() = status;
@@ -66,7 +73,10 @@ async fn answer(demo: &Demo, counters: &Counters, request: &Request<Incoming>) -
     match request.uri().path() {
         "/health" => return reply(StatusCode::OK, "ok\n".to_owned()),
         "/metrics" => {
-            let (requests, errors) = (counters.requests.load(Ordering::Relaxed), counters.errors.load(Ordering::Relaxed));
+            let (requests, errors) = (
+                counters.requests.load(Ordering::Relaxed),
+                counters.errors.load(Ordering::Relaxed),
+            );
             let text = format!(
                 "# TYPE demo_requests_total counter\ndemo_requests_total {requests}\n# TYPE demo_errors_total counter\ndemo_errors_total {errors}\n"
             );
@@ -83,7 +93,10 @@ async fn answer(demo: &Demo, counters: &Counters, request: &Request<Incoming>) -
     let due = |count: u64| count * demo.errors_per_million / 1_000_000;
     if due(number) > due(number - 1) {
         counters.errors.fetch_add(1, Ordering::Relaxed);
-        return reply(StatusCode::INTERNAL_SERVER_ERROR, format!("{} version {} failed on purpose\n", demo.name, demo.version));
+        return reply(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("{} version {} failed on purpose\n", demo.name, demo.version),
+        );
     }
     reply(StatusCode::OK, format!("{} version {}\n", demo.name, demo.version))
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// The file name of the agent's record.
 pub(crate) const RECORD: &str = "agent.json";
 /// Variables that the agent and its processes get from the command's own environment.
-pub(crate) const INHERITED: &[&str] = &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
+pub(crate) const INHERITED: &[&str] =
+    &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
 
 /// Paths of Unix sockets are limited to about a hundred bytes.
 const MAX_SOCKET_PATH: usize = 100;

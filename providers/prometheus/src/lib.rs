@@ -20,15 +20,29 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// It has no URL.
 pub fn provider(instance: &Instance) -> Result<Provider, ProviderError> {
     let text = |name: &str| instance.config.get(name).and_then(Value::as_str);
-    let refused = |message: String| ProviderError::Refused { message: format!("`{}`: {message}", instance.name) };
+    let refused = |message: String| ProviderError::Refused {
+        message: format!("`{}`: {message}", instance.name),
+    };
     let url = text("url").ok_or_else(|| refused("it has no `url`".to_owned()))?;
-    let timeout = instance.config.get("timeout").and_then(Value::as_millis).map_or(TIMEOUT, Duration::from_millis);
-    let client = reqwest::Client::builder().timeout(timeout).build().map_err(|error| refused(error.to_string()))?;
+    let timeout = instance
+        .config
+        .get("timeout")
+        .and_then(Value::as_millis)
+        .map_or(TIMEOUT, Duration::from_millis);
+    let client = reqwest::Client::builder()
+        .timeout(timeout)
+        .build()
+        .map_err(|error| refused(error.to_string()))?;
     let token = match instance.config.get("token") {
         Some(Value::Secret(secret)) => instance.secrets.0.get(&secret.name).cloned(),
         _ => None,
     };
-    let server = Server { name: instance.name.clone(), url: url.trim_end_matches('/').to_owned(), client, token };
+    let server = Server {
+        name: instance.name.clone(),
+        url: url.trim_end_matches('/').to_owned(),
+        client,
+        token,
+    };
     Ok(Provider { platform: None, metrics: Some(Arc::new(server)) })
 }
 
@@ -83,34 +97,50 @@ impl Server {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let response =
+            request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
         let status = response.status();
         if status.as_u16() == 401 || status.as_u16() == 403 {
-            return Err(ProviderError::Refused { message: format!("`{}` answers {status}: its `token` is not accepted", self.name) });
+            return Err(ProviderError::Refused {
+                message: format!("`{}` answers {status}: its `token` is not accepted", self.name),
+            });
         }
-        let body = response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let body =
+            response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
         let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
-        let version = told.pointer("/data/version").and_then(serde_json::Value::as_str).unwrap_or("not told");
+        let version =
+            told.pointer("/data/version").and_then(serde_json::Value::as_str).unwrap_or("not told");
         Ok(vec![Fact { name: "version".into(), found: version.into(), lacks: None }])
     }
 
     async fn ask(&self, query: &Query) -> Result<Option<Value>, ProviderError> {
         let text = substitute(query);
-        let mut request = self.client.get(format!("{}/api/v1/query", self.url)).query(&[("query", &text)]);
+        let mut request =
+            self.client.get(format!("{}/api/v1/query", self.url)).query(&[("query", &text)]);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let response =
+            request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
         let status = response.status();
-        let body = response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
-        let refused = |message: String| ProviderError::Refused { message: format!("`{}`: {message}", self.name) };
+        let body =
+            response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let refused = |message: String| ProviderError::Refused {
+            message: format!("`{}`: {message}", self.name),
+        };
         if status.as_u16() == 429 || status.is_server_error() {
-            return Err(ProviderError::Busy { retry_after: None, message: format!("`{}` answers {status}", self.name) });
+            return Err(ProviderError::Busy {
+                retry_after: None,
+                message: format!("`{}` answers {status}", self.name),
+            });
         }
-        let answer: Answer = serde_json::from_slice(&body).map_err(|_| refused(format!("it answers {status} and no JSON")))?;
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|_| refused(format!("it answers {status} and no JSON")))?;
         match answer {
             Answer { error: Some(error), .. } => Err(refused(error)),
-            Answer { data: Some(data), .. } => Ok(number(data, &text).map_err(refused)?.map(|number| typed(number, &query.ty))),
+            Answer { data: Some(data), .. } => {
+                Ok(number(data, &text).map_err(refused)?.map(|number| typed(number, &query.ty)))
+            }
             Answer { .. } => Err(refused(format!("it answers {status} without data"))),
         }
     }
@@ -142,7 +172,10 @@ fn number(data: Data, text: &str) -> Result<Option<Decimal>, String> {
         Data::Vector(series) => match series.as_slice() {
             [] => Ok(None),
             [one] => number(&one.value),
-            more => Err(format!("`{text}` gives {} series, and one is wanted: add `sum(…)` or labels", more.len())),
+            more => Err(format!(
+                "`{text}` gives {} series, and one is wanted: add `sum(…)` or labels",
+                more.len()
+            )),
         },
         Data::Matrix(_) | Data::String(_) => Err(format!("`{text}` gives no single number")),
     }
@@ -151,18 +184,24 @@ fn number(data: Data, text: &str) -> Result<Option<Decimal>, String> {
 /// A number of Prometheus as the program's type: its base units are ratios, seconds, bytes and cores.
 /// Source: <https://prometheus.io/docs/practices/naming/#base-units>.
 fn typed(number: Decimal, ty: &str) -> Value {
-    let quantity = |unit, factor: i64| Value::Quantity(Quantity::new(unit, number * Decimal::from(factor)));
+    let quantity =
+        |unit, factor: i64| Value::Quantity(Quantity::new(unit, number * Decimal::from(factor)));
     match Unit::from_type_name(ty) {
         Some(unit @ Unit::Percent) => quantity(unit, 100),
         Some(unit @ (Unit::Duration | Unit::Cpu)) => quantity(unit, 1000),
         Some(unit @ (Unit::Bytes | Unit::Rate)) => quantity(unit, 1),
-        None if ty == "int" && number.fract().is_zero() => i64::try_from(number).map_or(Value::Decimal(number), Value::Int),
+        None if ty == "int" && number.fract().is_zero() => {
+            i64::try_from(number).map_or(Value::Decimal(number), Value::Int)
+        }
         None => Value::Decimal(number.normalize()),
     }
 }
 
 impl Metrics for Server {
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
+    fn measure<'a>(
+        &'a self,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
         Box::pin(self.ask(query))
     }
 
@@ -183,9 +222,12 @@ mod tests {
     #[test]
     fn numbers_become_what_the_program_says_that_they_are() {
         let vector = |number: &str| {
-            format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[1,"{number}"]}}]}}}}"#)
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[1,"{number}"]}}]}}}}"#
+            )
         };
-        let shown = |number: &str, ty: &str| read(&vector(number), ty).unwrap().unwrap().to_string();
+        let shown =
+            |number: &str, ty: &str| read(&vector(number), ty).unwrap().unwrap().to_string();
         assert_eq!(shown("0.003", "Percent"), "0.3%");
         assert_eq!(shown("0.25", "Duration"), "250ms");
         assert_eq!(shown("1e-05", "decimal"), "0.00001");
@@ -196,8 +238,15 @@ mod tests {
     fn no_series_and_nan_are_no_data_and_many_series_are_an_error() {
         let none = r#"{"status":"success","data":{"resultType":"vector","result":[]}}"#;
         assert_eq!(read(none, "Percent"), Ok(None));
-        assert_eq!(read(r#"{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}"#, "Percent"), Ok(None));
-        let two = r#"{"data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}"#;
+        assert_eq!(
+            read(
+                r#"{"status":"success","data":{"resultType":"scalar","result":[1,"NaN"]}}"#,
+                "Percent"
+            ),
+            Ok(None)
+        );
+        let two =
+            r#"{"data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}"#;
         assert!(read(two, "int").unwrap_err().contains("gives 2 series"));
     }
 

@@ -1,7 +1,9 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Traits, Value};
-use dax_provider_api::{BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope};
+use dax_provider_api::{
+    BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,9 +64,15 @@ impl Memory {
     /// A world that is kept in a file: read now, written when a run ends.
     pub fn at(file: PathBuf) -> Self {
         let text = std::fs::read(&file).unwrap_or_default();
-        let kept: Vec<(Name, Name, LiveService)> = serde_json::from_slice(&text).unwrap_or_default();
-        let services = kept.into_iter().map(|(environment, name, service)| ((environment, name), service)).collect();
-        Self { state: Arc::new(Mutex::new(State { file: Some(file), services, ..State::default() })) }
+        let kept: Vec<(Name, Name, LiveService)> =
+            serde_json::from_slice(&text).unwrap_or_default();
+        let services = kept
+            .into_iter()
+            .map(|(environment, name, service)| ((environment, name), service))
+            .collect();
+        Self {
+            state: Arc::new(Mutex::new(State { file: Some(file), services, ..State::default() })),
+        }
     }
 
     /// A world of its own that is as this one is now.
@@ -124,7 +132,8 @@ impl Memory {
 
     /// Changes a service behind everybody's back.
     pub fn meddle(&self, environment: &str, service: &str, change: impl FnOnce(&mut LiveService)) {
-        if let Some(service) = self.state().services.get_mut(&(environment.into(), service.into())) {
+        if let Some(service) = self.state().services.get_mut(&(environment.into(), service.into()))
+        {
             change(service);
         }
     }
@@ -145,15 +154,27 @@ impl Memory {
         let fault = state.faults.remove(&number);
         state.calls += 1;
         match fault {
-            Some(Fault::Refused) => return Err(ProviderError::Refused { message: "refused on purpose".to_owned() }),
+            Some(Fault::Refused) => {
+                return Err(ProviderError::Refused { message: "refused on purpose".to_owned() });
+            }
             Some(Fault::TooMany) => {
                 let message = "too many requests, on purpose".to_owned();
-                return Err(ProviderError::Busy { retry_after: Some(Duration::from_secs(7)), message });
+                return Err(ProviderError::Busy {
+                    retry_after: Some(Duration::from_secs(7)),
+                    message,
+                });
             }
             Some(Fault::Internal) => {
-                return Err(ProviderError::Busy { retry_after: None, message: "an error of the system, on purpose".to_owned() });
+                return Err(ProviderError::Busy {
+                    retry_after: None,
+                    message: "an error of the system, on purpose".to_owned(),
+                });
             }
-            Some(Fault::Conflict) => return Err(ProviderError::Conflict { message: "changed by somebody else, on purpose".to_owned() }),
+            Some(Fault::Conflict) => {
+                return Err(ProviderError::Conflict {
+                    message: "changed by somebody else, on purpose".to_owned(),
+                });
+            }
             Some(Fault::StaleRead) => state.shown = Some(state.services.clone()),
             Some(Fault::LostAnswer | Fault::PartialPage) | None => {}
         }
@@ -169,18 +190,27 @@ impl Memory {
             state.shown = Some(page);
         }
         match fault {
-            Some(Fault::LostAnswer) => Err(ProviderError::Unreachable { message: "the answer was lost on purpose".to_owned() }),
+            Some(Fault::LostAnswer) => Err(ProviderError::Unreachable {
+                message: "the answer was lost on purpose".to_owned(),
+            }),
             _ => Ok(()),
         }
     }
 
     /// A metric of one revision.
     pub fn metric(&self, query: &Query) -> Option<Value> {
-        self.state().metrics.get(&(query.service.clone(), query.revision.clone()))?.get(&query.text).cloned()
+        self.state()
+            .metrics
+            .get(&(query.service.clone(), query.revision.clone()))?
+            .get(&query.text)
+            .cloned()
     }
 }
 
-fn of(services: &BTreeMap<(Name, Name), LiveService>, environment: &str) -> BTreeMap<Name, LiveService> {
+fn of(
+    services: &BTreeMap<(Name, Name), LiveService>,
+    environment: &str,
+) -> BTreeMap<Name, LiveService> {
     let all = services.iter().filter(|((of, _), _)| of == environment);
     all.map(|((_, name), service)| (name.clone(), service.clone())).collect()
 }
@@ -203,10 +233,14 @@ impl State {
         let Some(there) = self.services.get_mut(&key) else {
             return match operation {
                 Operation::DeleteService | Operation::DeleteRevision { .. } => Ok(None),
-                _ => Err(ProviderError::Conflict { message: format!("there is no service `{service}`") }),
+                _ => Err(ProviderError::Conflict {
+                    message: format!("there is no service `{service}`"),
+                }),
             };
         };
-        let no_revision = |id: &RevisionId| ProviderError::Conflict { message: format!("there is no revision {id}") };
+        let no_revision = |id: &RevisionId| ProviderError::Conflict {
+            message: format!("there is no revision {id}"),
+        };
         let before = there.clone();
         let text = match operation {
             Operation::CreateService { .. } => return Ok(None),
@@ -227,7 +261,10 @@ impl State {
             Operation::Roll { from, revision, spec, replicas, .. } => {
                 let ready = if unready.contains(revision) { 0 } else { *replicas };
                 there.revisions.remove(from);
-                there.revisions.insert(revision.clone(), LiveRevision { replicas: *replicas, ready, spec: spec.clone() });
+                there.revisions.insert(
+                    revision.clone(),
+                    LiveRevision { replicas: *replicas, ready, spec: spec.clone() },
+                );
                 there.traffic = BTreeMap::from([(revision.clone(), dax_core::WHOLE)]);
                 format!("roll {from} to {revision} with {replicas}")
             }
@@ -237,7 +274,8 @@ impl State {
                 format!("delete revision {revision}")
             }
             Operation::Scale { revision, replicas } => {
-                let found = there.revisions.get_mut(revision).ok_or_else(|| no_revision(revision))?;
+                let found =
+                    there.revisions.get_mut(revision).ok_or_else(|| no_revision(revision))?;
                 found.replicas = *replicas;
                 found.ready = if unready.contains(revision) { 0 } else { *replicas };
                 format!("scale {revision} to {replicas}")
@@ -245,20 +283,39 @@ impl State {
             Operation::AwaitReady { revision } => {
                 let found = there.revisions.get(revision).ok_or_else(|| no_revision(revision))?;
                 if found.ready < found.replicas {
-                    return Err(ProviderError::Refused { message: format!("revision {revision} did not become ready") });
+                    return Err(ProviderError::Refused {
+                        message: format!("revision {revision} did not become ready"),
+                    });
                 }
                 return Ok(None);
             }
             Operation::ShiftTraffic { traffic } => {
-                if let Some(id) = traffic.keys().find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1)) {
-                    return Err(ProviderError::Refused { message: format!("revision {id} is not ready for traffic") });
+                if let Some(id) =
+                    traffic.keys().find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1))
+                {
+                    return Err(ProviderError::Refused {
+                        message: format!("revision {id} is not ready for traffic"),
+                    });
                 }
                 there.traffic = traffic.clone();
-                format!("shift traffic {}", traffic.iter().map(|(id, share)| format!("{id}={share}")).collect::<Vec<_>>().join(" "))
+                format!(
+                    "shift traffic {}",
+                    traffic
+                        .iter()
+                        .map(|(id, share)| format!("{id}={share}"))
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                )
             }
             Operation::Route { routes } => {
-                if let Some(id) = routes.iter().map(Route::revision).find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1)) {
-                    return Err(ProviderError::Refused { message: format!("revision {id} is not ready for requests") });
+                if let Some(id) = routes
+                    .iter()
+                    .map(Route::revision)
+                    .find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1))
+                {
+                    return Err(ProviderError::Refused {
+                        message: format!("revision {id} is not ready for requests"),
+                    });
                 }
                 there.routes.clone_from(routes);
                 format!("{} routes", routes.len())
@@ -266,7 +323,9 @@ impl State {
             Operation::Run { command, .. } => {
                 let program = command.first().cloned().unwrap_or_default();
                 if self.failing.contains(&program) {
-                    return Err(ProviderError::Refused { message: format!("`{program}` ended with status 1") });
+                    return Err(ProviderError::Refused {
+                        message: format!("`{program}` ended with status 1"),
+                    });
                 }
                 if !self.ran.insert(token.clone()) {
                     return Ok(None);
@@ -297,7 +356,10 @@ impl Platform for Memory {
         Vec::new()
     }
 
-    fn read<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
+    fn read<'a>(
+        &'a self,
+        scope: &'a Scope,
+    ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
             let mut state = self.state();
             let shown = state.shown.take();
@@ -313,16 +375,24 @@ impl Platform for Memory {
         Box::pin(async {
             let state = self.state();
             let Some(file) = &state.file else { return Ok(()) };
-            let kept: Vec<_> = state.services.iter().map(|((environment, name), service)| (environment, name, service)).collect();
+            let kept: Vec<_> = state
+                .services
+                .iter()
+                .map(|((environment, name), service)| (environment, name, service))
+                .collect();
             let refused = |message: String| ProviderError::Refused { message };
             let text = serde_json::to_vec(&kept).map_err(|error| refused(error.to_string()))?;
-            std::fs::write(file, text).map_err(|error| refused(format!("{}: {error}", file.display())))
+            std::fs::write(file, text)
+                .map_err(|error| refused(format!("{}: {error}", file.display())))
         })
     }
 }
 
 impl Metrics for Memory {
-    fn measure<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
+    fn measure<'a>(
+        &'a self,
+        query: &'a Query,
+    ) -> BoxFuture<'a, Result<Option<Value>, ProviderError>> {
         Box::pin(async move { Ok(self.metric(query)) })
     }
 }

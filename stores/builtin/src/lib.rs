@@ -17,7 +17,9 @@ pub fn open<'a>(url: &'a str, project: &'a str) -> Option<Opening<'a>> {
             Ok(Arc::new(opened) as Arc<dyn Blobs>)
         })),
         #[cfg(feature = "s3")]
-        "s3" => Some(Box::pin(async move { Ok(Arc::new(dax_store_s3::S3Blobs::open(url, project)?) as Arc<dyn Blobs>) })),
+        "s3" => Some(Box::pin(async move {
+            Ok(Arc::new(dax_store_s3::S3Blobs::open(url, project)?) as Arc<dyn Blobs>)
+        })),
         _ => None,
     }
 }

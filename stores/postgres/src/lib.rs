@@ -30,29 +30,50 @@ impl PostgresBlobs {
     /// # Errors
     /// The address is none, or the database cannot be reached.
     pub async fn open(url: &str, project: &str) -> Result<Self, StoreError> {
-        let wrong = |error: sqlx::Error| StoreError::Io { place: "the state's database".to_owned(), message: error.to_string() };
+        let wrong = |error: sqlx::Error| StoreError::Io {
+            place: "the state's database".to_owned(),
+            message: error.to_string(),
+        };
         let options = PgConnectOptions::from_str(url).map_err(wrong)?;
-        let place = format!("postgres://{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or(""));
-        let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(Duration::from_secs(15)).connect_with(options).await;
-        let pool = pool.map_err(|error| StoreError::Io { place: place.clone(), message: error.to_string() })?;
+        let place = format!(
+            "postgres://{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or("")
+        );
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(15))
+            .connect_with(options)
+            .await;
+        let pool = pool
+            .map_err(|error| StoreError::Io { place: place.clone(), message: error.to_string() })?;
         let opened = Self { pool, project: project.to_owned(), place };
         opened.prepare().await.map_err(|error| opened.explain(&error))?;
         Ok(opened)
     }
 
     async fn prepare(&self) -> Result<(), sqlx::Error> {
-        let found = sqlx::query("SELECT to_regclass('dax_state') IS NOT NULL AS found").fetch_one(&self.pool).await?;
+        let found = sqlx::query("SELECT to_regclass('dax_state') IS NOT NULL AS found")
+            .fetch_one(&self.pool)
+            .await?;
         if found.try_get::<bool, _>("found")? {
             return Ok(());
         }
         let mut transaction = self.pool.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TURN).execute(&mut *transaction).await?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)")
+            .bind(TURN)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query(TABLE).execute(&mut *transaction).await?;
         transaction.commit().await
     }
 
     fn explain(&self, error: &sqlx::Error) -> StoreError {
-        let full = error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "53100");
+        let full = error
+            .as_database_error()
+            .and_then(|error| error.code())
+            .is_some_and(|code| code == "53100");
         if full {
             StoreError::Full { place: self.place.clone() }
         } else {
@@ -65,14 +86,24 @@ impl PostgresBlobs {
         let next = match &commit.expected {
             None => {
                 let sql = "INSERT INTO dax_state VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING";
-                let made = sqlx::query(sql).bind(&self.project).bind(&commit.key).bind(&commit.bytes).execute(&mut *transaction).await?;
+                let made = sqlx::query(sql)
+                    .bind(&self.project)
+                    .bind(&commit.key)
+                    .bind(&commit.bytes)
+                    .execute(&mut *transaction)
+                    .await?;
                 (made.rows_affected() == 1).then_some(1)
             }
             Some(version) => {
                 let version: i64 = version.0.parse().unwrap_or(-1);
                 let sql = "UPDATE dax_state SET version = version + 1, bytes = $4 WHERE project = $1 AND key = $2 AND version = $3";
-                let query = sqlx::query(sql).bind(&self.project).bind(&commit.key).bind(version).bind(&commit.bytes);
-                (query.execute(&mut *transaction).await?.rows_affected() == 1).then_some(version + 1)
+                let query = sqlx::query(sql)
+                    .bind(&self.project)
+                    .bind(&commit.key)
+                    .bind(version)
+                    .bind(&commit.bytes);
+                (query.execute(&mut *transaction).await?.rows_affected() == 1)
+                    .then_some(version + 1)
             }
         };
         let Some(next) = next else { return Ok(None) };
@@ -86,14 +117,34 @@ impl PostgresBlobs {
         Ok(Some(Version(next.to_string().into())))
     }
 
-    async fn put(&self, transaction: &mut Transaction<'_, Postgres>, key: &str, bytes: &[u8]) -> Result<u64, sqlx::Error> {
+    async fn put(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<u64, sqlx::Error> {
         let sql = "INSERT INTO dax_state VALUES ($1, $2, 1, $3) ON CONFLICT DO NOTHING";
-        Ok(sqlx::query(sql).bind(&self.project).bind(key).bind(bytes).execute(&mut **transaction).await?.rows_affected())
+        Ok(sqlx::query(sql)
+            .bind(&self.project)
+            .bind(key)
+            .bind(bytes)
+            .execute(&mut **transaction)
+            .await?
+            .rows_affected())
     }
 
-    async fn delete(&self, transaction: &mut Transaction<'_, Postgres>, keys: &[String]) -> Result<(), sqlx::Error> {
+    async fn delete(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        keys: &[String],
+    ) -> Result<(), sqlx::Error> {
         let sql = "DELETE FROM dax_state WHERE project = $1 AND key = ANY($2)";
-        sqlx::query(sql).bind(&self.project).bind(keys).execute(&mut **transaction).await.map(|_| ())
+        sqlx::query(sql)
+            .bind(&self.project)
+            .bind(keys)
+            .execute(&mut **transaction)
+            .await
+            .map(|_| ())
     }
 }
 
@@ -110,7 +161,12 @@ impl Blobs for PostgresBlobs {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Blob>, StoreError>> {
         Box::pin(async move {
             let sql = "SELECT bytes, version FROM dax_state WHERE project = $1 AND key = $2";
-            let row = sqlx::query(sql).bind(&self.project).bind(key).fetch_optional(&self.pool).await.map_err(|e| self.explain(&e))?;
+            let row = sqlx::query(sql)
+                .bind(&self.project)
+                .bind(key)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(|e| self.explain(&e))?;
             let Some(row) = row else { return Ok(None) };
             let version: i64 = row.try_get("version").map_err(|e| self.explain(&e))?;
             let bytes = row.try_get("bytes").map_err(|e| self.explain(&e))?;
@@ -132,12 +188,17 @@ impl Blobs for PostgresBlobs {
             let sql = "SELECT key, bytes FROM dax_state WHERE project = $1 AND key >= $2 AND key < $3 ORDER BY key";
             let query = sqlx::query(sql).bind(&self.project).bind(prefix).bind(behind(prefix));
             let rows = query.fetch_all(&self.pool).await.map_err(|e| self.explain(&e))?;
-            let pair = |row: &sqlx::postgres::PgRow| Ok((row.try_get("key")?, row.try_get("bytes")?));
+            let pair =
+                |row: &sqlx::postgres::PgRow| Ok((row.try_get("key")?, row.try_get("bytes")?));
             rows.iter().map(|row| pair(row).map_err(|e: sqlx::Error| self.explain(&e))).collect()
         })
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let put = async {
                 let mut transaction = self.pool.begin().await?;
@@ -149,7 +210,10 @@ impl Blobs for PostgresBlobs {
         })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         Box::pin(async move { self.swap(commit).await.map_err(|error| self.explain(&error)) })
     }
 

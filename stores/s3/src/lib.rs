@@ -31,11 +31,16 @@ impl S3Blobs {
     pub fn open(url: &str, project: &str) -> Result<Self, StoreError> {
         let wrong = |message: String| StoreError::Io { place: url.to_owned(), message };
         let rest = url.strip_prefix("s3://").filter(|rest| !rest.is_empty());
-        let rest = rest.ok_or_else(|| wrong("an address of this kind is `s3://bucket/prefix`".to_owned()))?;
+        let rest = rest
+            .ok_or_else(|| wrong("an address of this kind is `s3://bucket/prefix`".to_owned()))?;
         let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
-        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(|error| wrong(error.to_string()))?;
+        let store = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
         let folder = folder.trim_matches('/');
-        let prefix = if folder.is_empty() { project.to_owned() } else { format!("{folder}/{project}") };
+        let prefix =
+            if folder.is_empty() { project.to_owned() } else { format!("{folder}/{project}") };
         Ok(Self { store, prefix, place: format!("s3://{rest}") })
     }
 
@@ -63,7 +68,9 @@ impl S3Blobs {
         let root = Path::from(format!("{}/{folder}", self.prefix));
         let found: Vec<_> = self.store.list(Some(&root)).try_collect().await?;
         let cut = format!("{}/", self.prefix);
-        let keys = found.into_iter().filter_map(|meta| meta.location.as_ref().strip_prefix(&cut).map(str::to_owned));
+        let keys = found
+            .into_iter()
+            .filter_map(|meta| meta.location.as_ref().strip_prefix(&cut).map(str::to_owned));
         let mut keys: Vec<String> = keys.filter(|key| key.starts_with(prefix)).collect();
         keys.sort();
         Ok(keys)
@@ -83,19 +90,24 @@ impl S3Blobs {
         let options = PutOptions { mode, ..PutOptions::default() };
         match self.store.put_opts(&self.path(key), bytes.to_vec().into(), options).await {
             Ok(result) => Ok(Some(Version(result.e_tag.unwrap_or_default().into()))),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. }) => Ok(None),
+            Err(
+                Error::AlreadyExists { .. } | Error::Precondition { .. } | Error::NotFound { .. },
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     async fn swap(&self, commit: &Commit) -> Result<Option<Version>, Error> {
         for some in commit.puts.chunks(AT_ONCE) {
-            let puts: Vec<_> = some.iter().map(|(key, bytes)| self.put(key, bytes, PutMode::Overwrite)).collect();
+            let puts: Vec<_> =
+                some.iter().map(|(key, bytes)| self.put(key, bytes, PutMode::Overwrite)).collect();
             try_join_all(puts).await?;
         }
         let mode = match &commit.expected {
             None => PutMode::Create,
-            Some(version) => PutMode::Update(UpdateVersion { e_tag: Some(version.0.to_string()), version: None }),
+            Some(version) => {
+                PutMode::Update(UpdateVersion { e_tag: Some(version.0.to_string()), version: None })
+            }
         };
         let swapped = self.put(&commit.key, &commit.bytes, mode).await?;
         if swapped.is_some() {
@@ -125,7 +137,9 @@ impl S3Blobs {
         for some in keys.chunks(AT_ONCE) {
             let reads: Vec<_> = some.iter().map(|key| self.text(key)).collect();
             let found = try_join_all(reads).await?;
-            all.extend(some.iter().zip(found).filter_map(|(key, found)| Some((key.clone(), found?.bytes))));
+            all.extend(
+                some.iter().zip(found).filter_map(|(key, found)| Some((key.clone(), found?.bytes))),
+            );
         }
         Ok(all)
     }
@@ -148,14 +162,21 @@ impl Blobs for S3Blobs {
         Box::pin(async move { self.texts(prefix).await.map_err(|error| self.explain(&error)) })
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let put = self.put(key, &bytes, PutMode::Create).await;
             put.map(|version| version.is_some()).map_err(|error| self.explain(&error))
         })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         Box::pin(async move { self.swap(commit).await.map_err(|error| self.explain(&error)) })
     }
 

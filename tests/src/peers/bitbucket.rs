@@ -73,13 +73,21 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
     match (asked.method(), parts.get(4..).unwrap_or_default()) {
         ("GET", ["pullrequests", id]) => Reply::json(200, &pull(&world, number(id))),
         ("GET", ["commit", sha, "pullrequests"]) => {
-            let found: Vec<Json> = world.merged.get(*sha).map(|id| pull(&world, *id)).into_iter().collect();
+            let found: Vec<Json> =
+                world.merged.get(*sha).map(|id| pull(&world, *id)).into_iter().collect();
             Reply::json(200, &json!({ "pagelen": 10, "values": found }))
         }
-        ("GET", ["branch-restrictions"]) => Reply::json(200, &json!({ "values": [{ "kind": "reset_pullrequest_approvals_on_change" }] })),
+        ("GET", ["branch-restrictions"]) => Reply::json(
+            200,
+            &json!({ "values": [{ "kind": "reset_pullrequest_approvals_on_change" }] }),
+        ),
         ("GET", ["pullrequests", id, "comments"]) => {
             let of = world.comments.iter().filter(|(of, ..)| *of == number(id));
-            let all: Vec<Json> = of.map(|(_, id, raw)| json!({ "id": id, "content": { "raw": raw }, "deleted": false })).collect();
+            let all: Vec<Json> = of
+                .map(
+                    |(_, id, raw)| json!({ "id": id, "content": { "raw": raw }, "deleted": false }),
+                )
+                .collect();
             Reply::json(200, &json!({ "values": all }))
         }
         ("POST", ["pullrequests", id, "comments"]) => {
@@ -89,43 +97,67 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
             }
             let made = world.comments.len() as u64 + 1;
             world.comments.push((number(id), made, raw.clone()));
-            Reply::json(201, &json!({ "id": made, "content": { "raw": raw }, "links": { "html": { "href": "https://bitbucket.org/c" } } }))
+            Reply::json(
+                201,
+                &json!({ "id": made, "content": { "raw": raw }, "links": { "html": { "href": "https://bitbucket.org/c" } } }),
+            )
         }
-        ("PUT", ["pullrequests", _, "comments", id]) => match world.comments.iter_mut().find(|(_, known, _)| *known == number(id)) {
-            None => no(404, "Resource not found"),
-            Some(comment) => {
-                comment.2 = body["content"]["raw"].as_str().unwrap_or_default().to_owned();
-                Reply::json(200, &json!({ "id": comment.1, "content": { "raw": comment.2 } }))
+        ("PUT", ["pullrequests", _, "comments", id]) => {
+            match world.comments.iter_mut().find(|(_, known, _)| *known == number(id)) {
+                None => no(404, "Resource not found"),
+                Some(comment) => {
+                    comment.2 = body["content"]["raw"].as_str().unwrap_or_default().to_owned();
+                    Reply::json(200, &json!({ "id": comment.1, "content": { "raw": comment.2 } }))
+                }
             }
-        },
+        }
         ("POST", ["commit", sha, "statuses", "build"]) => {
             let state = body["state"].as_str().unwrap_or_default();
-            if !fits(&body, "key", 40) || !matches!(state, "INPROGRESS" | "SUCCESSFUL" | "FAILED" | "STOPPED") || body["url"].is_null() {
+            if !fits(&body, "key", 40)
+                || !matches!(state, "INPROGRESS" | "SUCCESSFUL" | "FAILED" | "STOPPED")
+                || body["url"].is_null()
+            {
                 return no(400, "Bad request");
             }
             world.statuses.push(((*sha).to_owned(), body.clone()));
             Reply::json(201, &body)
         }
         ("PUT", ["commit", sha, "reports", name]) => {
-            let kind = matches!(body["report_type"].as_str(), Some("SECURITY" | "COVERAGE" | "TEST" | "BUG"));
+            let kind = matches!(
+                body["report_type"].as_str(),
+                Some("SECURITY" | "COVERAGE" | "TEST" | "BUG")
+            );
             let result = matches!(body["result"].as_str(), Some("PASSED" | "FAILED" | "PENDING"));
             if !kind || !result || !fits(&body, "title", 450) || !fits(&body, "details", 2000) {
                 return no(400, "Bad request");
             }
-            world.reports.insert(((*sha).to_owned(), (*name).to_owned()), (body.clone(), Vec::new()));
+            world
+                .reports
+                .insert(((*sha).to_owned(), (*name).to_owned()), (body.clone(), Vec::new()));
             Reply::json(200, &body)
         }
         ("POST", ["commit", sha, "reports", name, "annotations"]) => {
             let all = body.as_array().cloned().unwrap_or_default();
             let good = |one: &Json| {
-                let kind = matches!(one["annotation_type"].as_str(), Some("VULNERABILITY" | "CODE_SMELL" | "BUG"));
-                let severity = matches!(one["severity"].as_str(), Some("CRITICAL" | "HIGH" | "MEDIUM" | "LOW"));
-                kind && severity && fits(one, "summary", 450) && fits(one, "details", 2000) && one["external_id"].is_string()
+                let kind = matches!(
+                    one["annotation_type"].as_str(),
+                    Some("VULNERABILITY" | "CODE_SMELL" | "BUG")
+                );
+                let severity = matches!(
+                    one["severity"].as_str(),
+                    Some("CRITICAL" | "HIGH" | "MEDIUM" | "LOW")
+                );
+                kind && severity
+                    && fits(one, "summary", 450)
+                    && fits(one, "details", 2000)
+                    && one["external_id"].is_string()
             };
             if all.is_empty() || all.len() > 100 || !all.iter().all(good) {
                 return no(400, "Bad request");
             }
-            let Some((_, annotations)) = world.reports.get_mut(&((*sha).to_owned(), (*name).to_owned())) else {
+            let Some((_, annotations)) =
+                world.reports.get_mut(&((*sha).to_owned(), (*name).to_owned()))
+            else {
                 return no(404, "Resource not found");
             };
             annotations.extend(all.iter().cloned());

@@ -91,7 +91,8 @@ impl Drop for GitHub {
 
 fn cache() -> Option<PathBuf> {
     let home = std::env::var("HOME").ok()?;
-    let manifest: Json = serde_json::from_str(include_str!("../../peers/github/package.json")).ok()?;
+    let manifest: Json =
+        serde_json::from_str(include_str!("../../peers/github/package.json")).ok()?;
     let version = manifest.pointer("/dependencies/emulate")?.as_str()?.to_owned();
     let cache = PathBuf::from(home).join(".cache/dax/peers").join(format!("github-{version}"));
     cache.join("github.json").is_file().then_some(cache)
@@ -126,7 +127,12 @@ pub fn start() -> Option<GitHub> {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key.pem");
-    let made = Command::new(openssl).args(["genrsa", "-traditional", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
+    let made = Command::new(openssl)
+        .args(["genrsa", "-traditional", "-out"])
+        .arg(&key)
+        .arg("2048")
+        .stderr(Stdio::null())
+        .status();
     assert!(made.expect("openssl runs").success(), "a key is made");
     let key = std::fs::read_to_string(key).expect("a key");
     std::fs::write(folder.path().join("seed.yaml"), seed(&key)).expect("written");
@@ -134,7 +140,12 @@ pub fn start() -> Option<GitHub> {
     let mut children = Vec::new();
     let mut spawn = |args: &[&str], port: u16, name: &str| {
         let mut command = Command::new(&node);
-        command.args(args).current_dir(&cache).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .args(args)
+            .current_dir(&cache)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = command.spawn().expect("node runs");
         wait(port, &mut child, name);
         children.push(child);
@@ -142,20 +153,44 @@ pub fn start() -> Option<GitHub> {
     let (emulate, prism) = (free_port(), free_port());
     let seed = folder.path().join("seed.yaml").display().to_string();
     let port = emulate.to_string();
-    spawn(&["node_modules/emulate/dist/index.js", "start", "--service", "github", "--port", &port, "--seed", &seed], emulate, "emulate");
+    spawn(
+        &[
+            "node_modules/emulate/dist/index.js",
+            "start",
+            "--service",
+            "github",
+            "--port",
+            &port,
+            "--seed",
+            &seed,
+        ],
+        emulate,
+        "emulate",
+    );
     let world = Arc::new(Mutex::new(World::default()));
     let known = world.clone();
     let router = serve_whole(move |asked| route(&known, emulate, asked));
     let port = prism.to_string();
     spawn(
-        &["node_modules/@stoplight/prism-cli/dist/index.js", "proxy", "-h", "127.0.0.1", "-p", &port, "github.json", &router.url()],
+        &[
+            "node_modules/@stoplight/prism-cli/dist/index.js",
+            "proxy",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "github.json",
+            &router.url(),
+        ],
         prism,
         "prism",
     );
-    let (troubles, violations) = (Arc::<Mutex<Vec<Trouble>>>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let (troubles, violations) =
+        (Arc::<Mutex<Vec<Trouble>>>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (pending, judged) = (troubles.clone(), violations.clone());
     let front = serve_whole(move |asked| answer(prism, &pending, &judged, asked));
-    let github = GitHub { front, world, troubles, violations, emulate, cache, key, folder, children };
+    let github =
+        GitHub { front, world, troubles, violations, emulate, cache, key, folder, children };
     // The proxy must be able to see a fault, or that it saw none says nothing.
     let asked = Asked {
         line: format!("POST /repos/{REPOSITORY}/check-runs"),
@@ -164,16 +199,23 @@ pub fn start() -> Option<GitHub> {
     };
     let _ = forward(github.front.port, &asked);
     let seen = std::mem::take(&mut *github.violations.lock().expect("nobody fails with this lock"));
-    assert!(seen.iter().any(|fault| fault.contains("status")), "the proxy sees a wrong status: {seen:?}");
+    assert!(
+        seen.iter().any(|fault| fault.contains("status")),
+        "the proxy sees a wrong status: {seen:?}"
+    );
     Some(github)
 }
 
 /// Users, a repository and an App.
 fn seed(key: &str) -> String {
     let key: String = key.lines().map(|line| format!("        {line}\n")).collect();
-    let people = ["admin", "ann", "bob"].map(|name| format!("    - login: {name}\n      name: {name}\n      email: {name}@example.com\n"));
-    let may = ["checks", "deployments", "statuses", "pull_requests"].map(|name| format!("        {name}: write\n"));
-    let see = ["contents", "actions", "members", "metadata"].map(|name| format!("        {name}: read\n"));
+    let people = ["admin", "ann", "bob"].map(|name| {
+        format!("    - login: {name}\n      name: {name}\n      email: {name}@example.com\n")
+    });
+    let may = ["checks", "deployments", "statuses", "pull_requests"]
+        .map(|name| format!("        {name}: write\n"));
+    let see = ["contents", "actions", "members", "metadata"]
+        .map(|name| format!("        {name}: read\n"));
     format!(
         "tokens:\n  {ADMIN}:\n    login: admin\n    scopes: [repo, user, admin:org]\n  {ANN}:\n    login: ann\n    scopes: [repo, user, admin:org]\n\
          github:\n  users:\n{}  orgs:\n    - login: acme\n      name: Acme\n  repos:\n    - owner: acme\n      name: shop\n      default_branch: main\n      \
@@ -186,7 +228,12 @@ fn seed(key: &str) -> String {
 }
 
 /// The front: keeps, fails on purpose, and hears what the proxy says.
-fn answer(prism: u16, troubles: &Mutex<Vec<Trouble>>, violations: &Mutex<Vec<String>>, asked: &Asked) -> Reply {
+fn answer(
+    prism: u16,
+    troubles: &Mutex<Vec<Trouble>>,
+    violations: &Mutex<Vec<String>>,
+    asked: &Asked,
+) -> Reply {
     // Where an Enterprise Server has its API.
     let asked = &Asked { line: asked.line.replacen(" /api/v3/", " /", 1), ..asked.clone() };
     let trouble = {
@@ -197,22 +244,35 @@ fn answer(prism: u16, troubles: &Mutex<Vec<Trouble>>, violations: &Mutex<Vec<Str
     if let Some(Trouble { reply, after: false, .. }) = &trouble {
         return reply.clone();
     }
-    let reply = forward(prism, asked).unwrap_or_else(|error| Reply::json(502, &json!({ "message": error.to_string() })));
-    let said: Json = reply.header("sl-violations").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let reply = forward(prism, asked)
+        .unwrap_or_else(|error| Reply::json(502, &json!({ "message": error.to_string() })));
+    let said: Json = reply
+        .header("sl-violations")
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
     for fault in said.as_array().into_iter().flatten() {
         // GitHub says 404 where its description knows of none.
-        if fault["message"].as_str().is_some_and(|text| text.contains("Unable to match the returned status code")) {
+        if fault["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("Unable to match the returned status code"))
+        {
             continue;
         }
         let place = fault.get("location").map(ToString::to_string).unwrap_or_default();
         // What emulate answers wrongly is its own affair.
         if place.contains("request") || ours(asked.path()) {
-            violations.lock().expect("nobody fails with this lock").push(format!("{}: {fault}", asked.line));
+            violations
+                .lock()
+                .expect("nobody fails with this lock")
+                .push(format!("{}: {fault}", asked.line));
         }
     }
     // An answer that is no answer of the API: the path is not in the description.
     if reply.body.contains("stoplight.io/prism/errors") {
-        violations.lock().expect("nobody fails with this lock").push(format!("{}: {}", asked.line, reply.body));
+        violations
+            .lock()
+            .expect("nobody fails with this lock")
+            .push(format!("{}: {}", asked.line, reply.body));
     }
     match trouble {
         Some(trouble) => trouble.reply,
@@ -238,7 +298,9 @@ fn conditional(asked: &Asked, mut reply: Reply) -> Reply {
 /// Whether the router answers a path itself.
 fn ours(path: &str) -> bool {
     let path = path.split('?').next().unwrap_or_default();
-    ["/deployments", "/statuses", "/environments/", "/approvals", "/memberships/"].iter().any(|part| path.contains(part))
+    ["/deployments", "/statuses", "/environments/", "/approvals", "/memberships/"]
+        .iter()
+        .any(|part| path.contains(part))
         || path.ends_with("/dispatches")
 }
 
@@ -248,23 +310,36 @@ fn route(world: &Mutex<World>, emulate: u16, asked: &Asked) -> Reply {
     let parts: Vec<String> = path.split('/').skip(1).map(decode).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let body: Json = serde_json::from_str(&asked.body).unwrap_or_default();
-    let through = || forward(emulate, asked).unwrap_or_else(|error| Reply::json(502, &json!({ "message": error.to_string() })));
+    let through = || {
+        forward(emulate, asked)
+            .unwrap_or_else(|error| Reply::json(502, &json!({ "message": error.to_string() })))
+    };
     let user = |login: &str| user(emulate, login);
-    let gone = || Reply::json(404, &json!({ "message": "Not Found", "documentation_url": "https://docs.github.com/rest" }));
+    let gone = || {
+        Reply::json(
+            404,
+            &json!({ "message": "Not Found", "documentation_url": "https://docs.github.com/rest" }),
+        )
+    };
     let mut known = world.lock().expect("nobody fails with this lock");
     match (asked.method(), parts.as_slice()) {
-        ("GET", ["repos", _, _, "commits", sha, "pulls"]) => match known.merged.get(*sha).copied() {
-            None => Reply::json(200, &json!([])),
-            Some(number) => {
-                let one = Asked { line: format!("GET /repos/{REPOSITORY}/pulls/{number}"), ..asked.clone() };
-                drop(known);
-                let found = route(world, emulate, &one);
-                let mut pull: Json = serde_json::from_str(&found.body).unwrap_or_default();
-                pull["merged_at"] = json!("2026-01-01T00:00:00Z");
-                pull["state"] = json!("closed");
-                Reply::json(200, &json!([pull]))
+        ("GET", ["repos", _, _, "commits", sha, "pulls"]) => {
+            match known.merged.get(*sha).copied() {
+                None => Reply::json(200, &json!([])),
+                Some(number) => {
+                    let one = Asked {
+                        line: format!("GET /repos/{REPOSITORY}/pulls/{number}"),
+                        ..asked.clone()
+                    };
+                    drop(known);
+                    let found = route(world, emulate, &one);
+                    let mut pull: Json = serde_json::from_str(&found.body).unwrap_or_default();
+                    pull["merged_at"] = json!("2026-01-01T00:00:00Z");
+                    pull["state"] = json!("closed");
+                    Reply::json(200, &json!([pull]))
+                }
             }
-        },
+        }
         ("GET", ["repos", _, _, "pulls", number]) => {
             let reply = through();
             let mut pull: Json = serde_json::from_str(&reply.body).unwrap_or_default();
@@ -303,11 +378,21 @@ fn route(world: &Mutex<World>, emulate: u16, asked: &Asked) -> Reply {
             reply
         }
         ("GET", ["repos", _, _, "commits", sha, "check-runs"]) => {
-            let ids: Vec<u64> = known.checks.iter().filter(|(commit, _)| commit == sha).map(|(_, id)| *id).collect();
+            let ids: Vec<u64> = known
+                .checks
+                .iter()
+                .filter(|(commit, _)| commit == sha)
+                .map(|(_, id)| *id)
+                .collect();
             drop(known);
             let one = |id: &u64| {
-                let asked = Asked { line: format!("GET /repos/{REPOSITORY}/check-runs/{id}"), ..asked.clone() };
-                forward(emulate, &asked).ok().and_then(|reply| serde_json::from_str::<Json>(&reply.body).ok())
+                let asked = Asked {
+                    line: format!("GET /repos/{REPOSITORY}/check-runs/{id}"),
+                    ..asked.clone()
+                };
+                forward(emulate, &asked)
+                    .ok()
+                    .and_then(|reply| serde_json::from_str::<Json>(&reply.body).ok())
             };
             let runs: Vec<Json> = ids.iter().filter_map(one).collect();
             Reply::json(200, &json!({ "total_count": runs.len(), "check_runs": runs }))
@@ -335,9 +420,17 @@ fn route(world: &Mutex<World>, emulate: u16, asked: &Asked) -> Reply {
             Reply::json(201, &made)
         }
         ("GET", ["repos", _, _, "deployments"]) => {
-            let wanted = query.split('&').find_map(|pair| pair.strip_prefix("environment=")).map(decode);
-            let fits = |made: &Json| wanted.as_deref().is_none_or(|wanted| made["environment"] == wanted);
-            let all: Vec<&Json> = known.deployments.iter().rev().map(|(made, _)| made).filter(|made| fits(made)).collect();
+            let wanted =
+                query.split('&').find_map(|pair| pair.strip_prefix("environment=")).map(decode);
+            let fits =
+                |made: &Json| wanted.as_deref().is_none_or(|wanted| made["environment"] == wanted);
+            let all: Vec<&Json> = known
+                .deployments
+                .iter()
+                .rev()
+                .map(|(made, _)| made)
+                .filter(|made| fits(made))
+                .collect();
             Reply::json(200, &json!(all))
         }
         ("POST", ["repos", _, _, "deployments", id, "statuses"]) => {
@@ -378,8 +471,13 @@ fn route(world: &Mutex<World>, emulate: u16, asked: &Asked) -> Reply {
             }
         },
         ("GET", ["repos", _, _, "environments", name, "deployment-branch-policies"]) => {
-            let all: Vec<Json> =
-                known.patterns.get(*name).into_iter().flatten().map(|name| json!({ "id": 1, "node_id": "x", "name": name })).collect();
+            let all: Vec<Json> = known
+                .patterns
+                .get(*name)
+                .into_iter()
+                .flatten()
+                .map(|name| json!({ "id": 1, "node_id": "x", "name": name }))
+                .collect();
             Reply::json(200, &json!({ "total_count": all.len(), "branch_policies": all }))
         }
         ("GET", ["repos", _, _, "actions", "runs", _, "approvals"]) => {
@@ -396,7 +494,10 @@ fn route(world: &Mutex<World>, emulate: u16, asked: &Asked) -> Reply {
         ("GET", ["orgs", org, "teams", team, "memberships", login]) => {
             let team = format!("{org}/{team}");
             match known.teams.iter().any(|(member, of)| member == login && *of == team) {
-                true => Reply::json(200, &json!({ "url": "https://api.github.com/m", "role": "member", "state": "active" })),
+                true => Reply::json(
+                    200,
+                    &json!({ "url": "https://api.github.com/m", "role": "member", "state": "active" }),
+                ),
                 false => gone(),
             }
         }
@@ -415,7 +516,11 @@ const TIME: &str = "2026-01-01T00:00:00Z";
 
 /// A user as emulate knows them.
 fn user(emulate: u16, login: &str) -> Json {
-    let asked = Asked { line: format!("GET /users/{login}"), headers: format!("authorization: Bearer {ADMIN}"), body: String::new() };
+    let asked = Asked {
+        line: format!("GET /users/{login}"),
+        headers: format!("authorization: Bearer {ADMIN}"),
+        body: String::new(),
+    };
     let reply = forward(emulate, &asked).map(|reply| reply.body).unwrap_or_default();
     serde_json::from_str(&reply).unwrap_or_default()
 }
@@ -425,7 +530,9 @@ fn decode(text: &str) -> String {
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         let hex = if byte == b'%' { rest.next().zip(rest.next()) } else { None };
-        match hex.and_then(|(a, b)| u8::from_str_radix(&format!("{}{}", char::from(a), char::from(b)), 16).ok()) {
+        match hex.and_then(|(a, b)| {
+            u8::from_str_radix(&format!("{}{}", char::from(a), char::from(b)), 16).ok()
+        }) {
             Some(byte) => bytes.push(byte),
             None => bytes.push(byte),
         }
@@ -483,14 +590,23 @@ impl GitHub {
         let body = json!({ "title": format!("change {branch}"), "head": branch, "base": "main" });
         let made = self.person(ADMIN, "POST", &format!("/repos/{REPOSITORY}/pulls"), &body);
         let number = made["number"].as_u64().expect("a number");
-        self.world.lock().expect("nobody fails with this lock").heads.insert(number, head.to_owned());
+        self.world
+            .lock()
+            .expect("nobody fails with this lock")
+            .heads
+            .insert(number, head.to_owned());
         number
     }
 
     /// The comments of a pull request, as GitHub's own command line reads them.
     pub fn comments(&self, number: u64) -> Vec<String> {
-        let all = self.gh(&["api", &format!("/repos/{REPOSITORY}/issues/{number}/comments?per_page=100")]);
-        all.as_array().into_iter().flatten().map(|note| note["body"].as_str().unwrap_or_default().to_owned()).collect()
+        let all = self
+            .gh(&["api", &format!("/repos/{REPOSITORY}/issues/{number}/comments?per_page=100")]);
+        all.as_array()
+            .into_iter()
+            .flatten()
+            .map(|note| note["body"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 
     /// The check runs of a commit, as GitHub's own command line reads them.
@@ -500,7 +616,8 @@ impl GitHub {
     pub fn checks(&self, commit: &str) -> Vec<Json> {
         let known = self.world.lock().expect("nobody fails with this lock").checks.clone();
         let of = known.iter().filter(|(of, _)| of == commit);
-        of.map(|(_, id)| self.gh(&["api", &format!("/repos/{REPOSITORY}/check-runs/{id}")])).collect()
+        of.map(|(_, id)| self.gh(&["api", &format!("/repos/{REPOSITORY}/check-runs/{id}")]))
+            .collect()
     }
 
     /// Runs `gh`, which reaches the server by a socket.
@@ -514,7 +631,11 @@ impl GitHub {
         }
         let config = self.folder.path().join("gh");
         std::fs::create_dir_all(&config).expect("a folder");
-        std::fs::write(config.join("config.yml"), format!("version: \"1\"\nhttp_unix_socket: {}\n", socket.display())).expect("written");
+        std::fs::write(
+            config.join("config.yml"),
+            format!("version: \"1\"\nhttp_unix_socket: {}\n", socket.display()),
+        )
+        .expect("written");
         let mut command = Command::new(self.cache.join("programs/bin/gh"));
         command
             .args(args)
@@ -523,7 +644,11 @@ impl GitHub {
             .env("GH_ENTERPRISE_TOKEN", ADMIN)
             .env("GH_TOKEN", ADMIN);
         let output = command.env("GH_NO_UPDATE_NOTIFIER", "1").output().expect("gh runs");
-        assert!(output.status.success(), "gh {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "gh {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 }

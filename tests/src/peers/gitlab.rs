@@ -41,7 +41,10 @@ pub fn start() -> (Server, Arc<Mutex<World>>) {
 }
 
 fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
-    let token = asked.header("authorization").and_then(|text| text.strip_prefix("Bearer ")).or_else(|| asked.header("job-token"));
+    let token = asked
+        .header("authorization")
+        .and_then(|text| text.strip_prefix("Bearer "))
+        .or_else(|| asked.header("job-token"));
     let (path, _) = asked.path().split_once('?').unwrap_or((asked.path(), ""));
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let body: Json = serde_json::from_str(&asked.body).unwrap_or_default();
@@ -68,18 +71,27 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
         ("GET", []) => Reply::json(200, &json!({ "id": 7, "path_with_namespace": "acme/shop" })),
         ("GET", ["merge_requests", iid]) => Reply::json(200, &merge_request(&world, number(iid))),
         ("GET", ["repository", "commits", sha, "merge_requests"]) => {
-            let found: Vec<Json> = world.merged.get(*sha).map(|iid| merge_request(&world, *iid)).into_iter().collect();
+            let found: Vec<Json> =
+                world.merged.get(*sha).map(|iid| merge_request(&world, *iid)).into_iter().collect();
             Reply::json(200, &json!(found))
         }
         ("GET", ["merge_requests", iid, "approvals"]) => {
             let by = world.approved.iter().filter(|(of, _)| *of == number(iid));
-            let by: Vec<Json> = by.map(|(_, login)| json!({ "user": { "id": 3, "username": login } })).collect();
-            Reply::json(200, &json!({ "iid": number(iid), "approved": !by.is_empty(), "approved_by": by }))
+            let by: Vec<Json> =
+                by.map(|(_, login)| json!({ "user": { "id": 3, "username": login } })).collect();
+            Reply::json(
+                200,
+                &json!({ "iid": number(iid), "approved": !by.is_empty(), "approved_by": by }),
+            )
         }
-        ("GET", ["approvals"]) => Reply::json(200, &json!({ "reset_approvals_on_push": world.reset_on_push })),
+        ("GET", ["approvals"]) => {
+            Reply::json(200, &json!({ "reset_approvals_on_push": world.reset_on_push }))
+        }
         ("GET", ["merge_requests", iid, "notes"]) => {
             let of = world.notes.iter().filter(|(of, ..)| *of == number(iid));
-            let all: Vec<Json> = of.map(|(_, id, body)| json!({ "id": id, "body": body, "system": false })).collect();
+            let all: Vec<Json> = of
+                .map(|(_, id, body)| json!({ "id": id, "body": body, "system": false }))
+                .collect();
             Reply::json(200, &json!(all))
         }
         ("POST", ["merge_requests", iid, "notes"]) => {
@@ -87,28 +99,39 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
             world.notes.push((number(iid), id, text("body")));
             Reply::json(201, &json!({ "id": id, "body": text("body") }))
         }
-        ("PUT", ["merge_requests", _, "notes", id]) => match world.notes.iter_mut().find(|(_, known, _)| *known == number(id)) {
-            None => no(404, "404 Note Not Found"),
-            Some(note) => {
-                note.2 = text("body");
-                Reply::json(200, &json!({ "id": note.1, "body": note.2 }))
+        ("PUT", ["merge_requests", _, "notes", id]) => {
+            match world.notes.iter_mut().find(|(_, known, _)| *known == number(id)) {
+                None => no(404, "404 Note Not Found"),
+                Some(note) => {
+                    note.2 = text("body");
+                    Reply::json(200, &json!({ "id": note.1, "body": note.2 }))
+                }
             }
-        },
+        }
         ("POST", ["statuses", sha]) => {
             let (state, name) = (text("state"), text("name"));
-            if !matches!(state.as_str(), "pending" | "running" | "success" | "failed" | "canceled" | "skipped") {
+            if !matches!(
+                state.as_str(),
+                "pending" | "running" | "success" | "failed" | "canceled" | "skipped"
+            ) {
                 return no(400, "state does not have a valid value");
             }
             // GitLab refuses to let a status begin that has begun.
-            let last = world.statuses.iter().rev().find(|(of, _, known)| of == sha && *known == name);
+            let last =
+                world.statuses.iter().rev().find(|(of, _, known)| of == sha && *known == name);
             if last.is_some_and(|(_, known, _)| *known == state && state == "running") {
                 return no(400, "Cannot transition status via :run from :running");
             }
             world.statuses.push(((*sha).to_owned(), state.clone(), name.clone()));
-            Reply::json(201, &json!({ "id": world.statuses.len(), "sha": sha, "status": state, "name": name }))
+            Reply::json(
+                201,
+                &json!({ "id": world.statuses.len(), "sha": sha, "status": state, "name": name }),
+            )
         }
         ("GET", ["protected_environments", _]) => no(404, "404 Not found"),
-        ("GET", ["repository", "branches", name]) => Reply::json(200, &json!({ "name": name, "protected": true })),
+        ("GET", ["repository", "branches", name]) => {
+            Reply::json(200, &json!({ "name": name, "protected": true }))
+        }
         ("POST", ["deployments"]) => {
             for field in ["environment", "sha", "ref", "tag", "status"] {
                 if body.get(field).is_none() {
@@ -117,21 +140,38 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
             }
             let id = world.deployments.len() + 1;
             world.deployments.push((text("environment"), vec![text("status")]));
-            Reply::json(201, &json!({ "id": id, "status": text("status"), "environment": { "id": id } }))
+            Reply::json(
+                201,
+                &json!({ "id": id, "status": text("status"), "environment": { "id": id } }),
+            )
         }
-        ("PUT", ["deployments", id]) => match world.deployments.get_mut((number(id) as usize).wrapping_sub(1)) {
-            None => no(404, "404 Not found"),
-            Some(deployment) => {
-                deployment.1.push(text("status"));
-                Reply::json(200, &json!({ "id": number(id), "status": text("status"), "environment": { "id": number(id) } }))
+        ("PUT", ["deployments", id]) => {
+            match world.deployments.get_mut((number(id) as usize).wrapping_sub(1)) {
+                None => no(404, "404 Not found"),
+                Some(deployment) => {
+                    deployment.1.push(text("status"));
+                    Reply::json(
+                        200,
+                        &json!({ "id": number(id), "status": text("status"), "environment": { "id": number(id) } }),
+                    )
+                }
             }
-        },
-        ("GET", ["deployments", id]) => Reply::json(200, &json!({ "id": number(id), "environment": { "id": number(id) } })),
-        ("PUT", ["environments", id]) => Reply::json(200, &json!({ "id": number(id), "external_url": text("external_url") })),
-        ("POST", ["environments", id, "stop"]) => Reply::json(200, &json!({ "id": number(id), "state": "stopped" })),
+        }
+        ("GET", ["deployments", id]) => {
+            Reply::json(200, &json!({ "id": number(id), "environment": { "id": number(id) } }))
+        }
+        ("PUT", ["environments", id]) => {
+            Reply::json(200, &json!({ "id": number(id), "external_url": text("external_url") }))
+        }
+        ("POST", ["environments", id, "stop"]) => {
+            Reply::json(200, &json!({ "id": number(id), "state": "stopped" }))
+        }
         ("POST", ["pipeline"]) => {
             world.pipelines.push(body);
-            Reply::json(201, &json!({ "id": 9, "web_url": "https://gitlab.example/acme/deploy/-/pipelines/9" }))
+            Reply::json(
+                201,
+                &json!({ "id": 9, "web_url": "https://gitlab.example/acme/deploy/-/pipelines/9" }),
+            )
         }
         _ => no(404, "404 Not Found"),
     }

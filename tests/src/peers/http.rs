@@ -29,7 +29,11 @@ pub struct Reply {
 impl Reply {
     /// JSON.
     pub fn json(status: u16, body: &impl ToString) -> Self {
-        Self { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body: body.to_string() }
+        Self {
+            status,
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: body.to_string(),
+        }
     }
 
     /// A header.
@@ -51,7 +55,10 @@ impl Asked {
 
     /// A header.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.lines().find_map(|line| line.split_once(':').filter(|(known, _)| *known == name)).map(|(_, value)| value.trim())
+        self.headers
+            .lines()
+            .find_map(|line| line.split_once(':').filter(|(known, _)| *known == name))
+            .map(|(_, value)| value.trim())
     }
 }
 
@@ -62,10 +69,17 @@ impl Asked {
 pub fn forward(port: u16, asked: &Asked) -> std::io::Result<Reply> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     // By the older version of HTTP nothing comes in chunks, and the end is the end.
-    let mut head = format!("{} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\n", asked.line, asked.body.len());
+    let mut head = format!(
+        "{} HTTP/1.0\r\nhost: 127.0.0.1:{port}\r\ncontent-length: {}\r\n",
+        asked.line,
+        asked.body.len()
+    );
     for line in asked.headers.lines() {
         let name = line.split(':').next().unwrap_or_default();
-        if !matches!(name, "host" | "connection" | "content-length" | "transfer-encoding" | "accept-encoding") {
+        if !matches!(
+            name,
+            "host" | "connection" | "content-length" | "transfer-encoding" | "accept-encoding"
+        ) {
             head.push_str(line);
             head.push_str("\r\n");
         }
@@ -77,10 +91,22 @@ pub fn forward(port: u16, asked: &Asked) -> std::io::Result<Reply> {
     let whole = String::from_utf8_lossy(&whole);
     let (head, body) = whole.split_once("\r\n\r\n").unwrap_or((&whole, ""));
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
-    let kept = |(name, _): &(String, String)| !matches!(name.as_str(), "content-length" | "connection" | "transfer-encoding");
-    Ok(Reply { status, headers: lines.filter_map(header).filter(kept).collect(), body: body.to_owned() })
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let header = |line: &str| {
+        line.split_once(':').map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
+    };
+    let kept = |(name, _): &(String, String)| {
+        !matches!(name.as_str(), "content-length" | "connection" | "transfer-encoding")
+    };
+    Ok(Reply {
+        status,
+        headers: lines.filter_map(header).filter(kept).collect(),
+        body: body.to_owned(),
+    })
 }
 
 /// A server on loopback, for as long as the program runs.
@@ -109,7 +135,9 @@ impl Server {
 ///
 /// # Panics
 /// There is no free port.
-pub fn serve(answer: impl Fn(&Asked) -> (u16, &'static str, String) + Send + Sync + 'static) -> Server {
+pub fn serve(
+    answer: impl Fn(&Asked) -> (u16, &'static str, String) + Send + Sync + 'static,
+) -> Server {
     serve_whole(move |asked| {
         let (status, kind, body) = answer(asked);
         Reply { status, headers: vec![("content-type".to_owned(), kind.to_owned())], body }
@@ -134,7 +162,11 @@ pub fn serve_whole(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> 
     Server { port, asked }
 }
 
-fn one(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) -> Reply) -> Option<()> {
+fn one(
+    mut stream: TcpStream,
+    kept: &Mutex<Vec<Asked>>,
+    answer: &dyn Fn(&Asked) -> Reply,
+) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut lines = Vec::new();
     loop {
@@ -146,18 +178,34 @@ fn one(mut stream: TcpStream, kept: &Mutex<Vec<Asked>>, answer: &dyn Fn(&Asked) 
         }
     }
     let first = lines.first()?.rsplit_once(' ')?.0.to_owned();
-    let header = |line: &String| line.split_once(':').map(|(name, value)| format!("{}:{value}", name.to_lowercase()));
+    let header = |line: &String| {
+        line.split_once(':').map(|(name, value)| format!("{}:{value}", name.to_lowercase()))
+    };
     let headers: Vec<String> = lines.iter().skip(1).filter_map(header).collect();
-    let length = headers.iter().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
+    let length = headers
+        .iter()
+        .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    if headers.iter().any(|line| line.replace(' ', "").eq_ignore_ascii_case("transfer-encoding:chunked")) {
+    if headers
+        .iter()
+        .any(|line| line.replace(' ', "").eq_ignore_ascii_case("transfer-encoding:chunked"))
+    {
         body = chunks(&mut reader)?;
     }
-    let asked = Asked { line: first, headers: headers.join("\n"), body: String::from_utf8_lossy(&body).into_owned() };
+    let asked = Asked {
+        line: first,
+        headers: headers.join("\n"),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
     let reply = answer(&asked);
     kept.lock().ok()?.push(asked);
-    let mut head = format!("HTTP/1.1 {} Status\r\ncontent-length: {}\r\nconnection: close\r\n", reply.status, reply.body.len());
+    let mut head = format!(
+        "HTTP/1.1 {} Status\r\ncontent-length: {}\r\nconnection: close\r\n",
+        reply.status,
+        reply.body.len()
+    );
     for (name, value) in &reply.headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

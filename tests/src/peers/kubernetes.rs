@@ -48,16 +48,31 @@ fn spawn(mut command: Command) -> Child {
     });
     command.stdin(Stdio::null());
     let (answer, child) = channel();
-    starter.lock().expect("nobody fails with this lock").send((command, answer)).expect("the starter never ends");
+    starter
+        .lock()
+        .expect("nobody fails with this lock")
+        .send((command, answer))
+        .expect("the starter never ends");
     child.recv().expect("a child")
 }
 
 /// The folder of what `cargo xtask peers` built, by the version that a `go.mod` names.
 pub fn built(folder: &str, module: &str) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(crate::root().join("tests/peers").join(folder).join("go.mod")).ok()?;
-    let named = |line: &str| line.trim().trim_start_matches("require ").strip_prefix(module)?.split_whitespace().next().map(str::to_owned);
+    let text =
+        std::fs::read_to_string(crate::root().join("tests/peers").join(folder).join("go.mod"))
+            .ok()?;
+    let named = |line: &str| {
+        line.trim()
+            .trim_start_matches("require ")
+            .strip_prefix(module)?
+            .split_whitespace()
+            .next()
+            .map(str::to_owned)
+    };
     let version = text.lines().find_map(named)?;
-    let path = PathBuf::from(std::env::var("HOME").ok()?).join(".cache/dax/peers").join(format!("{folder}-{version}"));
+    let path = PathBuf::from(std::env::var("HOME").ok()?)
+        .join(".cache/dax/peers")
+        .join(format!("{folder}-{version}"));
     path.is_dir().then_some(path)
 }
 
@@ -90,7 +105,8 @@ impl std::ops::Deref for Alone {
 }
 
 fn start(context: &'static str) -> Option<Cluster> {
-    let programs = built("kubernetes", "k8s.io/kubernetes").filter(|programs| programs.join("kwok").is_file());
+    let programs =
+        built("kubernetes", "k8s.io/kubernetes").filter(|programs| programs.join("kwok").is_file());
     let Some(programs) = programs else {
         missing("Kubernetes");
         return None;
@@ -98,7 +114,12 @@ fn start(context: &'static str) -> Option<Cluster> {
     let folder = folder(context);
     let (etcd, port) = (free_port(), free_port());
     let key = folder.join("sa.key");
-    let made = Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
+    let made = Command::new("openssl")
+        .args(["genrsa", "-out"])
+        .arg(&key)
+        .arg("2048")
+        .stderr(Stdio::null())
+        .status();
     assert!(made.expect("openssl").success(), "openssl makes a key");
     let public = Command::new("openssl")
         .args(["rsa", "-pubout", "-in"])
@@ -109,7 +130,11 @@ fn start(context: &'static str) -> Option<Cluster> {
         .status();
     assert!(public.expect("openssl").success(), "openssl gives the public half");
     certificates(&folder);
-    std::fs::write(folder.join("tokens.csv"), format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n")).expect("a file");
+    std::fs::write(
+        folder.join("tokens.csv"),
+        format!("{ADMIN},admin,admin,system:masters\nviewer-token,viewer,viewer\n"),
+    )
+    .expect("a file");
     std::fs::write(folder.join("pod.log"), "2026-01-01T00:00:00.000000000Z stdout F listening on 8080\n2026-01-01T00:00:01.000000000Z stderr F fatal: cannot reach the database\n").expect("a file");
     let known = Known::default();
     let review = reviewer(known.clone());
@@ -142,10 +167,14 @@ fn reviewer(known: Known) -> super::http::Server {
     super::http::serve(move |asked| {
         let review: serde_json::Value = serde_json::from_str(&asked.body).unwrap_or_default();
         let token = review["spec"]["token"].as_str().unwrap_or_default();
-        let sure = known.lock().expect("nobody fails with this lock").iter().any(|known| known(token));
+        let sure =
+            known.lock().expect("nobody fails with this lock").iter().any(|known| known(token));
         let user = serde_json::json!({"username": "reviewed", "groups": ["system:masters"]});
-        let status =
-            if sure { serde_json::json!({"authenticated": true, "user": user}) } else { serde_json::json!({"authenticated": false}) };
+        let status = if sure {
+            serde_json::json!({"authenticated": true, "user": user})
+        } else {
+            serde_json::json!({"authenticated": false})
+        };
         let answer = serde_json::json!({"apiVersion": review["apiVersion"], "kind": "TokenReview", "status": status});
         (200, "application/json", answer.to_string())
     })
@@ -154,10 +183,17 @@ fn reviewer(known: Known) -> super::http::Server {
 /// An authority for the certificates of clients, and the certificate of one of them.
 fn certificates(folder: &Path) {
     let openssl = |args: &str| {
-        let status = Command::new("openssl").args(args.split(' ')).current_dir(folder).stderr(Stdio::null()).stdout(Stdio::null()).status();
+        let status = Command::new("openssl")
+            .args(args.split(' '))
+            .current_dir(folder)
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
         assert!(status.expect("openssl").success(), "openssl {args}");
     };
-    openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=clients -days 2");
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -subj /CN=clients -days 2",
+    );
     openssl(
         "req -x509 -newkey rsa:2048 -nodes -CA ca.crt -CAkey ca.key -keyout client.key -out client.crt -subj /O=system:masters/CN=certified -days 2",
     );
@@ -224,7 +260,8 @@ impl Cluster {
     }
 
     fn run_at(&self, program: &Path, args: &[String]) -> Child {
-        let name = program.file_name().and_then(std::ffi::OsStr::to_str).expect("a program has a name");
+        let name =
+            program.file_name().and_then(std::ffi::OsStr::to_str).expect("a program has a name");
         let log = std::fs::File::create(self.folder.join(format!("{name}.log"))).expect("a log");
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(args).current_dir(&self.folder);
@@ -238,7 +275,10 @@ impl Cluster {
     }
 
     fn store(&self) {
-        let (client, peer) = (format!("http://127.0.0.1:{}", self.etcd), format!("http://127.0.0.1:{}", free_port()));
+        let (client, peer) = (
+            format!("http://127.0.0.1:{}", self.etcd),
+            format!("http://127.0.0.1:{}", free_port()),
+        );
         let args = [
             "--data-dir=etcd".to_owned(),
             format!("--listen-client-urls={client}"),
@@ -272,7 +312,8 @@ impl Cluster {
             "--authentication-token-webhook-version=v1".to_owned(),
             "--authentication-token-webhook-cache-ttl=0s".to_owned(),
         ];
-        *self.api.lock().expect("nobody fails with this lock") = Some(self.run("kube-apiserver", &args));
+        *self.api.lock().expect("nobody fails with this lock") =
+            Some(self.run("kube-apiserver", &args));
     }
 
     /// Kills the API server; what it stored stays.
@@ -293,20 +334,39 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        let log = std::fs::read_to_string(self.folder.join("kube-apiserver.log")).unwrap_or_default();
-        panic!("the API server did not start: {}", log.lines().rev().take(5).collect::<Vec<_>>().join("\n"));
+        let log =
+            std::fs::read_to_string(self.folder.join("kube-apiserver.log")).unwrap_or_default();
+        panic!(
+            "the API server did not start: {}",
+            log.lines().rev().take(5).collect::<Vec<_>>().join("\n")
+        );
     }
 
     fn controllers(&self) {
         let kubeconfig = format!("--kubeconfig={}", self.kubeconfig().display());
         let common = |port: u16| {
-            [kubeconfig.clone(), "--leader-elect=false".to_owned(), "--bind-address=127.0.0.1".to_owned(), format!("--secure-port={port}")]
+            [
+                kubeconfig.clone(),
+                "--leader-elect=false".to_owned(),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--secure-port={port}"),
+            ]
         };
-        let more = ["--service-account-private-key-file=sa.key", "--root-ca-file=certs/apiserver.crt", "--node-monitor-grace-period=1h"];
-        self.keep("kube-controller-manager", &[common(free_port()).to_vec(), more.map(str::to_owned).to_vec()].concat());
+        let more = [
+            "--service-account-private-key-file=sa.key",
+            "--root-ca-file=certs/apiserver.crt",
+            "--node-monitor-grace-period=1h",
+        ];
+        self.keep(
+            "kube-controller-manager",
+            &[common(free_port()).to_vec(), more.map(str::to_owned).to_vec()].concat(),
+        );
         self.keep("kube-scheduler", &common(free_port()));
-        let stages = std::fs::read_to_string(crate::root().join("tests/peers/kubernetes/nodes.yaml")).expect("the behaviour of the nodes");
-        let stages = stages.replace("DAX_LOG_FILE", &self.folder.join("pod.log").display().to_string());
+        let stages =
+            std::fs::read_to_string(crate::root().join("tests/peers/kubernetes/nodes.yaml"))
+                .expect("the behaviour of the nodes");
+        let stages =
+            stages.replace("DAX_LOG_FILE", &self.folder.join("pod.log").display().to_string());
         std::fs::write(self.folder.join("nodes.yaml"), stages).expect("a file");
         let port = free_port();
         let args = [
@@ -368,15 +428,26 @@ impl Cluster {
     }
 
     /// Has a controller run, once: its types are known first. Nothing where it was not built.
-    fn controller(&self, name: &str, folder: &str, module: &str, program: &str, args: &[String]) -> bool {
-        let Some(built) = built(folder, module).filter(|built| built.join(program).is_file()) else {
+    fn controller(
+        &self,
+        name: &str,
+        folder: &str,
+        module: &str,
+        program: &str,
+        args: &[String],
+    ) -> bool {
+        let Some(built) = built(folder, module).filter(|built| built.join(program).is_file())
+        else {
             missing(name);
             return false;
         };
         let mut running = self.running.lock().expect("nobody fails with this lock");
         if running.insert(program.to_owned()) {
-            let files = std::fs::read_dir(&built).expect("a folder").flatten().map(|entry| entry.path());
-            files.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).for_each(|path| self.know(&path));
+            let files =
+                std::fs::read_dir(&built).expect("a folder").flatten().map(|entry| entry.path());
+            files
+                .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+                .for_each(|path| self.know(&path));
             let args = [&[format!("--kubeconfig={}", self.kubeconfig().display())], args].concat();
             let child = self.run_at(&built.join(program), &args);
             self.others.lock().expect("nobody fails with this lock").push(child);
@@ -399,8 +470,19 @@ impl Cluster {
 
     /// Has Argo Rollouts run.
     pub fn argo_rollouts(&self) -> bool {
-        let ports = [format!("--metricsPort={}", free_port()), format!("--healthzPort={}", free_port())];
-        let args = [&ports[..], &["--leader-elect=false".to_owned(), "--namespace=argo-rollouts".to_owned()]].concat();
-        self.controller("Argo-Rollouts", "argo-rollouts", "github.com/argoproj/argo-rollouts", "rollouts-controller", &args)
+        let ports =
+            [format!("--metricsPort={}", free_port()), format!("--healthzPort={}", free_port())];
+        let args = [
+            &ports[..],
+            &["--leader-elect=false".to_owned(), "--namespace=argo-rollouts".to_owned()],
+        ]
+        .concat();
+        self.controller(
+            "Argo-Rollouts",
+            "argo-rollouts",
+            "github.com/argoproj/argo-rollouts",
+            "rollouts-controller",
+            &args,
+        )
     }
 }

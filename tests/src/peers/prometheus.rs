@@ -23,7 +23,8 @@ impl Prometheus {
     /// # Panics
     /// It does not, for a long time.
     pub fn expose(&self, name: &str, labels: &str, number: &str) {
-        *self.text.lock().expect("nobody fails with this lock") = format!("{name}{{{labels}}} {number}\n");
+        *self.text.lock().expect("nobody fails with this lock") =
+            format!("{name}{{{labels}}} {number}\n");
         let until = std::time::Instant::now() + super::PATIENCE;
         while std::time::Instant::now() < until {
             if self.ask(name).contains(&format!("\"{number}\"")) {
@@ -37,10 +38,14 @@ impl Prometheus {
     /// What it answers to an instant query of one word.
     fn ask(&self, query: &str) -> String {
         let mut answer = String::new();
-        let asked = std::net::TcpStream::connect(("127.0.0.1", self.peer.port)).and_then(|mut stream| {
-            let request = format!("GET /api/v1/query?query={query} HTTP/1.0\r\nhost: localhost\r\n\r\n");
-            stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer))
-        });
+        let asked =
+            std::net::TcpStream::connect(("127.0.0.1", self.peer.port)).and_then(|mut stream| {
+                let request =
+                    format!("GET /api/v1/query?query={query} HTTP/1.0\r\nhost: localhost\r\n\r\n");
+                stream
+                    .write_all(request.as_bytes())
+                    .and_then(|()| stream.read_to_string(&mut answer))
+            });
         asked.map_or_else(|error| error.to_string(), |_| answer)
     }
 }
@@ -53,7 +58,13 @@ pub fn prometheus() -> Option<Prometheus> {
     };
     let text = Arc::new(Mutex::new(String::new()));
     let shown = text.clone();
-    let target = serve(move |_| (200, "text/plain; version=0.0.4", shown.lock().expect("nobody fails with this lock").clone()));
+    let target = serve(move |_| {
+        (
+            200,
+            "text/plain; version=0.0.4",
+            shown.lock().expect("nobody fails with this lock").clone(),
+        )
+    });
     let folder = tempfile::tempdir().expect("a folder");
     let config = format!(
         "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\nscrape_configs: [{{job_name: test, static_configs: [{{targets: ['127.0.0.1:{}']}}]}}]\n",
@@ -63,7 +74,11 @@ pub fn prometheus() -> Option<Prometheus> {
     let port = free_port();
     let mut command = Command::new(server);
     command.arg("--config.file").arg(folder.path().join("prometheus.yml"));
-    command.arg("--storage.tsdb.path").arg(folder.path().join("data")).arg("--web.listen-address").arg(format!("127.0.0.1:{port}"));
+    command
+        .arg("--storage.tsdb.path")
+        .arg(folder.path().join("data"))
+        .arg("--web.listen-address")
+        .arg(format!("127.0.0.1:{port}"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("prometheus");
     wait(port, &mut child, "Prometheus");

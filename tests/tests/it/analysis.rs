@@ -8,8 +8,8 @@ use dax_apply::machine::{Command, Event};
 use dax_apply::{Machine, Outcome};
 use dax_core::{Name, Value};
 use dax_plan::analysis::{
-    Analysis, Baseline, Comparison, Condition, Decision, Limits, Measured, Metric, NoData, Semantics, Tally, Verdict, Worse, assess, judge,
-    mann_whitney, worse,
+    Analysis, Baseline, Comparison, Condition, Decision, Limits, Measured, Metric, NoData,
+    Semantics, Tally, Verdict, Worse, assess, judge, mann_whitney, worse,
 };
 use dax_plan::{Plan, StepKind};
 use dax_tests::{Files, load, params, plan};
@@ -60,7 +60,8 @@ struct Settings {
 /// successes are asked for, and open where both are.
 fn argo_model(stream: &[char], settings: Settings) -> Result {
     for end in 1..=stream.len() {
-        let seen: Vec<char> = stream[..end].iter().map(|letter| if *letter == 'n' { 'e' } else { *letter }).collect();
+        let seen: Vec<char> =
+            stream[..end].iter().map(|letter| if *letter == 'n' { 'e' } else { *letter }).collect();
         let number = |wanted: char| seen.iter().filter(|letter| **letter == wanted).count();
         let tail = |wanted: char| seen.iter().rev().take_while(|letter| **letter == wanted).count();
         let failures = i64::try_from(number('f')).expect("few");
@@ -119,7 +120,11 @@ fn verdict(letter: char) -> Verdict {
 }
 
 fn analysis(semantics: Semantics, settings: Settings) -> Analysis {
-    let compare = |op: Comparison, value: i64| Condition::Compare { metric: "m".into(), op, value: Value::Int(value) };
+    let compare = |op: Comparison, value: i64| Condition::Compare {
+        metric: "m".into(),
+        op,
+        value: Value::Int(value),
+    };
     Analysis {
         from: "local.machine".into(),
         every_ms: 30_000,
@@ -209,7 +214,13 @@ fn settings() -> Vec<Settings> {
             for consecutive_error_limit in [0, 1, 4] {
                 for consecutive_success_limit in [0, 2] {
                     for count in [0, 3, 6] {
-                        all.push(Settings { failure_limit, inconclusive_limit, consecutive_error_limit, consecutive_success_limit, count });
+                        all.push(Settings {
+                            failure_limit,
+                            inconclusive_limit,
+                            consecutive_error_limit,
+                            consecutive_success_limit,
+                            count,
+                        });
                     }
                 }
             }
@@ -225,7 +236,11 @@ fn every_stream_of_up_to_six_measurements_decides_as_argo_rollouts_does() {
     let mut compared = 0;
     for settings in settings() {
         for stream in &streams {
-            assert_eq!(argo(stream, settings), argo_model(stream, settings), "{stream:?} with {settings:?}");
+            assert_eq!(
+                argo(stream, settings),
+                argo_model(stream, settings),
+                "{stream:?} with {settings:?}"
+            );
             compared += 1;
         }
     }
@@ -275,7 +290,13 @@ fn golden(decide: &dyn Fn(&[char]) -> Result) -> String {
 
 #[test]
 fn the_goldens_of_both_tools_are_what_the_model_and_dax_say() {
-    let usual = Settings { failure_limit: 1, inconclusive_limit: 0, consecutive_error_limit: 4, consecutive_success_limit: 0, count: 4 };
+    let usual = Settings {
+        failure_limit: 1,
+        inconclusive_limit: 0,
+        consecutive_error_limit: 4,
+        consecutive_success_limit: 0,
+        count: 4,
+    };
     let text = golden(&|stream| argo_model(stream, usual));
     assert_eq!(golden(&|stream| argo(stream, usual)), text);
     super::compare("analysis", "argo", &text);
@@ -293,20 +314,36 @@ fn canary(words: &str) -> Plan {
              require m < 10%\n    forbid m > 20%\n    {words}\n  }}\n}}\nenvironment dev {{\n  bind web to memory.world\n  rollout web with s\n}}\n"
         )
     };
-    let (first, problems) = plan(&load(&Files::project(&program(1))), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+    let (first, problems) = plan(
+        &load(&Files::project(&program(1))),
+        &params(&[]),
+        "dev",
+        &BTreeMap::new(),
+        &BTreeMap::new(),
+    );
     assert!(problems.is_empty(), "{problems:?}");
     let mut live = dax_core::LiveService::default();
     first.steps.iter().for_each(|step| dax_plan::invariants::advance(&mut live, &step.kind));
     let live = BTreeMap::from([("memory.world".into(), BTreeMap::from([("web".into(), live)]))]);
-    let applied = first.result.into_iter().filter_map(|(addr, applied)| Some((addr, applied?))).collect();
-    let (second, problems) = plan(&load(&Files::project(&program(2))), &params(&[]), "dev", &applied, &live);
+    let applied =
+        first.result.into_iter().filter_map(|(addr, applied)| Some((addr, applied?))).collect();
+    let (second, problems) =
+        plan(&load(&Files::project(&program(2))), &params(&[]), "dev", &applied, &live);
     assert!(problems.is_empty(), "{problems:?}");
     second
 }
 
 fn measured(letter: char) -> Measured {
-    let percent = |number: i64| Value::Quantity(dax_core::Quantity::new(dax_core::Unit::Percent, dax_core::Decimal::from(number)));
-    let value = |number: i64| Measured { values: BTreeMap::from([("m".into(), percent(number))]), ..Measured::default() };
+    let percent = |number: i64| {
+        Value::Quantity(dax_core::Quantity::new(
+            dax_core::Unit::Percent,
+            dax_core::Decimal::from(number),
+        ))
+    };
+    let value = |number: i64| Measured {
+        values: BTreeMap::from([("m".into(), percent(number))]),
+        ..Measured::default()
+    };
     match letter {
         'o' => value(1),
         'f' => value(30),
@@ -317,7 +354,11 @@ fn measured(letter: char) -> Measured {
 }
 
 /// A run through the machine: when each measurement was made, and how it ended.
-fn through_the_machine(plan: &Arc<Plan>, stream: &[char], restart: bool) -> (Vec<u64>, Option<Outcome>) {
+fn through_the_machine(
+    plan: &Arc<Plan>,
+    stream: &[char],
+    restart: bool,
+) -> (Vec<u64>, Option<Outcome>) {
     let (mut machine, mut journal) = (Machine::new(plan.clone(), &[]), Vec::new());
     let mut events = std::collections::VecDeque::from([Event::Start]);
     let mut timers: BTreeMap<(u64, dax_plan::StepId), ()> = BTreeMap::new();
@@ -341,7 +382,9 @@ fn through_the_machine(plan: &Arc<Plan>, stream: &[char], restart: bool) -> (Vec
                     journal.push(entry);
                 }
                 Command::Call(step) => events.push_back(Event::Succeeded(step)),
-                Command::Undo(step, _) | Command::Force(step, _) => events.push_back(Event::Succeeded(step)),
+                Command::Undo(step, _) | Command::Force(step, _) => {
+                    events.push_back(Event::Succeeded(step))
+                }
                 Command::Timer(step, ms) => drop(timers.insert((now + ms, step), ())),
                 Command::Measure(step) => {
                     let Some(letter) = stream.get(times.len()) else { return (times, None) };
@@ -353,12 +396,18 @@ fn through_the_machine(plan: &Arc<Plan>, stream: &[char], restart: bool) -> (Vec
                 Command::Finish(outcome) => return (times, Some(outcome)),
             }
         }
-        if restart && events.iter().all(|event| !matches!(event, Event::Measured(..) | Event::Succeeded(_))) && !timers.is_empty() {
+        if restart
+            && events
+                .iter()
+                .all(|event| !matches!(event, Event::Measured(..) | Event::Succeeded(_)))
+            && !timers.is_empty()
+        {
             // The process dies while nothing is under way but waiting, and another one goes on from the journal.
             machine = Machine::new(plan.clone(), &journal);
             timers.clear();
             events = std::collections::VecDeque::from([Event::Start]);
-            let only_waits = journal.iter().rev().any(|entry| matches!(entry, Entry::Intent { .. }));
+            let only_waits =
+                journal.iter().rev().any(|entry| matches!(entry, Entry::Intent { .. }));
             assert!(only_waits);
             // One restart for each wait: the first event after it is the start.
             let mut fresh = BTreeMap::new();
@@ -377,9 +426,16 @@ fn through_the_machine(plan: &Arc<Plan>, stream: &[char], restart: bool) -> (Vec
 
 #[test]
 fn the_machine_measures_at_argos_times_and_ends_as_the_model_says_restarted_or_not() {
-    let plan =
-        Arc::new(canary("semantics = \"argo\"\n    failure_limit = 1\n    inconclusive_limit = 0\n    error_limit = 2\n    count = 3"));
-    let settings = Settings { failure_limit: 1, inconclusive_limit: 0, consecutive_error_limit: 2, consecutive_success_limit: 0, count: 3 };
+    let plan = Arc::new(canary(
+        "semantics = \"argo\"\n    failure_limit = 1\n    inconclusive_limit = 0\n    error_limit = 2\n    count = 3",
+    ));
+    let settings = Settings {
+        failure_limit: 1,
+        inconclusive_limit: 0,
+        consecutive_error_limit: 2,
+        consecutive_success_limit: 0,
+        count: 3,
+    };
     for stream in streams(4) {
         for restart in [false, true] {
             let (times, outcome) = through_the_machine(&plan, &stream, restart);
@@ -395,11 +451,19 @@ fn the_machine_measures_at_argos_times_and_ends_as_the_model_says_restarted_or_n
                 .collect();
             assert_eq!(times, expected[..times.len()], "{stream:?}");
             match (argo_model(&stream, settings), outcome) {
-                (Result::Passed(after), Some(Outcome::Succeeded)) => assert_eq!(times.len(), after, "{stream:?}"),
-                (Result::Failed(after), Some(Outcome::RolledBack { .. })) => assert_eq!(times.len(), after, "{stream:?}"),
-                (Result::Undecided(after), Some(Outcome::Held { .. })) => assert_eq!(times.len(), after, "{stream:?}"),
+                (Result::Passed(after), Some(Outcome::Succeeded)) => {
+                    assert_eq!(times.len(), after, "{stream:?}")
+                }
+                (Result::Failed(after), Some(Outcome::RolledBack { .. })) => {
+                    assert_eq!(times.len(), after, "{stream:?}")
+                }
+                (Result::Undecided(after), Some(Outcome::Held { .. })) => {
+                    assert_eq!(times.len(), after, "{stream:?}")
+                }
                 (Result::Running(_), None) => {}
-                (model, outcome) => panic!("{stream:?}, restarted {restart}: {model:?} but {outcome:?}"),
+                (model, outcome) => {
+                    panic!("{stream:?}, restarted {restart}: {model:?} but {outcome:?}")
+                }
             }
         }
     }
@@ -425,20 +489,37 @@ fn the_machine_counts_failed_checks_over_the_whole_rollout_as_flagger_does() {
 
 #[test]
 fn what_is_forbidden_weighs_more_than_what_is_required_and_what_is_neither_is_inconclusive() {
-    let settings = Settings { failure_limit: 0, inconclusive_limit: 0, consecutive_error_limit: 4, consecutive_success_limit: 0, count: 0 };
+    let settings = Settings {
+        failure_limit: 0,
+        inconclusive_limit: 0,
+        consecutive_error_limit: 4,
+        consecutive_success_limit: 0,
+        count: 0,
+    };
     let mut rules = analysis(Semantics::Argo, settings);
     let says = |rules: &Analysis, number: Option<i64>| {
-        let values = number.map(|number| (Name::from("m"), Value::Int(number))).into_iter().collect();
+        let values =
+            number.map(|number| (Name::from("m"), Value::Int(number))).into_iter().collect();
         judge(rules, &Measured { values, ..Measured::default() })
     };
-    assert_eq!([5, 15, 25].map(|number| says(&rules, Some(number))), [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail]);
+    assert_eq!(
+        [5, 15, 25].map(|number| says(&rules, Some(number))),
+        [Verdict::Pass, Verdict::Inconclusive, Verdict::Fail]
+    );
     assert_eq!(says(&rules, None), Verdict::NoData);
     rules.forbid.clear();
-    assert_eq!([5, 15, 25].map(|number| says(&rules, Some(number))), [Verdict::Pass, Verdict::Fail, Verdict::Fail]);
+    assert_eq!(
+        [5, 15, 25].map(|number| says(&rules, Some(number))),
+        [Verdict::Pass, Verdict::Fail, Verdict::Fail]
+    );
     std::mem::swap(&mut rules.forbid, &mut rules.require);
     assert_eq!([5, 15].map(|number| says(&rules, Some(number))), [Verdict::Fail, Verdict::Pass]);
     rules.forbid.clear();
-    assert_eq!(says(&rules, Some(5)), Verdict::Pass, "as Argo's code has it, and not its documentation");
+    assert_eq!(
+        says(&rules, Some(5)),
+        Verdict::Pass,
+        "as Argo's code has it, and not its documentation"
+    );
 }
 
 /// Samples, and what R 4.2.2 printed for `wilcox.test(new, old, conf.int = TRUE, conf.level = 0.98, exact = FALSE)`:
@@ -464,7 +545,9 @@ fn the_mann_whitney_test_agrees_with_r() {
     for (new, old, [estimate, lower, upper]) in cases {
         let result = mann_whitney(&new, &old, 0.98);
         // R looks for the ends with a tolerance of 1e-4, and so does Kayenta, which asks R's way.
-        for (found, printed) in [(result.estimate, estimate), (result.lower, lower), (result.upper, upper)] {
+        for (found, printed) in
+            [(result.estimate, estimate), (result.lower, lower), (result.upper, upper)]
+        {
             assert!((found - printed).abs() < 2e-4, "{found}, R says {printed}: {result:?}");
         }
     }
@@ -472,7 +555,12 @@ fn the_mann_whitney_test_agrees_with_r() {
 
 #[test]
 fn a_metric_is_worse_only_where_the_test_is_sure_and_the_difference_is_large() {
-    let rule = |way: Worse| Baseline { metric: "m".into(), worse: way, tolerance: 2_500, confidence: 9_800 };
+    let rule = |way: Worse| Baseline {
+        metric: "m".into(),
+        worse: way,
+        tolerance: 2_500,
+        confidence: 9_800,
+    };
     let old: Vec<f64> = (0..20).map(|n| 100.0 + f64::from(n % 5)).collect();
     let more: Vec<f64> = old.iter().map(|value| value * 1.5).collect();
     let same: Vec<f64> = old.iter().rev().copied().collect();
@@ -481,6 +569,10 @@ fn a_metric_is_worse_only_where_the_test_is_sure_and_the_difference_is_large() {
     assert_eq!(worse(&rule(Worse::Either), &more, &old), Some(true));
     assert_eq!(worse(&rule(Worse::Decrease), &old, &more), Some(true));
     assert_eq!(worse(&rule(Worse::Either), &same, &old), Some(false));
-    assert_eq!(worse(&rule(Worse::Either), &[1.0; 20], &[1.0; 20]), Some(false), "equal samples are no worse");
+    assert_eq!(
+        worse(&rule(Worse::Either), &[1.0; 20], &[1.0; 20]),
+        Some(false),
+        "equal samples are no worse"
+    );
     assert_eq!(worse(&rule(Worse::Either), &[], &old), None);
 }

@@ -8,7 +8,12 @@ fn formatting_twice_is_formatting_once_and_keeps_the_tree() {
     let mut texts: Vec<(String, String)> = Vec::new();
     for area in ["check", "plan", "format"] {
         for (case, folder) in cases(area) {
-            texts.extend(Files::read(&folder).0.into_iter().map(|(name, text)| (format!("{area}/{case}/{name}"), text)));
+            texts.extend(
+                Files::read(&folder)
+                    .0
+                    .into_iter()
+                    .map(|(name, text)| (format!("{area}/{case}/{name}"), text)),
+            );
         }
     }
     for module in dax_tests_modules() {

@@ -33,7 +33,13 @@ fn killed_at_all_places() {
         println!("{:>7} schedules  {}", tally.schedules - before, case.name);
         assert_eq!(tally.schedules - before, schedules(case).len());
     }
-    println!("plans {}, schedules {}, deaths {}, late calls {}", corpus.len(), tally.schedules, tally.deaths, tally.late);
+    println!(
+        "plans {}, schedules {}, deaths {}, late calls {}",
+        corpus.len(),
+        tally.schedules,
+        tally.deaths,
+        tally.late
+    );
     println!("faults {:?}", tally.faults);
     println!("outcomes {:?}", tally.outcomes);
     println!("wrong {}", tally.wrong.len());

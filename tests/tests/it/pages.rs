@@ -30,7 +30,8 @@ fn files(text: &str) -> Files {
 
 /// Every code that a program leads to, planning and its tests included; what lint finds only where it is asked.
 fn codes(text: &str, options: &str, lint: bool) -> Vec<String> {
-    let pairs: Vec<(&str, &str)> = options.split_whitespace().filter_map(|word| word.split_once('=')).collect();
+    let pairs: Vec<(&str, &str)> =
+        options.split_whitespace().filter_map(|word| word.split_once('=')).collect();
     let mut given = params(&pairs);
     given.missing = dax_project::Missing::Report;
     let loaded = load(&files(text));
@@ -38,7 +39,8 @@ fn codes(text: &str, options: &str, lint: bool) -> Vec<String> {
     if !dax_core::diagnostic::has_errors(&found) {
         for environment in graph.environments.values() {
             found.extend(dax_engine::plan_from_nothing(&loaded.sources, environment).diagnostics);
-            let (nothing, nobody) = (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
+            let (nothing, nobody) =
+                (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
             found.extend(dax_tests::plan(&loaded, &given, &environment.name, &nothing, &nobody).1);
         }
         for outcome in dax_engine::run_tests(&loaded, &super::stdlib::request()) {
@@ -62,7 +64,10 @@ fn every_code_has_a_page_whose_programs_are_true() {
     for code in dax_engine::codes() {
         let path = root().join(format!("docs/diagnostics/{code}.md"));
         let page = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{code} has no page"));
-        assert!(page.starts_with(&format!("# {code}: {}\n", code.summary)), "{code}: the page has another head");
+        assert!(
+            page.starts_with(&format!("# {code}: {}\n", code.summary)),
+            "{code}: the page has another head"
+        );
         for (head, text) in programs(&page) {
             let (kind, options) = head.split_once(" params ").unwrap_or((&head, ""));
             let found = codes(&text, options, code.number / 1000 == 9);
@@ -72,7 +77,9 @@ fn every_code_has_a_page_whose_programs_are_true() {
                 "world" => {}
                 "error" if found == [code.to_string()] => {}
                 "ok" if found.is_empty() => {}
-                other => wrong.push(format!("{code}: the program marked `{other}` gives {found:?}")),
+                other => {
+                    wrong.push(format!("{code}: the program marked `{other}` gives {found:?}"))
+                }
             }
         }
     }
@@ -83,11 +90,17 @@ fn every_code_has_a_page_whose_programs_are_true() {
 fn every_program_of_the_language_page_and_the_tour_is_true_and_formatted() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for name in ["docs/language.md", "docs/tour.md", "docs/kubernetes.md", "docs/review.md", "README.md"] {
+    for name in
+        ["docs/language.md", "docs/tour.md", "docs/kubernetes.md", "docs/review.md", "README.md"]
+    {
         let page = std::fs::read_to_string(root().join(name)).expect("a page");
         for (head, text) in programs(&page) {
             count += 1;
-            let expected: Vec<String> = head.trim().strip_prefix("error ").map(|code| vec![code.to_owned()]).unwrap_or_default();
+            let expected: Vec<String> = head
+                .trim()
+                .strip_prefix("error ")
+                .map(|code| vec![code.to_owned()])
+                .unwrap_or_default();
             let found = codes(&text, "", false);
             if found != expected {
                 wrong.push(format!("{name}: {found:?} instead of {expected:?} in\n{text}"));

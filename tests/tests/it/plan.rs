@@ -51,7 +51,10 @@ fn two_plans(files: &Files) -> (Plan, Plan) {
     let (third, _) = plan(&loaded, &given, "dev", &applied, &live);
     // What waits for more to be known and what is protected stays to be done.
     let rest = third.changes.iter().filter(|change| change.blocked.is_none()).count();
-    assert!(rest == 0 && third.steps.is_empty(), "after the plan there is nothing left to do: {third:?}");
+    assert!(
+        rest == 0 && third.steps.is_empty(),
+        "after the plan there is nothing left to do: {third:?}"
+    );
     assert_eq!(third.deferred.len(), second.deferred.len());
     (first, second)
 }
@@ -68,7 +71,16 @@ fn plan_fixtures() {
 #[test]
 fn the_same_inputs_give_the_same_bytes_and_another_input_another_digest() {
     let files = Files::read(&root().join("examples/quickstart"));
-    let make = |version: &str| plan(&load(&files), &params(&[("version", version)]), "production", &Applied::new(), &Live::new()).0;
+    let make = |version: &str| {
+        plan(
+            &load(&files),
+            &params(&[("version", version)]),
+            "production",
+            &Applied::new(),
+            &Live::new(),
+        )
+        .0
+    };
     assert_eq!(dax_render::json(&make("1")), dax_render::json(&make("1")));
     assert_ne!(digest::digest(&make("1")), digest::digest(&make("2")));
 }
@@ -79,7 +91,8 @@ fn drift_is_named_with_what_is_live_and_only_where_it_touches_an_owned_leaf() {
     let given = params(&[]);
     let (first, _) = plan(&loaded, &given, "production", &Applied::new(), &Live::new());
     let (applied, mut live) = after(&first, &Applied::new(), &Live::new());
-    let web = live.get_mut("local.machine").and_then(|objects| objects.get_mut("web")).expect("web runs");
+    let web =
+        live.get_mut("local.machine").and_then(|objects| objects.get_mut("web")).expect("web runs");
     let id = web.active().expect("a revision").clone();
     let revision = web.revisions.get_mut(&id).expect("it is there");
     revision.replicas = 1;
@@ -101,16 +114,25 @@ fn a_plan_that_breaks_a_promise_is_found_out() {
     let broken_by = |change: &dyn Fn(&mut Plan)| {
         let mut plan = sound.clone();
         change(&mut plan);
-        invariants::prove(&plan).into_iter().map(|broken| format!("{:?}", broken.promise)).next().unwrap_or_default()
+        invariants::prove(&plan)
+            .into_iter()
+            .map(|broken| format!("{:?}", broken.promise))
+            .next()
+            .unwrap_or_default()
     };
-    let shift = sound.steps.iter().position(|s| matches!(s.kind, dax_plan::StepKind::ShiftTraffic { .. })).expect("a shift");
+    let shift = sound
+        .steps
+        .iter()
+        .position(|s| matches!(s.kind, dax_plan::StepKind::ShiftTraffic { .. }))
+        .expect("a shift");
     let halved = broken_by(&|plan| {
         if let dax_plan::StepKind::ShiftTraffic { traffic } = &mut plan.steps[shift].kind {
             traffic.values_mut().for_each(|share| *share /= 2);
         }
     });
     assert_eq!(halved, "WholeTraffic(5000)");
-    let unproved = broken_by(&|plan| plan.steps[shift - 1].kind = dax_plan::StepKind::Hold { ms: 1 });
+    let unproved =
+        broken_by(&|plan| plan.steps[shift - 1].kind = dax_plan::StepKind::Hold { ms: 1 });
     assert!(unproved.starts_with("ReadyBeforeTraffic"), "{unproved}");
     assert_eq!(broken_by(&|plan| plan.steps[shift].inverse.steps.clear()), "Inverse");
     assert_eq!(broken_by(&|plan| plan.steps[0].after = vec![dax_plan::StepId(3)]), "Order");
@@ -119,29 +141,44 @@ fn a_plan_that_breaks_a_promise_is_found_out() {
 #[test]
 fn a_service_that_nobody_answers_for_can_be_mended() {
     let project = |version: &str, drain: &str| {
-        let head = format!("import local from \"std/local\"\n\nprovider local.machine {{\n  drain = {drain}\n}}\n\n");
-        let service = format!("service web {{\n  command = [\"web\", \"{version}\"]\n  ports = {{ http: 8400 }}\n}}\n\n");
-        Files::project(&format!("{head}{service}environment dev {{\n  bind web to local.machine\n}}\n"))
+        let head = format!(
+            "import local from \"std/local\"\n\nprovider local.machine {{\n  drain = {drain}\n}}\n\n"
+        );
+        let service = format!(
+            "service web {{\n  command = [\"web\", \"{version}\"]\n  ports = {{ http: 8400 }}\n}}\n\n"
+        );
+        Files::project(&format!(
+            "{head}{service}environment dev {{\n  bind web to local.machine\n}}\n"
+        ))
     };
-    let (first, _) = plan(&load(&project("1", "1s")), &params(&[]), "dev", &Applied::new(), &Live::new());
+    let (first, _) =
+        plan(&load(&project("1", "1s")), &params(&[]), "dev", &Applied::new(), &Live::new());
     let (applied, mut live) = after(&first, &Applied::new(), &Live::new());
     let services = live.values_mut().flat_map(BTreeMap::values_mut);
-    services.flat_map(|service| service.revisions.values_mut()).for_each(|revision| revision.ready = 0);
+    services
+        .flat_map(|service| service.revisions.values_mut())
+        .for_each(|revision| revision.ready = 0);
     let (second, problems) = plan(&load(&project("2", "2s")), &params(&[]), "dev", &applied, &live);
     assert!(problems.is_empty(), "{problems:?}");
-    assert!(matches!(second.steps[0].kind, dax_plan::StepKind::UpdateService { .. }), "{:?}", second.steps[0].kind);
+    assert!(
+        matches!(second.steps[0].kind, dax_plan::StepKind::UpdateService { .. }),
+        "{:?}",
+        second.steps[0].kind
+    );
 }
 
 #[test]
 fn hostile_names_reach_no_target_as_they_are() {
     let text = "import local from \"std/local\"\nprovider local.machine { }\nservice web {\n  command = [\"x\", \"\\n```\\n</details> @team \u{202e}evil\\u\"]\n}\nenvironment dev {\n  bind web to local.machine\n}\n"
         .replace("\\u\"", "\"");
-    let (made, _) = plan(&load(&Files::project(&text)), &params(&[]), "dev", &Applied::new(), &Live::new());
+    let (made, _) =
+        plan(&load(&Files::project(&text)), &params(&[]), "dev", &Applied::new(), &Live::new());
     let blocks = dax_render::plan(&made, &Standing::default());
     let terminal = dax_render::terminal(&blocks, false);
     assert!(!terminal.contains('\u{202e}'), "the reading order is turned");
     let markdown = dax_render::markdown(&blocks, Flavour::GitHub, 60_000);
-    let fence = markdown.lines().find(|line| line.ends_with("diff") && line.contains("````")).is_some();
+    let fence =
+        markdown.lines().find(|line| line.ends_with("diff") && line.contains("````")).is_some();
     assert!(fence, "the fence is longer than the backticks inside: {markdown}");
     assert!(!dax_render::html("t", &blocks).contains("</details> @team"));
     assert!(!markdown.contains("</details> @team") || fence, "what is not in a fence is escaped");

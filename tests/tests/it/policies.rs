@@ -29,9 +29,17 @@ fn sim(words: &str) -> Sim {
         assert!(problems.is_empty(), "{}", dax_tests::describe(&loaded.sources, &problems));
         made
     };
-    let mut first = Sim::new(made(1, &BTreeMap::new(), &BTreeMap::new()), BTreeMap::from([(WORLD.into(), Memory::default())]));
+    let mut first = Sim::new(
+        made(1, &BTreeMap::new(), &BTreeMap::new()),
+        BTreeMap::from([(WORLD.into(), Memory::default())]),
+    );
     assert_eq!(first.finish(), Outcome::Succeeded);
-    let applied = first.plan.result.iter().filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?))).collect();
+    let applied = first
+        .plan
+        .result
+        .iter()
+        .filter_map(|(addr, applied)| Some((addr.clone(), applied.clone()?)))
+        .collect();
     let second = made(2, &applied, &first.live());
     Sim::new(second, first.platforms)
 }
@@ -39,8 +47,12 @@ fn sim(words: &str) -> Sim {
 /// The image that takes the traffic of each service, by what is left of its name.
 fn versions(sim: &Sim) -> BTreeMap<Name, String> {
     let of = |live: &LiveService| {
-        let spec = live.active().and_then(|id| live.revisions.get(id)).map(|revision| revision.spec.clone());
-        spec.and_then(|spec| spec.get("image").and_then(|image| image.as_str().map(str::to_owned))).unwrap_or_default()
+        let spec = live
+            .active()
+            .and_then(|id| live.revisions.get(id))
+            .map(|revision| revision.spec.clone());
+        spec.and_then(|spec| spec.get("image").and_then(|image| image.as_str().map(str::to_owned)))
+            .unwrap_or_default()
     };
     sim.platforms[WORLD].services("dev").into_iter().map(|(name, live)| (name, of(&live))).collect()
 }
@@ -52,15 +64,26 @@ fn shown(sim: &Sim) -> String {
 /// Makes the call of a step of a service fail; gives its number.
 fn fail(sim: &Sim, service: &str, wanted: fn(&StepKind) -> bool) -> usize {
     // The order of calls is found out by a run that goes well.
-    let mut rehearsal =
-        Sim { platforms: BTreeMap::from([(WORLD.into(), sim.platforms[WORLD].copy())]), ..Sim::new((*sim.plan).clone(), BTreeMap::new()) };
+    let mut rehearsal = Sim {
+        platforms: BTreeMap::from([(WORLD.into(), sim.platforms[WORLD].copy())]),
+        ..Sim::new((*sim.plan).clone(), BTreeMap::new())
+    };
     let memory = rehearsal.platforms[WORLD].clone();
     let before = memory.calls();
-    let step = sim.plan.steps.iter().find(|step| step.service.name() == service && wanted(&step.kind)).expect("a step").id;
+    let step = sim
+        .plan
+        .steps
+        .iter()
+        .find(|step| step.service.name() == service && wanted(&step.kind))
+        .expect("a step")
+        .id;
     // Steps begin as soon as what they wait for is done, all at once: the journal tells in which order they were called.
     assert_eq!(rehearsal.finish(), Outcome::Succeeded);
     let called = rehearsal.journal();
-    let order: Vec<_> = called.iter().filter_map(|entry| if let Entry::Intent { step, .. } = entry { Some(*step) } else { None }).collect();
+    let order: Vec<_> = called
+        .iter()
+        .filter_map(|entry| if let Entry::Intent { step, .. } = entry { Some(*step) } else { None })
+        .collect();
     let at = order.iter().position(|called| *called == step).expect("it was called");
     sim.platforms[WORLD].fail_call(before + at, Fault::Refused);
     before + at
@@ -104,8 +127,16 @@ fn continue_goes_on_with_what_does_not_depend_on_it_and_takes_back_what_failed()
     assert!(matches!(sim.finish(), Outcome::RolledBack { .. }));
     assert_eq!(shown(&sim), "api:1 lone:2 web:1");
     let begun = |name: &str| {
-        let steps: Vec<_> = sim.plan.steps.iter().filter(|step| step.service.name() == name).map(|step| step.id).collect();
-        sim.journal().iter().any(|entry| matches!(entry, Entry::Intent { step, .. } if steps.contains(step)))
+        let steps: Vec<_> = sim
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.service.name() == name)
+            .map(|step| step.id)
+            .collect();
+        sim.journal()
+            .iter()
+            .any(|entry| matches!(entry, Entry::Intent { step, .. } if steps.contains(step)))
     };
     assert!(begun("lone") && !begun("web"), "web needs what failed");
 }
@@ -118,7 +149,12 @@ fn hold_leaves_everything_as_it_is_until_somebody_decides() {
     // What does not wait for it went on; nothing was taken back.
     assert_eq!(shown(&held), "api:2 lone:2 web:1");
     assert!(matches!(held.finish(), Outcome::Held { .. }), "without a decision it stays held");
-    held.note(&[Entry::Decided { step, how: How::Again, by: "ann".into(), reason: "mended".to_owned() }]);
+    held.note(&[Entry::Decided {
+        step,
+        how: How::Again,
+        by: "ann".into(),
+        reason: "mended".to_owned(),
+    }]);
     assert_eq!(held.finish(), Outcome::Succeeded);
     assert_eq!(shown(&held), "api:2 lone:2 web:2");
     // Another time everything goes back.
@@ -126,7 +162,9 @@ fn hold_leaves_everything_as_it_is_until_somebody_decides() {
     fail(&aborted, "web", shifts);
     assert!(matches!(aborted.finish(), Outcome::Held { .. }));
     aborted.note(&[Entry::Abort { by: "ann".into(), reason: "not mended".to_owned() }]);
-    let Outcome::RolledBack { step: None, message } = aborted.finish() else { panic!("it is taken back") };
+    let Outcome::RolledBack { step: None, message } = aborted.finish() else {
+        panic!("it is taken back")
+    };
     assert_eq!(message, "ended by ann: not mended");
     assert_eq!(shown(&aborted), "api:1 lone:1 web:1");
 }
@@ -147,11 +185,18 @@ fn stuck() -> (Sim, StepId) {
 #[test]
 fn a_step_that_cannot_be_taken_back_is_tried_again_or_left_with_a_recorded_reason() {
     let (mut again, _) = stuck();
-    assert!(matches!(again.finish(), Outcome::RolledBack { .. }), "the cause is gone, and it goes on");
+    assert!(
+        matches!(again.finish(), Outcome::RolledBack { .. }),
+        "the cause is gone, and it goes on"
+    );
     assert_eq!(shown(&again), "api:2 lone:2 web:1");
     let (mut left, step) = stuck();
     let mut machine = Machine::new(left.plan.clone(), &left.journal());
-    assert_eq!(machine.keep(StepId(0), &"ann".into(), "no"), None, "only what is stuck can be left");
+    assert_eq!(
+        machine.keep(StepId(0), &"ann".into(), "no"),
+        None,
+        "only what is stuck can be left"
+    );
     let entry = machine.keep(step, &"ann".into(), "deleted by hand").expect("it is stuck");
     left.note(std::slice::from_ref(&entry));
     assert!(matches!(left.finish(), Outcome::RolledBack { .. }));

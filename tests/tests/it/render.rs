@@ -8,7 +8,8 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-const FLAVOURS: [(Flavour, &str); 3] = [(Flavour::GitHub, "github"), (Flavour::GitLab, "gitlab"), (Flavour::Bitbucket, "bitbucket")];
+const FLAVOURS: [(Flavour, &str); 3] =
+    [(Flavour::GitHub, "github"), (Flavour::GitLab, "gitlab"), (Flavour::Bitbucket, "bitbucket")];
 
 fn made(main: &str) -> Plan {
     let loaded = load(&Files::project(main));
@@ -19,15 +20,25 @@ fn made(main: &str) -> Plan {
 
 /// The change of the quickstart's canary, with what stands in its way.
 fn canary() -> (Plan, Standing) {
-    let case = kill::corpus().into_iter().find(|case| case.name == "canary_with_routes_and_a_gate, changed").expect("a fixture");
-    (case.plan().clone(), Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()], early: false })
+    let case = kill::corpus()
+        .into_iter()
+        .find(|case| case.name == "canary_with_routes_and_a_gate, changed")
+        .expect("a fixture");
+    (
+        case.plan().clone(),
+        Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()], early: false },
+    )
 }
 
 #[test]
 fn each_flavour_of_markdown_has_its_own_text() {
     let (plan, standing) = canary();
     for (flavour, name) in FLAVOURS {
-        super::compare("render", name, &markdown(&dax_render::plan(&plan, &standing), flavour, flavour.budget()));
+        super::compare(
+            "render",
+            name,
+            &markdown(&dax_render::plan(&plan, &standing), flavour, flavour.budget()),
+        );
     }
 }
 
@@ -52,7 +63,12 @@ fn hostile() -> Plan {
                 '"' => "\\\"".to_owned(),
                 '\\' => "\\\\".to_owned(),
                 '\n' => "\\n".to_owned(),
-                c if c.is_control() || ('\u{200b}'..='\u{202e}').contains(&c) || c == '\u{feff}' => format!("\\u{{{:x}}}", u32::from(c)),
+                c if c.is_control()
+                    || ('\u{200b}'..='\u{202e}').contains(&c)
+                    || c == '\u{feff}' =>
+                {
+                    format!("\\u{{{:x}}}", u32::from(c))
+                }
                 c => c.to_string(),
             })
             .collect();
@@ -72,11 +88,18 @@ fn hostile_texts_are_neutral_in_every_target_and_foreign_ones_stay_what_they_are
         .into_iter()
         .chain(FLAVOURS.map(|(flavour, name)| (name, markdown(&blocks, flavour, flavour.budget()))))
     {
-        assert!(!text.contains(['\u{202e}', '\u{1b}', '\u{7}', '\u{200b}', '\u{feff}']), "{name} holds what acts on whoever reads it");
+        assert!(
+            !text.contains(['\u{202e}', '\u{1b}', '\u{7}', '\u{200b}', '\u{feff}']),
+            "{name} holds what acts on whoever reads it"
+        );
         assert!(text.contains("日本語 Ελληνικά العربية 🚀 é"), "{name} keeps foreign scripts");
     }
     let page = html("<b>&", &blocks);
-    assert!(page.contains("<title>&lt;b&gt;&amp;</title>") && !page.contains("<script>alert") && !page.contains("<img"));
+    assert!(
+        page.contains("<title>&lt;b&gt;&amp;</title>")
+            && !page.contains("<script>alert")
+            && !page.contains("<img")
+    );
     for (flavour, name) in FLAVOURS {
         let text = markdown(&blocks, flavour, flavour.budget());
         // Whatever is hostile stands inside a fence that is longer than any inside of it.
@@ -86,7 +109,12 @@ fn hostile_texts_are_neutral_in_every_target_and_foreign_ones_stay_what_they_are
             match &fence {
                 None if ticks.len() >= 3 => fence = Some(ticks),
                 Some(open) if line == open => fence = None,
-                None => assert!(!line.contains("<script>") && !line.contains("@everyone") && !line.contains("<img"), "{name}: {line}"),
+                None => assert!(
+                    !line.contains("<script>")
+                        && !line.contains("@everyone")
+                        && !line.contains("<img"),
+                    "{name}: {line}"
+                ),
                 Some(_) => {}
             }
         }
@@ -123,9 +151,20 @@ fn ten_thousand_changes_fit_into_a_comment_the_risky_ones_first_and_what_is_miss
         for budget in [flavour.budget(), 5_000, 2_000] {
             let text = markdown(&blocks, flavour, budget);
             assert!(text.len() <= budget, "{name}: {} bytes, {budget} are allowed", text.len());
-            assert_eq!(text.matches("<details").count(), text.matches("</details>").count(), "{name}");
-            assert_eq!(text.lines().filter(|line| line.starts_with("```")).count() % 2, 0, "{name}: a fence is cut");
-            assert!(text.contains("delete") && text.contains(plan.changes[7_777].addr.name()), "{name}: the risky change is there");
+            assert_eq!(
+                text.matches("<details").count(),
+                text.matches("</details>").count(),
+                "{name}"
+            );
+            assert_eq!(
+                text.lines().filter(|line| line.starts_with("```")).count() % 2,
+                0,
+                "{name}: a fence is cut"
+            );
+            assert!(
+                text.contains("delete") && text.contains(plan.changes[7_777].addr.name()),
+                "{name}: the risky change is there"
+            );
             assert!(text.contains("This is not all"), "{name}");
         }
     }
@@ -145,16 +184,28 @@ fn page(folder: &Path) -> String {
 /// A real browser that shows pages of a folder; gives what it prints.
 fn browser(folder: &Path) -> Option<impl Fn(&[&str], &str) -> String> {
     let browsers = ["chromium-headless-shell", "chromium", "chrome-headless-shell"];
-    let Some(browser) = browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"])) else {
+    let Some(browser) =
+        browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"]))
+    else {
         peers::missing("Chromium");
         return None;
     };
     let folder = folder.to_owned();
     Some(move |args: &[&str], page: &str| {
         let mut command = Command::new(&browser);
-        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000"]);
+        command.args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--virtual-time-budget=3000",
+        ]);
         command.arg(format!("--user-data-dir={}", folder.join("profile").display())).args(args);
-        let output = command.arg(format!("file://{}", folder.join(page).display())).current_dir(&folder).output().expect("a browser");
+        let output = command
+            .arg(format!("file://{}", folder.join(page).display()))
+            .current_dir(&folder)
+            .output()
+            .expect("a browser");
         String::from_utf8_lossy(&output.stdout).into_owned()
     })
 }
@@ -163,7 +214,8 @@ fn browser(folder: &Path) -> Option<impl Fn(&[&str], &str) -> String> {
 fn shown_on_github(text: &str) -> String {
     let mut page = String::new();
     for (at, part) in github(text).split("<code class=\"language-diff\">").enumerate() {
-        let (code, rest) = if at == 0 { ("", part) } else { part.split_once("</code>").unwrap_or((part, "")) };
+        let (code, rest) =
+            if at == 0 { ("", part) } else { part.split_once("</code>").unwrap_or((part, "")) };
         for line in code.lines() {
             let class = match line.chars().next() {
                 Some('+') => "add",
@@ -175,7 +227,9 @@ fn shown_on_github(text: &str) -> String {
         }
         page.push_str(rest);
     }
-    format!("<!doctype html><meta charset=\"utf-8\"><style>{STYLE}</style><article>{page}</article>")
+    format!(
+        "<!doctype html><meta charset=\"utf-8\"><style>{STYLE}</style><article>{page}</article>"
+    )
 }
 
 const STYLE: &str = "body{margin:0;padding:24px;background:#fff;font:14px/1.5 -apple-system,'Segoe UI',Helvetica,Arial,sans-serif;color:#1f2328}\
@@ -218,20 +272,34 @@ fn a_comment_is_shown_by_a_real_browser() {
     let folder = tempfile::tempdir().expect("a folder");
     let plan = made(SHOP);
     let before = made(&SHOP.replace("replicas = 3", "replicas = 2").replace("1.4.0", "1.3.9"));
-    let denied = "main.dax:31:3: error[DAX4021]: a policy denies this: web needs 3 or more replicas, has 2";
+    let denied =
+        "main.dax:31:3: error[DAX4021]: a policy denies this: web needs 3 or more replicas, has 2";
     let first = comment_with(before.clone(), None, &[denied]);
-    for (name, text) in [("review-first", &first), ("review-second", &comment(plan, Some(before)))] {
-        std::fs::write(folder.path().join(format!("{name}.html")), shown_on_github(text)).expect("written");
+    for (name, text) in [("review-first", &first), ("review-second", &comment(plan, Some(before)))]
+    {
+        std::fs::write(folder.path().join(format!("{name}.html")), shown_on_github(text))
+            .expect("written");
     }
     let Some(run) = browser(folder.path()) else { return };
     for name in ["review-first", "review-second"] {
         let shown = run(&["--dump-dom"], &format!("{name}.html"));
         assert!(shown.contains("<summary>") && shown.contains("class=\"add\""), "{shown}");
-        run(&["--window-size=980,1000", &format!("--screenshot={name}.png")], &format!("{name}.html"));
+        run(
+            &["--window-size=980,1000", &format!("--screenshot={name}.png")],
+            &format!("{name}.html"),
+        );
         let picture = std::fs::read(folder.path().join(format!("{name}.png"))).expect("a picture");
-        assert!(picture.starts_with(b"\x89PNG") && picture.len() > 10_000, "{} bytes", picture.len());
+        assert!(
+            picture.starts_with(b"\x89PNG") && picture.len() > 10_000,
+            "{} bytes",
+            picture.len()
+        );
         if std::env::var_os("DAX_SCREENSHOT").is_some() {
-            std::fs::copy(folder.path().join(format!("{name}.png")), root().join(format!("docs/{name}.png"))).expect("kept");
+            std::fs::copy(
+                folder.path().join(format!("{name}.png")),
+                root().join(format!("docs/{name}.png")),
+            )
+            .expect("kept");
         }
     }
 }
@@ -240,17 +308,28 @@ fn a_comment_is_shown_by_a_real_browser() {
 fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() {
     let folder = tempfile::tempdir().expect("a folder");
     let kills = kill::corpus();
-    let both = kills.iter().find(|case| case.name == "needs_come_first, changed").expect("a fixture");
+    let both =
+        kills.iter().find(|case| case.name == "needs_come_first, changed").expect("a fixture");
     let text = page(folder.path());
-    assert!(!text.contains("src=") && !text.contains("href=") && !text.contains("@import"), "nothing is loaded");
+    assert!(
+        !text.contains("src=") && !text.contains("href=") && !text.contains("@import"),
+        "nothing is loaded"
+    );
     let wide = html("test / dev", &dax_render::plan(both.plan(), &Standing::default()));
     assert!(wide.contains("<figure><svg"), "some services make a picture");
     std::fs::write(folder.path().join("wide.html"), &wide).expect("written");
     let Some(run) = browser(folder.path()) else { return };
     // With scripts the search is there, and everything stands open.
     let shown = run(&["--dump-dom"], "wide.html");
-    assert!(shown.contains("id=\"search\"") && !shown.contains("<form class=\"search\" role=\"search\" hidden"), "{shown}");
-    assert!(shown.contains("shift traffic") && shown.matches("<details open").count() == 3, "{shown}");
+    assert!(
+        shown.contains("id=\"search\"")
+            && !shown.contains("<form class=\"search\" role=\"search\" hidden"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("shift traffic") && shown.matches("<details open").count() == 3,
+        "{shown}"
+    );
     // Without them the same text is there, and the search is not. (A headless browser does its commands by scripts:
     // so the page's own script is taken out instead.)
     let (before, rest) = wide.split_once("<script>").expect("a script");
@@ -268,13 +347,17 @@ fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() 
 
 #[test]
 fn every_plan_as_json_is_as_its_published_schema_says() {
-    let text = std::fs::read_to_string(root().join("docs/schema/plan.schema.json")).expect("a schema");
+    let text =
+        std::fs::read_to_string(root().join("docs/schema/plan.schema.json")).expect("a schema");
     let schema: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let validator = jsonschema::draft202012::new(&schema).expect("a schema");
     let mut count = 0;
     let mut check = |name: &str, plan: &Plan| {
         let json: serde_json::Value = serde_json::from_str(&dax_render::json(plan)).expect("JSON");
-        let faults: Vec<String> = validator.iter_errors(&json).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        let faults: Vec<String> = validator
+            .iter_errors(&json)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
         assert!(faults.is_empty(), "{name}: {}", faults.join("\n"));
         // And it says no where something is not as it says.
         let mut other = json.clone();
@@ -290,7 +373,8 @@ fn every_plan_as_json_is_as_its_published_schema_says() {
     for (name, folder) in cases("plan") {
         let mut files = Files::read(&folder);
         files.0.remove("before.dax");
-        let (made, _) = plan(&load(&files), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+        let (made, _) =
+            plan(&load(&files), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
         check(&name, &made);
     }
     check("hostile", &hostile());
@@ -313,7 +397,10 @@ fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
         "import memory from \"std/memory\"\nprovider memory.world {\n}\nenvironment dev {\n  bind [a, b, c] to memory.world\n}\n",
     );
     for name in ["a", "b", "c"] {
-        files.0.insert(format!("{name}.dax"), format!("service {name} {{\n  image = \"{name}:1\"\n}}\n"));
+        files.0.insert(
+            format!("{name}.dax"),
+            format!("service {name} {{\n  image = \"{name}:1\"\n}}\n"),
+        );
     }
     let nothing = BTreeMap::new();
     let of = |loaded: &dax_project::Loaded| {
@@ -328,7 +415,11 @@ fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
 
 /// A text as GitHub counts it, and what its Markdown parser makes of it.
 fn github(text: &str) -> String {
-    assert!(text.encode_utf16().count() <= 65_536 && text.chars().count() <= 65_536, "{} characters", text.chars().count());
+    assert!(
+        text.encode_utf16().count() <= 65_536 && text.chars().count() <= 65_536,
+        "{} characters",
+        text.chars().count()
+    );
     let mut html = String::new();
     let mut options = pulldown_cmark::Options::empty();
     options.insert(pulldown_cmark::Options::ENABLE_TABLES);
@@ -343,8 +434,13 @@ fn comment(plan: Plan, before: Option<Plan>) -> String {
 
 /// The comment about a plan of which policies say something.
 fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
-    let before =
-        before.map(|plan| dax_engine::Review { change: "pr-1".into(), commit: "0123456789abcdef".into(), at_ms: 0, url: None, plan });
+    let before = before.map(|plan| dax_engine::Review {
+        change: "pr-1".into(),
+        commit: "0123456789abcdef".into(),
+        at_ms: 0,
+        url: None,
+        plan,
+    });
     let planned = dax_review::Planned {
         digest: dax_plan::digest::digest(&plan),
         standing: Standing::default(),
@@ -354,8 +450,11 @@ fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
         before,
         plan,
     };
-    let report =
-        dax_review::Report { project: "shop".into(), environment: "dev".into(), verdict: dax_review::Verdict::Plan(Box::new(planned)) };
+    let report = dax_review::Report {
+        project: "shop".into(),
+        environment: "dev".into(),
+        verdict: dax_review::Verdict::Plan(Box::new(planned)),
+    };
     dax_review::comment_text(
         &report,
         &dax_review::Frame {
@@ -374,7 +473,10 @@ fn a_comment_about_ten_thousand_changes_fits_keeps_what_is_risky_and_has_no_brok
     before.changes.truncate(5_000);
     let text = comment(plan.clone(), Some(before));
     let page = github(&text);
-    assert!(text.contains(plan.changes[7_777].addr.name()) && text.contains("This is not all"), "the risky change is there");
+    assert!(
+        text.contains(plan.changes[7_777].addr.name()) && text.contains("This is not all"),
+        "the risky change is there"
+    );
     // Everything that is opened is closed, and what follows the last fence stands outside of it.
     assert_eq!(page.matches("<pre>").count(), page.matches("</pre>").count());
     assert_eq!(page.matches("<details").count(), page.matches("</details>").count());
@@ -392,22 +494,36 @@ fn a_list_of_conditions_that_is_too_long_is_cut() {
     }
     let text = comment(plan, None);
     let page = github(&text);
-    assert!(text.contains("lines more") && page.contains("<em>Planned for commit"), "{}", &text[text.len() - 600..]);
+    assert!(
+        text.contains("lines more") && page.contains("<em>Planned for commit"),
+        "{}",
+        &text[text.len() - 600..]
+    );
 }
 
 #[test]
 fn what_people_write_into_a_program_mentions_nobody_and_links_to_nothing() {
-    let text = comment_with(hostile(), None, &["main.dax:1:1: @everyone <script>alert(1)</script> see https://evil.example"]);
+    let text = comment_with(
+        hostile(),
+        None,
+        &["main.dax:1:1: @everyone <script>alert(1)</script> see https://evil.example"],
+    );
     let page = github(&text);
     let mut outside = String::new();
     for (at, part) in page.split("<pre>").enumerate() {
-        outside.push_str(if at == 0 { part } else { part.split("</pre>").nth(1).unwrap_or_default() });
+        outside.push_str(if at == 0 {
+            part
+        } else {
+            part.split("</pre>").nth(1).unwrap_or_default()
+        });
     }
     for active in ["@everyone", "<script", "<img", "https://evil", "javascript:"] {
         assert!(!outside.contains(active), "{active}: {outside}");
     }
-    let links: Vec<&str> =
-        outside.match_indices("href=\"").map(|(at, _)| outside[at + 6..].split('"').next().unwrap_or_default()).collect();
+    let links: Vec<&str> = outside
+        .match_indices("href=\"")
+        .map(|(at, _)| outside[at + 6..].split('"').next().unwrap_or_default())
+        .collect();
     assert_eq!(links, ["https://github.com/acme/shop/actions/runs/1"]);
     super::compare("render", "hostile_comment", &text);
 }

@@ -35,9 +35,24 @@ fn write() {
         ("canary_half_way", "canary_with_analysis, changed", None, Crash::AfterCall(5)),
         ("canary_watching", "canary_with_analysis, changed", None, Crash::AfterWrite(7)),
         ("canary_going_back", "canary_with_analysis, changed", Some(6), Crash::AfterWrite(14)),
-        ("routes_and_a_gate", "canary_with_routes_and_a_gate, changed", None, Crash::AfterWrite(13)),
-        ("migration_going_back", "migration_with_a_way_back, changed", Some(2), Crash::AfterWrite(6)),
-        ("replaced_on_the_way", "replaced_on_another_provider, changed", None, Crash::BeforeCall(5)),
+        (
+            "routes_and_a_gate",
+            "canary_with_routes_and_a_gate, changed",
+            None,
+            Crash::AfterWrite(13),
+        ),
+        (
+            "migration_going_back",
+            "migration_with_a_way_back, changed",
+            Some(2),
+            Crash::AfterWrite(6),
+        ),
+        (
+            "replaced_on_the_way",
+            "replaced_on_another_provider, changed",
+            None,
+            Crash::BeforeCall(5),
+        ),
         ("held", "conditions_of_an_environment, changed", Some(1), Crash::Never),
     ];
     for (name, case, fault, crash) in wanted {
@@ -47,10 +62,22 @@ fn write() {
             case.fail(&sim, call, dax_provider_testkit::Fault::Refused);
         }
         let ended = sim.process(crash);
-        assert!(ended == End::Crashed || matches!(ended, End::Finished(Outcome::Held { .. })), "{name}: {ended:?}");
-        let file = File { format_version: dax_apply::store::FORMAT, plan: case.plan().clone(), live: sim.live(), journal: sim.journal() };
+        assert!(
+            ended == End::Crashed || matches!(ended, End::Finished(Outcome::Held { .. })),
+            "{name}: {ended:?}"
+        );
+        let file = File {
+            format_version: dax_apply::store::FORMAT,
+            plan: case.plan().clone(),
+            live: sim.live(),
+            journal: sim.journal(),
+        };
         let text = serde_json::to_string_pretty(&file).expect("JSON");
-        std::fs::write(folder().join(format!("{name}.{}.json", dax_apply::store::FORMAT)), text + "\n").expect("written");
+        std::fs::write(
+            folder().join(format!("{name}.{}.json", dax_apply::store::FORMAT)),
+            text + "\n",
+        )
+        .expect("written");
     }
 }
 
@@ -61,20 +88,28 @@ fn journals_of_every_format_are_carried_on_to_a_right_end() {
         write();
     }
     let mut said = String::new();
-    let mut files: Vec<_> = std::fs::read_dir(folder()).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> = std::fs::read_dir(folder())
+        .expect("a corpus")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     for path in &files {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let file: File =
-            serde_json::from_str(&std::fs::read_to_string(path).expect("a text")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let name =
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let file: File = serde_json::from_str(&std::fs::read_to_string(path).expect("a text"))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(file.format_version <= dax_apply::store::FORMAT);
         let machine = Machine::new(std::sync::Arc::new(file.plan.clone()), &file.journal);
-        let statuses: Vec<String> = file.plan.steps.iter().map(|step| format!("{:?}", machine.status(step.id))).collect();
+        let statuses: Vec<String> =
+            file.plan.steps.iter().map(|step| format!("{:?}", machine.status(step.id))).collect();
         // The world as it was, and the run carried on in it.
-        let mut platforms: BTreeMap<Name, Memory> = file.plan.steps.iter().map(|step| (step.provider.clone(), Memory::default())).collect();
+        let mut platforms: BTreeMap<Name, Memory> =
+            file.plan.steps.iter().map(|step| (step.provider.clone(), Memory::default())).collect();
         for (provider, services) in &file.live {
             let memory = platforms.entry(provider.clone()).or_default();
-            services.iter().for_each(|(object, service)| memory.put(&file.plan.environment, object, service.clone()));
+            services.iter().for_each(|(object, service)| {
+                memory.put(&file.plan.environment, object, service.clone())
+            });
         }
         let mut sim = Sim::new(file.plan.clone(), platforms);
         sim.approvers = Some(vec!["ann".into()]);
@@ -85,7 +120,12 @@ fn journals_of_every_format_are_carried_on_to_a_right_end() {
             let fence = dax_provider_api::Fence::default();
             operations::call(&file.plan, &specs, 1, fence, step.id, operations::Which::Do).is_some()
         });
-        said.push_str(&format!("{name}: {} calls, {}\n  {}\n", calls.count(), outcome.word(), statuses.join(" ")));
+        said.push_str(&format!(
+            "{name}: {} calls, {}\n  {}\n",
+            calls.count(),
+            outcome.word(),
+            statuses.join(" ")
+        ));
     }
     assert!(files.len() >= 7, "the corpus is there");
     super::compare("journals", "corpus", &said);

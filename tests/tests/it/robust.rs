@@ -15,7 +15,13 @@ fn the_short_way_and_the_grammar_agree_on_every_text_of_the_tests() {
 fn corpus() -> Vec<String> {
     let mut texts: Vec<String> = vec![];
     for folder in ["examples/quickstart", "examples/checkout", "stdlib/std"] {
-        texts.extend(Files::read(&root().join(folder)).0.into_iter().filter(|(name, _)| name.ends_with(".dax")).map(|(_, text)| text));
+        texts.extend(
+            Files::read(&root().join(folder))
+                .0
+                .into_iter()
+                .filter(|(name, _)| name.ends_with(".dax"))
+                .map(|(_, text)| text),
+        );
     }
     // Every place of a text costs a pass over the text: the long ones hold nothing that the short ones lack.
     texts.retain(|text| text.len() < 2_500);
@@ -43,7 +49,8 @@ fn every_prefix_and_every_deletion_of_every_example_gives_diagnostics_and_no_pan
 
 #[test]
 fn prefixes_and_deletions_of_the_quickstart_are_analysed_without_panic() {
-    let main = std::fs::read_to_string(root().join("examples/quickstart/main.dax")).expect("the quickstart");
+    let main = std::fs::read_to_string(root().join("examples/quickstart/main.dax"))
+        .expect("the quickstart");
     for at in (0..main.len()).step_by(3).filter(|at| main.is_char_boundary(*at)) {
         check(&Files::project(&main[..at]), &params(&[]));
         let mut without = main.clone();
@@ -104,7 +111,9 @@ fn programs_made_of_random_bytes_are_evaluated_and_formatting_keeps_their_graph(
     for _ in 0..400 {
         let mut bytes = Vec::new();
         for _ in 0..120 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             bytes.push((state >> 33) as u8);
         }
         let text = programs::program(&bytes);
@@ -121,8 +130,13 @@ fn programs_made_of_random_bytes_are_evaluated_and_formatting_keeps_their_graph(
 
 /// What a graph wants, without places.
 fn values(graph: &dax_ir::Graph) -> Vec<String> {
-    let services = graph.environments.values().flat_map(|environment| environment.services.values());
-    services.map(|service| format!("{} {} {:?}", service.addr, service.desired.value(), service.needs.len())).collect()
+    let services =
+        graph.environments.values().flat_map(|environment| environment.services.values());
+    services
+        .map(|service| {
+            format!("{} {} {:?}", service.addr, service.desired.value(), service.needs.len())
+        })
+        .collect()
 }
 
 /// Texts that fuzzing found once; each stays.

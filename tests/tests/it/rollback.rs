@@ -18,7 +18,10 @@ fn cases(all_back: bool) -> Vec<Case> {
         let (before, main) = programs(seed, all_back);
         story(&format!("program {seed}"), &before, &main, "dev", &[])
     };
-    (1..=PROGRAMS).flat_map(pair).filter(|case| case.plan().mode == dax_plan::model::Mode::Apply).collect()
+    (1..=PROGRAMS)
+        .flat_map(pair)
+        .filter(|case| case.plan().mode == dax_plan::model::Mode::Apply)
+        .collect()
 }
 
 /// A service that dax did not make, in the same environment.
@@ -26,7 +29,10 @@ fn stranger() -> LiveService {
     let id = RevisionId("feedface".into());
     LiveService {
         settings: BTreeMap::from([("zone".into(), dax_core::Value::str("far"))]),
-        revisions: BTreeMap::from([(id.clone(), LiveRevision { replicas: 7, ready: 7, spec: dax_core::Value::str("foreign") })]),
+        revisions: BTreeMap::from([(
+            id.clone(),
+            LiveRevision { replicas: 7, ready: 7, spec: dax_core::Value::str("foreign") },
+        )]),
         traffic: BTreeMap::from([(id, WHOLE)]),
         ..LiveService::default()
     }
@@ -48,19 +54,32 @@ fn without_urls(mut live: LiveState) -> BTreeMap<Name, BTreeMap<Name, LiveServic
 fn failed_at_every_call_everything_that_dax_owns_is_as_it_was_and_nothing_else_was_touched() {
     let (mut failures, mut killed) = (0, 0);
     for case in cases(true) {
-        let undoable = case.plan().steps.iter().all(|step| step.inverse.class != InverseClass::None);
+        let undoable =
+            case.plan().steps.iter().all(|step| step.inverse.class != InverseClass::None);
         assert!(undoable, "the programs have no points of no return");
         for at in 0..count(&case) {
             let mut failing = sim(&case);
             let before = without_urls(failing.live());
             case.fail(&failing, at, Fault::Refused);
             let outcome = to_the_end(&mut failing);
-            assert!(matches!(outcome, Outcome::RolledBack { .. }), "{}, call {at}: {outcome:?}", case.name);
+            assert!(
+                matches!(outcome, Outcome::RolledBack { .. }),
+                "{}, call {at}: {outcome:?}",
+                case.name
+            );
             assert_eq!(without_urls(failing.live()), before, "{}, call {at}", case.name);
-            assert!(failing.state().services.is_empty(), "a run that is taken back leaves no state of its own");
+            assert!(
+                failing.state().services.is_empty(),
+                "a run that is taken back leaves no state of its own"
+            );
             failures += 1;
             // The same, killed somewhere: it goes back all the same, or never noticed the failure.
-            for crash in [Crash::AfterCall(at), Crash::BeforeCall(at + 1), Crash::AfterWrite(2 * at + 4), Crash::TornWrite(2 * at + 5)] {
+            for crash in [
+                Crash::AfterCall(at),
+                Crash::BeforeCall(at + 1),
+                Crash::AfterWrite(2 * at + 4),
+                Crash::TornWrite(2 * at + 5),
+            ] {
                 let mut dying = sim(&case);
                 case.fail(&dying, at, Fault::Refused);
                 if dying.process(crash) != End::Crashed {
@@ -68,8 +87,18 @@ fn failed_at_every_call_everything_that_dax_owns_is_as_it_was_and_nothing_else_w
                 }
                 killed += 1;
                 match to_the_end(&mut dying) {
-                    Outcome::RolledBack { .. } => assert_eq!(without_urls(dying.live()), before, "{}, call {at}, {crash:?}", case.name),
-                    outcome => assert_eq!(outcome, Outcome::Succeeded, "{}, call {at}, {crash:?}", case.name),
+                    Outcome::RolledBack { .. } => assert_eq!(
+                        without_urls(dying.live()),
+                        before,
+                        "{}, call {at}, {crash:?}",
+                        case.name
+                    ),
+                    outcome => assert_eq!(
+                        outcome,
+                        Outcome::Succeeded,
+                        "{}, call {at}, {crash:?}",
+                        case.name
+                    ),
                 }
             }
         }
@@ -84,9 +113,13 @@ fn a_rollback_that_is_killed_at_every_one_of_its_steps_converges() {
         let last = count(&case).saturating_sub(1);
         let before = without_urls(sim(&case).live());
         for kill in 0..4 * case.plan().steps.len() {
-            for crash in
-                [Crash::BeforeCall(kill), Crash::AfterCall(kill), Crash::BeforeWrite(kill), Crash::TornWrite(kill), Crash::AfterWrite(kill)]
-            {
+            for crash in [
+                Crash::BeforeCall(kill),
+                Crash::AfterCall(kill),
+                Crash::BeforeWrite(kill),
+                Crash::TornWrite(kill),
+                Crash::AfterWrite(kill),
+            ] {
                 let mut failing = sim(&case);
                 case.fail(&failing, last, Fault::Refused);
                 if failing.process(crash) != End::Crashed {
@@ -94,7 +127,9 @@ fn a_rollback_that_is_killed_at_every_one_of_its_steps_converges() {
                 }
                 killed += 1;
                 match to_the_end(&mut failing) {
-                    Outcome::RolledBack { .. } => assert_eq!(without_urls(failing.live()), before, "{}, {crash:?}", case.name),
+                    Outcome::RolledBack { .. } => {
+                        assert_eq!(without_urls(failing.live()), before, "{}, {crash:?}", case.name)
+                    }
                     outcome => assert_eq!(outcome, Outcome::Succeeded, "{}, {crash:?}", case.name),
                 }
             }
@@ -107,7 +142,11 @@ fn a_rollback_that_is_killed_at_every_one_of_its_steps_converges() {
 fn what_the_simulator_says_of_a_failure_is_what_the_failure_does() {
     for case in cases(true).into_iter().take(20) {
         let report = dax_apply::simulate::rehearse(case.plan(), 7);
-        assert_eq!(report, dax_apply::simulate::rehearse(case.plan(), 7), "the same seed says the same");
+        assert_eq!(
+            report,
+            dax_apply::simulate::rehearse(case.plan(), 7),
+            "the same seed says the same"
+        );
         assert_eq!(report.runs[0].outcome, Outcome::Succeeded, "{}", case.name);
         for run in &report.runs[1..] {
             assert!(matches!(run.outcome, Outcome::RolledBack { .. }), "{}: {run:?}", case.name);
@@ -127,13 +166,19 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
         let (before, main) = programs(seed, false);
         // A story asserts that each of its plans succeeds; here the last word is that there is nothing more to do.
         let mut applied = BTreeMap::new();
-        let mut platforms = BTreeMap::from([("memory.world".into(), dax_provider_testkit::Memory::default())]);
+        let mut platforms =
+            BTreeMap::from([("memory.world".into(), dax_provider_testkit::Memory::default())]);
         for files in [before, main.clone(), main] {
             let loaded = dax_tests::load(&files);
             let memory: &dax_provider_testkit::Memory = &platforms["memory.world"];
             let live = LiveState::from([("memory.world".into(), memory.services("dev"))]);
-            let (made, problems) = dax_tests::plan(&loaded, &dax_tests::params(&[]), "dev", &applied, &live);
-            assert!(problems.is_empty(), "program {seed}: {}", dax_tests::describe(&loaded.sources, &problems));
+            let (made, problems) =
+                dax_tests::plan(&loaded, &dax_tests::params(&[]), "dev", &applied, &live);
+            assert!(
+                problems.is_empty(),
+                "program {seed}: {}",
+                dax_tests::describe(&loaded.sources, &problems)
+            );
             let mut sim = Sim::new(made.clone(), platforms);
             if !made.is_empty() {
                 assert_eq!(sim.finish(), Outcome::Succeeded, "program {seed}");
@@ -145,8 +190,12 @@ fn a_plan_that_was_carried_out_leaves_nothing_to_do() {
                 }
             }
             platforms = sim.platforms;
-            let live = LiveState::from([("memory.world".into(), platforms["memory.world"].services("dev"))]);
-            let (again, _) = dax_tests::plan(&loaded, &dax_tests::params(&[]), "dev", &applied, &live);
+            let live = LiveState::from([(
+                "memory.world".into(),
+                platforms["memory.world"].services("dev"),
+            )]);
+            let (again, _) =
+                dax_tests::plan(&loaded, &dax_tests::params(&[]), "dev", &applied, &live);
             assert!(again.is_empty(), "program {seed}: {}", dax_render::json(&again));
         }
     }

@@ -21,12 +21,20 @@ fn sim(plan: Plan, memory: Memory) -> Sim {
 /// The quickstart's production: version 1 runs, and the plan for version 2 is a canary.
 fn canary() -> Sim {
     let loaded = load(&Files::read(&root().join("examples/quickstart")));
-    let (first, problems) = plan(&loaded, &params(&[("version", "1")]), "production", &BTreeMap::new(), &BTreeMap::new());
+    let (first, problems) = plan(
+        &loaded,
+        &params(&[("version", "1")]),
+        "production",
+        &BTreeMap::new(),
+        &BTreeMap::new(),
+    );
     assert!(problems.is_empty(), "{problems:?}");
     let mut made = sim(first.clone(), Memory::default());
     assert_eq!(made.process(Crash::Never), End::Finished(Outcome::Succeeded));
-    let applied = first.result.into_iter().filter_map(|(addr, applied)| Some((addr, applied?))).collect();
-    let (second, _) = plan(&loaded, &params(&[("version", "2")]), "production", &applied, &made.live());
+    let applied =
+        first.result.into_iter().filter_map(|(addr, applied)| Some((addr, applied?))).collect();
+    let (second, _) =
+        plan(&loaded, &params(&[("version", "2")]), "production", &applied, &made.live());
     assert_eq!(second.changes.len(), 1, "only web changes");
     sim(second, made.platforms[MACHINE].copy())
 }
@@ -75,7 +83,8 @@ fn failed_at_every_call_a_run_goes_back_to_what_was_before() {
 #[test]
 fn what_is_past_its_rollback_point_stays_when_a_later_service_fails() {
     let plan = creation().plan;
-    let first_of_web = plan.steps.iter().position(|step| step.service.name() == "web").expect("web has steps");
+    let first_of_web =
+        plan.steps.iter().position(|step| step.service.name() == "web").expect("web has steps");
     for at in first_of_web..plan.steps.len() {
         let mut sim = creation();
         sim.platforms[MACHINE].fail_call(at, Fault::Refused);
@@ -100,11 +109,17 @@ fn measured(values: &[(&str, Value)]) -> (Outcome, bool) {
 }
 
 pub(super) fn percent(number: i64) -> Value {
-    Value::Quantity(dax_core::Quantity::new(dax_core::Unit::Percent, dax_core::Decimal::from(number)))
+    Value::Quantity(dax_core::Quantity::new(
+        dax_core::Unit::Percent,
+        dax_core::Decimal::from(number),
+    ))
 }
 
 fn milliseconds(number: i64) -> Value {
-    Value::Quantity(dax_core::Quantity::new(dax_core::Unit::Duration, dax_core::Decimal::from(number)))
+    Value::Quantity(dax_core::Quantity::new(
+        dax_core::Unit::Duration,
+        dax_core::Decimal::from(number),
+    ))
 }
 
 #[test]
@@ -124,7 +139,9 @@ fn a_revision_that_never_gets_ready_gets_no_traffic_and_goes() {
     sim.platforms[MACHINE].never_ready(sim.plan.changes[0].to.clone().expect("a new revision"));
     assert!(matches!(sim.finish(), Outcome::RolledBack { .. }));
     assert_eq!(live(&sim), before);
-    assert!(!sim.effects().iter().any(|effect| effect.contains("shift") && effect.contains("=1000 ")));
+    assert!(
+        !sim.effects().iter().any(|effect| effect.contains("shift") && effect.contains("=1000 "))
+    );
 }
 
 #[test]

@@ -7,7 +7,13 @@ use std::collections::BTreeMap;
 
 /// A run of tests as it is the same every time.
 pub(crate) fn request() -> TestRequest {
-    TestRequest { filter: String::new(), values: BTreeMap::new(), cases: 50, seed: 1, now: "2026-11-20T12:00:00Z".into() }
+    TestRequest {
+        filter: String::new(),
+        values: BTreeMap::new(),
+        cases: 50,
+        seed: 1,
+        now: "2026-11-20T12:00:00Z".into(),
+    }
 }
 
 #[test]
@@ -21,13 +27,17 @@ fn every_function_has_examples_that_hold() {
         for item in &file.items {
             let ItemKind::Fn(function) = &item.kind else { continue };
             let doc = item.doc.as_deref().unwrap_or("");
-            let lines: Vec<&str> = doc.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+            let lines: Vec<&str> =
+                doc.lines().filter_map(|line| line.strip_prefix("    ")).collect();
             if lines.is_empty() {
                 lacking.push(format!("{path}: {}", function.name.name));
             }
             for (at, line) in lines.iter().enumerate() {
                 examples += 1;
-                program.push_str(&format!("test \"{path} {} {at}\" {{ assert {line} }}\n", function.name.name));
+                program.push_str(&format!(
+                    "test \"{path} {} {at}\" {{ assert {line} }}\n",
+                    function.name.name
+                ));
             }
         }
     }
@@ -39,7 +49,11 @@ fn every_function_has_examples_that_hold() {
     let mut wrong = Vec::new();
     for outcome in dax_engine::run_tests(&loaded, &request()) {
         if let Verdict::Failed { diagnostics, .. } = outcome.verdict {
-            wrong.push(format!("{}\n{}", outcome.title, dax_tests::describe(&loaded.sources, &diagnostics)));
+            wrong.push(format!(
+                "{}\n{}",
+                outcome.title,
+                dax_tests::describe(&loaded.sources, &diagnostics)
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

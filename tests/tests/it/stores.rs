@@ -4,7 +4,8 @@ use dax_apply::journal::{Entry, Outcome};
 use dax_apply::store::audit::Actor;
 use dax_apply::store::blobs::{Blobs, MemoryBlobs};
 use dax_apply::store::{
-    Anchor, Approval, Ending, Holder, Key, LEASE_MS, Lease, Pin, Sealed, Signal, Snapshot, Sqlite, Store, StoreError, What, Wish,
+    Anchor, Approval, Ending, Holder, Key, LEASE_MS, Lease, Pin, Sealed, Signal, Snapshot, Sqlite,
+    Store, StoreError, What, Wish,
 };
 use dax_core::{ResourceAddr, RevisionId, Value};
 use dax_plan::model::AppliedService;
@@ -33,7 +34,14 @@ fn actor(at_ms: u64) -> Actor {
 }
 
 fn some_plan() -> Plan {
-    plan(&load(&Files::project("environment dev {\n}\n")), &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new()).0
+    plan(
+        &load(&Files::project("environment dev {\n}\n")),
+        &params(&[]),
+        "dev",
+        &BTreeMap::new(),
+        &BTreeMap::new(),
+    )
+    .0
 }
 
 fn snapshot(revision: &str) -> Snapshot {
@@ -47,11 +55,22 @@ fn snapshot(revision: &str) -> Snapshot {
         retained: Vec::new(),
         needs: Vec::new(),
     };
-    Snapshot { services: BTreeMap::from([(ResourceAddr::service("web"), service)]), ..Snapshot::default() }
+    Snapshot {
+        services: BTreeMap::from([(ResourceAddr::service("web"), service)]),
+        ..Snapshot::default()
+    }
 }
 
 fn ending<'e>(outcome: &'e Outcome, state: Option<&'e Snapshot>) -> Ending<'e> {
-    Ending { outcome, state, name: None, complete: Vec::new(), verified: true, gates: Vec::new(), pin: false }
+    Ending {
+        outcome,
+        state,
+        name: None,
+        complete: Vec::new(),
+        verified: true,
+        gates: Vec::new(),
+        pin: false,
+    }
 }
 
 async fn store(open: Open<'_>, name: &str) -> Store {
@@ -72,17 +91,34 @@ async fn conforms(open: Open<'_>) {
 async fn leases(open: Open<'_>) {
     let store = store(open, "leases").await;
     store.acquire("dev", &holder("ann@host"), 1_000, ALIVE).await.expect("the first");
-    let refused = store.acquire("dev", &holder("bob@host"), 2_000, ALIVE).await.expect_err("the second");
-    assert!(matches!(&refused, StoreError::Held { holder, .. } if holder == "ann@host"), "{refused}");
-    store.acquire("other", &holder("bob@host"), 2_000, ALIVE).await.expect("another environment is free");
-    let taken = store.acquire("dev", &holder("bob@host"), 2_000, &|_| true).await.expect("the first is gone");
-    let mut again = store.acquire("dev", &holder("eve@host"), 2_000 + LEASE_MS, ALIVE).await.expect("the lease ran out");
+    let refused =
+        store.acquire("dev", &holder("bob@host"), 2_000, ALIVE).await.expect_err("the second");
+    assert!(
+        matches!(&refused, StoreError::Held { holder, .. } if holder == "ann@host"),
+        "{refused}"
+    );
+    store
+        .acquire("other", &holder("bob@host"), 2_000, ALIVE)
+        .await
+        .expect("another environment is free");
+    let taken = store
+        .acquire("dev", &holder("bob@host"), 2_000, &|_| true)
+        .await
+        .expect("the first is gone");
+    let mut again = store
+        .acquire("dev", &holder("eve@host"), 2_000 + LEASE_MS, ALIVE)
+        .await
+        .expect("the lease ran out");
     assert!(again.epoch > taken.epoch);
     store.renew(&mut again, 3_000 + LEASE_MS).await.expect("prolonged");
     store.release(&mut again).await.expect("given back");
     store.acquire("dev", &holder("ann@host"), 4_000, ALIVE).await.expect("it is free");
     assert_eq!(
-        store.unlock("dev", &holder("admin"), 5_000).await.expect("taken away").map(|holder| holder.name),
+        store
+            .unlock("dev", &holder("admin"), 5_000)
+            .await
+            .expect("taken away")
+            .map(|holder| holder.name),
         Some("ann@host".to_owned())
     );
     assert_eq!(store.holder("dev").await.expect("readable"), None);
@@ -97,18 +133,28 @@ async fn runs(open: Open<'_>) {
     let mut lease = first.acquire("dev", &holder("ann"), 0, ALIVE).await.expect("a lease");
     let made = some_plan();
     for (id, revision) in [(1, "aaaaaaaa"), (2, "bbbbbbbb"), (3, "cccccccc")] {
-        assert_eq!(first.begin(&mut lease, &made, vec!["bob".into()], &actor(id)).await.expect("a run"), id);
-        let entries = [Entry::Intent { step: StepId(0), at_ms: 5 }, Entry::Done { step: StepId(0) }];
+        assert_eq!(
+            first.begin(&mut lease, &made, vec!["bob".into()], &actor(id)).await.expect("a run"),
+            id
+        );
+        let entries =
+            [Entry::Intent { step: StepId(0), at_ms: 5 }, Entry::Done { step: StepId(0) }];
         first.append(&mut lease, &entries).await.expect("written");
         // Another process finds it as it is.
         let second = store(open, "runs").await;
-        let (found, same, journal) = second.unfinished("dev").await.expect("readable").expect("there is one");
+        let (found, same, journal) =
+            second.unfinished("dev").await.expect("readable").expect("there is one");
         assert_eq!((found, &same, journal.as_slice()), (id, &made, &entries[..]));
         let name = (id == 2).then(|| "good".into());
         let state = snapshot(revision);
         let last = [Entry::End { outcome: Outcome::Succeeded }];
         first
-            .finish(&mut lease, &last, Ending { name, ..ending(&Outcome::Succeeded, Some(&state)) }, &actor(id + 10))
+            .finish(
+                &mut lease,
+                &last,
+                Ending { name, ..ending(&Outcome::Succeeded, Some(&state)) },
+                &actor(id + 10),
+            )
             .await
             .expect("ended");
         assert!(second.unfinished("dev").await.expect("readable").is_none());
@@ -125,19 +171,32 @@ async fn runs(open: Open<'_>) {
     assert_eq!(first.state_at("dev", 9).await.expect("readable"), None);
     let history = first.runs("dev").await.expect("readable");
     assert_eq!(
-        history.iter().map(|run| (run.id, run.left, run.started_ms, run.ended_ms)).collect::<Vec<_>>(),
+        history
+            .iter()
+            .map(|run| (run.id, run.left, run.started_ms, run.ended_ms))
+            .collect::<Vec<_>>(),
         [(3, Some(3), 3, Some(13)), (2, Some(2), 2, Some(12)), (1, Some(1), 1, Some(11))]
     );
-    assert!(history.iter().all(|run| run.approved_by == ["bob"] && run.why == "because" && run.verified));
+    assert!(
+        history
+            .iter()
+            .all(|run| run.approved_by == ["bob"] && run.why == "because" && run.verified)
+    );
     first.pin(&mut lease, true, &actor(20)).await.expect("pinned");
     let pin = Pin { by: "ann".into(), reason: "because".to_owned(), at_ms: 20, serial: 3 };
     assert_eq!(first.pinned("dev").await.expect("readable"), Some(pin));
     first.pin(&mut lease, false, &actor(21)).await.expect("let go");
     let records = first.audit("dev").await.expect("a chain");
-    assert_eq!(records.iter().map(|record| record.seq).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
+    assert_eq!(
+        records.iter().map(|record| record.seq).collect::<Vec<_>>(),
+        (1..=8).collect::<Vec<_>>()
+    );
     assert!(matches!(records[7].what, What::Pin { pinned: false }));
     let report = first.verify("dev").await.expect("sound");
-    assert_eq!((report.states, report.records, report.journals, report.entries, report.orphans.len()), (3, 8, 3, 9, 0));
+    assert_eq!(
+        (report.states, report.records, report.journals, report.entries, report.orphans.len()),
+        (3, 8, 3, 9, 0)
+    );
 }
 
 /// Everything that a holder of a lease writes, one after another.
@@ -149,7 +208,11 @@ async fn write(store: &Store, lease: &mut Lease, at: usize) -> Result<(), StoreE
         3 => store.append(lease, &[Entry::Done { step: StepId(0) }]).await,
         4 => store.append_waiting(lease, &[], Some(&Outcome::Interrupted)).await,
         5 => store.note(lease, &actor(2), What::Resume { run: 1 }).await,
-        6 => store.finish(lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("old"))), &actor(3)).await,
+        6 => {
+            store
+                .finish(lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("old"))), &actor(3))
+                .await
+        }
         7 => store.pin(lease, true, &actor(4)).await,
         _ => store.release(lease).await,
     }
@@ -167,25 +230,39 @@ async fn fencing(open: Open<'_>) {
             write(&slow, &mut old, at).await.expect("it holds the lease");
         }
         let other = store(open, &name).await;
-        let mut new = other.acquire("dev", &holder("new"), 2 * LEASE_MS, ALIVE).await.expect("it ran out");
+        let mut new =
+            other.acquire("dev", &holder("new"), 2 * LEASE_MS, ALIVE).await.expect("it ran out");
         assert!(new.epoch > old.epoch);
         if other.unfinished("dev").await.expect("readable").is_none() {
             other.begin(&mut new, &some_plan(), Vec::new(), &actor(5)).await.expect("a run");
         }
         other.append(&mut new, &[Entry::GoBack]).await.expect("it holds the lease");
         let before = other.unfinished("dev").await.expect("readable");
-        let (counters, audit) = (other.counters("dev").await.expect("readable"), other.audit("dev").await.expect("a chain").len());
+        let (counters, audit) = (
+            other.counters("dev").await.expect("readable"),
+            other.audit("dev").await.expect("a chain").len(),
+        );
         for at in stopped..WRITES {
             // Without a run of its own there is nothing to write.
             if let Err(error) = write(&slow, &mut old, at).await {
-                assert!(matches!(&error, StoreError::Fenced { holder, .. } if holder == "new"), "write {at}: {error}");
+                assert!(
+                    matches!(&error, StoreError::Fenced { holder, .. } if holder == "new"),
+                    "write {at}: {error}"
+                );
             }
-            assert_eq!(other.counters("dev").await.expect("readable"), counters, "write {at} of an old holder changed the head");
+            assert_eq!(
+                other.counters("dev").await.expect("readable"),
+                counters,
+                "write {at} of an old holder changed the head"
+            );
         }
         assert_eq!(other.unfinished("dev").await.expect("readable"), before);
         assert_eq!(other.audit("dev").await.expect("a chain").len(), audit);
         let end = Outcome::RolledBack { step: None, message: "taken over".to_owned() };
-        other.finish(&mut new, &[], ending(&end, None), &actor(6)).await.expect("it holds the lease");
+        other
+            .finish(&mut new, &[], ending(&end, None), &actor(6))
+            .await
+            .expect("it holds the lease");
         other.verify("dev").await.expect("sound");
     }
 }
@@ -195,20 +272,31 @@ async fn torn(open: Open<'_>) {
     let dying = Store::open(torn.clone(), None).await.expect("a store");
     let mut lease = dying.acquire("dev", &holder("ann"), 0, ALIVE).await.expect("a lease");
     dying.begin(&mut lease, &some_plan(), Vec::new(), &actor(1)).await.expect("a run");
-    dying.append(&mut lease, &[Entry::Intent { step: StepId(0), at_ms: 1 }]).await.expect("written");
+    dying
+        .append(&mut lease, &[Entry::Intent { step: StepId(0), at_ms: 1 }])
+        .await
+        .expect("written");
     torn.begin(Crash::TornWrite(0));
     dying.append(&mut lease, &[Entry::Done { step: StepId(0) }]).await.expect_err("it died");
     let state = snapshot("torn");
     torn.begin(Crash::TornWrite(0));
-    dying.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&state)), &actor(2)).await.expect_err("it died");
+    dying
+        .finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&state)), &actor(2))
+        .await
+        .expect_err("it died");
     // Who comes next sees nothing of what was torn, and writes the same places anew.
     let store = store(open, "torn").await;
-    let mut lease = store.acquire("dev", &holder("bob"), 0, &|_| true).await.expect("the first is gone");
-    let (run, _, journal) = store.unfinished("dev").await.expect("readable").expect("it has not ended");
+    let mut lease =
+        store.acquire("dev", &holder("bob"), 0, &|_| true).await.expect("the first is gone");
+    let (run, _, journal) =
+        store.unfinished("dev").await.expect("readable").expect("it has not ended");
     assert_eq!((run, journal.len()), (1, 1));
     assert_eq!(store.state("dev").await.expect("readable").1.serial, 0);
     store.append(&mut lease, &[Entry::Done { step: StepId(0) }]).await.expect("written");
-    store.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("whole"))), &actor(3)).await.expect("ended");
+    store
+        .finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("whole"))), &actor(3))
+        .await
+        .expect("ended");
     assert_eq!(store.state("dev").await.expect("readable").0, snapshot("whole"));
     let report = store.verify("dev").await.expect("sound");
     assert_eq!(report.orphans.len(), 1, "what was torn is left behind and named: {report:?}");
@@ -239,10 +327,21 @@ async fn readers(open: Open<'_>) {
     for run in 1..=8 {
         writer.begin(&mut lease, &some_plan(), Vec::new(), &actor(run)).await.expect("a run");
         for step in 0..5 {
-            writer.append(&mut lease, &[Entry::Done { step: StepId(step) }]).await.expect("written");
+            writer
+                .append(&mut lease, &[Entry::Done { step: StepId(step) }])
+                .await
+                .expect("written");
             tokio::task::yield_now().await;
         }
-        writer.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&snapshot(&format!("r{run}")))), &actor(run)).await.expect("ended");
+        writer
+            .finish(
+                &mut lease,
+                &[],
+                ending(&Outcome::Succeeded, Some(&snapshot(&format!("r{run}")))),
+                &actor(run),
+            )
+            .await
+            .expect("ended");
     }
     done.store(true, Ordering::Release);
     for task in tasks {
@@ -253,17 +352,33 @@ async fn readers(open: Open<'_>) {
 async fn messages(open: Open<'_>) {
     let store = store(open, "messages").await;
     for (by, at_ms) in [("bob", 2), ("ann", 1)] {
-        let approval =
-            Approval { digest: "abcd".into(), step: None, by: by.into(), groups: vec!["team:sre".into()], reason: String::new(), at_ms };
+        let approval = Approval {
+            digest: "abcd".into(),
+            step: None,
+            by: by.into(),
+            groups: vec!["team:sre".into()],
+            reason: String::new(),
+            at_ms,
+        };
         store.approve("dev", &approval).await.expect("written");
     }
-    let names: Vec<_> = store.approvals("dev", "abcd").await.expect("readable").into_iter().map(|approval| approval.by).collect();
+    let names: Vec<_> = store
+        .approvals("dev", "abcd")
+        .await
+        .expect("readable")
+        .into_iter()
+        .map(|approval| approval.by)
+        .collect();
     assert_eq!(names, ["ann", "bob"]);
     assert!(store.approvals("dev", "other").await.expect("readable").is_empty());
-    let signal = Signal { wish: Wish::Abort, by: "ann".into(), reason: "smoke".to_owned(), at_ms: 3 };
+    let signal =
+        Signal { wish: Wish::Abort, by: "ann".into(), reason: "smoke".to_owned(), at_ms: 3 };
     store.signal("dev", 7, &signal).await.expect("written");
     assert_eq!(store.take_signals("dev", 7).await.expect("readable"), [signal]);
-    assert!(store.take_signals("dev", 7).await.expect("readable").is_empty(), "a signal is told once");
+    assert!(
+        store.take_signals("dev", 7).await.expect("readable").is_empty(),
+        "a signal is told once"
+    );
 }
 
 async fn many_entries(open: Open<'_>) {
@@ -278,14 +393,20 @@ async fn many_entries(open: Open<'_>) {
 }
 
 fn block<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime").block_on(work)
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work)
 }
 
 #[test]
 fn memory_conforms() {
     let places: std::sync::Mutex<BTreeMap<String, Arc<MemoryBlobs>>> = std::sync::Mutex::default();
     block(conforms(&|name| {
-        let place: Arc<dyn Blobs> = places.lock().expect("a lock").entry(name.to_owned()).or_default().clone();
+        let place: Arc<dyn Blobs> =
+            places.lock().expect("a lock").entry(name.to_owned()).or_default().clone();
         Box::pin(async move { place })
     }));
 }
@@ -295,7 +416,8 @@ fn sqlite_conforms() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_owned();
     block(conforms(&|name| {
-        let place: Arc<dyn Blobs> = Arc::new(Sqlite::open(&path.join(format!("{name}.db"))).expect("a file"));
+        let place: Arc<dyn Blobs> =
+            Arc::new(Sqlite::open(&path.join(format!("{name}.db"))).expect("a file"));
         Box::pin(async move { place })
     }));
 }
@@ -311,9 +433,17 @@ fn a_sealed_state_conforms() {
         let place: Arc<dyn Blobs> = Arc::new(Sealed::new(place, &key));
         Box::pin(async move { place })
     }));
-    let texts: Vec<u8> = places.lock().expect("a lock").values().flat_map(|place| place.all().into_values().flatten()).collect();
+    let texts: Vec<u8> = places
+        .lock()
+        .expect("a lock")
+        .values()
+        .flat_map(|place| place.all().into_values().flatten())
+        .collect();
     for plain in ["services", "lineage", "entry", "because"] {
-        assert!(!texts.windows(plain.len()).any(|window| window == plain.as_bytes()), "`{plain}` stands there in the open");
+        assert!(
+            !texts.windows(plain.len()).any(|window| window == plain.as_bytes()),
+            "`{plain}` stands there in the open"
+        );
     }
 }
 
@@ -323,7 +453,9 @@ fn postgresql_conforms() {
     let url = format!("postgres://dax@127.0.0.1:{}/postgres", server.port);
     block(conforms(&|name| {
         let (url, name) = (url.clone(), name.to_owned());
-        Box::pin(async move { Arc::new(PostgresBlobs::open(&url, &name).await.expect("a database")) as Arc<dyn Blobs> })
+        Box::pin(async move {
+            Arc::new(PostgresBlobs::open(&url, &name).await.expect("a database")) as Arc<dyn Blobs>
+        })
     }));
 }
 
@@ -343,14 +475,19 @@ fn an_s3_compatible_storage_conforms() {
         .output()
         .expect("a process");
     let said = String::from_utf8_lossy(&test.stdout);
-    assert!(test.status.success() && said.contains("1 passed"), "{said}\n{}", String::from_utf8_lossy(&test.stderr));
+    assert!(
+        test.status.success() && said.contains("1 passed"),
+        "{said}\n{}",
+        String::from_utf8_lossy(&test.stderr)
+    );
 }
 
 #[test]
 #[ignore = "run by the test before it, with the variables that it needs"]
 fn s3_in_a_process_of_its_own() {
     block(conforms(&|name| {
-        let place: Arc<dyn Blobs> = Arc::new(S3Blobs::open("s3://state/teams/shop", name).expect("a bucket"));
+        let place: Arc<dyn Blobs> =
+            Arc::new(S3Blobs::open("s3://state/teams/shop", name).expect("a bucket"));
         Box::pin(async move { place })
     }));
 }
@@ -362,7 +499,15 @@ async fn small(blobs: &Arc<MemoryBlobs>) -> Store {
     store.begin(&mut lease, &some_plan(), Vec::new(), &actor(1)).await.expect("a run");
     store.append(&mut lease, &[Entry::Done { step: StepId(0) }]).await.expect("written");
     store.append(&mut lease, &[Entry::Done { step: StepId(1) }]).await.expect("written");
-    store.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("aaaaaaaa"))), &actor(2)).await.expect("ended");
+    store
+        .finish(
+            &mut lease,
+            &[],
+            ending(&Outcome::Succeeded, Some(&snapshot("aaaaaaaa"))),
+            &actor(2),
+        )
+        .await
+        .expect("ended");
     store.release(&mut lease).await.expect("given back");
     store
 }
@@ -378,10 +523,21 @@ fn states_beyond_those_that_are_kept_go_and_those_with_a_name_stay() {
             store.append(&mut lease, &[Entry::GoBack]).await.expect("written");
             let state = snapshot(&format!("r{run:07}"));
             let name = (run == 3).then(|| "golden".into());
-            store.finish(&mut lease, &[], Ending { name, ..ending(&Outcome::Succeeded, Some(&state)) }, &actor(run)).await.expect("ended");
+            store
+                .finish(
+                    &mut lease,
+                    &[],
+                    Ending { name, ..ending(&Outcome::Succeeded, Some(&state)) },
+                    &actor(run),
+                )
+                .await
+                .expect("ended");
         }
         let points = store.points("dev").await.expect("readable");
-        assert_eq!((points.len(), points[0].serial, points[49].serial, points[50].serial), (51, 60, 11, 3));
+        assert_eq!(
+            (points.len(), points[0].serial, points[49].serial, points[50].serial),
+            (51, 60, 11, 3)
+        );
         assert_eq!(store.state_at("dev", 3).await.expect("readable"), Some(snapshot("r0000003")));
         assert_eq!(store.state_at("dev", 4).await.expect("readable"), None);
         // Journals and plans of the last fifty runs are kept, and texts that a reader of the head before may need.
@@ -417,8 +573,12 @@ fn every_text_that_is_changed_cut_or_gone_is_noticed() {
                     Ok(store) => store.verify("dev").await.map(|report| report.records),
                     Err(error) => Err(error),
                 };
-                let harmless = matches!(sound, Ok(3)) || (key.starts_with("heads/") && matches!(sound, Ok(0)));
-                assert!(!matches!(sound, Ok(2)) || !harmless, "`{key}` was changed and nobody noticed");
+                let harmless =
+                    matches!(sound, Ok(3)) || (key.starts_with("heads/") && matches!(sound, Ok(0)));
+                assert!(
+                    !matches!(sound, Ok(2)) || !harmless,
+                    "`{key}` was changed and nobody noticed"
+                );
                 if !key.starts_with("heads/") {
                     assert!(sound.is_err(), "`{key}` was changed and nobody noticed: {sound:?}");
                 }
@@ -436,20 +596,37 @@ fn an_old_copy_that_is_put_back_is_noticed_where_the_newer_one_was_seen() {
         let blobs = Arc::new(MemoryBlobs::default());
         small(&blobs).await;
         let old = blobs.all();
-        let store = Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
+        let store =
+            Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
         let mut lease = store.acquire("dev", &holder("ann"), 0, ALIVE).await.expect("a lease");
         store.begin(&mut lease, &some_plan(), Vec::new(), &actor(3)).await.expect("a run");
-        store.finish(&mut lease, &[], ending(&Outcome::Succeeded, Some(&snapshot("bbbbbbbb"))), &actor(4)).await.expect("ended");
+        store
+            .finish(
+                &mut lease,
+                &[],
+                ending(&Outcome::Succeeded, Some(&snapshot("bbbbbbbb"))),
+                &actor(4),
+            )
+            .await
+            .expect("ended");
         store.release(&mut lease).await.expect("given back");
         for (key, bytes) in old {
             blobs.meddle(&key, Some(bytes));
         }
-        let store = Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
+        let store =
+            Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
         let noticed = store.state("dev").await.expect_err("it is older");
-        assert!(matches!(&noticed, StoreError::Older { environment, .. } if environment == "dev"), "{noticed}");
-        assert!(store.acquire("dev", &holder("bob"), 0, ALIVE).await.is_err(), "nothing is written upon it");
+        assert!(
+            matches!(&noticed, StoreError::Older { environment, .. } if environment == "dev"),
+            "{noticed}"
+        );
+        assert!(
+            store.acquire("dev", &holder("bob"), 0, ALIVE).await.is_err(),
+            "nothing is written upon it"
+        );
         Anchor::forget(&path, "dev").expect("forgotten");
-        let store = Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
+        let store =
+            Store::open(blobs.clone(), Some(Anchor::at(path.clone()))).await.expect("a store");
         assert_eq!(store.state("dev").await.expect("accepted").0, snapshot("aaaaaaaa"));
     });
 }
@@ -463,18 +640,33 @@ fn a_sealed_text_opens_with_its_own_key_under_its_own_name_only() {
         sealed.put_new("a", b"text".to_vec()).await.expect("written");
         sealed.put_new("b", b"other".to_vec()).await.expect("written");
         let another = Key::parse(&KEY.replace('0', "f")).expect("a key");
-        assert!(matches!(Sealed::new(place.clone(), &another).get("a").await, Err(StoreError::Sealed { .. })));
+        assert!(matches!(
+            Sealed::new(place.clone(), &another).get("a").await,
+            Err(StoreError::Sealed { .. })
+        ));
         let a = place.all()["a"].clone();
         place.meddle("b", Some(a));
-        assert!(matches!(sealed.get("b").await, Err(StoreError::Sealed { .. })), "one text in another's place");
-        assert_eq!(sealed.get("a").await.expect("opens").map(|blob| blob.bytes), Some(b"text".to_vec()));
+        assert!(
+            matches!(sealed.get("b").await, Err(StoreError::Sealed { .. })),
+            "one text in another's place"
+        );
+        assert_eq!(
+            sealed.get("a").await.expect("opens").map(|blob| blob.bytes),
+            Some(b"text".to_vec())
+        );
         // Who has no key is told that one is needed, and who has one although nothing is sealed is told that.
         let place = Arc::new(MemoryBlobs::default());
         Store::open(Arc::new(Sealed::new(place.clone(), &key)), None).await.expect("a store");
-        assert!(matches!(Store::open(place.clone(), None).await.err(), Some(StoreError::Sealed { .. })));
+        assert!(matches!(
+            Store::open(place.clone(), None).await.err(),
+            Some(StoreError::Sealed { .. })
+        ));
         let place = Arc::new(MemoryBlobs::default());
         Store::open(place.clone(), None).await.expect("a store");
-        assert!(matches!(Store::open(Arc::new(Sealed::new(place, &key)), None).await.err(), Some(StoreError::Sealed { .. })));
+        assert!(matches!(
+            Store::open(Arc::new(Sealed::new(place, &key)), None).await.err(),
+            Some(StoreError::Sealed { .. })
+        ));
         assert!(Key::parse("short").is_err() && Key::parse(&"g".repeat(64)).is_err());
         assert_eq!(format!("{key:?}"), "***");
     });
@@ -501,7 +693,10 @@ fn a_damaged_file_and_one_of_a_newer_version_are_named_and_left_alone() {
     assert_eq!(std::fs::read(&path).expect("there"), vec![7; 8192]);
     block(async {
         let blobs = Arc::new(MemoryBlobs::default());
-        blobs.put_new("meta", br#"{"format_version":99,"lineage":"x"}"#.to_vec()).await.expect("written");
+        blobs
+            .put_new("meta", br#"{"format_version":99,"lineage":"x"}"#.to_vec())
+            .await
+            .expect("written");
         let newer = Store::open(blobs, None).await.err().expect("refused");
         assert!(matches!(newer, StoreError::Newer { found: 99, .. }), "{newer}");
     });

@@ -22,8 +22,12 @@ fn source(root: &Path) -> PathBuf {
 /// Where it is kept: `~/.cache/dax/peers/github-0.12.2`.
 fn cache(root: &Path) -> Result<PathBuf> {
     let home = std::env::var("HOME").context("HOME says where peers are kept")?;
-    let manifest: Json = serde_json::from_slice(&std::fs::read(source(root).join("package.json"))?)?;
-    let version = manifest.pointer("/dependencies/emulate").and_then(Json::as_str).context("package.json names emulate")?;
+    let manifest: Json =
+        serde_json::from_slice(&std::fs::read(source(root).join("package.json"))?)?;
+    let version = manifest
+        .pointer("/dependencies/emulate")
+        .and_then(Json::as_str)
+        .context("package.json names emulate")?;
     Ok(PathBuf::from(home).join(".cache/dax/peers").join(format!("github-{version}")))
 }
 
@@ -53,13 +57,21 @@ pub(super) fn make(root: &Path) -> Result<()> {
         if status.success() { Ok(()) } else { bail!("{command:?}: {status}") }
     };
     if !cache.join(NODE).exists() || !cache.join("programs/bin/gh").exists() {
-        run(Command::new("python3").args(["-m", "pip", "install", "-q", "--upgrade", "--target", "programs"]).args(PROGRAMS))?;
+        run(Command::new("python3")
+            .args(["-m", "pip", "install", "-q", "--upgrade", "--target", "programs"])
+            .args(PROGRAMS))?;
     }
     for name in ["package.json", "package-lock.json"] {
         std::fs::copy(source.join(name), cache.join(name))?;
     }
     // Its own Node.js: the machine's may be older than what the server wants.
-    run(Command::new(cache.join(NODE)).args([NPM, "ci", "--no-audit", "--no-fund", "--loglevel=error"]))?;
+    run(Command::new(cache.join(NODE)).args([
+        NPM,
+        "ci",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]))?;
     let paths = std::fs::read_to_string(source.join("paths.txt"))?;
     let whole: Json = serde_json::from_slice(&std::fs::read(cache.join(WHOLE))?)?;
     let wanted: BTreeSet<&str> = paths.lines().filter(|line| !line.is_empty()).collect();
@@ -86,8 +98,14 @@ fn trimmed(mut whole: Json, wanted: &BTreeSet<&str>) -> Result<Json> {
         if !seen.insert(reference.clone()) {
             continue;
         }
-        let Some((kind, name)) = reference.strip_prefix("#/components/").and_then(|rest| rest.split_once('/')) else { continue };
-        let one = components.pointer(&format!("/{kind}/{name}")).with_context(|| format!("{reference} leads nowhere"))?;
+        let Some((kind, name)) =
+            reference.strip_prefix("#/components/").and_then(|rest| rest.split_once('/'))
+        else {
+            continue;
+        };
+        let one = components
+            .pointer(&format!("/{kind}/{name}"))
+            .with_context(|| format!("{reference} leads nowhere"))?;
         references(one, &mut todo);
         let of_kind = kept.entry(kind).or_insert_with(|| Json::Object(Map::new()));
         of_kind.as_object_mut().context("an object")?.insert(name.to_owned(), one.clone());

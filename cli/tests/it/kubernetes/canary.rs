@@ -59,8 +59,10 @@ fn weights_during(cluster: &Cluster, namespace: &str, work: impl FnOnce()) -> Ve
     let look = || {
         let found = cluster.json(&["-n", namespace, "get", "httproute", "web"]);
         let rules = found["spec"]["rules"].as_array().expect("rules");
-        let backends = rules.last().expect("a rule")["backendRefs"].as_array().cloned().unwrap_or_default();
-        let mut weights: Vec<u64> = backends.iter().filter_map(|one| one["weight"].as_u64()).collect();
+        let backends =
+            rules.last().expect("a rule")["backendRefs"].as_array().cloned().unwrap_or_default();
+        let mut weights: Vec<u64> =
+            backends.iter().filter_map(|one| one["weight"].as_u64()).collect();
         weights.sort_unstable();
         if seen.last() != Some(&weights) {
             seen.push(weights);
@@ -83,7 +85,8 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
         let said = apply(&project, 0, &["-p", "tag=2"]);
         assert!(said.contains("5%") && said.contains("0.2%"), "{said}");
     });
-    let expected: Vec<Vec<u64>> = vec![vec![10_000], vec![500, 9_500], vec![2_500, 7_500], vec![5_000, 5_000], vec![10_000]];
+    let expected: Vec<Vec<u64>> =
+        vec![vec![10_000], vec![500, 9_500], vec![2_500, 7_500], vec![5_000, 5_000], vec![10_000]];
     assert_eq!(seen, expected);
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     // A bad metric: back to what was there, with the weights that it had.
@@ -98,11 +101,18 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
     assert_eq!(cluster.json(&["-n", "canary", "get", "httproute", "web"])["spec"], before);
     // What was seen is what is recorded, with the measurement that ended it.
     let shares = |run: &str| -> Vec<String> {
-        let course = project.expect(0, &["history", "-e", "dev", "--run", run, "--format", "json"]).out;
+        let course =
+            project.expect(0, &["history", "-e", "dev", "--run", run, "--format", "json"]).out;
         let course: serde_json::Value = serde_json::from_str(&course).expect("JSON");
         let moments = course["moments"].as_array().cloned().unwrap_or_default();
-        assert!(moments.iter().all(|one| one["traffic"] == "" || one["at"].is_string()), "{moments:?}");
-        let traffic = moments.iter().filter_map(|one| one["traffic"].as_str()).filter(|traffic| !traffic.is_empty());
+        assert!(
+            moments.iter().all(|one| one["traffic"] == "" || one["at"].is_string()),
+            "{moments:?}"
+        );
+        let traffic = moments
+            .iter()
+            .filter_map(|one| one["traffic"].as_str())
+            .filter(|traffic| !traffic.is_empty());
         let share = |one: &str| one.split(' ').nth(1).unwrap_or_default().to_owned();
         let sorted = |traffic: &str| {
             let mut shares: Vec<String> = traffic.split(", ").map(share).collect();
@@ -114,12 +124,27 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
     assert_eq!(shares("2"), ["5% 95%", "25% 75%", "50% 50%", "100%"]);
     assert_eq!(shares("3"), ["5% 95%", "100%"]);
     let course = project.expect(0, &["history", "-e", "dev", "--run", "3"]).out;
-    assert!(project.expect(1, &["history", "-e", "dev", "--run", "9"]).err.contains("has no run 9"));
-    assert!(course.contains("fail: errors 25%") && course.contains("take back: shift traffic"), "{course}");
+    assert!(
+        project.expect(1, &["history", "-e", "dev", "--run", "9"]).err.contains("has no run 9")
+    );
+    assert!(
+        course.contains("fail: errors 25%") && course.contains("take back: shift traffic"),
+        "{course}"
+    );
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     // Somebody else's weights are drift, by name.
     let patch = r#"[{"op":"replace","path":"/spec/rules/0/backendRefs/0/weight","value":1}]"#;
-    cluster.kubectl(&["-n", "canary", "patch", "httproute", "web", "--type=json", "--field-manager=flux", "-p", patch]);
+    cluster.kubectl(&[
+        "-n",
+        "canary",
+        "patch",
+        "httproute",
+        "web",
+        "--type=json",
+        "--field-manager=flux",
+        "-p",
+        patch,
+    ]);
     let drift = project.dax(&["drift", "-e", "dev"]).out;
     assert!(drift.contains("flux"), "{drift}");
 }
@@ -134,10 +159,17 @@ fn a_canary_without_a_gateway_goes_by_replicas() {
     std::thread::scope(|scope| {
         let running = scope.spawn(|| apply(&project, 0, &["-p", "tag=2"]));
         while !running.is_finished() {
-            let slices = cluster.json(&["-n", "ratio", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
-            let endpoints = slices["items"]
-                .as_array()
-                .map_or(0, |slices| slices.iter().filter_map(|slice| slice["endpoints"].as_array()).map(Vec::len).sum());
+            let slices = cluster.json(&[
+                "-n",
+                "ratio",
+                "get",
+                "endpointslices",
+                "-l",
+                "kubernetes.io/service-name=web",
+            ]);
+            let endpoints = slices["items"].as_array().map_or(0, |slices| {
+                slices.iter().filter_map(|slice| slice["endpoints"].as_array()).map(Vec::len).sum()
+            });
             most = most.max(endpoints);
         }
     });
@@ -145,17 +177,24 @@ fn a_canary_without_a_gateway_goes_by_replicas() {
     assert!((5..=8).contains(&most), "{most}");
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     let deployments = cluster.kubectl(&["-n", "ratio", "get", "deployments", "--no-headers"]);
-    assert!(deployments.contains("web     0/0") && deployments.contains("web-2   4/4"), "{deployments}");
+    assert!(
+        deployments.contains("web     0/0") && deployments.contains("web-2   4/4"),
+        "{deployments}"
+    );
     // What is at rest comes back at once.
     project.expect(0, &["rollback", "-e", "dev", "--auto-approve"]);
     let deployments = cluster.kubectl(&["-n", "ratio", "get", "deployments", "--no-headers"]);
-    assert!(deployments.contains("web     4/4") && deployments.contains("web-2   0/0"), "{deployments}");
+    assert!(
+        deployments.contains("web     4/4") && deployments.contains("web-2   0/0"),
+        "{deployments}"
+    );
 }
 
 #[test]
 fn an_ingress_has_a_canary_beside_it_as_ingress_nginx_reads_it() {
     let Some(cluster) = cluster() else { return };
-    let strategy = "strategy careful: canary {\n  step 10% hold 2s\n  route \"X-Canary\" is \"always\"\n}\n";
+    let strategy =
+        "strategy careful: canary {\n  step 10% hold 2s\n  route \"X-Canary\" is \"always\"\n}\n";
     let way = "ingress { hosts = [\"shop.example.com\"], class = \"nginx\" }";
     let project = project(cluster, &body("ingress", way, strategy));
     apply(&project, 0, &[]);
@@ -164,7 +203,12 @@ fn an_ingress_has_a_canary_beside_it_as_ingress_nginx_reads_it() {
         let running = scope.spawn(|| apply(&project, 0, &["-p", "tag=2"]));
         while !running.is_finished() {
             let found = cluster.json(&["-n", "ingress", "get", "ingresses"]);
-            for item in found["items"].as_array().into_iter().flatten().filter(|item| item["metadata"]["name"] == "web-canary") {
+            for item in found["items"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|item| item["metadata"]["name"] == "web-canary")
+            {
                 let annotations = &item["metadata"]["annotations"];
                 seen.insert(format!(
                     "{} {} {}",
@@ -190,6 +234,9 @@ fn blue_green_switches_the_address_at_once_and_previews_by_header() {
     apply(&project, 0, &[]);
     let seen = weights_during(cluster, "green", || drop(apply(&project, 0, &["-p", "tag=2"])));
     assert_eq!(seen, vec![vec![10_000]]);
-    assert_eq!(cluster.json(&["-n", "green", "get", "service", "web"])["spec"]["selector"]["app.kubernetes.io/instance"], "web-2");
+    assert_eq!(
+        cluster.json(&["-n", "green", "get", "service", "web"])["spec"]["selector"]["app.kubernetes.io/instance"],
+        "web-2"
+    );
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
 }

@@ -33,7 +33,11 @@ environment dev {{
 "
     ));
     for cluster in [one, two] {
-        std::fs::copy(cluster.kubeconfig(), project.path(&format!("{}.kubeconfig", cluster.context))).expect("a kubeconfig");
+        std::fs::copy(
+            cluster.kubeconfig(),
+            project.path(&format!("{}.kubeconfig", cluster.context)),
+        )
+        .expect("a kubeconfig");
     }
     project
 }
@@ -47,20 +51,34 @@ fn instances_change_in_waves_and_a_cluster_that_is_away_is_told_and_the_rest_is_
     let (Some(one), Some(two)) = (cluster(), second()) else { return };
     let project = project(one, &two, "strategy waves: rolling {\n  waves = \"one_by_one\"\n}");
     let apply = |code: i32, more: &[&str]| {
-        let said = project.expect(code, &[&["apply", "-e", "dev", "--auto-approve"], more].concat());
+        let said =
+            project.expect(code, &[&["apply", "-e", "dev", "--auto-approve"], more].concat());
         format!("{}{}", said.out, said.err)
     };
     apply(0, &[]);
-    assert_eq!((image(one), image(&two)), ("ghcr.io/acme/web:1".into(), "ghcr.io/acme/web:1".into()));
+    assert_eq!(
+        (image(one), image(&two)),
+        ("ghcr.io/acme/web:1".into(), "ghcr.io/acme/web:1".into())
+    );
     // The second wave begins when the first is done; a failure in the first one keeps it from beginning.
     let said = apply(5, &["-p", "tag=never"]);
     assert!(said.contains("web[one]") && !said.contains("✓ 3/4 service.web[two]"), "{said}");
-    assert_eq!((image(one), image(&two)), ("ghcr.io/acme/web:1".into(), "ghcr.io/acme/web:1".into()));
+    assert_eq!(
+        (image(one), image(&two)),
+        ("ghcr.io/acme/web:1".into(), "ghcr.io/acme/web:1".into())
+    );
     apply(0, &["-p", "tag=2"]);
-    assert_eq!((image(one), image(&two)), ("ghcr.io/acme/web:2".into(), "ghcr.io/acme/web:2".into()));
+    assert_eq!(
+        (image(one), image(&two)),
+        ("ghcr.io/acme/web:2".into(), "ghcr.io/acme/web:2".into())
+    );
     // A cluster that cannot be reached: nothing is guessed, the other one is planned.
     let text = std::fs::read_to_string(project.path("two.kubeconfig")).expect("a kubeconfig");
-    let away = text.split("https://127.0.0.1:").nth(1).and_then(|rest| rest.split('\'').next()).expect("a port");
+    let away = text
+        .split("https://127.0.0.1:")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next())
+        .expect("a port");
     std::fs::write(project.path("two.kubeconfig"), text.replace(away, "9")).expect("a file");
     let said = project.expect(1, &["plan", "-e", "dev", "-p", "tag=3"]).out;
     assert!(said.contains("`kubernetes.cluster[two]` cannot be reached"), "{said}");

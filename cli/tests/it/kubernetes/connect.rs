@@ -22,8 +22,12 @@ fn reached(cluster: &Cluster, kubeconfig: &str) -> Project {
 fn a_client_certificate_proves_who_asks() {
     let Some(cluster) = cluster() else { return };
     let folder = cluster.folder().display();
-    let proof = format!("client-certificate: '{folder}/client.crt', client-key: '{folder}/client.key'");
-    assert!(plan(&reached(cluster, &cluster.kubeconfig_with("certified", &proof, "")), &[]).contains("1 to create"));
+    let proof =
+        format!("client-certificate: '{folder}/client.crt', client-key: '{folder}/client.key'");
+    assert!(
+        plan(&reached(cluster, &cluster.kubeconfig_with("certified", &proof, "")), &[])
+            .contains("1 to create")
+    );
 }
 
 #[test]
@@ -34,14 +38,30 @@ fn a_plugin_is_run_for_a_token() {
     let answer = r#"{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"admin-token"}}"#;
     std::fs::write(&plugin, format!("#!/bin/sh\necho '{answer}'\n")).expect("a plugin");
     std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("it may run");
-    let proof =
-        |command: &str| format!("exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', interactiveMode: Never}}");
-    std::fs::write(project.path("way"), cluster.kubeconfig_with("plugged", &proof(&plugin.display().to_string()), "")).expect("a file");
+    let proof = |command: &str| {
+        format!(
+            "exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', interactiveMode: Never}}"
+        )
+    };
+    std::fs::write(
+        project.path("way"),
+        cluster.kubeconfig_with("plugged", &proof(&plugin.display().to_string()), ""),
+    )
+    .expect("a file");
     assert!(plan(&project, &[]).contains("1 to create"));
     // One that is not there is told by name.
-    std::fs::write(project.path("way"), cluster.kubeconfig_with("plugged", &proof("no-such-plugin"), "")).expect("a file");
+    std::fs::write(
+        project.path("way"),
+        cluster.kubeconfig_with("plugged", &proof("no-such-plugin"), ""),
+    )
+    .expect("a file");
     let said = project.dax(&["plan", "-e", "dev"]);
-    assert!(format!("{}{}", said.out, said.err).contains("no-such-plugin"), "{}{}", said.out, said.err);
+    assert!(
+        format!("{}{}", said.out, said.err).contains("no-such-plugin"),
+        "{}{}",
+        said.out,
+        said.err
+    );
 }
 
 #[test]
@@ -50,14 +70,16 @@ fn a_token_is_read_from_its_file() {
     let project = reached(cluster, "");
     std::fs::write(project.path("token"), "admin-token").expect("a file");
     let proof = format!("tokenFile: '{}'", project.path("token").display());
-    std::fs::write(project.path("way"), cluster.kubeconfig_with("filed", &proof, "")).expect("a file");
+    std::fs::write(project.path("way"), cluster.kubeconfig_with("filed", &proof, ""))
+        .expect("a file");
     assert!(plan(&project, &[]).contains("1 to create"));
 }
 
 /// A proxy that connects to whatever it is asked for, and counts.
 fn proxy() -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    let (port, count) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
+    let (port, count) =
+        (listener.local_addr().expect("an address").port(), Arc::new(AtomicUsize::new(0)));
     let counted = count.clone();
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
@@ -91,25 +113,40 @@ fn a_proxy_is_gone_through() {
     let Some(cluster) = cluster() else { return };
     let (port, count) = proxy();
     let more = format!(", proxy-url: 'http://127.0.0.1:{port}'");
-    assert!(plan(&reached(cluster, &cluster.kubeconfig_with("admin", "token: admin-token", &more)), &[]).contains("1 to create"));
+    assert!(
+        plan(
+            &reached(cluster, &cluster.kubeconfig_with("admin", "token: admin-token", &more)),
+            &[]
+        )
+        .contains("1 to create")
+    );
     assert!(count.load(Ordering::Relaxed) > 0);
 }
 
 #[test]
 fn from_inside_the_service_account_of_the_pod_is_taken() {
     let Some(cluster) = cluster() else { return };
-    let spaces = std::process::Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
+    let spaces =
+        std::process::Command::new("unshare").args(["--map-root-user", "--mount", "true"]).status();
     if !spaces.is_ok_and(|status| status.success()) {
         return dax_tests::peers::missing("a file system of its own (unshare)");
     }
     cluster.kubectl(&["create", "namespace", "inside"]);
     cluster.kubectl(&["-n", "inside", "create", "serviceaccount", "deployer"]);
-    cluster.kubectl(&["create", "clusterrolebinding", "deployer", "--clusterrole=cluster-admin", "--serviceaccount=inside:deployer"]);
+    cluster.kubectl(&[
+        "create",
+        "clusterrolebinding",
+        "deployer",
+        "--clusterrole=cluster-admin",
+        "--serviceaccount=inside:deployer",
+    ]);
     let token = cluster.kubectl(&["-n", "inside", "create", "token", "deployer"]);
     let project = project(cluster, &web("inside", "", ""));
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     let kubeconfig = cluster.kubeconfig().display().to_string();
-    let text = text.replace(&format!("  kubeconfig = \"{kubeconfig}\"\n"), "").replace("context = \"one\"", "in_cluster = true");
+    let text = text
+        .replace(&format!("  kubeconfig = \"{kubeconfig}\"\n"), "")
+        .replace("context = \"one\"", "in_cluster = true");
     project.write(&text);
     std::fs::write(project.path("token"), token.trim()).expect("a file");
     // The files of a pod, in a file system of the command's own.
@@ -121,14 +158,19 @@ fn from_inside_the_service_account_of_the_pod_is_taken() {
     );
     let dax = project.command(&["apply", "-e", "dev", "--auto-approve"]);
     let mut command = std::process::Command::new("unshare");
-    command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]).arg(dax.get_program()).args(dax.get_args());
+    command
+        .args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(dax.get_program())
+        .args(dax.get_args());
     command
         .current_dir(project.path("."))
         .env("KUBERNETES_SERVICE_HOST", "127.0.0.1")
         .env("KUBERNETES_SERVICE_PORT", cluster.port().to_string());
     let said = said(&command.output().expect("unshare runs"));
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    assert!(cluster.kubectl(&["-n", "inside", "get", "deployments", "--no-headers"]).contains("3/3"));
+    assert!(
+        cluster.kubectl(&["-n", "inside", "get", "deployments", "--no-headers"]).contains("3/3")
+    );
 }
 
 #[test]
@@ -139,21 +181,37 @@ fn doctor_says_of_each_system_whether_it_answers_to_whom_and_what_it_has() {
     let project = project(cluster, &format!("{}{other}", web("connect", "", "")));
     let examine = |args: &[&str]| {
         let mut command = project.command(&[&["doctor"], args].concat());
-        let said = said(&command.env("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/file").output().expect("dax runs"));
+        let said = said(
+            &command
+                .env("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/file")
+                .output()
+                .expect("dax runs"),
+        );
         (said.code, said.out, said.err)
     };
     let (code, out, err) = examine(&["-e", "dev"]);
     assert_eq!(code, 0, "{out}{err}");
-    let version = cluster.json(&["version"])["serverVersion"]["gitVersion"].as_str().expect("a version").to_owned();
-    for wanted in [version.as_str(), "admin", "gateway.networking.k8s.io/v1", "`autoscale` needs it"] {
+    let version = cluster.json(&["version"])["serverVersion"]["gitVersion"]
+        .as_str()
+        .expect("a version")
+        .to_owned();
+    for wanted in
+        [version.as_str(), "admin", "gateway.networking.k8s.io/v1", "`autoscale` needs it"]
+    {
         assert!(out.contains(wanted), "{wanted}: {out}");
     }
     // One that does not answer does not keep the others from being looked at.
     let (code, out, err) = examine(&["--format", "json"]);
     assert_eq!(code, 1, "{out}{err}");
     let told: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    let answers =
-        |name: &str| told["systems"].as_array().into_iter().flatten().find(|one| one["name"] == name).map(|one| one["answers"].clone());
+    let answers = |name: &str| {
+        told["systems"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|one| one["name"] == name)
+            .map(|one| one["answers"].clone())
+    };
     assert_eq!(answers("kubernetes.cluster"), Some(true.into()));
     assert_eq!(answers("kubernetes.gke"), Some(false.into()));
     assert_eq!(answers("state"), Some(true.into()));

@@ -2,7 +2,9 @@
 //! same call again, as the applier does, ends where an uncut run ends.
 
 use dax_core::{LiveService, Name, RevisionId, Value, WHOLE};
-use dax_provider_api::{Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets, Sought};
+use dax_provider_api::{
+    Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets, Sought,
+};
 use dax_tests::peers::kubernetes::{Cluster, cluster};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -27,11 +29,20 @@ impl Drop for Plain {
 
 fn plain(cluster: &Cluster) -> Plain {
     let mut command = Command::new(cluster.programs().join("kubectl"));
-    command.args(["proxy", "--port=0"]).env("KUBECONFIG", cluster.kubeconfig()).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .args(["proxy", "--port=0"])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
     let mut child = command.spawn().expect("kubectl");
     let mut line = String::new();
     BufReader::new(child.stdout.take().expect("an output")).read_line(&mut line).expect("a line");
-    let port = line.trim().rsplit(':').next().and_then(|port| port.parse().ok()).expect("Starting to serve on 127.0.0.1:PORT");
+    let port = line
+        .trim()
+        .rsplit(':')
+        .next()
+        .and_then(|port| port.parse().ok())
+        .expect("Starting to serve on 127.0.0.1:PORT");
     Plain(child, port)
 }
 
@@ -125,18 +136,40 @@ async fn call(platform: &dyn Platform, place: &str, operation: &Operation) {
 
 /// What a canary and a roll do, up to the end; then everything goes.
 async fn story(platform: &dyn Platform, place: &str) -> (LiveService, Option<LiveService>) {
-    let [a, b, c] = ["1", "2", "3"].map(|version| map(&[("image", Value::str(format!("web:{version}")))]));
+    let [a, b, c] =
+        ["1", "2", "3"].map(|version| map(&[("image", Value::str(format!("web:{version}")))]));
     let id = RevisionId::of;
-    let create = |spec: &Value, replicas| Operation::CreateRevision { revision: id(spec), spec: spec.clone(), replicas };
+    let create = |spec: &Value, replicas| Operation::CreateRevision {
+        revision: id(spec),
+        spec: spec.clone(),
+        replicas,
+    };
     let ready = |spec: &Value| Operation::AwaitReady { revision: id(spec) };
-    let shift =
-        |shares: &[(&Value, u32)]| Operation::ShiftTraffic { traffic: shares.iter().map(|(spec, share)| (id(spec), *share)).collect() };
-    let route = map(&[("gateway", Value::str("public")), ("hosts", Value::List(Vec::new())), ("path", Value::str("/"))]);
-    let settings = [("ports", map(&[("http", Value::Int(8080))])), ("namespace", Value::str(place)), ("route", route)];
-    let mut settings: BTreeMap<Name, Value> = settings.into_iter().map(|(name, value)| (Name::from(name), value)).collect();
+    let shift = |shares: &[(&Value, u32)]| Operation::ShiftTraffic {
+        traffic: shares.iter().map(|(spec, share)| (id(spec), *share)).collect(),
+    };
+    let route = map(&[
+        ("gateway", Value::str("public")),
+        ("hosts", Value::List(Vec::new())),
+        ("path", Value::str("/")),
+    ]);
+    let settings = [
+        ("ports", map(&[("http", Value::Int(8080))])),
+        ("namespace", Value::str(place)),
+        ("route", route),
+    ];
+    let mut settings: BTreeMap<Name, Value> =
+        settings.into_iter().map(|(name, value)| (Name::from(name), value)).collect();
     let create_service = Operation::CreateService { settings: settings.clone() };
     settings.insert("min_available".into(), Value::Int(1));
-    let roll = Operation::Roll { from: id(&b), revision: id(&c), spec: c.clone(), replicas: 2, surge: 1, unavailable: 0 };
+    let roll = Operation::Roll {
+        from: id(&b),
+        revision: id(&c),
+        spec: c.clone(),
+        replicas: 2,
+        surge: 1,
+        unavailable: 0,
+    };
     let operations = [
         create_service,
         create(&a, 1),
@@ -157,9 +190,13 @@ async fn story(platform: &dyn Platform, place: &str) -> (LiveService, Option<Liv
     }
     let scope = Scope {
         environment: "cut".into(),
-        objects: BTreeMap::from([("web".into(), Sought { places: BTreeSet::from([place.into()]), object: None })]),
+        objects: BTreeMap::from([(
+            "web".into(),
+            Sought { places: BTreeSet::from([place.into()]), object: None },
+        )]),
     };
-    let there = platform.read(&scope).await.expect("it is read").remove("web").expect("it is there");
+    let there =
+        platform.read(&scope).await.expect("it is read").remove("web").expect("it is there");
     call(platform, place, &Operation::DeleteService).await;
     let gone = platform.read(&scope).await.expect("it is read").remove("web");
     (LiveService { url: None, ..there }, gone)
@@ -180,13 +217,15 @@ fn a_request_that_is_cut_anywhere_is_made_again_without_harm() {
     std::fs::write(folder.path().join("kubeconfig"), kubeconfig).expect("a file");
     let config = map(&[("context", Value::str("cut")), ("kubeconfig", Value::str("kubeconfig"))]);
     let instance = Instance { name: "kubernetes.cluster".into(), config, ..Instance::default() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let run = |at: usize, done: bool| {
         cut.count.store(0, Ordering::SeqCst);
         cut.at.store(at, Ordering::SeqCst);
         cut.done.store(done, Ordering::SeqCst);
         // A process of its own each time: nothing is remembered.
-        let provider = dax_provider_kubernetes::provider(&instance, folder.path()).expect("a configuration");
+        let provider =
+            dax_provider_kubernetes::provider(&instance, folder.path()).expect("a configuration");
         let platform = provider.platform.expect("a platform");
         let ended = runtime.block_on(story(&*platform, "cut"));
         let left = cluster.kubectl(&[

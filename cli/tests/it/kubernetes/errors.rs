@@ -24,10 +24,14 @@ fn a_token_that_is_not_known_is_told() {
     let Some(cluster) = cluster() else { return };
     let project = project(cluster, &web("errors", "", ""));
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-    std::fs::write(project.path("expired"), cluster.kubeconfig_of("old", "expired-token")).expect("a file");
+    std::fs::write(project.path("expired"), cluster.kubeconfig_of("old", "expired-token"))
+        .expect("a file");
     project.write(&text.replace(&cluster.kubeconfig().display().to_string(), "expired"));
     let said = said(&project);
-    assert!(said.contains("does not know who asks (401)") && said.contains("have expired"), "{said}");
+    assert!(
+        said.contains("does not know who asks (401)") && said.contains("have expired"),
+        "{said}"
+    );
     assert!(!said.contains("expired-token"), "{said}");
 }
 
@@ -67,13 +71,26 @@ subjects: [{kind: User, name: viewer}]
     );
     let project = project(cluster, &web("forbidden", "", ""));
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-    std::fs::write(project.path("viewer"), cluster.kubeconfig_of("viewer", "viewer-token")).expect("a file");
+    std::fs::write(project.path("viewer"), cluster.kubeconfig_of("viewer", "viewer-token"))
+        .expect("a file");
     project.write(&text.replace(&cluster.kubeconfig().display().to_string(), "viewer"));
     let said = said(&project);
-    assert!(said.contains("DAX7003") && said.contains("User \"viewer\" cannot patch resource \"deployments\""), "{said}");
+    assert!(
+        said.contains("DAX7003")
+            && said.contains("User \"viewer\" cannot patch resource \"deployments\""),
+        "{said}"
+    );
     // Nothing was changed.
-    let left =
-        cluster.kubectl(&["-n", "forbidden", "get", "services,serviceaccounts", "-l", "app.kubernetes.io/managed-by=dax", "-o", "name"]);
+    let left = cluster.kubectl(&[
+        "-n",
+        "forbidden",
+        "get",
+        "services,serviceaccounts",
+        "-l",
+        "app.kubernetes.io/managed-by=dax",
+        "-o",
+        "name",
+    ]);
     assert_eq!(left, "");
 }
 
@@ -102,12 +119,18 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
     );
     let project = project(cluster, &web("owner", "", ""));
     let said = said(&project);
-    assert!(said.contains("`web` runs on `kubernetes.cluster` already, and dax did not make it"), "{said}");
+    assert!(
+        said.contains("`web` runs on `kubernetes.cluster` already, and dax did not make it"),
+        "{said}"
+    );
     // The same service of another environment is another owner, too.
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     project.write(&text.replace("namespace = \"owner\"", "namespace = \"shared\""));
     apply(&project, 0, &[]);
-    let other = super::project(cluster, &web("shared", "", "").replace("environment dev", "environment test"));
+    let other = super::project(
+        cluster,
+        &web("shared", "", "").replace("environment dev", "environment test"),
+    );
     let said = other.dax(&["plan", "-e", "test"]);
     assert!(said.err.contains("already, and dax did not make it"), "{}", said.err);
 }
@@ -117,17 +140,24 @@ fn a_namespace_that_is_not_there_is_told_with_what_to_do() {
     let Some(cluster) = cluster() else { return };
     let project = project(cluster, &web("absent", "", "").replace("create_namespace = true", ""));
     let said = said(&project);
-    assert!(said.contains("there is no namespace `absent`") && said.contains("create_namespace = true"), "{said}");
+    assert!(
+        said.contains("there is no namespace `absent`") && said.contains("create_namespace = true"),
+        "{said}"
+    );
 }
 
 #[test]
 fn what_kubernetes_cannot_run_is_said_from_the_text() {
     let Some(cluster) = cluster() else { return };
-    let project =
-        project(cluster, &web("errors", "autoscale { min = 5, max = 2 }", "").replace("  image    = \"ghcr.io/acme/web:${tag}\"\n", ""));
+    let project = project(
+        cluster,
+        &web("errors", "autoscale { min = 5, max = 2 }", "")
+            .replace("  image    = \"ghcr.io/acme/web:${tag}\"\n", ""),
+    );
     let said = said(&project);
     assert!(
-        said.contains("Kubernetes runs images: `image` says which") && said.contains("`autoscale` has a `min` above its `max`"),
+        said.contains("Kubernetes runs images: `image` says which")
+            && said.contains("`autoscale` has a `min` above its `max`"),
         "{said}"
     );
 }

@@ -56,13 +56,25 @@ environment dev {{
     );
     let text = std::fs::read_to_string(shop.path("main.dax")).expect("a program");
     if strategy.contains("prometheus") {
-        shop.write(&text.replacen("\nparam", "import prometheus from \"std/prometheus\"\n\nparam", 1));
+        shop.write(&text.replacen(
+            "\nparam",
+            "import prometheus from \"std/prometheus\"\n\nparam",
+            1,
+        ));
     }
     shop
 }
 
 fn image(cluster: &Cluster, namespace: &str, kind: &str, name: &str) -> String {
-    cluster.kubectl(&["-n", namespace, "get", kind, name, "-o", "jsonpath={.spec.template.spec.containers[0].image}:{.spec.replicas}"])
+    cluster.kubectl(&[
+        "-n",
+        namespace,
+        "get",
+        kind,
+        name,
+        "-o",
+        "jsonpath={.spec.template.spec.containers[0].image}:{.spec.replicas}",
+    ])
 }
 
 #[test]
@@ -77,22 +89,60 @@ fn flagger_carries_a_canary_out_and_takes_back_what_prometheus_objects_to() {
     apply(&project, 0, &[]);
     // What serves is Flagger's own copy; what dax wrote is at rest.
     assert_eq!(image(cluster, "flagger", "deployment", "web-primary"), "ghcr.io/acme/web:1:2");
-    assert_eq!(cluster.kubectl(&["-n", "flagger", "get", "canary", "web", "-o", "jsonpath={.status.phase}"]), "Initialized");
+    assert_eq!(
+        cluster.kubectl(&[
+            "-n",
+            "flagger",
+            "get",
+            "canary",
+            "web",
+            "-o",
+            "jsonpath={.status.phase}"
+        ]),
+        "Initialized"
+    );
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     // A new revision goes by Flagger's steps.
     apply(&project, 0, &["-p", "tag=2"]);
-    assert_eq!(cluster.kubectl(&["-n", "flagger", "get", "canary", "web", "-o", "jsonpath={.status.phase}"]), "Succeeded");
+    assert_eq!(
+        cluster.kubectl(&[
+            "-n",
+            "flagger",
+            "get",
+            "canary",
+            "web",
+            "-o",
+            "jsonpath={.status.phase}"
+        ]),
+        "Succeeded"
+    );
     assert_eq!(image(cluster, "flagger", "deployment", "web-primary"), "ghcr.io/acme/web:2:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"), "{}", plan(&project, &["-p", "tag=2"]));
+    assert!(
+        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        "{}",
+        plan(&project, &["-p", "tag=2"])
+    );
     // A bad metric: Flagger goes back, and so does dax.
     prometheus.expose("errors", LABELS, "0.25");
     let said = apply(&project, 5, &["-p", "tag=3"]);
     assert!(said.contains("Flagger took the revision back") && said.contains("errors"), "{said}");
     assert_eq!(image(cluster, "flagger", "deployment", "web-primary"), "ghcr.io/acme/web:2:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"), "{}", plan(&project, &["-p", "tag=2"]));
+    assert!(
+        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        "{}",
+        plan(&project, &["-p", "tag=2"])
+    );
     // Everything goes, what Flagger made as well.
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
-    cluster.kubectl(&["-n", "flagger", "wait", "--for=delete", "deployment/web-primary", "service/web", "--timeout=30s"]);
+    cluster.kubectl(&[
+        "-n",
+        "flagger",
+        "wait",
+        "--for=delete",
+        "deployment/web-primary",
+        "service/web",
+        "--timeout=30s",
+    ]);
 }
 
 #[test]
@@ -103,28 +153,65 @@ fn argo_rollouts_carries_a_canary_out_and_takes_back_what_prometheus_objects_to(
     }
     prometheus.expose("errors", LABELS, "0.002");
     let strategy = canary("argo", "2s", "1s", &prometheus);
-    let project = shop(cluster, "argo", "ingress { hosts = [\"shop.example.com\"], class = \"nginx\" }", &strategy);
+    let project = shop(
+        cluster,
+        "argo",
+        "ingress { hosts = [\"shop.example.com\"], class = \"nginx\" }",
+        &strategy,
+    );
     apply(&project, 0, &[]);
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:1:2");
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     apply(&project, 0, &["-p", "tag=2"]);
-    assert_eq!(cluster.kubectl(&["-n", "argo", "get", "rollout", "web", "-o", "jsonpath={.status.phase}"]), "Healthy");
+    assert_eq!(
+        cluster.kubectl(&["-n", "argo", "get", "rollout", "web", "-o", "jsonpath={.status.phase}"]),
+        "Healthy"
+    );
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:2:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"), "{}", plan(&project, &["-p", "tag=2"]));
+    assert!(
+        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        "{}",
+        plan(&project, &["-p", "tag=2"])
+    );
     prometheus.expose("errors", LABELS, "0.25");
     let said = apply(&project, 5, &["-p", "tag=3"]);
-    assert!(said.contains("Argo Rollouts took the revision back") && said.contains("errors"), "{said}");
+    assert!(
+        said.contains("Argo Rollouts took the revision back") && said.contains("errors"),
+        "{said}"
+    );
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:2:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"), "{}", plan(&project, &["-p", "tag=2"]));
+    assert!(
+        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        "{}",
+        plan(&project, &["-p", "tag=2"])
+    );
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
-    cluster.kubectl(&["-n", "argo", "wait", "--for=delete", "rollout/web", "service/web", "--timeout=30s"]);
+    cluster.kubectl(&[
+        "-n",
+        "argo",
+        "wait",
+        "--for=delete",
+        "rollout/web",
+        "service/web",
+        "--timeout=30s",
+    ]);
 }
 
 /// Addresses of the pods behind a Service that are ready.
 fn ready_behind(cluster: &Cluster, namespace: &str) -> usize {
-    let slices = cluster.json(&["-n", namespace, "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
-    let endpoints =
-        slices["items"].as_array().into_iter().flatten().flat_map(|slice| slice["endpoints"].as_array().cloned().unwrap_or_default());
+    let slices = cluster.json(&[
+        "-n",
+        namespace,
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+    ]);
+    let endpoints = slices["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|slice| slice["endpoints"].as_array().cloned().unwrap_or_default());
     endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true).count()
 }
 
@@ -135,7 +222,9 @@ fn who_carries_strategies_out_changes_while_requests_are_answered() {
         return;
     }
     let ingress = "ingress { hosts = [\"shop.example.com\"], class = \"nginx\" }";
-    let by = |mode: &str| format!("strategy careful: canary {{\n  mode = \"{mode}\"\n  step 50% hold 10s\n}}\n");
+    let by = |mode: &str| {
+        format!("strategy careful: canary {{\n  mode = \"{mode}\"\n  step 50% hold 10s\n}}\n")
+    };
     let project = shop(cluster, "handover", ingress, &by("flagger"));
     apply(&project, 0, &[]);
     let mut least = usize::MAX;
@@ -144,14 +233,26 @@ fn who_carries_strategies_out_changes_while_requests_are_answered() {
         let mut last = "flagger";
         for mode in ["argo", "flagger", "native", "argo", "native"] {
             let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-            project.write(&text.replace(&format!("mode = \"{last}\""), &format!("mode = \"{mode}\"")));
+            project
+                .write(&text.replace(&format!("mode = \"{last}\""), &format!("mode = \"{mode}\"")));
             apply(&project, 0, &[]);
-            assert!(plan(&project, &[]).contains("nothing to do"), "{mode}: {}", plan(&project, &[]));
+            assert!(
+                plan(&project, &[]).contains("nothing to do"),
+                "{mode}: {}",
+                plan(&project, &[])
+            );
             last = mode;
         }
     });
     assert!(least >= 1, "somebody was always there");
-    let left = cluster.kubectl(&["-n", "handover", "get", "canaries,rollouts,analysistemplates,deployments,services", "-o", "name"]);
+    let left = cluster.kubectl(&[
+        "-n",
+        "handover",
+        "get",
+        "canaries,rollouts,analysistemplates,deployments,services",
+        "-o",
+        "name",
+    ]);
     let mut left: Vec<&str> = left.lines().collect();
     left.sort_unstable();
     assert_eq!(left, ["deployment.apps/web", "service/web", "service/web-pods"]);

@@ -14,21 +14,49 @@ fn what_kubectl_made_is_imported_and_taken_over_as_it_is() {
     cluster.kubectl(&["-n", "imp", "rollout", "status", "deployment/my-shop", "--timeout=30s"]);
     let project = Project::new("");
     let kubeconfig = cluster.kubeconfig().display().to_string();
-    let from = ["--context", cluster.context, "--kubeconfig", &kubeconfig, "-e", "dev", "--adopt", "-o", "main.dax"];
-    let missing = project.dax(&[&["import", "kubernetes", "--namespace", "not-there"], &from[..]].concat());
-    assert!(missing.code == 1 && missing.err.contains("has no namespace `not-there`"), "{}", missing.err);
-    let said = project.expect(0, &[&["import", "kubernetes", "--namespace", "imp"], &from[..]].concat());
+    let from = [
+        "--context",
+        cluster.context,
+        "--kubeconfig",
+        &kubeconfig,
+        "-e",
+        "dev",
+        "--adopt",
+        "-o",
+        "main.dax",
+    ];
+    let missing =
+        project.dax(&[&["import", "kubernetes", "--namespace", "not-there"], &from[..]].concat());
+    assert!(
+        missing.code == 1 && missing.err.contains("has no namespace `not-there`"),
+        "{}",
+        missing.err
+    );
+    let said =
+        project.expect(0, &[&["import", "kubernetes", "--namespace", "imp"], &from[..]].concat());
     assert!(!said.err.contains("settings"), "{}", said.err);
     let live = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     // What kubectl gives for the same objects makes the same program.
-    let given = cluster.kubectl(&["-n", "imp", "get", "deployments,services,ingresses,hpa,configmaps", "-o", "yaml"]);
+    let given = cluster.kubectl(&[
+        "-n",
+        "imp",
+        "get",
+        "deployments,services,ingresses,hpa,configmaps",
+        "-o",
+        "yaml",
+    ]);
     let said = project.with_input(&[&["import", "kubernetes", "-"], &from[..]].concat(), &given);
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(std::fs::read_to_string(project.path("main.dax")).expect("a program"), live);
     let pods = || cluster.kubectl(&["-n", "imp", "get", "pods", "-o", "name"]);
     let before = pods();
     let shown = plan(&project, &[]);
-    assert!(shown.contains("2 to adopt") && !shown.contains("roll from") && !shown.contains("start revision"), "{shown}");
+    assert!(
+        shown.contains("2 to adopt")
+            && !shown.contains("roll from")
+            && !shown.contains("start revision"),
+        "{shown}"
+    );
     apply(&project, 0, &[]);
     assert_eq!(pods(), before);
     assert!(plan(&project, &[]).contains("nothing to do"));
@@ -36,7 +64,9 @@ fn what_kubectl_made_is_imported_and_taken_over_as_it_is() {
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     project.write(&text.replace("shop:1.2", "shop:1.3"));
     apply(&project, 0, &[]);
-    let pod = cluster.json(&["-n", "imp", "get", "deployment", "my-shop"])["spec"]["template"]["spec"].clone();
+    let pod =
+        cluster.json(&["-n", "imp", "get", "deployment", "my-shop"])["spec"]["template"]["spec"]
+            .clone();
     assert_eq!(pod["volumes"][0]["name"], "tmp");
     assert_eq!(pod["containers"][0]["env"].as_array().map(Vec::len), Some(3), "{pod}");
     let service = cluster.json(&["-n", "imp", "get", "service", "my-shop"]);
@@ -56,7 +86,17 @@ fn given(cluster: &Cluster, namespace: &str, manifests: &str) {
 fn imported(cluster: &Cluster, namespace: &str) -> Project {
     let project = Project::new("");
     let kubeconfig = cluster.kubeconfig().display().to_string();
-    let from = ["--context", cluster.context, "--kubeconfig", &kubeconfig, "-e", "dev", "--adopt", "-o", "main.dax"];
+    let from = [
+        "--context",
+        cluster.context,
+        "--kubeconfig",
+        &kubeconfig,
+        "-e",
+        "dev",
+        "--adopt",
+        "-o",
+        "main.dax",
+    ];
     project.expect(0, &[&["import", "kubernetes", "--namespace", namespace], &from[..]].concat());
     project
 }
@@ -91,7 +131,9 @@ spec: {ports: [{name: sql, port: 5432, targetPort: sql}], selector: {app: db}}
 ",
     );
     cluster.kubectl(&["-n", "imps", "rollout", "status", "statefulset/db", "--timeout=60s"]);
-    let pods = || cluster.kubectl(&["-n", "imps", "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"]);
+    let pods = || {
+        cluster.kubectl(&["-n", "imps", "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"])
+    };
     let project = imported(cluster, "imps");
     let before = pods();
     apply(&project, 0, &[]);
@@ -101,7 +143,10 @@ spec: {ports: [{name: sql, port: 5432, targetPort: sql}], selector: {app: db}}
     apply(&project, 0, &[]);
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     let container = cluster.json(&["-n", "imps", "get", "statefulset", "db"])["spec"]["template"]["spec"]["containers"][0].clone();
-    assert_eq!((&container["image"], &container["args"][0]), (&"ghcr.io/acme/db:2".into(), &"--fast".into()));
+    assert_eq!(
+        (&container["image"], &container["args"][0]),
+        (&"ghcr.io/acme/db:2".into(), &"--fast".into())
+    );
 }
 
 #[test]
@@ -133,14 +178,25 @@ spec:
   analysis: {interval: 10s, threshold: 2, iterations: 1}
 ",
     );
-    cluster.kubectl(&["-n", "impf", "wait", "canary/web", "--for=jsonpath={.status.phase}=Initialized", "--timeout=60s"]);
+    cluster.kubectl(&[
+        "-n",
+        "impf",
+        "wait",
+        "canary/web",
+        "--for=jsonpath={.status.phase}=Initialized",
+        "--timeout=60s",
+    ]);
     let pods = || cluster.kubectl(&["-n", "impf", "get", "pods", "-o", "name"]);
     let project = imported(cluster, "impf");
     let before = pods();
     // Without `mode` two would divide the same requests.
     replace(&project, "mode = \"flagger\"", "mode = \"native\"");
     let said = project.dax(&["plan", "-e", "dev"]);
-    assert!(said.code == 1 && said.err.contains("has Flagger look after `impf/web`"), "{}", said.err);
+    assert!(
+        said.code == 1 && said.err.contains("has Flagger look after `impf/web`"),
+        "{}",
+        said.err
+    );
     replace(&project, "mode = \"native\"", "mode = \"flagger\"");
     let shown = plan(&project, &[]);
     assert!(shown.contains("1 to adopt") && !shown.contains("roll from"), "{shown}");
@@ -153,7 +209,10 @@ spec:
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     let primary = cluster.json(&["-n", "impf", "get", "deployment", "web-primary"]);
     let container = &primary["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!((&container["image"], &container["args"][0]), (&"ghcr.io/acme/web:2".into(), &"--fast".into()));
+    assert_eq!(
+        (&container["image"], &container["args"][0]),
+        (&"ghcr.io/acme/web:2".into(), &"--fast".into())
+    );
     assert_eq!(primary["spec"]["replicas"], 2);
 }
 
@@ -201,8 +260,25 @@ spec: {{ports: [{{name: http, port: 8080, targetPort: http}}], selector: {{app: 
 "
         ),
     );
-    cluster.kubectl(&["-n", "impa", "wait", "rollout/web", "--for=jsonpath={.status.phase}=Healthy", "--timeout=60s"]);
-    let stable = || cluster.kubectl(&["-n", "impa", "get", "rollout", "web", "-o", "jsonpath={.status.stableRS} {.status.phase}"]);
+    cluster.kubectl(&[
+        "-n",
+        "impa",
+        "wait",
+        "rollout/web",
+        "--for=jsonpath={.status.phase}=Healthy",
+        "--timeout=60s",
+    ]);
+    let stable = || {
+        cluster.kubectl(&[
+            "-n",
+            "impa",
+            "get",
+            "rollout",
+            "web",
+            "-o",
+            "jsonpath={.status.stableRS} {.status.phase}",
+        ])
+    };
     let pods = || cluster.kubectl(&["-n", "impa", "get", "pods", "-o", "name"]);
     let project = imported(cluster, "impa");
     let before = (pods(), stable());

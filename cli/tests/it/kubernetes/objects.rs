@@ -64,14 +64,23 @@ environment dev {{
 fn an_object_of_a_crd_is_typed_made_compared_and_removed() {
     let Some(cluster) = cluster() else { return };
     cluster.apply(WIDGETS);
-    cluster.kubectl(&["wait", "--for=condition=Established", "crd/widgets.example.com", "--timeout=30s"]);
+    cluster.kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "crd/widgets.example.com",
+        "--timeout=30s",
+    ]);
     let project = project(cluster, &program("things", "3", ""));
     let given = cluster.kubectl(&["get", "crd", "widgets.example.com", "-o", "yaml"]);
     let types = project.with_input(&["import-schema", "-", "-o", "widgets.dax"], &given);
     assert_eq!(types.code, 0, "{}", types.err);
     let write = |text: String| {
         let head = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-        let head = head.split("\nresource").next().expect("a head").replace("import widgets from \"./widgets.dax\"\n", "");
+        let head = head
+            .split("\nresource")
+            .next()
+            .expect("a head")
+            .replace("import widgets from \"./widgets.dax\"\n", "");
         project.write(&format!("import widgets from \"./widgets.dax\"\n{head}{text}"));
     };
     // What does not fit its schema is an error in the editor.
@@ -80,20 +89,42 @@ fn an_object_of_a_crd_is_typed_made_compared_and_removed() {
     assert!(wrong.err.contains("DAX3001"), "{}", wrong.err);
     write(program("things", "3", ""));
     let shown = plan(&project, &[]);
-    assert!(shown.contains("object.gadget") && shown.contains("2 to create") && shown.contains("spec.size: 3"), "{shown}");
+    assert!(
+        shown.contains("object.gadget")
+            && shown.contains("2 to create")
+            && shown.contains("spec.size: 3"),
+        "{shown}"
+    );
     apply(&project, 0, &[]);
     let widget = cluster.json(&["-n", "things", "get", "widget", "gadget"]);
-    assert_eq!((&widget["spec"]["size"], &widget["spec"]["parts"][0]["weight"]), (&3.into(), &1.5.into()), "{widget}");
+    assert_eq!(
+        (&widget["spec"]["size"], &widget["spec"]["parts"][0]["weight"]),
+        (&3.into(), &1.5.into()),
+        "{widget}"
+    );
     assert_eq!(widget["metadata"]["labels"]["team"], "shop");
     assert_eq!(widget["spec"]["color"], "red", "the server's default is no drift");
-    assert_eq!(cluster.json(&["get", "clusterrole", "things-reader"])["rules"][0]["resources"][0], "pods");
+    assert_eq!(
+        cluster.json(&["get", "clusterrole", "things-reader"])["rules"][0]["resources"][0],
+        "pods"
+    );
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     // A change is one leaf; somebody else's is drift by name.
     write(program("things", "4", ""));
     let shown = plan(&project, &[]);
     assert!(shown.contains("spec.size: 3 → 4") && shown.contains("1 to update"), "{shown}");
     apply(&project, 0, &[]);
-    cluster.kubectl(&["-n", "things", "patch", "widget", "gadget", "--type=merge", "--field-manager=flux", "-p", r#"{"spec":{"size":9}}"#]);
+    cluster.kubectl(&[
+        "-n",
+        "things",
+        "patch",
+        "widget",
+        "gadget",
+        "--type=merge",
+        "--field-manager=flux",
+        "-p",
+        r#"{"spec":{"size":9}}"#,
+    ]);
     let drift = project.dax(&["drift", "-e", "dev"]).out;
     assert!(drift.contains("flux"), "{drift}");
     apply(&project, 0, &[]);
@@ -103,7 +134,15 @@ fn an_object_of_a_crd_is_typed_made_compared_and_removed() {
     assert_eq!(cluster.json(&["-n", "things", "get", "widget", "gadget"])["spec"]["size"], 3);
     project.expect(0, &["unpin", "-e", "dev"]);
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
-    cluster.kubectl(&["-n", "things", "wait", "--for=delete", "widget/gadget", "clusterrole/things-reader", "--timeout=10s"]);
+    cluster.kubectl(&[
+        "-n",
+        "things",
+        "wait",
+        "--for=delete",
+        "widget/gadget",
+        "clusterrole/things-reader",
+        "--timeout=10s",
+    ]);
 }
 
 #[test]
@@ -145,7 +184,9 @@ environment dev {{
     let shown = plan(&project, &[]);
     assert!(shown.contains("1 to adopt") && !shown.contains("policyTypes"), "{shown}");
     apply(&project, 0, &[]);
-    let labels = cluster.json(&["-n", "theirs", "get", "networkpolicy", "deny"])["metadata"]["labels"].clone();
+    let labels =
+        cluster.json(&["-n", "theirs", "get", "networkpolicy", "deny"])["metadata"]["labels"]
+            .clone();
     assert_eq!(labels["app.kubernetes.io/managed-by"], "dax");
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
 }
@@ -164,5 +205,10 @@ environment dev {
 }
 ";
     let refused = project(cluster, text).dax(&["plan", "-e", "dev"]);
-    assert!(refused.err.contains("does not know Nothing of nobody.example.com/v1"), "{}{}", refused.out, refused.err);
+    assert!(
+        refused.err.contains("does not know Nothing of nobody.example.com/v1"),
+        "{}{}",
+        refused.out,
+        refused.err
+    );
 }

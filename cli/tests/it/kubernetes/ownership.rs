@@ -8,7 +8,10 @@ fn replicas_of_an_autoscaled_service_are_not_daxs() {
     let Some(cluster) = cluster() else { return };
     let project = project(cluster, &web("scaled", "autoscale { min = 2, max = 10 }", ""));
     apply(&project, 0, &[]);
-    assert_eq!(cluster.json(&["-n", "scaled", "get", "hpa", "web"])["spec"]["scaleTargetRef"]["name"], "web");
+    assert_eq!(
+        cluster.json(&["-n", "scaled", "get", "hpa", "web"])["spec"]["scaleTargetRef"]["name"],
+        "web"
+    );
     assert!(plan(&project, &[]).contains("nothing to do"));
     cluster.kubectl(&["-n", "scaled", "scale", "deployment/web", "--replicas=5"]);
     assert!(plan(&project, &[]).contains("nothing to do"));
@@ -21,19 +24,40 @@ fn what_kubectl_changed_is_drift_with_its_name_and_comes_back() {
     let Some(cluster) = cluster() else { return };
     let project = project(cluster, &web("drift", "", ""));
     apply(&project, 0, &[]);
-    cluster.kubectl(&["-n", "drift", "set", "image", "deployment/web", "web=ghcr.io/acme/web:hotfix"]);
+    cluster.kubectl(&[
+        "-n",
+        "drift",
+        "set",
+        "image",
+        "deployment/web",
+        "web=ghcr.io/acme/web:hotfix",
+    ]);
     let drift = project.expect(2, &["drift", "-e", "dev"]).out;
-    assert!(drift.contains("image") && drift.contains("kubectl-set") && drift.contains("web:hotfix"), "{drift}");
+    assert!(
+        drift.contains("image") && drift.contains("kubectl-set") && drift.contains("web:hotfix"),
+        "{drift}"
+    );
     let shown = plan(&project, &[]);
-    assert!(shown.contains("live is \"ghcr.io/acme/web:hotfix\", changed by kubectl-set"), "{shown}");
+    assert!(
+        shown.contains("live is \"ghcr.io/acme/web:hotfix\", changed by kubectl-set"),
+        "{shown}"
+    );
     apply(&project, 0, &[]);
     assert!(plan(&project, &[]).contains("nothing to do"));
     // A plan that was made before it is stale, and says why.
     project.expect(0, &["plan", "-e", "dev", "-p", "tag=2", "-o", "old.plan"]);
-    cluster.kubectl(&["-n", "drift", "set", "image", "deployment/web", "web=ghcr.io/acme/web:hotfix"]);
+    cluster.kubectl(&[
+        "-n",
+        "drift",
+        "set",
+        "image",
+        "deployment/web",
+        "web=ghcr.io/acme/web:hotfix",
+    ]);
     let said = project.expect(4, &["apply", "old.plan", "--auto-approve"]).err;
     assert!(
-        said.contains("`image` was \"ghcr.io/acme/web:1\" when the plan was made") && said.contains("changed by kubectl-set"),
+        said.contains("`image` was \"ghcr.io/acme/web:1\" when the plan was made")
+            && said.contains("changed by kubectl-set"),
         "{said}"
     );
     apply(&project, 0, &[]);
@@ -50,7 +74,12 @@ fn what_kubectl_changed_is_drift_with_its_name_and_comes_back() {
         r#"{"spec":{"selector":{"app":"other"}}}"#,
     ]);
     let drift = project.expect(2, &["drift", "-e", "dev"]).out;
-    assert!(drift.contains("replicas") && drift.contains("Service/web spec.selector") && drift.contains("someone"), "{drift}");
+    assert!(
+        drift.contains("replicas")
+            && drift.contains("Service/web spec.selector")
+            && drift.contains("someone"),
+        "{drift}"
+    );
     apply(&project, 0, &[]);
     assert!(plan(&project, &[]).contains("nothing to do"));
     assert_eq!(cluster.json(&["-n", "drift", "get", "deployment", "web"])["spec"]["replicas"], 3);
@@ -67,15 +96,27 @@ fn conflicts_are_settled_as_the_binding_says() {
     let body = |policy: &str| web("conflicts", &format!("conflicts = \"{policy}\""), "");
     let fails = project(cluster, &body("fail"));
     apply(&fails, 0, &[]);
-    cluster.kubectl(&["-n", "conflicts", "set", "image", "deployment/web", "web=ghcr.io/acme/web:hotfix"]);
+    cluster.kubectl(&[
+        "-n",
+        "conflicts",
+        "set",
+        "image",
+        "deployment/web",
+        "web=ghcr.io/acme/web:hotfix",
+    ]);
     let said = apply(&fails, 3, &[]);
-    assert!(said.contains("`image` was changed by `kubectl-set`") && said.contains("conflicts = \"force\""), "{said}");
+    assert!(
+        said.contains("`image` was changed by `kubectl-set`")
+            && said.contains("conflicts = \"force\""),
+        "{said}"
+    );
     let text = std::fs::read_to_string(fails.path("main.dax")).expect("a program");
     fails.write(&text.replace("conflicts = \"fail\"", "conflicts = \"yield\""));
     apply(&fails, 0, &[]);
     assert!(plan(&fails, &[]).contains("nothing to do"));
-    let image =
-        || cluster.json(&["-n", "conflicts", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"][0]["image"].clone();
+    let image = || {
+        cluster.json(&["-n", "conflicts", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"][0]["image"].clone()
+    };
     assert_eq!(image(), "ghcr.io/acme/web:hotfix");
     fails.write(&text.replace("conflicts = \"fail\"", "conflicts = \"force\""));
     apply(&fails, 0, &[]);
@@ -126,7 +167,10 @@ environment dev {
 ";
     let project = project(cluster, body);
     let said = project.expect(1, &["plan", "-e", "dev"]).err;
-    assert!(said.contains("runs on `kubernetes.cluster` already, and dax did not make it"), "{said}");
+    assert!(
+        said.contains("runs on `kubernetes.cluster` already, and dax did not make it"),
+        "{said}"
+    );
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     project.write(&text.replace("environment dev {", "environment dev {\n  adopt web"));
     let said = apply(&project, 0, &[]);
@@ -138,7 +182,14 @@ environment dev {
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     let found = cluster.json(&["-n", "adopt", "get", "deployment", "web"]);
     assert_eq!(found["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"], true);
-    let endpoints = cluster.json(&["-n", "adopt", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    let endpoints = cluster.json(&[
+        "-n",
+        "adopt",
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+    ]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(2));
 }
 
@@ -165,7 +216,14 @@ fn what_somebody_deleted_comes_back_and_nothing_else_is_touched() {
     assert!(drift.contains("revision") && drift.contains("nothing"), "{drift}");
     apply(&project, 0, &[]);
     assert!(plan(&project, &[]).contains("nothing to do"));
-    let endpoints = cluster.json(&["-n", "deleted", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    let endpoints = cluster.json(&[
+        "-n",
+        "deleted",
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+    ]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
     // A namespace that is gone leaves nothing to destroy.
     cluster.kubectl(&["delete", "namespace", "deleted"]);

@@ -8,25 +8,44 @@ fn a_service_is_rolled_out_with_its_labels_owned_by_dax_and_a_second_plan_is_emp
     let Some(cluster) = cluster() else { return };
     let project = project(cluster, &web("rollout", "", ""));
     apply(&project, 0, &[]);
-    let status = cluster.kubectl(&["-n", "rollout", "rollout", "status", "deployment/web", "--timeout=1s"]);
+    let status =
+        cluster.kubectl(&["-n", "rollout", "rollout", "status", "deployment/web", "--timeout=1s"]);
     assert!(status.contains("successfully rolled out"), "{status}");
-    let found = cluster.json(&["-n", "rollout", "get", "deployment", "web", "--show-managed-fields"]);
+    let found =
+        cluster.json(&["-n", "rollout", "get", "deployment", "web", "--show-managed-fields"]);
     let labels = &found["metadata"]["labels"];
     assert_eq!(labels["app.kubernetes.io/name"], "web");
     assert_eq!(labels["app.kubernetes.io/managed-by"], "dax");
     assert_eq!(labels["app.kubernetes.io/version"], "1");
     let managers = found["metadata"]["managedFields"].as_array().expect("managers");
-    assert!(managers.iter().any(|one| one["manager"] == "dax" && one["operation"] == "Apply"), "{managers:?}");
-    let endpoints = cluster.json(&["-n", "rollout", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    assert!(
+        managers.iter().any(|one| one["manager"] == "dax" && one["operation"] == "Apply"),
+        "{managers:?}"
+    );
+    let endpoints = cluster.json(&[
+        "-n",
+        "rollout",
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+    ]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
     assert!(plan(&project, &[]).contains("nothing to do"));
     // The Deployment itself replaces its pods: kubectl knows both revisions.
     apply(&project, 0, &["-p", "tag=2"]);
-    assert_eq!(cluster.kubectl(&["-n", "rollout", "rollout", "history", "deployment/web"]).matches("<none>").count(), 2);
+    assert_eq!(
+        cluster
+            .kubectl(&["-n", "rollout", "rollout", "history", "deployment/web"])
+            .matches("<none>")
+            .count(),
+        2
+    );
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     project.expect(0, &["rollback", "-e", "dev", "--auto-approve"]);
     assert_eq!(
-        cluster.json(&["-n", "rollout", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"][0]["image"],
+        cluster.json(&["-n", "rollout", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"]
+            [0]["image"],
         "ghcr.io/acme/web:1"
     );
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
@@ -49,11 +68,16 @@ fn pods_pass_the_restricted_profile() {
     cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: strict, labels: {pod-security.kubernetes.io/enforce: restricted}}\n");
     let strict = project(cluster, &web("strict", "", ""));
     apply(&strict, 0, &[]);
-    assert_eq!(cluster.json(&["-n", "strict", "get", "pods"])["items"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        cluster.json(&["-n", "strict", "get", "pods"])["items"].as_array().map(Vec::len),
+        Some(3)
+    );
     // What does not pass is said by the admission, and is taken back.
     let loose = project(
         cluster,
-        &web("strict", "security = \"baseline\"", "").replace("service web", "service loose").replace("bind web", "bind loose"),
+        &web("strict", "security = \"baseline\"", "")
+            .replace("service web", "service loose")
+            .replace("bind web", "bind loose"),
     );
     let said = apply(&loose, 5, &[]);
     assert!(said.contains("violates PodSecurity \"restricted:latest\""), "{said}");
@@ -91,7 +115,12 @@ fn a_container_that_crashes_is_told_with_its_last_lines_and_taken_back() {
 
 #[test]
 fn a_failing_readiness_probe_is_told_and_taken_back() {
-    taken_back("probe", "never", "", "Readiness probe failed: HTTP probe failed with statuscode: 503");
+    taken_back(
+        "probe",
+        "never",
+        "",
+        "Readiness probe failed: HTTP probe failed with statuscode: 503",
+    );
 }
 
 #[test]
@@ -126,8 +155,11 @@ spec: {policyName: no-latest, validationActions: [Deny], matchResources: {namesp
     let project = project(cluster, &web("admission", "", ""));
     apply(&project, 0, &[]);
     // A policy takes a moment until the API server knows it.
-    let said = || project.dax(&["plan", "-e", "dev", "-p", "tag=latest"]).err.replace("\n  │ ", " ");
-    crate::project::wait_until("the policy speaks", || said().contains("DAX7003") && said().contains("images need a version"));
+    let said =
+        || project.dax(&["plan", "-e", "dev", "-p", "tag=latest"]).err.replace("\n  │ ", " ");
+    crate::project::wait_until("the policy speaks", || {
+        said().contains("DAX7003") && said().contains("images need a version")
+    });
     assert!(plan(&project, &[]).contains("nothing to do"));
 }
 
@@ -141,9 +173,18 @@ fn secrets_reach_the_secret_and_nothing_else() {
     let secret = cluster.json(&["-n", "secret", "get", "secrets"]);
     assert_eq!(secret["items"][0]["data"]["TOKEN"], "aHVudGVyMi1odW50ZXIy");
     let pod = cluster.json(&["-n", "secret", "get", "pods"]);
-    let reference = &pod["items"][0]["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
+    let reference =
+        &pod["items"][0]["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"];
     assert_eq!(reference["name"], secret["items"][0]["metadata"]["name"]);
-    let others = cluster.kubectl(&["-n", "secret", "get", "all,configmaps,serviceaccounts,events", "-o", "json", "--show-managed-fields"]);
+    let others = cluster.kubectl(&[
+        "-n",
+        "secret",
+        "get",
+        "all,configmaps,serviceaccounts,events",
+        "-o",
+        "json",
+        "--show-managed-fields",
+    ]);
     assert!(!others.contains("hunter2") && !others.contains("aHVudGVyMi1odW50ZXIy"));
     for (path, bytes) in crate::project::all_bytes(&project.path(".dax")) {
         assert!(!bytes.windows(7).any(|window| window == b"hunter2"), "{}", path.display());
@@ -157,7 +198,8 @@ fn secrets_reach_the_secret_and_nothing_else() {
 fn hooks_and_migrations_are_jobs_and_a_failing_one_is_told_with_its_last_lines() {
     let Some(cluster) = cluster() else { return };
     let strategy = "\nstrategy careful: canary {\n  migrate [\"./db\", \"up\"] undo [\"./db\", \"down\"]\n  step 25% hold 1s\n  hook after [\"./smoke\"]\n}\n";
-    let project = project(cluster, &format!("{strategy}{}", web("jobs", "", "rollout web with careful")));
+    let project =
+        project(cluster, &format!("{strategy}{}", web("jobs", "", "rollout web with careful")));
     apply(&project, 0, &[]);
     apply(&project, 0, &["-p", "tag=2"]);
     let jobs = cluster.json(&["-n", "jobs", "get", "jobs"]);
@@ -168,22 +210,47 @@ fn hooks_and_migrations_are_jobs_and_a_failing_one_is_told_with_its_last_lines()
         .map(|job| job["spec"]["template"]["spec"]["containers"][0]["command"].to_string())
         .collect();
     // The first apply runs both, too.
-    assert_eq!(commands.iter().filter(|command| **command == "[\"./db\",\"up\"]").count(), 2, "{commands:?}");
-    assert_eq!(commands.iter().filter(|command| **command == "[\"./smoke\"]").count(), 2, "{commands:?}");
+    assert_eq!(
+        commands.iter().filter(|command| **command == "[\"./db\",\"up\"]").count(),
+        2,
+        "{commands:?}"
+    );
+    assert_eq!(
+        commands.iter().filter(|command| **command == "[\"./smoke\"]").count(),
+        2,
+        "{commands:?}"
+    );
     // Their pods are not behind the address of the service.
-    let endpoints = cluster.json(&["-n", "jobs", "get", "endpointslices", "-l", "kubernetes.io/service-name=web"]);
+    let endpoints = cluster.json(&[
+        "-n",
+        "jobs",
+        "get",
+        "endpointslices",
+        "-l",
+        "kubernetes.io/service-name=web",
+    ]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
-    project.write(&text.replace("migrate [\"./db\", \"up\"] undo [\"./db\", \"down\"]", "hook before [\"./check\"]"));
+    project.write(&text.replace(
+        "migrate [\"./db\", \"up\"] undo [\"./db\", \"down\"]",
+        "hook before [\"./check\"]",
+    ));
     let said = apply(&project, 5, &["-p", "tag=broken"]);
-    assert!(said.contains("failed: Job has reached the specified backoff limit") && said.contains("cannot reach the database"), "{said}");
+    assert!(
+        said.contains("failed: Job has reached the specified backoff limit")
+            && said.contains("cannot reach the database"),
+        "{said}"
+    );
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
 }
 
 #[test]
 fn a_stateful_set_rolls_in_place_and_refuses_a_canary() {
     let Some(cluster) = cluster() else { return };
-    let project = project(cluster, &web("stateful", "workload = \"stateful_set\"", "rollout web with rolling"));
+    let project = project(
+        cluster,
+        &web("stateful", "workload = \"stateful_set\"", "rollout web with rolling"),
+    );
     apply(&project, 0, &[]);
     apply(&project, 0, &["-p", "tag=2"]);
     let found = cluster.json(&["-n", "stateful", "get", "statefulset", "web"]);
@@ -202,13 +269,17 @@ fn a_stateful_set_rolls_in_place_and_refuses_a_canary() {
 fn a_cron_job_takes_over_its_next_revision_at_once() {
     let Some(cluster) = cluster() else { return };
     let body = web("cron", "workload = \"cron_job\"\n    schedule = \"*/5 * * * *\"", "");
-    let body =
-        body.replace("  ports    = { http: 8080 }\n", "").replace("  health http \"/health\" { every = 1s, ready_within = 5s }\n", "");
+    let body = body
+        .replace("  ports    = { http: 8080 }\n", "")
+        .replace("  health http \"/health\" { every = 1s, ready_within = 5s }\n", "");
     let project = project(cluster, &body.replace("replicas = 3", "replicas = 1"));
     apply(&project, 0, &[]);
     apply(&project, 0, &["-p", "tag=2"]);
     let found = cluster.json(&["-n", "cron", "get", "cronjob", "web"]);
-    assert_eq!(found["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
+    assert_eq!(
+        found["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]["image"],
+        "ghcr.io/acme/web:2"
+    );
     assert_eq!(found["spec"]["schedule"], "*/5 * * * *");
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
@@ -218,13 +289,23 @@ fn a_cron_job_takes_over_its_next_revision_at_once() {
 fn a_job_runs_once_for_each_revision_and_goes_back_when_it_fails() {
     let Some(cluster) = cluster() else { return };
     let body = web("job", "workload = \"job\"", "");
-    let body = body.replace("  ports    = { http: 8080 }\n", "").replace("replicas = 3", "replicas = 2");
-    let project =
-        project(cluster, &body.replace("health http \"/health\" { every = 1s, ready_within = 5s }", "health tcp { ready_within = 20s }"));
+    let body =
+        body.replace("  ports    = { http: 8080 }\n", "").replace("replicas = 3", "replicas = 2");
+    let project = project(
+        cluster,
+        &body.replace(
+            "health http \"/health\" { every = 1s, ready_within = 5s }",
+            "health tcp { ready_within = 20s }",
+        ),
+    );
     apply(&project, 0, &[]);
     let job = || cluster.json(&["-n", "job", "get", "job", "web"]);
     let first = job();
-    assert_eq!((&first["status"]["succeeded"], &first["spec"]["completions"]), (&2.into(), &2.into()), "{first}");
+    assert_eq!(
+        (&first["status"]["succeeded"], &first["spec"]["completions"]),
+        (&2.into(), &2.into()),
+        "{first}"
+    );
     assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
     assert_eq!(job()["metadata"]["uid"], first["metadata"]["uid"]);
     // Another revision is another Job; the same one is not run again.
@@ -253,7 +334,9 @@ fn the_example_is_deployed_as_its_text_says() {
     let run = |args: &[&str]| {
         let context = format!("context={}", cluster.context);
         let mut command = project.command(&[args, &["-p", &context]].concat());
-        let said = crate::project::said(&command.env("KUBECONFIG", cluster.kubeconfig()).output().expect("dax runs"));
+        let said = crate::project::said(
+            &command.env("KUBECONFIG", cluster.kubeconfig()).output().expect("dax runs"),
+        );
         assert_eq!(said.code, 0, "{}{}", said.out, said.err);
         said
     };
@@ -261,14 +344,16 @@ fn the_example_is_deployed_as_its_text_says() {
         run(&["apply", "-e", environment, "--auto-approve"]);
         assert!(run(&["plan", "-e", environment]).out.contains("nothing to do"));
     }
-    let status = cluster.kubectl(&["-n", "shop", "rollout", "status", "deployment/web", "--timeout=1s"]);
+    let status =
+        cluster.kubectl(&["-n", "shop", "rollout", "status", "deployment/web", "--timeout=1s"]);
     assert!(status.contains("successfully rolled out"), "{status}");
     let policy = cluster.json(&["-n", "shop", "get", "networkpolicy", "orders-from-web"]);
     assert_eq!(policy["spec"]["ingress"][0]["ports"][0]["port"], 8080, "{policy}");
     assert_eq!(cluster.json(&["-n", "shop", "get", "pdb", "web"])["spec"]["minAvailable"], 2);
     run(&["apply", "-e", "staging", "--auto-approve", "-p", "version=1.1"]);
     assert_eq!(
-        cluster.json(&["-n", "shop-staging", "get", "deployment", "orders"])["metadata"]["labels"]["app.kubernetes.io/version"],
+        cluster.json(&["-n", "shop-staging", "get", "deployment", "orders"])["metadata"]["labels"]
+            ["app.kubernetes.io/version"],
         "1.1"
     );
 }

@@ -10,7 +10,10 @@ fn an_api_server_that_is_killed_and_comes_back_is_waited_for() {
     // The second cluster: others use the first one at the same time.
     let Some(cluster) = second() else { return };
     let strategy = "rollout web with careful";
-    let body = format!("\nstrategy careful: canary {{\n  step 25% hold 2s\n  step 50% hold 2s\n}}\n{}", web("restart", "", strategy));
+    let body = format!(
+        "\nstrategy careful: canary {{\n  step 25% hold 2s\n  step 50% hold 2s\n}}\n{}",
+        web("restart", "", strategy)
+    );
     let project = project(&cluster, &body);
     apply(&project, 0, &[]);
     let said = std::thread::scope(|scope| {
@@ -30,11 +33,17 @@ fn an_api_server_that_is_killed_and_comes_back_is_waited_for() {
 fn a_killed_dax_is_carried_on_and_everything_is_done_once() {
     let Some(cluster) = cluster() else { return };
     let strategy = "rollout web with careful";
-    let body = format!("\nstrategy careful: canary {{\n  step 25% hold 2s\n  step 50% hold 2s\n}}\n{}", web("killed", "", strategy));
+    let body = format!(
+        "\nstrategy careful: canary {{\n  step 25% hold 2s\n  step 50% hold 2s\n}}\n{}",
+        web("killed", "", strategy)
+    );
     let project = project(cluster, &body);
     apply(&project, 0, &[]);
     let mut child = project.start(&["apply", "-e", "dev", "--auto-approve", "-p", "tag=2"]);
-    let two = || cluster.json(&["-n", "killed", "get", "deployments"])["items"].as_array().map(Vec::len) == Some(2);
+    let two = || {
+        cluster.json(&["-n", "killed", "get", "deployments"])["items"].as_array().map(Vec::len)
+            == Some(2)
+    };
     wait_until("the new revision is there", two);
     child.kill().expect("it is killed");
     let _ = child.wait();
@@ -43,6 +52,13 @@ fn a_killed_dax_is_carried_on_and_everything_is_done_once() {
     assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
     assert!(two());
     // The Deployment was made once and changed only in its numbers: it has one ReplicaSet.
-    let sets = cluster.json(&["-n", "killed", "get", "replicasets", "-l", "app.kubernetes.io/instance=web-2"]);
+    let sets = cluster.json(&[
+        "-n",
+        "killed",
+        "get",
+        "replicasets",
+        "-l",
+        "app.kubernetes.io/instance=web-2",
+    ]);
     assert_eq!(sets["items"].as_array().map(Vec::len), Some(1));
 }

@@ -18,18 +18,32 @@ pub(crate) struct Editor {
 
 impl Editor {
     pub(crate) fn start(project: &Project, capabilities: Json) -> (Self, Json) {
-        let mut child = project.command(&["lsp", "--stdio"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("dax runs");
-        let (input, output) = (child.stdin.take().expect("an input"), BufReader::new(child.stdout.take().expect("an output")));
-        let root = format!("file://{}", project.path("").canonicalize().expect("a folder").display());
+        let mut child = project
+            .command(&["lsp", "--stdio"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("dax runs");
+        let (input, output) = (
+            child.stdin.take().expect("an input"),
+            BufReader::new(child.stdout.take().expect("an output")),
+        );
+        let root =
+            format!("file://{}", project.path("").canonicalize().expect("a folder").display());
         let mut editor = Self { child, input, output, root, next: 0, said: Vec::new() };
-        let answer = editor.ask("initialize", json!({"processId": null, "rootUri": editor.root, "capabilities": capabilities}));
+        let answer = editor.ask(
+            "initialize",
+            json!({"processId": null, "rootUri": editor.root, "capabilities": capabilities}),
+        );
         editor.tell("initialized", json!({}));
         (editor, answer["capabilities"].clone())
     }
 
     fn send(&mut self, message: &Json) {
         let text = message.to_string();
-        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).and_then(|()| self.input.flush()).expect("the server reads");
+        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len())
+            .and_then(|()| self.input.flush())
+            .expect("the server reads");
     }
 
     pub(crate) fn tell(&mut self, method: &str, params: Json) {
@@ -40,7 +54,10 @@ impl Editor {
         let mut length = 0;
         loop {
             let mut line = String::new();
-            assert!(self.output.read_line(&mut line).expect("the server speaks") > 0, "the server ended");
+            assert!(
+                self.output.read_line(&mut line).expect("the server speaks") > 0,
+                "the server ended"
+            );
             match line.trim_end().strip_prefix("Content-Length: ") {
                 Some(number) => length = number.parse().expect("a length"),
                 None if line.trim_end().is_empty() => break,
@@ -77,7 +94,10 @@ impl Editor {
 
     pub(crate) fn open(&mut self, name: &str, text: &str) {
         let uri = self.uri(name);
-        self.tell("textDocument/didOpen", json!({"textDocument": {"uri": uri, "languageId": "dax", "version": 1, "text": text}}));
+        self.tell(
+            "textDocument/didOpen",
+            json!({"textDocument": {"uri": uri, "languageId": "dax", "version": 1, "text": text}}),
+        );
     }
 
     /// Types something in place of a range.
@@ -85,7 +105,10 @@ impl Editor {
         let [line, from, end, to] = range;
         let range = json!({"start": {"line": line, "character": from}, "end": {"line": end, "character": to}});
         let document = json!({"uri": self.uri(name), "version": version});
-        self.tell("textDocument/didChange", json!({"textDocument": document, "contentChanges": [{"range": range, "text": text}]}));
+        self.tell(
+            "textDocument/didChange",
+            json!({"textDocument": document, "contentChanges": [{"range": range, "text": text}]}),
+        );
     }
 
     /// Reads until what is said of a file is what somebody waits for.
@@ -93,7 +116,9 @@ impl Editor {
         let uri = self.uri(name);
         loop {
             let message = if self.said.is_empty() { self.receive() } else { self.said.remove(0) };
-            if message["method"] != "textDocument/publishDiagnostics" || message["params"]["uri"] != uri {
+            if message["method"] != "textDocument/publishDiagnostics"
+                || message["params"]["uri"] != uri
+            {
                 continue;
             }
             let one = |found: &Json| {
@@ -106,7 +131,12 @@ impl Editor {
                     found["message"].as_str().unwrap_or("")
                 )
             };
-            let found: Vec<String> = message["params"]["diagnostics"].as_array().into_iter().flatten().map(one).collect();
+            let found: Vec<String> = message["params"]["diagnostics"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(one)
+                .collect();
             if fits(&found) {
                 return found;
             }

@@ -62,14 +62,30 @@ fn neovim_shows_asks_mends_renames_and_colours() {
     std::fs::create_dir_all(&parsers).expect("a folder");
     let source = editors().join("tree-sitter-dax/src");
     let mut compile = Command::new("cc");
-    compile.args(["-O1", "-fPIC", "-shared", "-I"]).arg(&source).arg(source.join("parser.c")).arg("-o").arg(parsers.join("dax.so"));
+    compile
+        .args(["-O1", "-fPIC", "-shared", "-I"])
+        .arg(&source)
+        .arg(source.join("parser.c"))
+        .arg("-o")
+        .arg(parsers.join("dax.so"));
     assert!(compile.status().expect("a compiler").success());
     let mut command = Command::new(nvim);
-    command.args(["--headless", "--clean", "-n", "-c", "luafile look.lua"]).current_dir(project.path(""));
+    command
+        .args(["--headless", "--clean", "-n", "-c", "luafile look.lua"])
+        .current_dir(project.path(""));
     command.env("RUNTIME", editors().join("neovim")).env("PARSERS", project.path("parsers"));
-    let said = command.env("DAX", env!("CARGO_BIN_EXE_dax")).stdin(Stdio::null()).output().expect("Neovim runs");
-    let said = format!("{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
-    let lines: Vec<&str> = said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let said = command
+        .env("DAX", env!("CARGO_BIN_EXE_dax"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("Neovim runs");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&said.stdout),
+        String::from_utf8_lossy(&said.stderr)
+    );
+    let lines: Vec<&str> =
+        said.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let wanted = [
         "filetype dax",
         "7:13 DAX2002",
@@ -107,16 +123,28 @@ fn copied(from: &Path, to: &Path) {
 #[test]
 fn the_extension_is_built_tested_and_packed() {
     let Some(node) = dax_tests::peers::node() else { return };
-    let path =
-        std::env::join_paths(std::iter::once(node.clone()).chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())));
+    let path = std::env::join_paths(
+        std::iter::once(node.clone())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
+    );
     let path = path.expect("a search path");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vscode");
     copied(&editors().join("vscode"), &folder);
     let npm = |args: &[&str]| {
         let mut command = Command::new(node.join("npm"));
-        command.args(args).env("PATH", &path).current_dir(&folder).stdin(Stdio::null()).env("DAX", env!("CARGO_BIN_EXE_dax"));
+        command
+            .args(args)
+            .env("PATH", &path)
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .env("DAX", env!("CARGO_BIN_EXE_dax"));
         let said = command.env("DAX_ROOT", editors().join("..")).output().expect("npm runs");
-        assert!(said.status.success(), "npm {args:?}\n{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(
+            said.status.success(),
+            "npm {args:?}\n{}{}",
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr)
+        );
         String::from_utf8_lossy(&said.stdout).into_owned()
     };
     npm(&["ci", "--no-audit", "--no-fund", "--prefer-offline"]);

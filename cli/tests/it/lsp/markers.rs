@@ -28,7 +28,8 @@ struct Marker {
 }
 
 fn parts(fixture: &str) -> Vec<Part> {
-    let mut all = vec![Part { name: "main.dax".to_owned(), text: String::new(), lines: Vec::new() }];
+    let mut all =
+        vec![Part { name: "main.dax".to_owned(), text: String::new(), lines: Vec::new() }];
     for line in fixture.lines() {
         if let Some(name) = line.strip_prefix("#@ ") {
             all.push(Part { name: name.to_owned(), text: String::new(), lines: Vec::new() });
@@ -50,7 +51,13 @@ fn parts(fixture: &str) -> Vec<Part> {
         let asked = bare[carets..].trim();
         let (request, argument) = asked.split_once(' ').unwrap_or((asked, ""));
         let at = part.text.lines().count() - 1;
-        let marker = Marker { line: at, from, to: from + carets, request: request.to_owned(), argument: argument.to_owned() };
+        let marker = Marker {
+            line: at,
+            from,
+            to: from + carets,
+            request: request.to_owned(),
+            argument: argument.to_owned(),
+        };
         part.lines.push((line.to_owned(), Some(marker)));
     }
     all
@@ -72,11 +79,21 @@ impl Look<'_> {
     }
 
     fn place(&self, file: &str, range: &Json) -> String {
-        let number = |end: &str, key: &str| usize::try_from(range[end][key].as_u64().unwrap_or(999)).unwrap_or(999);
-        let (line, from, end, to) =
-            (number("start", "line"), number("start", "character"), number("end", "line"), number("end", "character"));
+        let number = |end: &str, key: &str| {
+            usize::try_from(range[end][key].as_u64().unwrap_or(999)).unwrap_or(999)
+        };
+        let (line, from, end, to) = (
+            number("start", "line"),
+            number("start", "character"),
+            number("end", "line"),
+            number("end", "character"),
+        );
         let text = self.parts.iter().find(|(name, _)| name == file).map_or("", |(_, text)| text);
-        let said = text.lines().nth(line).and_then(|said| said.get(from..if line == end { to } else { said.len() })).unwrap_or("");
+        let said = text
+            .lines()
+            .nth(line)
+            .and_then(|said| said.get(from..if line == end { to } else { said.len() }))
+            .unwrap_or("");
         format!("{file}:{line}:{from} {said:?}")
     }
 
@@ -87,7 +104,8 @@ impl Look<'_> {
         let document = json!({"uri": uri});
         let place = json!({"textDocument": document, "position": position});
         let range = json!({"start": position, "end": end});
-        let whole = json!({"start": {"line": 0, "character": 0}, "end": {"line": 9999, "character": 0}});
+        let whole =
+            json!({"start": {"line": 0, "character": 0}, "end": {"line": 9999, "character": 0}});
         let argument = marker.argument.as_str();
         match marker.request.as_str() {
             "hover" => {
@@ -105,16 +123,26 @@ impl Look<'_> {
             }
             "highlight" => {
                 let found = self.editor.ask("textDocument/documentHighlight", place);
-                let one =
-                    |one: &Json| format!("{} {}", self.place(file, &one["range"]), if one["kind"] == 3 { "declares" } else { "names" });
+                let one = |one: &Json| {
+                    format!(
+                        "{} {}",
+                        self.place(file, &one["range"]),
+                        if one["kind"] == 3 { "declares" } else { "names" }
+                    )
+                };
                 listed(&found, one)
             }
             "complete" => self.complete(&place, argument),
             "signature" => {
                 let found = self.editor.ask("textDocument/signatureHelp", place);
                 let signature = &found["signatures"][0];
-                let active = usize::try_from(found["activeParameter"].as_u64().unwrap_or(99)).unwrap_or(99);
-                format!("{} at {}", signature["label"].as_str().unwrap_or("nothing"), signature["parameters"][active]["label"])
+                let active =
+                    usize::try_from(found["activeParameter"].as_u64().unwrap_or(99)).unwrap_or(99);
+                format!(
+                    "{} at {}",
+                    signature["label"].as_str().unwrap_or("nothing"),
+                    signature["parameters"][active]["label"]
+                )
             }
             "prepareRename" => {
                 let found = self.editor.respond("textDocument/prepareRename", place);
@@ -124,7 +152,8 @@ impl Look<'_> {
                 }
             }
             "rename" => {
-                let params = json!({"textDocument": document, "position": position, "newName": argument});
+                let params =
+                    json!({"textDocument": document, "position": position, "newName": argument});
                 let found = self.editor.respond("textDocument/rename", params);
                 match found["error"]["message"].as_str() {
                     Some(why) => why.to_owned(),
@@ -133,25 +162,46 @@ impl Look<'_> {
             }
             "action" => self.action(&document, &range, argument),
             "hints" => {
-                let found = self.editor.ask("textDocument/inlayHint", json!({"textDocument": document, "range": whole}));
-                listed(&found, |hint| format!("{}:{} {}", hint["position"]["line"], hint["position"]["character"], hint["label"]))
+                let found = self.editor.ask(
+                    "textDocument/inlayHint",
+                    json!({"textDocument": document, "range": whole}),
+                );
+                listed(&found, |hint| {
+                    format!(
+                        "{}:{} {}",
+                        hint["position"]["line"], hint["position"]["character"], hint["label"]
+                    )
+                })
             }
             "symbols" => {
                 let found = self.editor.ask("workspace/symbol", json!({"query": argument}));
                 listed(&found, |symbol| {
                     let at = &symbol["location"];
-                    format!("{} {}", symbol["name"].as_str().unwrap_or(""), self.place(&self.file(&at["uri"]), &at["range"]))
+                    format!(
+                        "{} {}",
+                        symbol["name"].as_str().unwrap_or(""),
+                        self.place(&self.file(&at["uri"]), &at["range"])
+                    )
                 })
             }
             "lens" => {
-                let found = self.editor.ask("textDocument/codeLens", json!({"textDocument": document}));
+                let found =
+                    self.editor.ask("textDocument/codeLens", json!({"textDocument": document}));
                 listed(&found, |lens| {
-                    format!("{} {} {}", lens["range"]["start"]["line"], lens["command"]["title"], lens["command"]["command"])
+                    format!(
+                        "{} {} {}",
+                        lens["range"]["start"]["line"],
+                        lens["command"]["title"],
+                        lens["command"]["command"]
+                    )
                 })
             }
             "links" => {
-                let found = self.editor.ask("textDocument/documentLink", json!({"textDocument": document}));
-                listed(&found, |link| format!("{} {}", self.place(file, &link["range"]), self.file(&link["target"])))
+                let found =
+                    self.editor.ask("textDocument/documentLink", json!({"textDocument": document}));
+                listed(&found, |link| {
+                    format!("{} {}", self.place(file, &link["range"]), self.file(&link["target"]))
+                })
             }
             "linked" => {
                 let found = self.editor.ask("textDocument/linkedEditingRange", place);
@@ -161,26 +211,40 @@ impl Look<'_> {
             "formatRange" => {
                 let params = json!({"textDocument": document, "range": range, "options": {"tabSize": 2, "insertSpaces": true}});
                 let found = self.editor.ask("textDocument/rangeFormatting", params);
-                listed(&found, |edit| format!("{} -> {}", self.place(file, &edit["range"]), edit["newText"]))
+                listed(&found, |edit| {
+                    format!("{} -> {}", self.place(file, &edit["range"]), edit["newText"])
+                })
             }
             "formatTyped" => {
                 let typed = argument.replace("\\n", "\n");
-                let params =
-                    json!({"textDocument": document, "position": position, "ch": typed, "options": {"tabSize": 2, "insertSpaces": true}});
+                let params = json!({"textDocument": document, "position": position, "ch": typed, "options": {"tabSize": 2, "insertSpaces": true}});
                 let found = self.editor.ask("textDocument/onTypeFormatting", params);
-                listed(&found, |edit| format!("{} -> {}", self.place(file, &edit["range"]), edit["newText"]))
+                listed(&found, |edit| {
+                    format!("{} -> {}", self.place(file, &edit["range"]), edit["newText"])
+                })
             }
             "diagnostics" => {
                 self.rest();
-                let found = self.editor.ask("textDocument/diagnostic", json!({"textDocument": document}));
-                listed(&found["items"], |one| format!("{} {} {}", self.place(file, &one["range"]), one["code"], one["message"]))
+                let found =
+                    self.editor.ask("textDocument/diagnostic", json!({"textDocument": document}));
+                listed(&found["items"], |one| {
+                    format!(
+                        "{} {} {}",
+                        self.place(file, &one["range"]),
+                        one["code"],
+                        one["message"]
+                    )
+                })
             }
             "workspaceDiagnostics" => {
                 self.rest();
-                let found = self.editor.ask("workspace/diagnostic", json!({"previousResultIds": []}));
+                let found =
+                    self.editor.ask("workspace/diagnostic", json!({"previousResultIds": []}));
                 let known = |item: &Json| json!({"uri": item["uri"], "value": item["resultId"]});
-                let ids: Vec<Json> = found["items"].as_array().into_iter().flatten().map(known).collect();
-                let again = self.editor.ask("workspace/diagnostic", json!({"previousResultIds": ids}));
+                let ids: Vec<Json> =
+                    found["items"].as_array().into_iter().flatten().map(known).collect();
+                let again =
+                    self.editor.ask("workspace/diagnostic", json!({"previousResultIds": ids}));
                 let one = |item: &Json| {
                     let count = item["items"].as_array().map_or(0, Vec::len);
                     format!("{} {} {count}", self.file(&item["uri"]), item["kind"])
@@ -190,29 +254,54 @@ impl Look<'_> {
             "tokens" => {
                 let start = json!({"line": marker.line, "character": 0});
                 let line = json!({"start": start, "end": {"line": marker.line, "character": 999}});
-                let part = self.editor.ask("textDocument/semanticTokens/range", json!({"textDocument": document, "range": line}));
-                let full = self.editor.ask("textDocument/semanticTokens/full", json!({"textDocument": document}));
-                let previous = json!({"textDocument": document, "previousResultId": full["resultId"]});
+                let part = self.editor.ask(
+                    "textDocument/semanticTokens/range",
+                    json!({"textDocument": document, "range": line}),
+                );
+                let full = self
+                    .editor
+                    .ask("textDocument/semanticTokens/full", json!({"textDocument": document}));
+                let previous =
+                    json!({"textDocument": document, "previousResultId": full["resultId"]});
                 let delta = self.editor.ask("textDocument/semanticTokens/full/delta", previous);
                 let numbers = part["data"].as_array().map_or(0, Vec::len);
-                format!("{} {} full {}", numbers / 5, part["data"], full["data"].as_array().map_or(0, Vec::len) / 5)
-                    + &format!(" delta {}", delta["edits"])
+                format!(
+                    "{} {} full {}",
+                    numbers / 5,
+                    part["data"],
+                    full["data"].as_array().map_or(0, Vec::len) / 5
+                ) + &format!(" delta {}", delta["edits"])
             }
             "execute" => {
                 let (command, arguments) = argument.split_once(' ').unwrap_or((argument, ""));
                 let of_file = (!command.is_empty()).then(|| json!(uri));
                 let more = arguments.split(' ').filter(|one| !one.is_empty()).map(|one| json!(one));
                 let arguments: Vec<Json> = of_file.into_iter().chain(more).collect();
-                let found = self.editor.respond("workspace/executeCommand", json!({"command": command, "arguments": arguments}));
+                let found = self.editor.respond(
+                    "workspace/executeCommand",
+                    json!({"command": command, "arguments": arguments}),
+                );
                 match found.get("result") {
                     Some(Json::Null) => "done".to_owned(),
                     // A digest is that of one state only.
                     Some(said) => {
-                        let digest = |word: &str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-                        let text =
-                            format!("{}\n{}{}", said["code"], said["out"].as_str().unwrap_or(""), said["err"].as_str().unwrap_or(""));
+                        let digest = |word: &str| {
+                            word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+                        };
+                        let text = format!(
+                            "{}\n{}{}",
+                            said["code"],
+                            said["out"].as_str().unwrap_or(""),
+                            said["err"].as_str().unwrap_or("")
+                        );
                         text.split_inclusive([' ', '\n'])
-                            .map(|word| if digest(word.trim()) { word.replace(word.trim(), "DIGEST") } else { word.to_owned() })
+                            .map(|word| {
+                                if digest(word.trim()) {
+                                    word.replace(word.trim(), "DIGEST")
+                                } else {
+                                    word.to_owned()
+                                }
+                            })
                             .collect()
                     }
                     None => found["error"]["message"].to_string(),
@@ -240,7 +329,9 @@ impl Look<'_> {
             };
             return listed(&Json::Array(items.into_iter().take(12).collect()), one);
         }
-        let Some(item) = items.into_iter().find(|item| item["label"] == only) else { return "nothing".to_owned() };
+        let Some(item) = items.into_iter().find(|item| item["label"] == only) else {
+            return "nothing".to_owned();
+        };
         let whole = self.editor.ask("completionItem/resolve", item);
         whole["documentation"]["value"].as_str().unwrap_or("nothing").to_owned()
     }
@@ -253,16 +344,30 @@ impl Look<'_> {
     fn action(&mut self, document: &Json, range: &Json, title: &str) -> String {
         let pulled = self.editor.ask("textDocument/diagnostic", json!({"textDocument": document}));
         let line = &range["start"]["line"];
-        let here: Vec<&Json> =
-            pulled["items"].as_array().into_iter().flatten().filter(|one| one["range"]["start"]["line"] == *line).collect();
-        let params = json!({"textDocument": document, "range": range, "context": {"diagnostics": here}});
+        let here: Vec<&Json> = pulled["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|one| one["range"]["start"]["line"] == *line)
+            .collect();
+        let params =
+            json!({"textDocument": document, "range": range, "context": {"diagnostics": here}});
         let found = self.editor.ask("textDocument/codeAction", params);
         if title.is_empty() {
             return listed(&found, |action| {
-                format!("{} ({})", action["title"].as_str().unwrap_or(""), action["kind"].as_str().unwrap_or(""))
+                format!(
+                    "{} ({})",
+                    action["title"].as_str().unwrap_or(""),
+                    action["kind"].as_str().unwrap_or("")
+                )
             });
         }
-        match found.as_array().into_iter().flatten().find(|action| action["title"].as_str().is_some_and(|known| known.starts_with(title))) {
+        match found
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|action| action["title"].as_str().is_some_and(|known| known.starts_with(title)))
+        {
             Some(action) => self.edit(&action["edit"]),
             None => "nothing".to_owned(),
         }
@@ -277,11 +382,14 @@ impl Look<'_> {
                 continue;
             }
             let file = self.file(&change["textDocument"]["uri"]);
-            let before = self.parts.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
+            let before =
+                self.parts.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
             let after = applied(before, &change["edits"]);
             let diff = similar::TextDiff::from_lines(before, &after);
             let _ = writeln!(shown, "{file}");
-            for change in diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal) {
+            for change in
+                diff.iter_all_changes().filter(|change| change.tag() != similar::ChangeTag::Equal)
+            {
                 let _ = write!(shown, "{}{}", change.tag(), change.value());
             }
         }
@@ -292,11 +400,17 @@ impl Look<'_> {
         let prepared = self.editor.ask("textDocument/prepareCallHierarchy", place.clone());
         let Some(item) = prepared.get(0).cloned() else { return "nothing".to_owned() };
         let mut shown = String::new();
-        for (method, key, word) in [("incomingCalls", "from", "from"), ("outgoingCalls", "to", "to")] {
+        for (method, key, word) in
+            [("incomingCalls", "from", "from"), ("outgoingCalls", "to", "to")]
+        {
             let found = self.editor.ask(&format!("callHierarchy/{method}"), json!({"item": item}));
             for call in found.as_array().into_iter().flatten() {
                 let ranges = call["fromRanges"].as_array().map_or(0, Vec::len);
-                let _ = writeln!(shown, "{word} {} ({ranges})", call[key]["name"].as_str().unwrap_or(""));
+                let _ = writeln!(
+                    shown,
+                    "{word} {} ({ranges})",
+                    call[key]["name"].as_str().unwrap_or("")
+                );
             }
         }
         if shown.is_empty() { "nothing".to_owned() } else { shown }
@@ -313,7 +427,13 @@ fn applied(text: &str, edits: &Json) -> String {
         .as_array()
         .into_iter()
         .flatten()
-        .map(|edit| (offset(&edit["range"]["start"]), offset(&edit["range"]["end"]), edit["newText"].as_str().unwrap_or("")))
+        .map(|edit| {
+            (
+                offset(&edit["range"]["start"]),
+                offset(&edit["range"]["end"]),
+                edit["newText"].as_str().unwrap_or(""),
+            )
+        })
         .collect();
     all.sort_by_key(|edit| std::cmp::Reverse((edit.0, edit.1)));
     let mut new = text.to_owned();
@@ -337,7 +457,10 @@ fn answered(fixture: &str) -> String {
         std::fs::write(path, &part.text).expect("written");
     }
     let snippets = json!({"completion": {"completionItem": {"snippetSupport": true}}});
-    let (mut editor, _) = Editor::start(&project, json!({"general": {"positionEncodings": ["utf-8"]}, "textDocument": snippets}));
+    let (mut editor, _) = Editor::start(
+        &project,
+        json!({"general": {"positionEncodings": ["utf-8"]}, "textDocument": snippets}),
+    );
     for part in parts.iter().filter(|part| part.name.ends_with(".dax")) {
         editor.open(&part.name, &part.text);
     }
@@ -364,7 +487,10 @@ fn answered(fixture: &str) -> String {
 #[test]
 fn the_server_answers_what_the_markers_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/editor");
-    let mut names: Vec<_> = std::fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("a file").path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .expect("fixtures")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
     names.sort();
     assert!(!names.is_empty());
     let mut wrong = Vec::new();

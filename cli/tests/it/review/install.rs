@@ -12,16 +12,34 @@ fn root() -> PathBuf {
 fn the_action_and_the_workflows_are_what_github_takes() {
     let Some(validate) = validator() else { return };
     let mut files = vec![root().join("action.yml")];
-    files.extend(std::fs::read_dir(root().join("examples/ci/github")).expect("a folder").flatten().map(|entry| entry.path()));
+    files.extend(
+        std::fs::read_dir(root().join("examples/ci/github"))
+            .expect("a folder")
+            .flatten()
+            .map(|entry| entry.path()),
+    );
     assert!(files.len() > 3);
     let run = |file: &Path| -> Output { validate().arg(file).output().expect("it runs") };
     for file in &files {
         let output = run(file);
-        assert!(output.status.success(), "{}: {}", file.display(), String::from_utf8_lossy(&output.stdout));
+        assert!(
+            output.status.success(),
+            "{}: {}",
+            file.display(),
+            String::from_utf8_lossy(&output.stdout)
+        );
         // Nothing of others is taken by a name that may mean something else tomorrow.
-        for line in std::fs::read_to_string(file).expect("a text").lines().filter(|line| line.contains("uses: actions/")) {
-            let commit = line.split('@').nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-            assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{line}");
+        for line in std::fs::read_to_string(file)
+            .expect("a text")
+            .lines()
+            .filter(|line| line.contains("uses: actions/"))
+        {
+            let commit =
+                line.split('@').nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+            assert!(
+                commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                "{line}"
+            );
         }
     }
     // It can say no.
@@ -39,23 +57,35 @@ fn what_is_installed_is_what_was_released() {
     for path in [source.join("install"), releases.clone()] {
         std::fs::create_dir_all(path).expect("a folder");
     }
-    std::fs::copy(root().join("install/install.sh"), source.join("install/install.sh")).expect("copied");
-    std::fs::write(source.join("Cargo.toml"), "[workspace.package]\nversion = \"9.9.9\"\n").expect("written");
+    std::fs::copy(root().join("install/install.sh"), source.join("install/install.sh"))
+        .expect("copied");
+    std::fs::write(source.join("Cargo.toml"), "[workspace.package]\nversion = \"9.9.9\"\n")
+        .expect("written");
     let machine = Command::new("uname").arg("-m").output().expect("uname");
     let machine = String::from_utf8_lossy(&machine.stdout).trim().replace("arm64", "aarch64");
     let name = format!("dax-9.9.9-{machine}-unknown-linux-gnu.tar.gz");
     std::fs::write(folder.path().join("dax"), "#!/bin/sh\necho dax 9.9.9\n").expect("written");
     let made = Command::new("sh")
         .current_dir(folder.path())
-        .args(["-c", &format!("chmod +x dax && tar -czf {0} dax && sha256sum {0}", releases.join(&name).display())])
+        .args([
+            "-c",
+            &format!(
+                "chmod +x dax && tar -czf {0} dax && sha256sum {0}",
+                releases.join(&name).display()
+            ),
+        ])
         .output()
         .expect("tar");
-    let digest = String::from_utf8_lossy(&made.stdout).split(' ').next().unwrap_or_default().to_owned();
+    let digest =
+        String::from_utf8_lossy(&made.stdout).split(' ').next().unwrap_or_default().to_owned();
     assert_eq!(digest.len(), 64, "{}", String::from_utf8_lossy(&made.stderr));
     let run = |sums: &str| {
         std::fs::write(source.join("install/checksums.txt"), sums).expect("written");
         let mut command = Command::new("bash");
-        command.arg(source.join("install/install.sh")).env("DAX_INSTALL", folder.path().join("bin")).env_remove("DAX_VERSION");
+        command
+            .arg(source.join("install/install.sh"))
+            .env("DAX_INSTALL", folder.path().join("bin"))
+            .env_remove("DAX_VERSION");
         command.env("DAX_RELEASES", format!("file://{}", folder.path().join("releases").display()));
         command.output().expect("bash")
     };
@@ -64,6 +94,10 @@ fn what_is_installed_is_what_was_released() {
     assert!(good.status.success() && said(&good).contains("dax 9.9.9"), "{}", said(&good));
     std::fs::remove_file(folder.path().join("bin/dax")).expect("it is there");
     let other = run(&format!("{}  {name}\n", "0".repeat(64)));
-    assert!(!other.status.success() && said(&other).contains("is not the one that was released"), "{}", said(&other));
+    assert!(
+        !other.status.success() && said(&other).contains("is not the one that was released"),
+        "{}",
+        said(&other)
+    );
     assert!(!folder.path().join("bin/dax").exists());
 }

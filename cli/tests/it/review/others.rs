@@ -16,7 +16,11 @@ fn run(repository: &Repository, variables: &[(&str, &str)], args: &[&str]) -> Sa
 fn no_secret(server: &Server, tokens: &[&str]) {
     for one in server.asked() {
         for secret in [&[SECRET, "hunter2"], tokens].concat() {
-            assert!(!one.body.contains(secret) && !one.line.contains(secret), "a secret in {}", one.line);
+            assert!(
+                !one.body.contains(secret) && !one.line.contains(secret),
+                "a secret in {}",
+                one.line
+            );
         }
     }
 }
@@ -36,8 +40,12 @@ fn gitlab_reviews_approves_and_deploys() {
     let (repository, base, head) = changed();
     world.lock().expect("a lock").heads.insert(4, head.clone());
     let api = format!("{}/api/v4", server.url());
-    let common =
-        [("GITLAB_CI", "true"), ("CI_API_V4_URL", api.as_str()), ("CI_PROJECT_ID", "7"), ("CI_JOB_URL", "https://gitlab.example/j/1")];
+    let common = [
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", api.as_str()),
+        ("CI_PROJECT_ID", "7"),
+        ("CI_JOB_URL", "https://gitlab.example/j/1"),
+    ];
     let request = [
         ("CI_MERGE_REQUEST_IID", "4"),
         ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str()),
@@ -49,7 +57,11 @@ fn gitlab_reviews_approves_and_deploys() {
     // A job has a token of its own, which may not say anything.
     let job = [&common[..], &request[..], &[("CI_JOB_TOKEN", gitlab::JOB_TOKEN)]].concat();
     let quiet = ended(run(&repository, &job, &["ci"]), 0);
-    assert!(quiet.err.contains("CI_JOB_TOKEN never may; set GITLAB_TOKEN to a project access token"), "{}", quiet.err);
+    assert!(
+        quiet.err.contains("CI_JOB_TOKEN never may; set GITLAB_TOKEN to a project access token"),
+        "{}",
+        quiet.err
+    );
     assert!(quiet.out.contains("2 environments planned"), "{}", quiet.out);
     let mine = [("GITLAB_TOKEN", gitlab::TOKEN)];
     let all = [&common[..], &request[..], &mine[..]].concat();
@@ -60,9 +72,13 @@ fn gitlab_reviews_approves_and_deploys() {
         let words: Vec<&str> = known.statuses.iter().map(|(_, state, _)| state.as_str()).collect();
         assert_eq!(words, ["running", "success", "running", "success"]);
         assert_eq!(known.notes.len(), 2, "one for each environment, however often it runs");
-        assert!(known.notes.iter().any(|(_, _, body)| body.starts_with("<!-- dax:shop:production -->") && body.contains("<details")));
+        assert!(
+            known.notes.iter().any(|(_, _, body)| body.starts_with("<!-- dax:shop:production -->")
+                && body.contains("<details"))
+        );
     }
-    let quality = std::fs::read_to_string(repository.path("dax-ci/gl-code-quality-report.json")).expect("a report");
+    let quality = std::fs::read_to_string(repository.path("dax-ci/gl-code-quality-report.json"))
+        .expect("a report");
     let quality: Json = serde_json::from_str(&quality).expect("JSON");
     assert_eq!(quality[0]["location"]["path"], "main.dax");
     assert!(quality[0]["fingerprint"].is_string() && quality[0]["severity"] == "info", "{quality}");
@@ -84,17 +100,29 @@ fn gitlab_reviews_approves_and_deploys() {
     ];
     let all = [&common[..], &push[..], &mine[..]].concat();
     let said = ended(run(&repository, &all, &["ci", "apply", "-e", "production"]), 3);
-    assert!(said.err.contains("the approval of `ann` does not say of which commit it is"), "{}", said.err);
+    assert!(
+        said.err.contains("the approval of `ann` does not say of which commit it is"),
+        "{}",
+        said.err
+    );
     world.lock().expect("a lock").reset_on_push = true;
     ended(run(&repository, &all, &["ci", "apply"]), 0);
     {
         let known = world.lock().expect("a lock");
-        let all: Vec<(String, String)> = known.deployments.iter().map(|(name, states)| (name.clone(), states.join(" "))).collect();
+        let all: Vec<(String, String)> = known
+            .deployments
+            .iter()
+            .map(|(name, states)| (name.clone(), states.join(" ")))
+            .collect();
         let states = "created running success".to_owned();
-        assert_eq!(all, [("production".to_owned(), states.clone()), ("staging".to_owned(), states)]);
+        assert_eq!(
+            all,
+            [("production".to_owned(), states.clone()), ("staging".to_owned(), states)]
+        );
     }
     // Another repository's pipeline is started with what was built here.
-    let trigger = ["ci", "trigger", "--repository", "acme/deploy", "--branch", "main", "-i", "version=7"];
+    let trigger =
+        ["ci", "trigger", "--repository", "acme/deploy", "--branch", "main", "-i", "version=7"];
     let said = ended(run(&repository, &all, &trigger), 0);
     assert!(said.err.contains("https://gitlab.example/acme/deploy/-/pipelines/9"), "{}", said.err);
     let started = world.lock().expect("a lock").pipelines[0].clone();
@@ -114,20 +142,35 @@ fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
         ("BITBUCKET_API_URL", api.as_str()),
         ("BITBUCKET_TOKEN", bitbucket::TOKEN),
     ];
-    let request = [("BITBUCKET_PR_ID", "4"), ("BITBUCKET_PR_DESTINATION_COMMIT", base.as_str()), ("BITBUCKET_COMMIT", head.as_str())];
+    let request = [
+        ("BITBUCKET_PR_ID", "4"),
+        ("BITBUCKET_PR_DESTINATION_COMMIT", base.as_str()),
+        ("BITBUCKET_COMMIT", head.as_str()),
+    ];
     let all = [&common[..], &request[..]].concat();
     ended(run(&repository, &all, &["ci"]), 0);
     ended(run(&repository, &all, &["ci"]), 0);
     {
         let known = world.lock().expect("a lock");
-        let words: Vec<&str> = known.statuses.iter().filter_map(|(_, status)| status["state"].as_str()).collect();
+        let words: Vec<&str> =
+            known.statuses.iter().filter_map(|(_, status)| status["state"].as_str()).collect();
         assert_eq!(words, ["INPROGRESS", "SUCCESSFUL", "INPROGRESS", "SUCCESSFUL"]);
         let (report, annotations) = &known.reports[&(head.clone(), "dax-dax".to_owned())];
         assert_eq!(report["result"], "PASSED");
-        assert!(annotations.iter().any(|one| one["path"] == "main.dax" && one["annotation_type"] == "CODE_SMELL"), "{annotations:?}");
+        assert!(
+            annotations
+                .iter()
+                .any(|one| one["path"] == "main.dax" && one["annotation_type"] == "CODE_SMELL"),
+            "{annotations:?}"
+        );
         assert_eq!(known.comments.len(), 2);
         let body = &known.comments[0].2;
-        assert!(body.starts_with("[//]: # (dax:shop:") && !body.contains("<details") && !body.contains("<!--"), "{body}");
+        assert!(
+            body.starts_with("[//]: # (dax:shop:")
+                && !body.contains("<details")
+                && !body.contains("<!--"),
+            "{body}"
+        );
     }
     repository.git(&["checkout", "--quiet", "main"]);
     repository.git(&["merge", "--quiet", "--no-ff", "-m", "merged", "feature"]);
@@ -140,7 +183,10 @@ fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
     let push = [("BITBUCKET_BRANCH", "main"), ("BITBUCKET_COMMIT", merged.as_str())];
     let all = [&common[..], &push[..]].concat();
     ended(run(&repository, &all, &["ci", "apply"]), 0);
-    let history: Json = serde_json::from_str(&repository.dax(&["history", "-e", "production", "--format", "json"]).out).expect("JSON");
+    let history: Json = serde_json::from_str(
+        &repository.dax(&["history", "-e", "production", "--format", "json"]).out,
+    )
+    .expect("JSON");
     assert_eq!(history["runs"][0]["approved_by"][0], "ann");
     let wrong = [&all[..], &[("BITBUCKET_TOKEN", "another")]].concat();
     let said = ended(run(&repository, &wrong, &["ci", "apply"]), 1);

@@ -60,8 +60,15 @@ pub(crate) const SECRET: &str = "postgres://shop:hunter2-of-the-tests@db/shop";
 
 impl Repository {
     pub(crate) fn new(program: &str) -> Self {
-        let repository = Self { folder: tempfile::tempdir().expect("a folder"), token: ADMIN.to_owned(), variables: Vec::new() };
-        repository.write("dax.mod", "project = \"shop\"\n\ngroup \"team:sre\" { members = [\"ann\", \"cid\"] }\n");
+        let repository = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            token: ADMIN.to_owned(),
+            variables: Vec::new(),
+        };
+        repository.write(
+            "dax.mod",
+            "project = \"shop\"\n\ngroup \"team:sre\" { members = [\"ann\", \"cid\"] }\n",
+        );
         repository.write("main.dax", program);
         repository.write(".gitignore", ".dax/\ndax-ci/\n");
         repository.git(&["init", "--quiet"]);
@@ -91,7 +98,11 @@ impl Repository {
             "init.defaultBranch=main",
         ]);
         let output = command.args(args).output().expect("git runs");
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -113,23 +124,57 @@ impl Repository {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dax"));
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null()).env("NO_COLOR", "1").env("SHOP_DB", SECRET);
-        for name in ["CI", "GITHUB_ACTIONS", "GITLAB_CI", "BITBUCKET_BUILD_NUMBER", "GITHUB_ACTOR", "GITHUB_TOKEN", "DAX_STATE"] {
+        command
+            .args(args)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .env("NO_COLOR", "1")
+            .env("SHOP_DB", SECRET);
+        for name in [
+            "CI",
+            "GITHUB_ACTIONS",
+            "GITLAB_CI",
+            "BITBUCKET_BUILD_NUMBER",
+            "GITHUB_ACTOR",
+            "GITHUB_TOKEN",
+            "DAX_STATE",
+        ] {
             command.env_remove(name);
         }
         command
     }
 
     /// Runs dax in a job of GitHub Actions.
-    pub(crate) fn actions(&self, github: &GitHub, event: &str, payload: &Json, args: &[&str]) -> Said {
+    pub(crate) fn actions(
+        &self,
+        github: &GitHub,
+        event: &str,
+        payload: &Json,
+        args: &[&str],
+    ) -> Said {
         let path = self.path(".git/event.json");
         std::fs::write(&path, payload.to_string()).expect("written");
         let mut command = self.command(args);
-        command.env("CI", "true").env("GITHUB_ACTIONS", "true").env("GITHUB_EVENT_NAME", event).env("GITHUB_EVENT_PATH", path);
-        command.env("GITHUB_SHA", self.head()).env("GITHUB_REPOSITORY", REPOSITORY).env("GITHUB_API_URL", github.url());
-        command.env("GITHUB_SERVER_URL", "https://github.com").env("GITHUB_RUN_ID", "77").env("GITHUB_ACTOR", "bob");
-        command.env("GITHUB_REF", if event == "push" { "refs/heads/main" } else { "refs/pull/1/merge" });
-        command.env("GITHUB_STEP_SUMMARY", self.path(".git/summary.md")).env("GITHUB_OUTPUT", self.path(".git/output.txt"));
+        command
+            .env("CI", "true")
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_EVENT_NAME", event)
+            .env("GITHUB_EVENT_PATH", path);
+        command
+            .env("GITHUB_SHA", self.head())
+            .env("GITHUB_REPOSITORY", REPOSITORY)
+            .env("GITHUB_API_URL", github.url());
+        command
+            .env("GITHUB_SERVER_URL", "https://github.com")
+            .env("GITHUB_RUN_ID", "77")
+            .env("GITHUB_ACTOR", "bob");
+        command.env(
+            "GITHUB_REF",
+            if event == "push" { "refs/heads/main" } else { "refs/pull/1/merge" },
+        );
+        command
+            .env("GITHUB_STEP_SUMMARY", self.path(".git/summary.md"))
+            .env("GITHUB_OUTPUT", self.path(".git/output.txt"));
         if !self.token.is_empty() {
             command.env("GITHUB_TOKEN", &self.token);
         }
@@ -138,7 +183,13 @@ impl Repository {
     }
 
     /// The job of a pull request.
-    pub(crate) fn pull_request(&self, github: &GitHub, number: u64, base: &str, args: &[&str]) -> Said {
+    pub(crate) fn pull_request(
+        &self,
+        github: &GitHub,
+        number: u64,
+        base: &str,
+        args: &[&str],
+    ) -> Said {
         let head = self.head();
         self.actions(github, "pull_request", &pull_request(number, base, &head, REPOSITORY), args)
     }

@@ -10,7 +10,11 @@ impl Project {
     /// What mends the findings at a selection.
     pub(super) fn fixes(&self, selection: Span) -> Vec<Action> {
         let found = self.diagnostics();
-        let here = found.get(&selection.file).into_iter().flatten().filter(|one| touch(one.span, selection));
+        let here = found
+            .get(&selection.file)
+            .into_iter()
+            .flatten()
+            .filter(|one| touch(one.span, selection));
         let mut all = Vec::new();
         let mut lacking: Vec<&Diagnostic> = Vec::new();
         for one in here {
@@ -22,7 +26,10 @@ impl Project {
                     _ => format!("Replace `{}` by `{}`", there.trim(), fix.replacement.trim()),
                 };
                 let edit = Edit { span: fix.span, text: fix.replacement.clone() };
-                all.push(Action { mends: Some((*one).clone()), ..Action::new(title, ActionKind::Fix, vec![edit]) });
+                all.push(Action {
+                    mends: Some((*one).clone()),
+                    ..Action::new(title, ActionKind::Fix, vec![edit])
+                });
             }
             if one.code == codes::MISSING_FIELD {
                 lacking.push(one);
@@ -30,8 +37,12 @@ impl Project {
             if one.code == codes::NOT_IMPORTED
                 && let Some(import) = one.help.as_deref().and_then(imported)
             {
-                let edit = Edit { span: self.behind_imports(selection), text: format!("{import}\n") };
-                all.push(Action { mends: Some((*one).clone()), ..Action::new(format!("Add `{import}`"), ActionKind::Fix, vec![edit]) });
+                let edit =
+                    Edit { span: self.behind_imports(selection), text: format!("{import}\n") };
+                all.push(Action {
+                    mends: Some((*one).clone()),
+                    ..Action::new(format!("Add `{import}`"), ActionKind::Fix, vec![edit])
+                });
             }
         }
         all.extend(self.fill(&lacking));
@@ -44,27 +55,47 @@ impl Project {
         let span = first.span;
         let text = self.loaded.sources.slice(span);
         let end = text.rfind('}')?;
-        let fields: Vec<(&str, &str)> = lacking.iter().filter(|one| one.span == span).filter_map(|one| missing(&one.detail)).collect();
+        let fields: Vec<(&str, &str)> = lacking
+            .iter()
+            .filter(|one| one.span == span)
+            .filter_map(|one| missing(&one.detail))
+            .collect();
         let entries = text.trim_start().starts_with('{');
         let join = if entries { ": " } else { " = " };
-        let written: Vec<String> = fields.iter().map(|(name, ty)| format!("{name}{join}{}", sample(ty))).collect();
+        let written: Vec<String> =
+            fields.iter().map(|(name, ty)| format!("{name}{join}{}", sample(ty))).collect();
         let before = &text[..end];
         let at = span.start + u32::try_from(before.trim_end().len()).ok()?;
         let over_lines = before.contains('\n');
         let empty = before.trim_end().ends_with('{');
-        let line = self.text(span.file)[..span.start as usize + end].rsplit('\n').next().unwrap_or_default();
+        let line = self.text(span.file)[..span.start as usize + end]
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default();
         let indent = " ".repeat(line.len() - line.trim_start().len());
         let inserted: String = if over_lines {
             written.iter().map(|field| format!("\n{indent}  {field}")).collect()
         } else {
-            format!("{} {}", if empty || before.trim_end().ends_with(',') { "" } else { "," }, written.join(", "))
+            format!(
+                "{} {}",
+                if empty || before.trim_end().ends_with(',') { "" } else { "," },
+                written.join(", ")
+            )
         };
-        let inserted = if !over_lines && empty && !before.ends_with(' ') { format!("{inserted} ") } else { inserted };
+        let inserted = if !over_lines && empty && !before.ends_with(' ') {
+            format!("{inserted} ")
+        } else {
+            inserted
+        };
         let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
         let edit = Edit { span: Span { start: at, end: at, ..span }, text: inserted };
         Some(Action {
             mends: Some((*first).clone()),
-            ..Action::new(format!("Add missing fields: {}", names.join(", ")), ActionKind::Fix, vec![edit])
+            ..Action::new(
+                format!("Add missing fields: {}", names.join(", ")),
+                ActionKind::Fix,
+                vec![edit],
+            )
         })
     }
 
@@ -96,15 +127,23 @@ fn missing(detail: &str) -> Option<(&str, &str)> {
 
 /// A value to begin with.
 fn sample(ty: &str) -> String {
-    let ty = ["Static<", "Plan<", "Apply<"].iter().find_map(|phase| ty.strip_prefix(phase)?.strip_suffix('>')).unwrap_or(ty);
+    let ty = ["Static<", "Plan<", "Apply<"]
+        .iter()
+        .find_map(|phase| ty.strip_prefix(phase)?.strip_suffix('>'))
+        .unwrap_or(ty);
     let head = ty.split(['<', ' ', '?']).next().unwrap_or(ty);
     match head {
-        "int" | "number" => ty.split_once(' ').and_then(|(_, range)| range.split_once("..")).map_or("0", |(low, _)| low).to_owned(),
+        "int" | "number" => ty
+            .split_once(' ')
+            .and_then(|(_, range)| range.split_once(".."))
+            .map_or("0", |(low, _)| low)
+            .to_owned(),
         "bool" => "false".to_owned(),
         "List" | "Set" => "[]".to_owned(),
         "Map" => "{}".to_owned(),
         _ if ty.starts_with('"') => ty.split(" | ").next().unwrap_or(ty).to_owned(),
         _ if ty.starts_with('{') => "{}".to_owned(),
-        _ => dax_core::Unit::from_type_name(head).map_or_else(|| "\"\"".to_owned(), |unit| unit.example().to_owned()),
+        _ => dax_core::Unit::from_type_name(head)
+            .map_or_else(|| "\"\"".to_owned(), |unit| unit.example().to_owned()),
     }
 }

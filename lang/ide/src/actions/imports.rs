@@ -10,7 +10,8 @@ use dax_core::{FileId, Span};
 impl Project {
     pub(super) fn tidy_imports(&self, file: FileId) -> Option<Action> {
         let known = self.known.get(&file)?;
-        let imports: Vec<&Definition> = known.definitions.iter().filter(|definition| definition.kind == Kind::Import).collect();
+        let imports: Vec<&Definition> =
+            known.definitions.iter().filter(|definition| definition.kind == Kind::Import).collect();
         let (first, last) = (imports.first()?, imports.last()?);
         let text = self.text(file);
         let whole = Span { start: first.whole.start, end: last.whole.end, file };
@@ -19,7 +20,10 @@ impl Project {
         if between.lines().any(|line| !line.trim().is_empty() && !line.starts_with("import ")) {
             return None;
         }
-        let faulty = self.diagnostics().get(&file).is_some_and(|all| all.iter().any(|one| one.code.number < 2000));
+        let faulty = self
+            .diagnostics()
+            .get(&file)
+            .is_some_and(|all| all.iter().any(|one| one.code.number < 2000));
         let used = |definition: &&&Definition| faulty || self.is_named(definition);
         let mut lines: Vec<(bool, String, &str)> = imports
             .iter()
@@ -37,7 +41,11 @@ impl Project {
             return None;
         }
         let end = if new.is_empty() { past_blank_lines(text, whole.end) } else { whole.end };
-        Some(Action::new("Organise imports", ActionKind::Imports, vec![Edit { span: Span { end, ..whole }, text: new }]))
+        Some(Action::new(
+            "Organise imports",
+            ActionKind::Imports,
+            vec![Edit { span: Span { end, ..whole }, text: new }],
+        ))
     }
 
     /// Whether anything of the module names an import: its files share it.

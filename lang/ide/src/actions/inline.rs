@@ -11,7 +11,8 @@ use dax_syntax::ast::{ExprKind, ItemKind};
 impl Project {
     pub(super) fn inlinings(&self, selection: Span) -> Option<Action> {
         let here = self.occurrence(selection.file, selection.start)?;
-        let definition = self.definition(here.key).filter(|definition| definition.kind == Kind::Let)?;
+        let definition =
+            self.definition(here.key).filter(|definition| definition.kind == Kind::Let)?;
         let (module, ast) = self.loaded.file(definition.span.file)?;
         if !self.loaded.program.is_own(module) {
             return None;
@@ -21,18 +22,28 @@ impl Project {
             _ => None,
         })?;
         let value = self.loaded.sources.slice(field.value.span);
-        let loose = matches!(field.value.kind, ExprKind::Binary(..) | ExprKind::If(_) | ExprKind::Unary(..));
+        let loose = matches!(
+            field.value.kind,
+            ExprKind::Binary(..) | ExprKind::If(_) | ExprKind::Unary(..)
+        );
         let value = if loose { format!("({value})") } else { value.to_owned() };
         let places = self.named(selection.file, definition.key, false);
         // Behind a dot, from another module, its names would mean something else.
-        let all_here = places.iter().all(|place| self.loaded.file(place.file).is_some_and(|(of, _)| of == module));
+        let all_here = places
+            .iter()
+            .all(|place| self.loaded.file(place.file).is_some_and(|(of, _)| of == module));
         if places.is_empty() || !all_here {
             return None;
         }
-        let mut edits: Vec<Edit> = places.into_iter().map(|span| Edit { span, text: value.clone() }).collect();
+        let mut edits: Vec<Edit> =
+            places.into_iter().map(|span| Edit { span, text: value.clone() }).collect();
         let text = self.text(definition.span.file);
         let whole = definition.whole;
-        let gone = Span { start: with_comments(text, whole.start), end: past_blank_lines(text, whole.end), ..whole };
+        let gone = Span {
+            start: with_comments(text, whole.start),
+            end: past_blank_lines(text, whole.end),
+            ..whole
+        };
         edits.push(Edit { span: gone, text: String::new() });
         Some(Action::new(format!("Inline `{}`", definition.name), ActionKind::Inline, edits))
     }

@@ -13,7 +13,9 @@ impl Project {
         if !matches!(command.word.name.as_str(), "service" | "resource" | "patch" | "environment") {
             return Vec::new();
         }
-        let Some(field) = field_at(command.body.as_deref().unwrap_or(&[]), selection) else { return Vec::new() };
+        let Some(field) = field_at(command.body.as_deref().unwrap_or(&[]), selection) else {
+            return Vec::new();
+        };
         if field.lead.is_some() {
             return Vec::new();
         }
@@ -28,9 +30,15 @@ impl Project {
         };
         let start = before.trim_end().strip_suffix(mark).map_or(value, str::len);
         let start = if mark.is_empty() { value } else { start };
-        let span = Span { start: u32::try_from(start).unwrap_or(0), end: field.value.span.start, ..field.value.span };
+        let span = Span {
+            start: u32::try_from(start).unwrap_or(0),
+            end: field.value.span.start,
+            ..field.value.span
+        };
         let name: Vec<&str> = field.path.iter().map(|part| part.name.as_str()).collect();
-        let to = |word: &str, title: String| Action::new(title, ActionKind::Rewrite, vec![Edit { span, text: word.to_owned() }]);
+        let to = |word: &str, title: String| {
+            Action::new(title, ActionKind::Rewrite, vec![Edit { span, text: word.to_owned() }])
+        };
         let name = name.join(".");
         let mut all = Vec::new();
         if field.strength != Strength::Default {
@@ -50,7 +58,9 @@ impl Project {
 fn field_at(members: &[Member], place: Span) -> Option<&Field> {
     members.iter().find_map(|member| match member {
         Member::Field(field) if touch(field.span, place) => Some(field),
-        Member::Command(command) if touch(command.span, place) => field_at(command.body.as_deref()?, place),
+        Member::Command(command) if touch(command.span, place) => {
+            field_at(command.body.as_deref()?, place)
+        }
         _ => None,
     })
 }

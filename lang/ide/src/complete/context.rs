@@ -47,7 +47,15 @@ impl Context {
         let chunk = split::split(text).into_iter().rfind(|chunk| chunk.start <= at);
         let item = chunk.map_or(0..text.len(), |chunk| chunk.start..chunk.end.max(at));
         // Behind the last item, in column 0, the next one begins.
-        let mut context = Self { item: item.clone(), word: at, at, open: Vec::new(), member: item.start, quoted: None, comment: false };
+        let mut context = Self {
+            item: item.clone(),
+            word: at,
+            at,
+            open: Vec::new(),
+            member: item.start,
+            quoted: None,
+            comment: false,
+        };
         context.scan(text);
         let written = &text[item.start..at];
         let word = written.len() - written.trim_end_matches(is_word).len();
@@ -63,7 +71,11 @@ impl Context {
         while at < self.at {
             let (byte, here) = (bytes[at], &bytes[at..]);
             if let Some(quoted) = self.quoted {
-                let end = if quoted.quotes == 3 { here.starts_with(b"\"\"\"") } else { byte == b'"' || byte == b'\n' };
+                let end = if quoted.quotes == 3 {
+                    here.starts_with(b"\"\"\"")
+                } else {
+                    byte == b'"' || byte == b'\n'
+                };
                 if byte == b'\\' {
                     at += 2;
                     continue;
@@ -86,7 +98,10 @@ impl Context {
             }
             match byte {
                 b'#' => {
-                    let end = here.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| at + end);
+                    let end = here
+                        .iter()
+                        .position(|byte| *byte == b'\n')
+                        .map_or(text.len(), |end| at + end);
                     if end >= self.at {
                         self.comment = true;
                         return;
@@ -122,7 +137,9 @@ impl Context {
     /// The word that begins the item.
     pub(crate) fn outer<'t>(&self, text: &'t str) -> &'t str {
         let mut lines = text[self.item.start..].lines();
-        let first = lines.find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic())).unwrap_or_default();
+        let first = lines
+            .find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))
+            .unwrap_or_default();
         first.split(|c: char| !is_word(c)).next().unwrap_or_default()
     }
 
@@ -167,7 +184,9 @@ impl Context {
         let Some(last) = self.open.last().filter(|last| last.bracket == '{') else { return false };
         let before = text[..last.at].trim_end();
         before.ends_with(['=', ':', '(', '[', ',', '+'])
-            || ["default", "override", "sealed", "then", "else"].iter().any(|word| before.ends_with(word))
+            || ["default", "override", "sealed", "then", "else"]
+                .iter()
+                .any(|word| before.ends_with(word))
             || self.open.len() > 1 && self.open[self.open.len() - 2].bracket != '{'
     }
 }
@@ -181,9 +200,15 @@ mod tests {
         let text = text.replacen('|', "", 1);
         let context = Context::of(&text, at);
         let open: String = context.open.iter().map(|open| open.bracket).collect();
-        let quoted = context.quoted.map_or(String::new(), |quoted| format!(" in {:?}", &text[quoted.at..context.at]));
+        let quoted = context
+            .quoted
+            .map_or(String::new(), |quoted| format!(" in {:?}", &text[quoted.at..context.at]));
         let comment = if context.comment { " comment" } else { "" };
-        format!("{open:?} {:?} + {:?}{quoted}{comment}", context.head(&text), &text[context.word..context.at])
+        format!(
+            "{open:?} {:?} + {:?}{quoted}{comment}",
+            context.head(&text),
+            &text[context.word..context.at]
+        )
     }
 
     #[test]

@@ -39,7 +39,13 @@ const FUNCTIONS: [&str; 16] = [
 ];
 
 impl Project {
-    pub(super) fn complete_text(&mut self, file: FileId, text: &str, context: &Context, quoted: Quoted) -> Completion {
+    pub(super) fn complete_text(
+        &mut self,
+        file: FileId,
+        text: &str,
+        context: &Context,
+        quoted: Quoted,
+    ) -> Completion {
         let start = quoted.at + quoted.quotes;
         let before = text[context.member.min(quoted.at)..quoted.at].trim_start();
         let words = Context::words(before);
@@ -49,7 +55,8 @@ impl Project {
             (["import", _, "from"], _) => completion.proposals = self.module_paths(file),
             ([.., "data"], _) => completion.proposals = self.data_paths(file),
             (_, "promql") => {
-                let written = text[start..context.at].trim_end_matches(|c: char| is_word(c) || c == ':');
+                let written =
+                    text[start..context.at].trim_end_matches(|c: char| is_word(c) || c == ':');
                 let from = if written.ends_with('$') { written.len() - 1 } else { written.len() };
                 completion.range = start + from..context.at;
                 completion.proposals = self.metrics();
@@ -60,7 +67,8 @@ impl Project {
             }
             _ => {
                 let offers = self.offers_in_text(file, text, context, quoted);
-                completion.proposals = offers.iter().map(|offer| proposal(offer, context, text)).collect();
+                completion.proposals =
+                    offers.iter().map(|offer| proposal(offer, context, text)).collect();
                 sort(&mut completion.proposals);
             }
         }
@@ -68,11 +76,20 @@ impl Project {
     }
 
     /// What the checker would take as the text at the cursor.
-    fn offers_in_text(&mut self, file: FileId, text: &str, context: &Context, quoted: Quoted) -> Vec<dax_sema::Offer> {
+    fn offers_in_text(
+        &mut self,
+        file: FileId,
+        text: &str,
+        context: &Context,
+        quoted: Quoted,
+    ) -> Vec<dax_sema::Offer> {
         let quote = &text[quoted.at..quoted.at + quoted.quotes];
         let rest = &text[context.at..];
         let line = rest.find('\n').unwrap_or(rest.len());
-        let behind = rest.find(quote).filter(|end| quoted.quotes == 3 || *end < line).map_or(line, |end| end + quoted.quotes);
+        let behind = rest
+            .find(quote)
+            .filter(|end| quoted.quotes == 3 || *end < line)
+            .map_or(line, |end| end + quoted.quotes);
         let text = format!("{}{quote}{CURSOR}{quote}{}", &text[..quoted.at], &rest[behind..]);
         // From here on it is a word like any other.
         let at = quoted.at + quoted.quotes;
@@ -92,32 +109,44 @@ impl Project {
         let own = self.name(file).rsplit_once('/').map_or("", |(folder, _)| folder);
         let std = dax_stdlib::paths().map(str::to_owned);
         let packages = self.loaded.manifest.requires.iter().map(|require| require.name.to_string());
-        let modules = self
-            .loaded
-            .program
-            .modules
-            .iter()
-            .filter(|module| !module.foreign && !module.path.starts_with("std/") && !module.path.is_empty());
+        let modules = self.loaded.program.modules.iter().filter(|module| {
+            !module.foreign && !module.path.starts_with("std/") && !module.path.is_empty()
+        });
         let modules = modules.map(|module| module.path.to_string());
         let folders = self.nearby.modules.iter().cloned();
-        let near: BTreeSet<String> =
-            modules.chain(folders).filter(|path| path != own && !path.is_empty()).map(|path| relative(own, &path)).collect();
+        let near: BTreeSet<String> = modules
+            .chain(folders)
+            .filter(|path| path != own && !path.is_empty())
+            .map(|path| relative(own, &path))
+            .collect();
         let path = |path: String, rank| Proposal::plain(path, ProposalKind::Module, rank);
-        near.into_iter().map(|one| path(one, 0)).chain(packages.map(|one| path(one, 1))).chain(std.map(|one| path(one, 2))).collect()
+        near.into_iter()
+            .map(|one| path(one, 0))
+            .chain(packages.map(|one| path(one, 1)))
+            .chain(std.map(|one| path(one, 2)))
+            .collect()
     }
 
     /// The files that a file can read.
     fn data_paths(&self, file: FileId) -> Vec<Proposal> {
         let own = self.name(file).rsplit_once('/').map_or("", |(folder, _)| folder);
         let below = self.nearby.data.iter().map(|path| relative(own, path));
-        let path = |path: String| Proposal::plain(path.trim_start_matches("./"), ProposalKind::File, 0);
+        let path =
+            |path: String| Proposal::plain(path.trim_start_matches("./"), ProposalKind::File, 0);
         below.map(path).collect()
     }
 
     /// Names of metrics that the project's queries have, and what else a query is made of.
     fn metrics(&self) -> Vec<Proposal> {
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
-        for item in self.loaded.program.modules.iter().flat_map(|module| &module.files).flat_map(|file| &file.items) {
+        for item in self
+            .loaded
+            .program
+            .modules
+            .iter()
+            .flat_map(|module| &module.files)
+            .flat_map(|file| &file.items)
+        {
             walk_item(item, &mut |expr| {
                 if let ExprKind::Tagged(tag, query) = &expr.kind
                     && tag.name == "promql"
@@ -128,9 +157,15 @@ impl Project {
                 }
             });
         }
-        let one = |label: &str, kind, detail: &str, rank| Proposal { detail: detail.to_owned(), ..Proposal::plain(label, kind, rank) };
-        let metrics = names.iter().map(|(name, count)| one(name, ProposalKind::Metric, &format!("in {count} queries"), 0));
-        let variables = VARIABLES.iter().map(|(name, about)| one(name, ProposalKind::Value, about, 1));
+        let one = |label: &str, kind, detail: &str, rank| Proposal {
+            detail: detail.to_owned(),
+            ..Proposal::plain(label, kind, rank)
+        };
+        let metrics = names.iter().map(|(name, count)| {
+            one(name, ProposalKind::Metric, &format!("in {count} queries"), 0)
+        });
+        let variables =
+            VARIABLES.iter().map(|(name, about)| one(name, ProposalKind::Value, about, 1));
         let functions = FUNCTIONS.iter().map(|name| one(name, ProposalKind::Function, "PromQL", 2));
         metrics.chain(variables).chain(functions).collect()
     }
@@ -145,13 +180,22 @@ impl Project {
     /// The keys of the project's other secrets from the same source.
     fn secret_keys(&self, source: &str) -> Vec<Proposal> {
         let mut keys: BTreeMap<String, String> = BTreeMap::new();
-        for item in self.loaded.program.modules.iter().flat_map(|module| &module.files).flat_map(|file| &file.items) {
+        for item in self
+            .loaded
+            .program
+            .modules
+            .iter()
+            .flat_map(|module| &module.files)
+            .flat_map(|file| &file.items)
+        {
             let ItemKind::Command(command) = &item.kind else { continue };
             if command.word.name != "secret" {
                 continue;
             }
             for arg in &command.args {
-                let Arg::Expr(Expr { kind: ExprKind::Call(function, args), .. }) = arg else { continue };
+                let Arg::Expr(Expr { kind: ExprKind::Call(function, args), .. }) = arg else {
+                    continue;
+                };
                 if self.loaded.sources.slice(function.span) != source {
                     continue;
                 }

@@ -23,7 +23,9 @@ impl<'a> Context<'a> {
         };
         self.note(span, Some(self.names.declared(module, name)));
         match symbol {
-            Symbol::Param(param) => param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
+            Symbol::Param(param) => {
+                param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false))
+            }
             Symbol::Let(_) => self.let_type(module, name),
             Symbol::Secret(secret) => {
                 let inner = secret.ty.map_or(Type::String, |ty| self.resolve(module, ty, false));
@@ -33,12 +35,14 @@ impl<'a> Context<'a> {
             Symbol::Strategy(_) => Type::Ref(RefKind::Strategy),
             Symbol::Environment(_) => Type::Ref(RefKind::Environment),
             Symbol::Fn(_) => {
-                let diagnostic = Diagnostic::new(codes::MISMATCH, span, format!("`{name}` is a function"));
+                let diagnostic =
+                    Diagnostic::new(codes::MISMATCH, span, format!("`{name}` is a function"));
                 self.report(diagnostic.help(format!("call it: `{name}(…)`")));
                 Type::Error
             }
             Symbol::Import(_) => {
-                let diagnostic = Diagnostic::new(codes::MISMATCH, span, format!("`{name}` is a module"));
+                let diagnostic =
+                    Diagnostic::new(codes::MISMATCH, span, format!("`{name}` is a module"));
                 self.report(diagnostic.help(format!("name something in it: `{name}.…`")));
                 Type::Error
             }
@@ -47,29 +51,47 @@ impl<'a> Context<'a> {
 
     fn unknown_name(&self, name: &str, span: Span, scope: &Scope<'a>) {
         // A word of the language as a name is a fault of the grammar, which has reported it.
-        if self.is_broken(scope.module, name) || (self.program.faulty && crate::names::RESERVED.contains(&name)) {
+        if self.is_broken(scope.module, name)
+            || (self.program.faulty && crate::names::RESERVED.contains(&name))
+        {
             return;
         }
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no `{name}`"));
+        let mut diagnostic =
+            Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no `{name}`"));
         let modules = std::iter::once(&scope.module).chain(&self.program.prelude);
-        let known = modules.flat_map(|module| self.names.module(*module).values.keys()).map(Name::as_str);
+        let known =
+            modules.flat_map(|module| self.names.module(*module).values.keys()).map(Name::as_str);
         let locals = scope.locals.iter().map(|local| local.name.as_str());
         if let Some(meant) = suggest::nearest(name, known.chain(locals)) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
         } else if self.names.module(scope.module).types.contains_key(name) {
-            diagnostic = diagnostic.help(format!("`{name}` is a type; values of it are written `{{ … }}`"));
+            diagnostic =
+                diagnostic.help(format!("`{name}` is a type; values of it are written `{{ … }}`"));
         } else if name == "null" || name == "nil" {
-            diagnostic = diagnostic.help("there is no null: leave the field out, or write `none` where `T?` is taken").fix(span, "none");
+            diagnostic = diagnostic
+                .help("there is no null: leave the field out, or write `none` where `T?` is taken")
+                .fix(span, "none");
         }
         self.report(diagnostic);
     }
 
-    pub(super) fn member(&self, base: &'a Expr, name: &Ident, span: Span, scope: &mut Scope<'a>) -> Type<'a> {
+    pub(super) fn member(
+        &self,
+        base: &'a Expr,
+        name: &Ident,
+        span: Span,
+        scope: &mut Scope<'a>,
+    ) -> Type<'a> {
         if let ExprKind::Name(alias) = &base.kind
             && scope.local(alias).is_none()
         {
             let key = format!("{alias}.{}", name.name);
-            if name.name == CURSOR && self.names.value(scope.module, alias).is_some_and(|symbol| matches!(symbol, Symbol::Import(_))) {
+            if name.name == CURSOR
+                && self
+                    .names
+                    .value(scope.module, alias)
+                    .is_some_and(|symbol| matches!(symbol, Symbol::Import(_)))
+            {
                 self.offer_providers(scope.module, alias);
             }
             if let Some(provider) = self.names.module(scope.module).providers.get(key.as_str()) {
@@ -99,15 +121,24 @@ impl<'a> Context<'a> {
             return Type::Error;
         }
         if ty.optional().is_some() {
-            let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, name.span, format!("`{ty}` may be absent"));
-            self.report(diagnostic.help(format!("write `?.{}` to get `none` then, or say what to use instead: `(… ?? …)`", name.name)));
+            let diagnostic =
+                Diagnostic::new(codes::MAY_BE_ABSENT, name.span, format!("`{ty}` may be absent"));
+            self.report(diagnostic.help(format!(
+                "write `?.{}` to get `none` then, or say what to use instead: `(… ?? …)`",
+                name.name
+            )));
             return Type::Error;
         }
         self.member_of(&ty, name).at(ty.phase())
     }
 
     /// `a?.b`.
-    pub(super) fn optional_member(&self, base: &'a Expr, name: &Ident, scope: &mut Scope<'a>) -> Type<'a> {
+    pub(super) fn optional_member(
+        &self,
+        base: &'a Expr,
+        name: &Ident,
+        scope: &mut Scope<'a>,
+    ) -> Type<'a> {
         let ty = self.infer(base, scope);
         let phase = ty.phase();
         let inner = ty.optional().cloned().unwrap_or(ty);
@@ -138,8 +169,11 @@ impl<'a> Context<'a> {
                 }
             },
             Type::Ref(RefKind::Service) => {
-                let (service, outputs) = (self.prelude_type("Service"), self.prelude_type("Outputs"));
-                let field = [&service, &outputs].into_iter().find_map(|ty| ty.record()?.fields.get(&name.name));
+                let (service, outputs) =
+                    (self.prelude_type("Service"), self.prelude_type("Outputs"));
+                let field = [&service, &outputs]
+                    .into_iter()
+                    .find_map(|ty| ty.record()?.fields.get(&name.name));
                 match (field, service.record()) {
                     (Some(field), _) => {
                         self.note(name.span, Some(field.span));
@@ -157,9 +191,15 @@ impl<'a> Context<'a> {
             Type::Error => Type::Error,
             Type::Union(all) => self.member_of_all(ty, all, name),
             other => {
-                let diagnostic = Diagnostic::new(codes::NO_MEMBER, name.span, format!("`{other}` has no members"));
+                let diagnostic = Diagnostic::new(
+                    codes::NO_MEMBER,
+                    name.span,
+                    format!("`{other}` has no members"),
+                );
                 self.report(match other {
-                    Type::List(_) => diagnostic.help("go through it: `[for item in …: item.field]`, or take one: `first(…)`"),
+                    Type::List(_) => diagnostic.help(
+                        "go through it: `[for item in …: item.field]`, or take one: `first(…)`",
+                    ),
                     _ => diagnostic,
                 });
                 Type::Error
@@ -185,9 +225,14 @@ impl<'a> Context<'a> {
             };
         }
         let some = if found.is_empty() { "no alternative" } else { "not every alternative" };
-        let mut diagnostic = Diagnostic::new(codes::NO_MEMBER, name.span, format!("{some} of `{union}` has `{}`", name.name));
+        let mut diagnostic = Diagnostic::new(
+            codes::NO_MEMBER,
+            name.span,
+            format!("{some} of `{union}` has `{}`", name.name),
+        );
         if let (false, Some((tag, _))) = (found.is_empty(), union.tagged()) {
-            diagnostic = diagnostic.help(format!("ask first which one it is: `if ….{tag} == \"…\" then …`"));
+            diagnostic =
+                diagnostic.help(format!("ask first which one it is: `if ….{tag} == \"…\" then …`"));
         }
         self.report(diagnostic);
         Type::Error
@@ -208,28 +253,46 @@ impl<'a> Context<'a> {
     fn imported_value(&self, module: ModuleId, alias: &Name, name: &Ident, span: Span) -> Type<'a> {
         match self.names.value(module, &name.name) {
             Some(Symbol::Let(_)) => self.let_type(module, &name.name),
-            Some(Symbol::Param(param)) => param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
+            Some(Symbol::Param(param)) => {
+                param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false))
+            }
             Some(Symbol::Service(_)) => Type::Ref(RefKind::Service),
             Some(Symbol::Strategy(_)) => Type::Ref(RefKind::Strategy),
-            Some(Symbol::Secret(secret)) => Type::Secret(Arc::new(secret.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)))),
+            Some(Symbol::Secret(secret)) => Type::Secret(Arc::new(
+                secret.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
+            )),
             Some(Symbol::Fn(_)) => {
-                let diagnostic = Diagnostic::new(codes::MISMATCH, span, format!("`{alias}.{}` is a function", name.name));
+                let diagnostic = Diagnostic::new(
+                    codes::MISMATCH,
+                    span,
+                    format!("`{alias}.{}` is a function", name.name),
+                );
                 self.report(diagnostic.help(format!("call it: `{alias}.{}(…)`", name.name)));
                 Type::Error
             }
             _ if self.is_broken(module, &name.name) => Type::Error,
             _ => {
-                let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, name.span, format!("`{alias}` has no `{}`", name.name));
+                let mut diagnostic = Diagnostic::new(
+                    codes::UNKNOWN_NAME,
+                    name.span,
+                    format!("`{alias}` has no `{}`", name.name),
+                );
                 let target = self.names.module(module);
                 let known = target.types.keys().chain(target.values.keys()).map(Name::as_str);
                 if let Some(meant) = suggest::nearest(&name.name, known) {
-                    diagnostic = diagnostic.help(format!("did you mean `{alias}.{meant}`?")).fix(name.span, meant);
+                    diagnostic = diagnostic
+                        .help(format!("did you mean `{alias}.{meant}`?"))
+                        .fix(name.span, meant);
                 }
                 if self.names.module(module).types.contains_key(&name.name) {
-                    let help = format!("declare the provider: `provider {alias}.{} {{ }}`", name.name);
-                    diagnostic =
-                        Diagnostic::new(codes::UNKNOWN_NAME, span, format!("the provider `{alias}.{}` is not declared", name.name))
-                            .help(help);
+                    let help =
+                        format!("declare the provider: `provider {alias}.{} {{ }}`", name.name);
+                    diagnostic = Diagnostic::new(
+                        codes::UNKNOWN_NAME,
+                        span,
+                        format!("the provider `{alias}.{}` is not declared", name.name),
+                    )
+                    .help(help);
                 }
                 self.report(diagnostic);
                 Type::Error
@@ -240,13 +303,21 @@ impl<'a> Context<'a> {
     pub(super) fn index(&self, base: &'a Expr, index: &'a Expr, scope: &mut Scope<'a>) -> Type<'a> {
         let ty = self.infer(base, scope);
         if ty.optional().is_some() {
-            let diagnostic = Diagnostic::new(codes::MAY_BE_ABSENT, base.span, format!("this is `{ty}`"));
+            let diagnostic =
+                Diagnostic::new(codes::MAY_BE_ABSENT, base.span, format!("this is `{ty}`"));
             self.report(diagnostic.help("say what to use instead: `(… ?? …)[…]`"));
             return Type::Error;
         }
         let key = if matches!(ty.core(), Type::List(_)) { Type::Int } else { Type::String };
-        if !matches!(ty.core(), Type::Error | Type::List(_) | Type::Map(_) | Type::Record(_) | Type::Any) {
-            let diagnostic = Diagnostic::new(codes::NOT_INDEXABLE, base.span, format!("`{ty}` is no list and no map"));
+        if !matches!(
+            ty.core(),
+            Type::Error | Type::List(_) | Type::Map(_) | Type::Record(_) | Type::Any
+        ) {
+            let diagnostic = Diagnostic::new(
+                codes::NOT_INDEXABLE,
+                base.span,
+                format!("`{ty}` is no list and no map"),
+            );
             self.report(match ty.core() {
                 Type::Set(_) => diagnostic.help("a set has no order: `to_list(…)` sorts it"),
                 Type::String => diagnostic.help("take a part of it: `substring(…, from, to)`"),
@@ -265,16 +336,31 @@ impl<'a> Context<'a> {
         let element = match ty.core() {
             Type::List(element) | Type::Map(element) => (**element).clone(),
             Type::Record(record) => match (&index.kind, record.fields.len()) {
-                (ExprKind::Literal(dax_core::Value::Str(name)), _) if record.fields.contains_key(name) => record.fields[name].read(),
+                (ExprKind::Literal(dax_core::Value::Str(name)), _)
+                    if record.fields.contains_key(name) =>
+                {
+                    record.fields[name].read()
+                }
                 (_, 0) => Type::Error,
-                _ => record.fields.values().map(FieldType::read).reduce(Type::join).unwrap_or(Type::Error),
+                _ => record
+                    .fields
+                    .values()
+                    .map(FieldType::read)
+                    .reduce(Type::join)
+                    .unwrap_or(Type::Error),
             },
             _ => Type::Error,
         };
         element.at(phase)
     }
 
-    pub(super) fn call(&self, function: &'a Expr, args: &'a [(Option<Ident>, Expr)], span: Span, scope: &mut Scope<'a>) -> Type<'a> {
+    pub(super) fn call(
+        &self,
+        function: &'a Expr,
+        args: &'a [(Option<Ident>, Expr)],
+        span: Span,
+        scope: &mut Scope<'a>,
+    ) -> Type<'a> {
         let (module, name) = match &function.kind {
             ExprKind::Name(name) => (scope.module, name),
             ExprKind::Get(alias, name) => match &alias.kind {
@@ -296,9 +382,15 @@ impl<'a> Context<'a> {
                 self.note_last(function.span, name, item.name.span);
                 self.call_fn(module, item, args, span, scope)
             }
-            None if name == "plan" && scope.place == Place::Test => self.plan_call(args, span, scope),
+            None if name == "plan" && scope.place == Place::Test => {
+                self.plan_call(args, span, scope)
+            }
             None if name == "plan" && !local => {
-                let diagnostic = Diagnostic::new(codes::NOT_CALLABLE, function.span, "plans are made in tests only");
+                let diagnostic = Diagnostic::new(
+                    codes::NOT_CALLABLE,
+                    function.span,
+                    "plans are made in tests only",
+                );
                 self.report(diagnostic.help("write it inside of `test \"…\" { … }`"));
                 Type::Error
             }
@@ -321,7 +413,8 @@ impl<'a> Context<'a> {
             }
             self.infer(base, scope);
             if self.diagnostics.borrow().len() == before {
-                let diagnostic = Diagnostic::new(codes::NOT_CALLABLE, function.span, "values have no methods");
+                let diagnostic =
+                    Diagnostic::new(codes::NOT_CALLABLE, function.span, "values have no methods");
                 let known = self.lookup(scope.module, &name.name).is_some();
                 let text = if known {
                     format!("write `{}(…)`", name.name)
@@ -344,9 +437,14 @@ impl<'a> Context<'a> {
         span: Span,
         scope: &mut Scope<'a>,
     ) -> Type<'a> {
-        if let Some(before) = args.iter().position(|(named, arg)| named.is_none() && is_cursor(arg)) {
-            let taken: Vec<&Name> = item.params.iter().take(before).map(|(param, _)| &param.name).collect();
-            let named = |name: &Name| args.iter().any(|(given, _)| given.as_ref().is_some_and(|given| given.name == *name));
+        if let Some(before) = args.iter().position(|(named, arg)| named.is_none() && is_cursor(arg))
+        {
+            let taken: Vec<&Name> =
+                item.params.iter().take(before).map(|(param, _)| &param.name).collect();
+            let named = |name: &Name| {
+                args.iter()
+                    .any(|(given, _)| given.as_ref().is_some_and(|given| given.name == *name))
+            };
             self.offer_parameters(module, item, &|name| taken.contains(&name) || named(name));
         }
         let mut given: Vec<Option<&'a Expr>> = vec![None; item.params.len()];
@@ -363,10 +461,18 @@ impl<'a> Context<'a> {
                     given[at] = Some(arg);
                 }
                 _ => {
-                    let names: Vec<&str> = item.params.iter().map(|(param, _)| param.name.as_str()).collect();
-                    let diagnostic =
-                        Diagnostic::new(codes::WRONG_ARGUMENTS, arg.span, format!("`{}` does not take this argument", item.name.name));
-                    self.report(diagnostic.help(format!("it takes {}({})", item.name.name, names.join(", "))));
+                    let names: Vec<&str> =
+                        item.params.iter().map(|(param, _)| param.name.as_str()).collect();
+                    let diagnostic = Diagnostic::new(
+                        codes::WRONG_ARGUMENTS,
+                        arg.span,
+                        format!("`{}` does not take this argument", item.name.name),
+                    );
+                    self.report(diagnostic.help(format!(
+                        "it takes {}({})",
+                        item.name.name,
+                        names.join(", ")
+                    )));
                 }
             }
         }
@@ -375,7 +481,11 @@ impl<'a> Context<'a> {
         for ((param, written), arg) in item.params.iter().zip(given) {
             let ty = self.resolve_with(module, written, &item.type_params, false);
             let Some(arg) = arg else {
-                let diagnostic = Diagnostic::new(codes::WRONG_ARGUMENTS, span, format!("the argument `{}: {ty}` is missing", param.name));
+                let diagnostic = Diagnostic::new(
+                    codes::WRONG_ARGUMENTS,
+                    span,
+                    format!("the argument `{}: {ty}` is missing", param.name),
+                );
                 self.report(diagnostic.related(param.span, "it is declared here"));
                 continue;
             };
@@ -386,11 +496,22 @@ impl<'a> Context<'a> {
     }
 
     /// Checks an argument, finds what type parameters stand for, and says when the argument is known.
-    fn check_arg(&self, arg: &'a Expr, ty: &Type<'a>, vars: &mut Vars<'a>, (item, blind): (&FnItem, bool), scope: &mut Scope<'a>) -> Phase {
+    fn check_arg(
+        &self,
+        arg: &'a Expr,
+        ty: &Type<'a>,
+        vars: &mut Vars<'a>,
+        (item, blind): (&FnItem, bool),
+        scope: &mut Scope<'a>,
+    ) -> Phase {
         let open = ty.has_vars();
         let opaque = matches!(ty.core(), Type::Any) || open;
-        let simple = matches!(arg.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::SecretTemplate(_));
-        let exported = simple && !blind && !ty.has_secret() && self.quietly(|| self.infer(arg, scope)).has_secret();
+        let simple =
+            matches!(arg.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::SecretTemplate(_));
+        let exported = simple
+            && !blind
+            && !ty.has_secret()
+            && self.quietly(|| self.infer(arg, scope)).has_secret();
         if !opaque && !exported {
             return self.check_expr(arg, ty, scope);
         }

@@ -10,7 +10,10 @@ use std::sync::Arc;
 impl<'a> Context<'a> {
     /// The type of a file's content; one that could not be read was reported.
     pub(super) fn data_type(&self, module: ModuleId, path: &Name) -> Type<'a> {
-        self.program.modules[module.0].data.get(path).map_or(Type::Error, |node| type_of(node, module))
+        self.program.modules[module.0]
+            .data
+            .get(path)
+            .map_or(Type::Error, |node| type_of(node, module))
     }
 }
 
@@ -26,8 +29,15 @@ pub(super) fn type_of<'a>(node: &Node, module: ModuleId) -> Type<'a> {
             Type::List(Arc::new(element.unwrap_or(Type::Error)))
         }
         Data::Map(map) => {
-            let fields = map.iter().map(|(key, item)| (key.clone(), FieldType::plain(type_of(item, module), item.origin.span)));
-            Type::Record(Arc::new(Record { name: None, fields: fields.collect(), open: false, module }))
+            let fields = map.iter().map(|(key, item)| {
+                (key.clone(), FieldType::plain(type_of(item, module), item.origin.span))
+            });
+            Type::Record(Arc::new(Record {
+                name: None,
+                fields: fields.collect(),
+                open: false,
+                module,
+            }))
         }
     }
 }

@@ -25,8 +25,14 @@ impl<'a> Context<'a> {
         if let Some(key) = &block.keyed
             && self.names.value(module, &key.name).is_some()
         {
-            let detail = format!("`{}` is declared already, and would mean two things in this environment", key.name);
-            self.report(Diagnostic::new(codes::DUPLICATE, key.span, detail).related(self.names.declared(module, &key.name), "here"));
+            let detail = format!(
+                "`{}` is declared already, and would mean two things in this environment",
+                key.name
+            );
+            self.report(
+                Diagnostic::new(codes::DUPLICATE, key.span, detail)
+                    .related(self.names.declared(module, &key.name), "here"),
+            );
         }
         let scope = || {
             let mut scope = Scope::of(module);
@@ -49,12 +55,19 @@ impl<'a> Context<'a> {
                     self.check_service_names(&services);
                     let built_in = matches!(&strategy.kind, ExprKind::Name(n) if STRATEGY_KINDS.contains(&n.as_str()) && self.names.value(module, n).is_none());
                     if !built_in {
-                        self.check_expr(strategy, &Type::Ref(RefKind::Strategy), &mut Scope::of(module));
+                        self.check_expr(
+                            strategy,
+                            &Type::Ref(RefKind::Strategy),
+                            &mut Scope::of(module),
+                        );
                     }
                 }
-                Some(Clause::After { environment, span, body }) => self.check_after(module, environment, span, body, block),
+                Some(Clause::After { environment, span, body }) => {
+                    self.check_after(module, environment, span, body, block)
+                }
                 Some(Clause::Approve { count, of, .. }) => {
-                    let at_least_one = Type::Range(Arc::new(Type::Int), Value::Int(1), Value::Int(100));
+                    let at_least_one =
+                        Type::Range(Arc::new(Type::Int), Value::Int(1), Value::Int(100));
                     let fixed = |ty| Type::Phase(Phase::Static, Arc::new(ty));
                     self.check_expr(count, &fixed(at_least_one), &mut scope());
                     self.check_expr(of, &fixed(Type::List(Arc::new(Type::String))), &mut scope());
@@ -65,11 +78,19 @@ impl<'a> Context<'a> {
                     let base = name.split_once('[').map_or(name.as_str(), |(base, _)| base);
                     self.check_service_names(&[(base.into(), span)]);
                     if let Some(from) = from {
-                        self.check_expr(from, &Type::Phase(Phase::Static, Arc::new(Type::String)), &mut scope());
+                        self.check_expr(
+                            from,
+                            &Type::Phase(Phase::Static, Arc::new(Type::String)),
+                            &mut scope(),
+                        );
                     }
                 }
                 Some(Clause::Setting(member)) => {
-                    self.check_body_in(std::slice::from_ref(member), &self.prelude_type("Environment"), &mut scope());
+                    self.check_body_in(
+                        std::slice::from_ref(member),
+                        &self.prelude_type("Environment"),
+                        &mut scope(),
+                    );
                 }
             }
         }
@@ -88,7 +109,9 @@ impl<'a> Context<'a> {
                 if at == 0 && chain.iter().all(|other| block.name.name <= *other) {
                     let detail = format!("{} → {name}", chain.join(" → "));
                     let diagnostic = Diagnostic::new(codes::CIRCULAR_DEFINITION, base.span, detail);
-                    self.report(diagnostic.help("environments build upon each other in one direction"));
+                    self.report(
+                        diagnostic.help("environments build upon each other in one direction"),
+                    );
                 }
                 return;
             }
@@ -100,7 +123,13 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn check_bind(&self, mut scope: Scope<'a>, provider: &'a Expr, keyed: Option<&Ident>, body: &'a [Member]) {
+    fn check_bind(
+        &self,
+        mut scope: Scope<'a>,
+        provider: &'a Expr,
+        keyed: Option<&Ident>,
+        body: &'a [Member],
+    ) {
         let module = scope.module;
         let reference = Type::Ref(RefKind::Provider);
         let item = self.provider_named(module, provider);
@@ -111,12 +140,23 @@ impl<'a> Context<'a> {
         match (keyed, item.map(|item| item.keyed.is_some())) {
             (Some(key), Some(true)) => scope.locals.push(self.declares(key, Type::String)),
             (Some(key), Some(false)) => {
-                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, key.span, "the provider has no keys");
-                self.report(diagnostic.help("declare it with `keyed name in [\"…\"]`, or leave `keyed` out"));
+                let diagnostic =
+                    Diagnostic::new(codes::COMMAND_FORM, key.span, "the provider has no keys");
+                self.report(
+                    diagnostic
+                        .help("declare it with `keyed name in [\"…\"]`, or leave `keyed` out"),
+                );
             }
             (None, Some(true)) if !matches!(provider.kind, ExprKind::Index(..)) => {
-                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, provider.span, "the provider has an instance for each key");
-                return self.report(diagnostic.help("choose one with `[\"key\"]`, or bind to all with `keyed name`"));
+                let diagnostic = Diagnostic::new(
+                    codes::COMMAND_FORM,
+                    provider.span,
+                    "the provider has an instance for each key",
+                );
+                return self.report(
+                    diagnostic
+                        .help("choose one with `[\"key\"]`, or bind to all with `keyed name`"),
+                );
             }
             (None, _) => {
                 self.check_expr(provider, &reference, &mut Scope::of(module));
@@ -128,9 +168,15 @@ impl<'a> Context<'a> {
         if let Some(item) = item {
             let ty = self.binding_type(module, item);
             if ty.record().is_some_and(|record| record.fields.is_empty())
-                && let Some(Member::Field(Field { span, .. }) | Member::Command(Command { span, .. })) = body.first()
+                && let Some(
+                    Member::Field(Field { span, .. }) | Member::Command(Command { span, .. }),
+                ) = body.first()
             {
-                return self.error(codes::UNKNOWN_FIELD, *span, "a binding to this provider takes no settings");
+                return self.error(
+                    codes::UNKNOWN_FIELD,
+                    *span,
+                    "a binding to this provider takes no settings",
+                );
             }
             self.check_body_in(body, &ty, &mut scope);
         }
@@ -138,13 +184,20 @@ impl<'a> Context<'a> {
 
     pub(super) fn check_patch(&self, module: ModuleId, patch: &Patch<'a>) {
         let Some(name) = self.service_named(module, patch.target) else {
-            let diagnostic = Diagnostic::new(codes::COMMAND_FORM, patch.target.span, "this names no service");
+            let diagnostic =
+                Diagnostic::new(codes::COMMAND_FORM, patch.target.span, "this names no service");
             return self.report(diagnostic.help("write `patch module.service { … }`"));
         };
         match self.service(&name) {
             Some((owner, _)) if owner == module => {
-                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, patch.target.span, format!("`{name}` is declared here"));
-                self.report(diagnostic.help("change the service itself; `patch` is for services of imported modules"));
+                let diagnostic = Diagnostic::new(
+                    codes::COMMAND_FORM,
+                    patch.target.span,
+                    format!("`{name}` is declared here"),
+                );
+                self.report(diagnostic.help(
+                    "change the service itself; `patch` is for services of imported modules",
+                ));
             }
             Some((_, block)) => self.note_last(patch.target.span, &name, block.name.span),
             None => self.not_an("service", &name, patch.target.span),
@@ -164,8 +217,10 @@ impl<'a> Context<'a> {
                 _ => true,
             };
             if !same {
-                let detail =
-                    format!("`{name}` is a `{}.{}`, and `{}` is no provider of `{}`", alias.name, kind.name, item.alias.name, alias.name);
+                let detail = format!(
+                    "`{name}` is a `{}.{}`, and `{}` is no provider of `{}`",
+                    alias.name, kind.name, item.alias.name, alias.name
+                );
                 let help = format!("bind it to a provider such as `{}.cluster`", alias.name);
                 self.report(Diagnostic::new(codes::COMMAND_FORM, *span, detail).help(help));
             }
@@ -199,7 +254,9 @@ impl<'a> Context<'a> {
         let chain = self.environment_chain(&environment.name.name);
         chain.iter().flat_map(|block| block.body).any(|member| match member {
             Member::Command(command) if command.word.name == "bind" => match command.args.first() {
-                Some(Arg::Expr(Expr { kind: ExprKind::List(None, items), .. })) => items.iter().any(is),
+                Some(Arg::Expr(Expr { kind: ExprKind::List(None, items), .. })) => {
+                    items.iter().any(is)
+                }
                 Some(Arg::Expr(one)) => is(one),
                 _ => false,
             },
@@ -212,7 +269,10 @@ impl<'a> Context<'a> {
         let mut chain: Vec<&Block<'a>> = Vec::new();
         let mut next = Some(environment.clone());
         while let Some(name) = next {
-            let Some(Symbol::Environment(block)) = self.names.value(self.program.root, &name) else { break };
+            let Some(Symbol::Environment(block)) = self.names.value(self.program.root, &name)
+            else {
+                break;
+            };
             if chain.iter().any(|known| known.name.name == name) {
                 break;
             }
@@ -223,14 +283,28 @@ impl<'a> Context<'a> {
         chain
     }
 
-    fn check_after(&self, module: ModuleId, environment: &Name, span: Span, body: &'a [Member], block: &Block<'a>) {
+    fn check_after(
+        &self,
+        module: ModuleId,
+        environment: &Name,
+        span: Span,
+        body: &'a [Member],
+        block: &Block<'a>,
+    ) {
         match self.names.value(module, environment) {
             Some(Symbol::Environment(_)) if *environment == block.name.name => {
-                self.error(codes::CIRCULAR_DEFINITION, span, format!("`{environment}` cannot come after itself"));
+                self.error(
+                    codes::CIRCULAR_DEFINITION,
+                    span,
+                    format!("`{environment}` cannot come after itself"),
+                );
             }
             Some(Symbol::Environment(of)) if of.keyed.is_some() => {
-                let detail = format!("`{environment}` is one environment for each key, and none of them comes first");
-                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, detail).related(of.name.span, "it is declared here");
+                let detail = format!(
+                    "`{environment}` is one environment for each key, and none of them comes first"
+                );
+                let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, detail)
+                    .related(of.name.span, "it is declared here");
                 self.report(diagnostic.help("name an environment of which there is one"));
             }
             Some(Symbol::Environment(block)) => self.note(span, Some(block.name.span)),
@@ -243,9 +317,17 @@ impl<'a> Context<'a> {
     pub(super) fn check_history(&self, module: ModuleId) {
         let names = self.names.module(module);
         let own = module == self.program.root;
-        let said = names.moved.iter().map(|item| item.span).chain(names.removed.iter().map(|item| item.span));
+        let said = names
+            .moved
+            .iter()
+            .map(|item| item.span)
+            .chain(names.removed.iter().map(|item| item.span));
         if !own && let Some(span) = said.min_by_key(|span| span.start) {
-            let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, "only the project itself knows what it had before");
+            let diagnostic = Diagnostic::new(
+                codes::COMMAND_FORM,
+                span,
+                "only the project itself knows what it had before",
+            );
             return self.report(diagnostic.help("write it beside the environments"));
         }
         let still_here = |expr: &Expr| {
@@ -253,7 +335,9 @@ impl<'a> Context<'a> {
             let base = text.split_once('[').map_or(text.as_str(), |(base, _)| base);
             (!text.contains('[') && self.service(base).is_some()).then(|| text.clone())
         };
-        let form = |span: Span| self.report(Diagnostic::new(codes::COMMAND_FORM, span, "this names no service"));
+        let form = |span: Span| {
+            self.report(Diagnostic::new(codes::COMMAND_FORM, span, "this names no service"))
+        };
         for item in &names.moved {
             match (address_text(item.from), address_text(item.to)) {
                 (Some(from), Some(to)) => {
@@ -265,10 +349,20 @@ impl<'a> Context<'a> {
                     if service.is_none() {
                         self.not_an("service", base, item.to.span);
                     } else if let Some(name) = still_here(item.from) {
-                        let diagnostic = Diagnostic::new(codes::COMMAND_FORM, item.from.span, format!("`{name}` is still declared"));
-                        self.report(diagnostic.help("a service that moved away is no longer there under its old name"));
+                        let diagnostic = Diagnostic::new(
+                            codes::COMMAND_FORM,
+                            item.from.span,
+                            format!("`{name}` is still declared"),
+                        );
+                        self.report(diagnostic.help(
+                            "a service that moved away is no longer there under its old name",
+                        ));
                     } else if from == to {
-                        self.report(Diagnostic::new(codes::COMMAND_FORM, item.to.span, "it has this name already"));
+                        self.report(Diagnostic::new(
+                            codes::COMMAND_FORM,
+                            item.to.span,
+                            "it has this name already",
+                        ));
                     }
                 }
                 (None, _) => form(item.from.span),
@@ -279,7 +373,11 @@ impl<'a> Context<'a> {
             match (address_text(item.target), still_here(item.target)) {
                 (None, _) => form(item.target.span),
                 (_, Some(name)) => {
-                    let diagnostic = Diagnostic::new(codes::COMMAND_FORM, item.target.span, format!("`{name}` is still declared"));
+                    let diagnostic = Diagnostic::new(
+                        codes::COMMAND_FORM,
+                        item.target.span,
+                        format!("`{name}` is still declared"),
+                    );
                     self.report(diagnostic.help("take the service away, or this line"));
                 }
                 _ => {}
@@ -304,18 +402,23 @@ impl<'a> Context<'a> {
         if name.split('.').any(|part| self.is_broken(root, part)) {
             return;
         }
-        let of_kind = self.names.module(root).values.iter().filter(|(_, (symbol, _))| match symbol {
-            Symbol::Service(_) => word == "service",
-            Symbol::Environment(_) => word == "environment",
-            _ => false,
-        });
+        let of_kind =
+            self.names.module(root).values.iter().filter(|(_, (symbol, _))| match symbol {
+                Symbol::Service(_) => word == "service",
+                Symbol::Environment(_) => word == "environment",
+                _ => false,
+            });
         let known: Vec<&str> = of_kind.map(|(name, _)| name.as_str()).collect();
-        let mut diagnostic = Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no {word} `{name}`"));
+        let mut diagnostic =
+            Diagnostic::new(codes::UNKNOWN_NAME, span, format!("there is no {word} `{name}`"));
         if let Some(meant) = suggest::nearest(name, known.iter().copied()) {
             diagnostic = diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant);
         } else if !known.is_empty() {
             let more = if known.len() > MOST_NAMED { ", …" } else { "" };
-            diagnostic = diagnostic.help(format!("the project has {}{more}", known[..known.len().min(MOST_NAMED)].join(", ")));
+            diagnostic = diagnostic.help(format!(
+                "the project has {}{more}",
+                known[..known.len().min(MOST_NAMED)].join(", ")
+            ));
         }
         self.report(diagnostic);
     }
@@ -323,15 +426,26 @@ impl<'a> Context<'a> {
     fn wrong_clause(&self, member: &Member) {
         let (word, span) = word_of(member);
         let diagnostic = match ENVIRONMENT_WORDS.iter().find(|(known, _)| *known == word) {
-            Some((_, form)) => {
-                Diagnostic::new(codes::COMMAND_FORM, span, format!("`{word}` is not written like this")).help(format!("write `{form}`"))
-            }
+            Some((_, form)) => Diagnostic::new(
+                codes::COMMAND_FORM,
+                span,
+                format!("`{word}` is not written like this"),
+            )
+            .help(format!("write `{form}`")),
             None => {
                 let known = ENVIRONMENT_WORDS.iter().map(|(known, _)| *known);
-                let diagnostic = Diagnostic::new(codes::UNKNOWN_COMMAND, span, format!("an environment has no `{word}`"));
+                let diagnostic = Diagnostic::new(
+                    codes::UNKNOWN_COMMAND,
+                    span,
+                    format!("an environment has no `{word}`"),
+                );
                 match suggest::nearest(word, known.clone()) {
-                    Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant),
-                    None => diagnostic.help(format!("it has {}", known.collect::<Vec<_>>().join(", "))),
+                    Some(meant) => {
+                        diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant)
+                    }
+                    None => {
+                        diagnostic.help(format!("it has {}", known.collect::<Vec<_>>().join(", ")))
+                    }
                 }
             }
         };

@@ -14,7 +14,12 @@ use std::sync::Arc;
 
 impl<'a> Context<'a> {
     /// Checks the items that stand in wanted files; gives whether it came to the end before it was to stop.
-    pub(super) fn check_module(&self, module: ModuleId, wanted: &dyn Fn(FileId) -> bool, stop: &dyn Fn() -> bool) -> bool {
+    pub(super) fn check_module(
+        &self,
+        module: ModuleId,
+        wanted: &dyn Fn(FileId) -> bool,
+        stop: &dyn Fn() -> bool,
+    ) -> bool {
         let names = self.names.module(module);
         for item in names.types.values().filter(|item| wanted(item.name.span.file)) {
             self.named_type(module, &item.name.name);
@@ -63,7 +68,9 @@ impl<'a> Context<'a> {
             }
             Symbol::Fn(function) => self.check_fn(module, function),
             Symbol::Secret(secret) => self.check_secret(module, secret),
-            Symbol::Service(block) => self.check_body(block.body, &self.block_type(module, block, true), module),
+            Symbol::Service(block) => {
+                self.check_body(block.body, &self.block_type(module, block, true), module)
+            }
             Symbol::Strategy(block) => {
                 let ty = block.ty.map_or(Type::Error, |ty| self.strategy_type(ty));
                 self.check_body(block.body, &ty, module);
@@ -92,7 +99,9 @@ impl<'a> Context<'a> {
             TypeKind::Where(base, condition) => {
                 inner(base);
                 let mut scope = Scope::of(module);
-                scope.locals.push(Local::given("self", self.resolve_with(module, base, params, false)));
+                scope
+                    .locals
+                    .push(Local::given("self", self.resolve_with(module, base, params, false)));
                 self.check_expr(condition, &Type::Bool, &mut scope);
             }
         }
@@ -103,13 +112,20 @@ impl<'a> Context<'a> {
         let params = &function.type_params;
         for (name, ty) in &function.params {
             if scope.local(&name.name).is_some() {
-                self.error(codes::DUPLICATE, name.span, format!("the parameter `{}` is declared twice", name.name));
+                self.error(
+                    codes::DUPLICATE,
+                    name.span,
+                    format!("the parameter `{}` is declared twice", name.name),
+                );
             }
             scope.locals.push(self.declares(name, self.resolve_with(module, ty, params, true)));
         }
         let result = self.resolve_with(module, &function.result, params, true);
         let native = matches!(&function.body.kind, ExprKind::Name(word) if word == "native");
-        if !(native && crate::natives::find(&function.name.name).is_some() && self.names.value(module, "native").is_none()) {
+        if !(native
+            && crate::natives::find(&function.name.name).is_some()
+            && self.names.value(module, "native").is_none())
+        {
             self.check_expr(&function.body, &result, &mut scope);
         }
     }
@@ -119,7 +135,12 @@ impl<'a> Context<'a> {
         self.check_body_in(members, ty, &mut Scope::of(module));
     }
 
-    pub(super) fn check_body_in(&self, members: &'a [Member], ty: &Type<'a>, scope: &mut Scope<'a>) {
+    pub(super) fn check_body_in(
+        &self,
+        members: &'a [Member],
+        ty: &Type<'a>,
+        scope: &mut Scope<'a>,
+    ) {
         let Some(record) = ty.record() else { return };
         let mut problems = Vec::new();
         let all = block::assignments(members, record, &mut problems);
@@ -127,15 +148,23 @@ impl<'a> Context<'a> {
         self.check_assignments(&all, ty, scope);
     }
 
-    pub(super) fn check_assignments(&self, all: &[Assignment<'a>], ty: &Type<'a>, scope: &mut Scope<'a>) {
+    pub(super) fn check_assignments(
+        &self,
+        all: &[Assignment<'a>],
+        ty: &Type<'a>,
+        scope: &mut Scope<'a>,
+    ) {
         let before = scope.locals.len();
         for metric in all.iter().filter(|a| a.path.len() == 2 && a.path[0].name == "metric") {
-            let metric_ty = metric.written.map_or(Type::Error, |ty| self.resolve(scope.module, ty, false));
+            let metric_ty =
+                metric.written.map_or(Type::Error, |ty| self.resolve(scope.module, ty, false));
             scope.locals.push(self.declares(&metric.path[1], metric_ty));
         }
         for assignment in all {
             if assignment.path[0].name == CURSOR {
-                self.offer_fields(ty, OfferKind::Field, &|name| all.iter().any(|other| other.path[0].name == *name));
+                self.offer_fields(ty, OfferKind::Field, &|name| {
+                    all.iter().any(|other| other.path[0].name == *name)
+                });
                 continue;
             }
             self.check_assignment(assignment, ty, scope);
@@ -146,9 +175,10 @@ impl<'a> Context<'a> {
     fn check_assignment(&self, assignment: &Assignment<'a>, ty: &Type<'a>, scope: &mut Scope<'a>) {
         let Some(target) = self.field_type(assignment, ty) else { return };
         let target = match (assignment.join, target.core()) {
-            (Join::Set, _) | (_, Type::Error) | (Join::Add, Type::Map(_)) | (Join::Add | Join::Remove, Type::List(_) | Type::Set(_)) => {
-                target
-            }
+            (Join::Set, _)
+            | (_, Type::Error)
+            | (Join::Add, Type::Map(_))
+            | (Join::Add | Join::Remove, Type::List(_) | Type::Set(_)) => target,
             (Join::Append, Type::List(element)) => (**element).clone(),
             (join, other) => {
                 let symbol = if join == Join::Remove { "-=" } else { "+=" };
@@ -157,11 +187,15 @@ impl<'a> Context<'a> {
             }
         };
         match &assignment.filling {
-            Filling::Expr(expr) if matches!(target, Type::Query) => self.check_query(expr, assignment.written, scope),
+            Filling::Expr(expr) if matches!(target, Type::Query) => {
+                self.check_query(expr, assignment.written, scope)
+            }
             Filling::Expr(expr) => {
                 self.check_expr(expr, &target, scope);
             }
-            Filling::Word(word, _) if *word == CURSOR => self.offer_constants(&target, OfferKind::Keyword),
+            Filling::Word(word, _) if *word == CURSOR => {
+                self.offer_constants(&target, OfferKind::Keyword)
+            }
             Filling::Word(word, span) => {
                 if !Type::Literal((*word).clone()).fits(&target) {
                     self.mismatch_at(*span, &Type::Literal((*word).clone()), &target);
@@ -170,8 +204,12 @@ impl<'a> Context<'a> {
             Filling::Record(inner) => {
                 self.check_assignments(inner, &target, scope);
                 let chosen = target.record().cloned().or_else(|| alternative(inner, &target));
-                if let Some(record) = chosen.as_ref().filter(|_| inner.iter().any(is_argument_to_come)) {
-                    let given = |name: &Name| inner.iter().any(|a| a.path[0].name == *name && !is_argument_to_come(a));
+                if let Some(record) =
+                    chosen.as_ref().filter(|_| inner.iter().any(is_argument_to_come))
+                {
+                    let given = |name: &Name| {
+                        inner.iter().any(|a| a.path[0].name == *name && !is_argument_to_come(a))
+                    };
                     self.offer_fields(&Type::Record(record.clone()), OfferKind::Argument, &given);
                 }
                 if let Some(record) = chosen {
@@ -182,11 +220,20 @@ impl<'a> Context<'a> {
     }
 
     /// A command's record is written in one place, so what it lacks is lacking.
-    fn check_complete(&self, inner: &[Assignment<'a>], record: &Arc<crate::ty::Record<'a>>, span: Span) {
+    fn check_complete(
+        &self,
+        inner: &[Assignment<'a>],
+        record: &Arc<crate::ty::Record<'a>>,
+        span: Span,
+    ) {
         for (name, field) in &record.fields {
             let given = inner.iter().any(|a| a.path.first().is_some_and(|p| p.name == *name));
             if !given && !field.may_lack() {
-                self.error(codes::MISSING_FIELD, span, format!("`{name}: {}` is missing", field.ty));
+                self.error(
+                    codes::MISSING_FIELD,
+                    span,
+                    format!("`{name}: {}` is missing", field.ty),
+                );
             }
         }
     }
@@ -256,7 +303,10 @@ impl<'a> Context<'a> {
         let body = |name: &Name| -> Option<(&Expr, Vec<&Name>)> {
             match names.values.get(name) {
                 Some((Symbol::Let(field), _)) => Some((&field.value, Vec::new())),
-                Some((Symbol::Fn(function), _)) => Some((&function.body, function.params.iter().map(|(param, _)| &param.name).collect())),
+                Some((Symbol::Fn(function), _)) => Some((
+                    &function.body,
+                    function.params.iter().map(|(param, _)| &param.name).collect(),
+                )),
                 _ => None,
             }
         };
@@ -275,12 +325,17 @@ impl<'a> Context<'a> {
                     continue;
                 };
                 if let Some(at) = path.iter().position(|(name, _)| *name == next) {
-                    let circle: Vec<&str> = path[at..].iter().map(|(name, _)| name.as_str()).collect();
+                    let circle: Vec<&str> =
+                        path[at..].iter().map(|(name, _)| name.as_str()).collect();
                     let first = circle.iter().min().copied().unwrap_or(next);
                     let span = names.values[first].1;
-                    let detail = format!("`{first}` uses itself: {} → {}", circle.join(" → "), circle[0]);
-                    let help = "functions and values are total: write the result without the circle";
-                    self.report(Diagnostic::new(codes::CIRCULAR_DEFINITION, span, detail).help(help));
+                    let detail =
+                        format!("`{first}` uses itself: {} → {}", circle.join(" → "), circle[0]);
+                    let help =
+                        "functions and values are total: write the result without the circle";
+                    self.report(
+                        Diagnostic::new(codes::CIRCULAR_DEFINITION, span, detail).help(help),
+                    );
                 } else if !done.contains(&next)
                     && let Some((expr, bound)) = body(next)
                 {
@@ -317,14 +372,20 @@ fn is_argument_to_come(assignment: &Assignment<'_>) -> bool {
 }
 
 /// The alternative of a union that a command's words have chosen.
-fn alternative<'a>(inner: &[Assignment<'a>], union: &Type<'a>) -> Option<Arc<crate::ty::Record<'a>>> {
+fn alternative<'a>(
+    inner: &[Assignment<'a>],
+    union: &Type<'a>,
+) -> Option<Arc<crate::ty::Record<'a>>> {
     let (tag, records) = union.tagged()?;
-    let word = inner.iter().find(|a| a.path.first().is_some_and(|p| p.name == tag)).map(|a| match &a.filling {
-        Filling::Word(word, _) => Some((*word).clone()),
-        Filling::Expr(Expr { kind: ExprKind::Literal(Value::Str(text)), .. }) => Some(text.clone()),
-        _ => None,
-    })??;
-    let is =
-        |record: &Arc<crate::ty::Record<'a>>| matches!(record.fields.get(&tag).map(|f| f.ty.core()), Some(Type::Literal(l)) if *l == word);
+    let word = inner.iter().find(|a| a.path.first().is_some_and(|p| p.name == tag)).map(
+        |a| match &a.filling {
+            Filling::Word(word, _) => Some((*word).clone()),
+            Filling::Expr(Expr { kind: ExprKind::Literal(Value::Str(text)), .. }) => {
+                Some(text.clone())
+            }
+            _ => None,
+        },
+    )??;
+    let is = |record: &Arc<crate::ty::Record<'a>>| matches!(record.fields.get(&tag).map(|f| f.ty.core()), Some(Type::Literal(l)) if *l == word);
     records.into_iter().find(is)
 }

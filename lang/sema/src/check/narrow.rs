@@ -34,9 +34,16 @@ impl<'a> Scope<'a> {
             return None;
         }
         let path = path_of(expr)?;
-        let hidden =
-            |known: &Narrowed<'_>| self.locals[known.depth.min(self.locals.len())..].iter().any(|local| local.name == known.path[0]);
-        self.narrowed.iter().rev().find(|known| known.path == path && !hidden(known)).map(|known| &known.ty)
+        let hidden = |known: &Narrowed<'_>| {
+            self.locals[known.depth.min(self.locals.len())..]
+                .iter()
+                .any(|local| local.name == known.path[0])
+        };
+        self.narrowed
+            .iter()
+            .rev()
+            .find(|known| known.path == path && !hidden(known))
+            .map(|known| &known.ty)
     }
 }
 
@@ -59,8 +66,12 @@ impl<'a> Context<'a> {
     fn narrow(&self, condition: &'a Expr, holds: bool, scope: &mut Scope<'a>) {
         match &condition.kind {
             ExprKind::Unary(UnaryOp::Not, inner) => self.narrow(inner, !holds, scope),
-            ExprKind::Binary(BinaryOp::And, a, b) if holds => [a, b].into_iter().for_each(|e| self.narrow(e, true, scope)),
-            ExprKind::Binary(BinaryOp::Or, a, b) if !holds => [a, b].into_iter().for_each(|e| self.narrow(e, false, scope)),
+            ExprKind::Binary(BinaryOp::And, a, b) if holds => {
+                [a, b].into_iter().for_each(|e| self.narrow(e, true, scope))
+            }
+            ExprKind::Binary(BinaryOp::Or, a, b) if !holds => {
+                [a, b].into_iter().for_each(|e| self.narrow(e, false, scope))
+            }
             ExprKind::Binary(op @ (BinaryOp::Equal | BinaryOp::NotEqual), a, b) => {
                 let equal = (*op == BinaryOp::Equal) == holds;
                 for (subject, other) in [(a, b), (b, a)] {
@@ -83,7 +94,11 @@ impl<'a> Context<'a> {
             Value::None if path_of(subject).is_some() => {
                 let ty = self.quietly(|| self.infer(subject, scope));
                 if let Some(inner) = ty.optional() {
-                    known(scope, subject, if equal { Type::None } else { inner.clone().at(ty.phase()) });
+                    known(
+                        scope,
+                        subject,
+                        if equal { Type::None } else { inner.clone().at(ty.phase()) },
+                    );
                 }
             }
             Value::Str(text) => {

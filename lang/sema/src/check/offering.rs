@@ -58,13 +58,20 @@ impl<'a> Context<'a> {
     }
 
     /// The fields of a record that are not given yet.
-    pub(crate) fn offer_fields(&self, ty: &Type<'a>, kind: OfferKind, given: &dyn Fn(&Name) -> bool) {
+    pub(crate) fn offer_fields(
+        &self,
+        ty: &Type<'a>,
+        kind: OfferKind,
+        given: &dyn Fn(&Name) -> bool,
+    ) {
         if self.offers.is_none() {
             return;
         }
         let records: Vec<&Record<'a>> = match ty.core() {
             Type::Record(record) => vec![record],
-            Type::Union(all) => all.iter().filter_map(Type::record).map(|record| &**record).collect(),
+            Type::Union(all) => {
+                all.iter().filter_map(Type::record).map(|record| &**record).collect()
+            }
             _ => Vec::new(),
         };
         for (name, field) in records.iter().flat_map(|record| &record.fields) {
@@ -74,12 +81,22 @@ impl<'a> Context<'a> {
             }
             let as_command = kind == OfferKind::Field && is_command(&field.ty);
             let kind = if as_command { OfferKind::Command } else { kind };
-            self.offer(Offer::new(name.clone(), kind).typed(&field.ty).at(field.span).wanted(!field.may_lack()));
+            self.offer(
+                Offer::new(name.clone(), kind)
+                    .typed(&field.ty)
+                    .at(field.span)
+                    .wanted(!field.may_lack()),
+            );
         }
     }
 
     /// Offers what may be a value where `want` is wanted, if this is the place; gives whether it is.
-    pub(crate) fn offer_value(&self, expr: &Expr, want: Option<&Type<'a>>, scope: &Scope<'a>) -> bool {
+    pub(crate) fn offer_value(
+        &self,
+        expr: &Expr,
+        want: Option<&Type<'a>>,
+        scope: &Scope<'a>,
+    ) -> bool {
         // A text is about to be written where the name stands in quotes.
         let in_text = matches!(&expr.kind, ExprKind::Literal(Value::Str(text)) if text == CURSOR);
         if self.offers.is_none() || !(in_text || is_cursor(expr)) {
@@ -108,16 +125,26 @@ impl<'a> Context<'a> {
                 }
                 None => all.iter().for_each(|one| self.offer_constants(one, texts)),
             },
-            Type::Bool => ["true", "false"].into_iter().for_each(|word| self.offer(Offer::new(word, OfferKind::Keyword).wanted(true))),
-            Type::Unit(unit) => self.offer(Offer::new(unit.example(), OfferKind::Quantity).typed(&Type::Unit(*unit)).wanted(true)),
+            Type::Bool => ["true", "false"]
+                .into_iter()
+                .for_each(|word| self.offer(Offer::new(word, OfferKind::Keyword).wanted(true))),
+            Type::Unit(unit) => self.offer(
+                Offer::new(unit.example(), OfferKind::Quantity)
+                    .typed(&Type::Unit(*unit))
+                    .wanted(true),
+            ),
             _ => {}
         }
     }
 
     fn offer_names(&self, want: Option<&Type<'a>>, scope: &Scope<'a>) {
-        let fits = |ty: &Type<'a>| want.is_some_and(|want| !matches!(ty, Type::Error | Type::Any) && ty.fits(want));
+        let fits = |ty: &Type<'a>| {
+            want.is_some_and(|want| !matches!(ty, Type::Error | Type::Any) && ty.fits(want))
+        };
         for local in &scope.locals {
-            let offer = Offer::new(local.name.clone(), OfferKind::Value).typed(&local.ty).wanted(fits(&local.ty));
+            let offer = Offer::new(local.name.clone(), OfferKind::Value)
+                .typed(&local.ty)
+                .wanted(fits(&local.ty));
             self.offer(match local.declared {
                 Some(span) => offer.at(span),
                 None => offer,
@@ -130,7 +157,9 @@ impl<'a> Context<'a> {
         let own = self.names.module(scope.module);
         if let Some(Type::Ref(RefKind::Provider)) = want.map(Type::core) {
             for (name, provider) in &own.providers {
-                self.offer(Offer::new(name.clone(), OfferKind::Item).at(provider.kind.span).wanted(true));
+                self.offer(
+                    Offer::new(name.clone(), OfferKind::Item).at(provider.kind.span).wanted(true),
+                );
             }
             return;
         }
@@ -152,23 +181,35 @@ impl<'a> Context<'a> {
 
     /// A name of a module, unless it is the place itself.
     fn offer_symbol(&self, module: ModuleId, name: &Name, fits: &dyn Fn(&Type<'a>) -> bool) {
-        let Some(symbol) = self.names.value(module, name).filter(|_| name != CURSOR) else { return };
+        let Some(symbol) = self.names.value(module, name).filter(|_| name != CURSOR) else {
+            return;
+        };
         let at = self.names.declared(module, name);
-        let typed = |kind, ty: &Type<'a>| Offer::new(name.clone(), kind).typed(ty).at(at).wanted(fits(ty));
+        let typed =
+            |kind, ty: &Type<'a>| Offer::new(name.clone(), kind).typed(ty).at(at).wanted(fits(ty));
         self.offer(match symbol {
             Symbol::Let(_) => typed(OfferKind::Value, &self.let_type(module, name)),
-            Symbol::Param(param) => typed(OfferKind::Value, &param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false))),
+            Symbol::Param(param) => typed(
+                OfferKind::Value,
+                &param.ty.map_or(Type::String, |ty| self.resolve(module, ty, false)),
+            ),
             Symbol::Secret(secret) => {
                 let inner = secret.ty.map_or(Type::String, |ty| self.resolve(module, ty, false));
                 typed(OfferKind::Value, &Type::Secret(std::sync::Arc::new(inner)))
             }
             Symbol::Fn(function) => {
-                let result = self.resolve_with(module, &function.result, &function.type_params, false);
-                Offer { ty: self.call_form(module, function), ..typed(OfferKind::Function, &result) }
+                let result =
+                    self.resolve_with(module, &function.result, &function.type_params, false);
+                Offer {
+                    ty: self.call_form(module, function),
+                    ..typed(OfferKind::Function, &result)
+                }
             }
             Symbol::Service(_) => typed(OfferKind::Item, &Type::Ref(RefKind::Service)),
             Symbol::Strategy(_) => typed(OfferKind::Item, &Type::Ref(RefKind::Strategy)),
-            Symbol::Environment(_) if fits(&Type::Ref(RefKind::Environment)) => typed(OfferKind::Item, &Type::Ref(RefKind::Environment)),
+            Symbol::Environment(_) if fits(&Type::Ref(RefKind::Environment)) => {
+                typed(OfferKind::Item, &Type::Ref(RefKind::Environment))
+            }
             Symbol::Environment(_) => return,
             Symbol::Import(_) => Offer::new(name.clone(), OfferKind::Module).at(at),
         });
@@ -177,7 +218,11 @@ impl<'a> Context<'a> {
     /// What a function takes and gives: `(text: string, at: int) -> string`.
     pub(crate) fn call_form(&self, module: ModuleId, function: &'a FnItem) -> String {
         let ty = |written| self.resolve_with(module, written, &function.type_params, false);
-        let params: Vec<String> = function.params.iter().map(|(name, written)| format!("{}: {}", name.name, ty(written))).collect();
+        let params: Vec<String> = function
+            .params
+            .iter()
+            .map(|(name, written)| format!("{}: {}", name.name, ty(written)))
+            .collect();
         format!("({}) -> {}", params.join(", "), ty(&function.result))
     }
 
@@ -233,18 +278,30 @@ impl<'a> Context<'a> {
 
     /// Services or environments, where the name of one is about to be written; gives whether it is.
     pub(crate) fn offer_named(&self, word: &str, name: &str) -> bool {
-        let Some(before) = name.strip_suffix(CURSOR).filter(|_| self.offers.is_some()) else { return false };
+        let Some(before) = name.strip_suffix(CURSOR).filter(|_| self.offers.is_some()) else {
+            return false;
+        };
         if word == "service" {
             for (address, span) in self.services() {
                 if let Some(rest) = address.strip_prefix(before) {
-                    self.offer(Offer::new(rest, OfferKind::Item).typed(&Type::Ref(RefKind::Service)).at(span).wanted(true));
+                    self.offer(
+                        Offer::new(rest, OfferKind::Item)
+                            .typed(&Type::Ref(RefKind::Service))
+                            .at(span)
+                            .wanted(true),
+                    );
                 }
             }
             return true;
         }
         for (name, (symbol, span)) in &self.names.module(self.program.root).values {
             if matches!(symbol, Symbol::Environment(_)) {
-                self.offer(Offer::new(name.clone(), OfferKind::Item).typed(&Type::Ref(RefKind::Environment)).at(*span).wanted(true));
+                self.offer(
+                    Offer::new(name.clone(), OfferKind::Item)
+                        .typed(&Type::Ref(RefKind::Environment))
+                        .at(*span)
+                        .wanted(true),
+                );
             }
         }
         true
@@ -253,7 +310,9 @@ impl<'a> Context<'a> {
     /// Every service that the project can name, by its address.
     fn services(&self) -> Vec<(Name, Span)> {
         let mut all = Vec::new();
-        for module in (0..self.program.modules.len()).map(ModuleId).filter(|module| self.reaches(*module)) {
+        for module in
+            (0..self.program.modules.len()).map(ModuleId).filter(|module| self.reaches(*module))
+        {
             for (name, (symbol, span)) in &self.names.module(module).values {
                 if matches!(symbol, Symbol::Service(_)) {
                     all.push((self.address(module, name), *span));
@@ -274,20 +333,28 @@ impl<'a> Context<'a> {
     pub(crate) fn offer_platforms(&self, module: ModuleId, alias: Option<ModuleId>) {
         let of = |target: ModuleId| {
             let own = &self.names.module(target).types;
-            let small = own.values().filter(|item| item.name.name.starts_with(|c: char| c.is_ascii_lowercase()));
+            let small = own
+                .values()
+                .filter(|item| item.name.name.starts_with(|c: char| c.is_ascii_lowercase()));
             let helpers = ["binding", "settings", "metrics", "secrets"];
-            small.filter(move |item| !helpers.contains(&item.name.name.as_str())).map(|item| &item.name)
+            small
+                .filter(move |item| !helpers.contains(&item.name.name.as_str()))
+                .map(|item| &item.name)
         };
         match alias {
-            Some(target) => {
-                of(target).for_each(|name| self.offer(Offer::new(name.name.clone(), OfferKind::Type).at(name.span).wanted(true)))
-            }
+            Some(target) => of(target).for_each(|name| {
+                self.offer(
+                    Offer::new(name.name.clone(), OfferKind::Type).at(name.span).wanted(true),
+                )
+            }),
             None => {
                 for (name, (symbol, span)) in &self.names.module(module).values {
                     if let Symbol::Import(target) = symbol
                         && of(*target).next().is_some()
                     {
-                        self.offer(Offer::new(name.clone(), OfferKind::Module).at(*span).wanted(true));
+                        self.offer(
+                            Offer::new(name.clone(), OfferKind::Module).at(*span).wanted(true),
+                        );
                     }
                 }
             }
@@ -304,7 +371,11 @@ impl<'a> Context<'a> {
             let Some(sources) = self.named_type(*target, "secrets") else { continue };
             for (kind, item) in &self.names.module(*target).types {
                 if Type::Literal(kind.clone()).fits(&sources) {
-                    self.offer(Offer::new(format!("{name}.{kind}"), OfferKind::Function).at(item.name.span).wanted(true));
+                    self.offer(
+                        Offer::new(format!("{name}.{kind}"), OfferKind::Function)
+                            .at(item.name.span)
+                            .wanted(true),
+                    );
                 }
             }
         }
@@ -323,10 +394,17 @@ impl<'a> Context<'a> {
     }
 
     /// The parameters of a function that are not given yet.
-    pub(crate) fn offer_parameters(&self, module: ModuleId, function: &'a FnItem, given: &dyn Fn(&Name) -> bool) {
+    pub(crate) fn offer_parameters(
+        &self,
+        module: ModuleId,
+        function: &'a FnItem,
+        given: &dyn Fn(&Name) -> bool,
+    ) {
         for (name, written) in function.params.iter().filter(|(name, _)| !given(&name.name)) {
             let ty = self.resolve_with(module, written, &function.type_params, false);
-            self.offer(Offer::new(name.name.clone(), OfferKind::Parameter).typed(&ty).at(name.span));
+            self.offer(
+                Offer::new(name.name.clone(), OfferKind::Parameter).typed(&ty).at(name.span),
+            );
         }
     }
 

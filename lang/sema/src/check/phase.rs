@@ -15,14 +15,28 @@ const LONGEST_CHAIN: usize = 12;
 
 impl<'a> Context<'a> {
     /// Checks that a value is known when its place must be.
-    pub(super) fn require_phase(&self, expr: &'a Expr, ty: &Type<'a>, by: Phase, what: &str, scope: &Scope<'a>) {
+    pub(super) fn require_phase(
+        &self,
+        expr: &'a Expr,
+        ty: &Type<'a>,
+        by: Phase,
+        what: &str,
+        scope: &Scope<'a>,
+    ) {
         if ty.deep_phase() > by {
             self.too_late(expr, ty.deep_phase(), by, what, scope);
         }
     }
 
     /// Says that a value is known too late, and what makes it late.
-    pub(super) fn too_late(&self, expr: &'a Expr, known: Phase, by: Phase, what: &str, scope: &Scope<'a>) {
+    pub(super) fn too_late(
+        &self,
+        expr: &'a Expr,
+        known: Phase,
+        by: Phase,
+        what: &str,
+        scope: &Scope<'a>,
+    ) {
         let when = match by {
             Phase::Static => "before anything is read",
             _ => "when it is planned",
@@ -39,7 +53,13 @@ impl<'a> Context<'a> {
     }
 
     /// What makes an expression late, from the place of use to the first cause.
-    fn causes(&self, expr: &'a Expr, module: ModuleId, locals: &[&Name], chain: &mut Vec<(Span, String)>) {
+    fn causes(
+        &self,
+        expr: &'a Expr,
+        module: ModuleId,
+        locals: &[&Name],
+        chain: &mut Vec<(Span, String)>,
+    ) {
         if chain.len() >= LONGEST_CHAIN {
             return;
         }
@@ -52,14 +72,28 @@ impl<'a> Context<'a> {
                 ExprKind::Get(base, name) => {
                     let is_service = match &base.kind {
                         ExprKind::Name(service) => {
-                            !locals.contains(&service) && matches!(self.names.value(module, service), Some(Symbol::Service(_)))
+                            !locals.contains(&service)
+                                && matches!(
+                                    self.names.value(module, service),
+                                    Some(Symbol::Service(_))
+                                )
                         }
-                        _ => self.quietly(|| matches!(self.infer(base, &mut Scope::of(module)), Type::Ref(RefKind::Service))),
+                        _ => self.quietly(|| {
+                            matches!(
+                                self.infer(base, &mut Scope::of(module)),
+                                Type::Ref(RefKind::Service)
+                            )
+                        }),
                     };
-                    let output =
-                        self.prelude_type("Outputs").record().and_then(|outputs| outputs.fields.get(&name.name).map(|f| f.ty.phase()));
+                    let output = self
+                        .prelude_type("Outputs")
+                        .record()
+                        .and_then(|outputs| outputs.fields.get(&name.name).map(|f| f.ty.phase()));
                     if let (true, Some(phase)) = (is_service, output) {
-                        chain.push((inner.span, format!("`{}` is known {}", name.name, words(phase))));
+                        chain.push((
+                            inner.span,
+                            format!("`{}` is known {}", name.name, words(phase)),
+                        ));
                     }
                 }
                 ExprKind::Name(name) if !locals.contains(&name) => {

@@ -18,7 +18,10 @@ pub(crate) const PHASES: [&str; 3] = ["check", "plan", "apply"];
 /// The names that a policy sees, by the phase in which it is asked.
 pub(crate) fn policy_names<'a>(context: &Context<'a>, phase: &str) -> Vec<Local<'a>> {
     let list = |ty: Type<'a>| Type::List(Arc::new(ty));
-    let mut names = vec![Local::given("services", list(context.service_view())), Local::given("environment", Type::String)];
+    let mut names = vec![
+        Local::given("services", list(context.service_view())),
+        Local::given("environment", Type::String),
+    ];
     if phase != "check" {
         names.push(Local::given("changes", list(context.prelude_type("Change"))));
         names.push(Local::given("steps", list(context.prelude_type("StepView"))));
@@ -34,9 +37,15 @@ impl<'a> Context<'a> {
             return self.offer_words(&PHASES);
         }
         if !PHASES.contains(&phase.as_str()) {
-            let mut diagnostic = Diagnostic::new(codes::MALFORMED_ITEM, policy.on.span, format!("no policy is asked on `{phase}`"));
+            let mut diagnostic = Diagnostic::new(
+                codes::MALFORMED_ITEM,
+                policy.on.span,
+                format!("no policy is asked on `{phase}`"),
+            );
             diagnostic = match suggest::nearest(phase, PHASES) {
-                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")).fix(policy.on.span, meant),
+                Some(meant) => {
+                    diagnostic.help(format!("did you mean `{meant}`?")).fix(policy.on.span, meant)
+                }
                 None => diagnostic.help("policies are asked on `check`, `plan` or `apply`"),
             };
             self.report(diagnostic);
@@ -58,7 +67,10 @@ impl<'a> Context<'a> {
                     Type::Error | Type::Any => Type::Error,
                     other => {
                         let detail = format!("`{other}` is no list");
-                        self.report(Diagnostic::new(codes::NOT_ITERABLE, source.span, detail).help("go through `services` or `changes`"));
+                        self.report(
+                            Diagnostic::new(codes::NOT_ITERABLE, source.span, detail)
+                                .help("go through `services` or `changes`"),
+                        );
                         Type::Error
                     }
                 };
@@ -66,7 +78,9 @@ impl<'a> Context<'a> {
             }
             self.check_expr(rule.condition, &Type::Bool, &mut scope);
             scope.place = Place::Message;
-            self.assuming(rule.condition, true, &mut scope, |scope| self.check_expr(rule.message, &Type::String, scope));
+            self.assuming(rule.condition, true, &mut scope, |scope| {
+                self.check_expr(rule.message, &Type::String, scope)
+            });
         }
     }
 
@@ -74,7 +88,11 @@ impl<'a> Context<'a> {
         let (word, span) = word_of(member);
         let known = matches!(word, "deny" | "warn");
         let code = if known { codes::COMMAND_FORM } else { codes::UNKNOWN_COMMAND };
-        let detail = if known { format!("`{word}` is not written like this") } else { format!("a policy has no `{word}`") };
+        let detail = if known {
+            format!("`{word}` is not written like this")
+        } else {
+            format!("a policy has no `{word}`")
+        };
         let mut diagnostic = Diagnostic::new(code, span, detail);
         diagnostic =
             diagnostic.help("write `deny s in services where s.replicas < 2 { message = \"…\" }`, or `warn where … { message = \"…\" }`");
@@ -88,7 +106,8 @@ impl<'a> Context<'a> {
         let mut scope = Scope::of(module);
         scope.place = Place::Test;
         if test.body.is_empty() {
-            let diagnostic = Diagnostic::new(codes::MALFORMED_ITEM, test.span, "the test says nothing");
+            let diagnostic =
+                Diagnostic::new(codes::MALFORMED_ITEM, test.span, "the test says nothing");
             self.report(diagnostic.help("add `assert …`"));
         }
         for member in test.body {
@@ -114,8 +133,14 @@ impl<'a> Context<'a> {
                 }
                 Some(TestClause::Expect((code, span), subject)) => {
                     if !is_code(&code) {
-                        let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, format!("`{code}` is no code of a finding"));
-                        self.report(diagnostic.help("codes look like `DAX4001`; `dax explain` lists them"));
+                        let diagnostic = Diagnostic::new(
+                            codes::COMMAND_FORM,
+                            span,
+                            format!("`{code}` is no code of a finding"),
+                        );
+                        self.report(
+                            diagnostic.help("codes look like `DAX4001`; `dax explain` lists them"),
+                        );
                     }
                     self.infer(subject, &mut scope);
                 }
@@ -127,15 +152,26 @@ impl<'a> Context<'a> {
         let (word, span) = word_of(member);
         let form = TEST_WORDS.iter().find(|(known, _)| *known == word);
         let diagnostic = match form {
-            Some((_, form)) => {
-                Diagnostic::new(codes::COMMAND_FORM, span, format!("`{word}` is not written like this")).help(format!("write `{form}`"))
-            }
+            Some((_, form)) => Diagnostic::new(
+                codes::COMMAND_FORM,
+                span,
+                format!("`{word}` is not written like this"),
+            )
+            .help(format!("write `{form}`")),
             None => {
                 let known = TEST_WORDS.iter().map(|(known, _)| *known);
-                let diagnostic = Diagnostic::new(codes::UNKNOWN_COMMAND, span, format!("a test has no `{word}`"));
+                let diagnostic = Diagnostic::new(
+                    codes::UNKNOWN_COMMAND,
+                    span,
+                    format!("a test has no `{word}`"),
+                );
                 match suggest::nearest(word, known.clone()) {
-                    Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant),
-                    None => diagnostic.help(format!("it has {}", known.collect::<Vec<_>>().join(", "))),
+                    Some(meant) => {
+                        diagnostic.help(format!("did you mean `{meant}`?")).fix(span, meant)
+                    }
+                    None => {
+                        diagnostic.help(format!("it has {}", known.collect::<Vec<_>>().join(", ")))
+                    }
                 }
             }
         };
@@ -154,7 +190,8 @@ pub(crate) fn environments(of: Option<&Expr>) -> impl Iterator<Item = &Expr> {
 }
 
 fn is_code(code: &str) -> bool {
-    code.strip_prefix("DAX").is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()))
+    code.strip_prefix("DAX")
+        .is_some_and(|digits| digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The first word of a member, and its place.

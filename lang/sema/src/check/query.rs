@@ -12,7 +12,12 @@ use promql_parser::parser::Expr as Query;
 
 impl<'a> Context<'a> {
     /// A tagged text that a metrics source knows, with the type that was written for it.
-    pub(super) fn check_query(&self, expr: &'a Expr, written: Option<&'a TypeExpr>, scope: &Scope<'a>) {
+    pub(super) fn check_query(
+        &self,
+        expr: &'a Expr,
+        written: Option<&'a TypeExpr>,
+        scope: &Scope<'a>,
+    ) {
         if matches!(expr.kind, ExprKind::Broken) {
             return;
         }
@@ -21,8 +26,10 @@ impl<'a> Context<'a> {
         }
         let ExprKind::Tagged(tag, text) = &expr.kind else {
             let detail = "a metric is a tagged text";
-            return self
-                .report(Diagnostic::new(codes::BAD_QUERY, expr.span, detail).help("write `metric errors: Percent = local\"error_rate\"`"));
+            return self.report(
+                Diagnostic::new(codes::BAD_QUERY, expr.span, detail)
+                    .help("write `metric errors: Percent = local\"error_rate\"`"),
+            );
         };
         let typed = written.is_some();
         if tag.name == "promql" {
@@ -31,8 +38,15 @@ impl<'a> Context<'a> {
                 self.error(codes::BAD_QUERY, expr.span, format!("this is no PromQL: {why}"));
             }
             if !typed {
-                let diagnostic = Diagnostic::new(codes::BAD_QUERY, expr.span, "the type of the metric is missing");
-                self.report(diagnostic.help("write `metric name: Percent = …`, or `Duration`, `Rate`, `number`"));
+                let diagnostic = Diagnostic::new(
+                    codes::BAD_QUERY,
+                    expr.span,
+                    "the type of the metric is missing",
+                );
+                self.report(
+                    diagnostic
+                        .help("write `metric name: Percent = …`, or `Duration`, `Rate`, `number`"),
+                );
             }
             return;
         }
@@ -49,7 +63,8 @@ impl<'a> Context<'a> {
             }
             let detail = format!("`{}` is no imported source of metrics", tag.name);
             return self.report(
-                Diagnostic::new(codes::BAD_QUERY, tag.span, detail).help("add `import local from \"std/local\"`, or write `promql\"…\"`"),
+                Diagnostic::new(codes::BAD_QUERY, tag.span, detail)
+                    .help("add `import local from \"std/local\"`, or write `promql\"…\"`"),
             );
         };
         if text == CURSOR {
@@ -57,7 +72,11 @@ impl<'a> Context<'a> {
         }
         let Some(field) = metrics.fields.get(text) else {
             let names = metrics.fields.keys().map(Name::as_str);
-            let diagnostic = Diagnostic::new(codes::BAD_QUERY, expr.span, format!("`{}` has no metric `{text}`", tag.name));
+            let diagnostic = Diagnostic::new(
+                codes::BAD_QUERY,
+                expr.span,
+                format!("`{}` has no metric `{text}`", tag.name),
+            );
             return self.report(match suggest::nearest(text, names.clone()) {
                 Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
                 None => diagnostic.help(format!("it has {}", names.collect::<Vec<_>>().join(", "))),
@@ -65,14 +84,21 @@ impl<'a> Context<'a> {
         };
         match written {
             None => {
-                let diagnostic = Diagnostic::new(codes::BAD_QUERY, expr.span, "the type of the metric is missing");
+                let diagnostic = Diagnostic::new(
+                    codes::BAD_QUERY,
+                    expr.span,
+                    "the type of the metric is missing",
+                );
                 self.report(diagnostic.help(format!("write `metric name: {} = …`", field.ty)));
             }
             Some(written) => {
                 let ty = self.resolve(scope.module, written, true);
                 if !field.ty.fits(&ty) {
                     let detail = format!("`{}` is a `{}`, not a `{ty}`", text, field.ty);
-                    self.report(Diagnostic::new(codes::MISMATCH, written.span, detail).fix(written.span, field.ty.to_string()));
+                    self.report(
+                        Diagnostic::new(codes::MISMATCH, written.span, detail)
+                            .fix(written.span, field.ty.to_string()),
+                    );
                 }
             }
         }
@@ -84,7 +110,11 @@ impl<'a> Context<'a> {
         self.check_bool(expr, scope);
         let broken = matches!(expr.kind, ExprKind::Broken);
         if self.diagnostics.borrow().len() == before && !broken && !is_condition(expr, scope) {
-            let diagnostic = Diagnostic::new(codes::BAD_CONDITION, expr.span, "a condition compares metrics with constants");
+            let diagnostic = Diagnostic::new(
+                codes::BAD_CONDITION,
+                expr.span,
+                "a condition compares metrics with constants",
+            );
             self.report(diagnostic.help("write `require errors < 1% and p99 < 300ms`"));
         }
     }
@@ -120,7 +150,9 @@ fn collect(expr: &Query, names: &mut Vec<String>) {
 fn is_condition(expr: &Expr, scope: &Scope<'_>) -> bool {
     let metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if scope.local(name).is_some());
     match &expr.kind {
-        ExprKind::Binary(BinaryOp::And | BinaryOp::Or, left, right) => is_condition(left, scope) && is_condition(right, scope),
+        ExprKind::Binary(BinaryOp::And | BinaryOp::Or, left, right) => {
+            is_condition(left, scope) && is_condition(right, scope)
+        }
         ExprKind::Unary(UnaryOp::Not, inner) => is_condition(inner, scope),
         ExprKind::Binary(op, left, right) if *op != BinaryOp::In => metric(left) != metric(right),
         _ => false,

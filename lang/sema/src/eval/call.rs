@@ -13,7 +13,13 @@ use std::rc::Rc;
 const MAX_CALL_DEPTH: u32 = 64;
 
 impl<'a> Evaluator<'_, 'a> {
-    pub(super) fn call(&self, function: &'a Expr, args: &'a [(Option<Ident>, Expr)], span: Span, scope: &mut Scope) -> Eval<Node> {
+    pub(super) fn call(
+        &self,
+        function: &'a Expr,
+        args: &'a [(Option<Ident>, Expr)],
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         let (module, name) = match &function.kind {
             ExprKind::Name(name) => (scope.module, name),
             ExprKind::Get(alias, name) => match &alias.kind {
@@ -32,21 +38,31 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn call_fn(&self, module: ModuleId, item: &'a FnItem, args: &'a [(Option<Ident>, Expr)], span: Span, scope: &mut Scope) -> Eval<Node> {
+    fn call_fn(
+        &self,
+        module: ModuleId,
+        item: &'a FnItem,
+        args: &'a [(Option<Ident>, Expr)],
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         let mut given: Vec<Option<Rc<Node>>> = vec![None; item.params.len()];
         for (position, (named, arg)) in args.iter().enumerate() {
             let at = match named {
                 Some(named) => item.params.iter().position(|(param, _)| param.name == named.name),
                 None => Some(position),
             };
-            let (at, (_, written)) = at.and_then(|at| Some((at, item.params.get(at)?))).ok_or(Stop)?;
+            let (at, (_, written)) =
+                at.and_then(|at| Some((at, item.params.get(at)?))).ok_or(Stop)?;
             let ty = self.context.resolve_with(module, written, &item.type_params, false);
             let value = self.eval_shared(arg, scope)?;
             given[at] = Some(self.conform_shared(value, &ty)?);
         }
         let values: Vec<Rc<Node>> = given.into_iter().collect::<Option<_>>().ok_or(Stop)?;
         let result = match &item.body.kind {
-            ExprKind::Name(word) if word == "native" && natives::find(&item.name.name).is_some() => {
+            ExprKind::Name(word)
+                if word == "native" && natives::find(&item.name.name).is_some() =>
+            {
                 self.native(&item.name.name, &values, span)
             }
             _ => {
@@ -62,7 +78,10 @@ impl<'a> Evaluator<'_, 'a> {
                 result
             }
         };
-        self.conform(result?, &self.context.resolve_with(module, &item.result, &item.type_params, false))
+        self.conform(
+            result?,
+            &self.context.resolve_with(module, &item.result, &item.type_params, false),
+        )
     }
 
     fn native(&self, name: &Name, args: &[Rc<Node>], span: Span) -> Eval<Node> {

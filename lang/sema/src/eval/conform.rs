@@ -14,7 +14,9 @@ use std::sync::Arc;
 pub(super) fn has_condition(ty: &Type<'_>) -> bool {
     match ty {
         Type::Range(..) | Type::Where(..) => true,
-        Type::Named(_, inner) | Type::Optional(inner) | Type::Phase(_, inner) => has_condition(inner),
+        Type::Named(_, inner) | Type::Optional(inner) | Type::Phase(_, inner) => {
+            has_condition(inner)
+        }
         Type::Union(all) => all.iter().any(has_condition),
         _ => false,
     }
@@ -54,18 +56,27 @@ impl<'a> Evaluator<'_, 'a> {
             },
             Type::Phase(_, inner) => self.conform(node, inner),
             Type::Named(name, inner) => match &**inner {
-                Type::Where(base, condition, module) => self.conform_where(node, base, condition, *module, Some(name)),
+                Type::Where(base, condition, module) => {
+                    self.conform_where(node, base, condition, *module, Some(name))
+                }
                 other => self.conform(node, other),
             },
             Type::Range(base, low, high) => {
                 let node = self.conform(node, base)?;
                 let value = node.as_leaf().ok_or(Stop)?;
-                if operators::compare(value, low).is_lt() || operators::compare(value, high).is_gt() {
-                    return self.fail(codes::REFINEMENT, node.origin.span, format!("`{value}` is not within {low}..{high}"));
+                if operators::compare(value, low).is_lt() || operators::compare(value, high).is_gt()
+                {
+                    return self.fail(
+                        codes::REFINEMENT,
+                        node.origin.span,
+                        format!("`{value}` is not within {low}..{high}"),
+                    );
                 }
                 Ok(node)
             }
-            Type::Where(base, condition, module) => self.conform_where(node, base, condition, *module, None),
+            Type::Where(base, condition, module) => {
+                self.conform_where(node, base, condition, *module, None)
+            }
             Type::Keyed(list, field) => {
                 let node = self.conform(node, list)?;
                 self.keys_once(&node, field)?;
@@ -74,14 +85,20 @@ impl<'a> Evaluator<'_, 'a> {
             Type::Record(record) => self.conform_record(node, record),
             Type::List(element) => match node.data {
                 Data::List(items) => {
-                    let items = items.into_iter().map(|item| self.conform(item, element)).collect::<Eval<_>>()?;
+                    let items = items
+                        .into_iter()
+                        .map(|item| self.conform(item, element))
+                        .collect::<Eval<_>>()?;
                     Ok(Node { data: Data::List(items), origin: node.origin })
                 }
                 _ => self.misfit(&node, ty),
             },
             Type::Set(element) => match node.data {
                 Data::List(items) => {
-                    let mut items = items.into_iter().map(|item| self.conform(item, element)).collect::<Eval<Vec<_>>>()?;
+                    let mut items = items
+                        .into_iter()
+                        .map(|item| self.conform(item, element))
+                        .collect::<Eval<Vec<_>>>()?;
                     items.sort_by_cached_key(Node::value);
                     items.dedup_by(|a, b| a.value() == b.value());
                     Ok(Node { data: Data::List(items), origin: node.origin })
@@ -90,7 +107,10 @@ impl<'a> Evaluator<'_, 'a> {
             },
             Type::Map(element) => match node.data {
                 Data::Map(map) => {
-                    let map = map.into_iter().map(|(key, item)| Ok((key, self.conform(item, element)?))).collect::<Eval<_>>()?;
+                    let map = map
+                        .into_iter()
+                        .map(|(key, item)| Ok((key, self.conform(item, element)?)))
+                        .collect::<Eval<_>>()?;
                     Ok(Node { data: Data::Map(map), origin: node.origin })
                 }
                 _ => self.misfit(&node, ty),
@@ -111,7 +131,8 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// A value of another type: the checker has said so, unless it was data or `any` until now.
     fn misfit<T>(&self, node: &Node, ty: &Type<'a>) -> Eval<T> {
-        let unseen = !self.context.program.faulty && !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
+        let unseen = !self.context.program.faulty
+            && !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
         if unseen && !matches!(ty, Type::Error) {
             self.report(Diagnostic::new(
                 codes::BAD_DATA,
@@ -122,7 +143,14 @@ impl<'a> Evaluator<'_, 'a> {
         Err(Stop)
     }
 
-    fn conform_where(&self, node: Node, base: &Type<'a>, condition: &'a Expr, module: crate::ModuleId, name: Option<&Name>) -> Eval<Node> {
+    fn conform_where(
+        &self,
+        node: Node,
+        base: &Type<'a>,
+        condition: &'a Expr,
+        module: crate::ModuleId,
+        name: Option<&Name>,
+    ) -> Eval<Node> {
         let node = self.conform(node, base)?;
         let mut scope = Scope::of(module);
         scope.locals.push(("self".into(), Rc::new(node.clone())));
@@ -141,7 +169,9 @@ impl<'a> Evaluator<'_, 'a> {
         let detail = match (name, why) {
             (Some(name), Some(why)) => format!("`{value}` is no `{name}`: {why}"),
             (Some(name), None) => format!("`{value}` is no `{name}`"),
-            (None, Some(why)) => format!("`{value}` does not meet the condition of its type: {why}"),
+            (None, Some(why)) => {
+                format!("`{value}` does not meet the condition of its type: {why}")
+            }
             (None, None) => format!("`{value}` does not meet the condition of its type"),
         };
         let mut diagnostic = Diagnostic::new(codes::REFINEMENT, node.origin.span, detail);
@@ -161,7 +191,11 @@ impl<'a> Evaluator<'_, 'a> {
             let key = |item: &Node| item.get(field).map(Node::value);
             if let Some(first) = items[..at].iter().find(|first| key(first) == key(item)) {
                 let shown = key(item).map(|key| key.to_string()).unwrap_or_default();
-                let diagnostic = Diagnostic::new(codes::KEY_TWICE, item.origin.span, format!("`{field}: {shown}` occurs twice"));
+                let diagnostic = Diagnostic::new(
+                    codes::KEY_TWICE,
+                    item.origin.span,
+                    format!("`{field}: {shown}` occurs twice"),
+                );
                 self.report(diagnostic.related(first.origin.span, "the first one is here"));
                 return Err(Stop);
             }
@@ -170,22 +204,38 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     fn conform_record(&self, node: Node, record: &Arc<Record<'a>>) -> Eval<Node> {
-        let Data::Map(mut given) = node.data else { return self.misfit(&node, &Type::Record(record.clone())) };
+        let Data::Map(mut given) = node.data else {
+            return self.misfit(&node, &Type::Record(record.clone()));
+        };
         let mut failed = false;
         let mut complete = std::collections::BTreeMap::new();
         for (name, field) in &record.fields {
             let value = match (given.remove(name), field.default) {
-                (Some(value), _) if field.optional && matches!(value.as_leaf(), Some(Value::None)) => Ok(value),
-                (Some(value), _) => self.conform(value, &field.ty),
-                (None, Some(default)) => self.eval(default, &mut Scope::of(record.module)).and_then(|mut value| {
-                    stamp_all(&mut value, Origin { span: default.span, layer: Layer::Type, via: Via::Type });
-                    self.conform(value, &field.ty)
-                }),
-                (None, None) if field.may_lack() => {
-                    Ok(Node::leaf(Value::None, Origin { span: field.span, layer: Layer::Type, via: Via::Type }))
+                (Some(value), _)
+                    if field.optional && matches!(value.as_leaf(), Some(Value::None)) =>
+                {
+                    Ok(value)
                 }
+                (Some(value), _) => self.conform(value, &field.ty),
+                (None, Some(default)) => {
+                    self.eval(default, &mut Scope::of(record.module)).and_then(|mut value| {
+                        stamp_all(
+                            &mut value,
+                            Origin { span: default.span, layer: Layer::Type, via: Via::Type },
+                        );
+                        self.conform(value, &field.ty)
+                    })
+                }
+                (None, None) if field.may_lack() => Ok(Node::leaf(
+                    Value::None,
+                    Origin { span: field.span, layer: Layer::Type, via: Via::Type },
+                )),
                 (None, None) => {
-                    let diagnostic = Diagnostic::new(codes::MISSING_FIELD, node.origin.span, format!("`{name}: {}` is missing", field.ty));
+                    let diagnostic = Diagnostic::new(
+                        codes::MISSING_FIELD,
+                        node.origin.span,
+                        format!("`{name}: {}` is missing", field.ty),
+                    );
                     self.report(diagnostic.related(field.span, "it is declared here"));
                     Err(Stop)
                 }
@@ -205,7 +255,11 @@ impl<'a> Evaluator<'_, 'a> {
             && !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow())
         {
             let known: Vec<&str> = record.fields.keys().map(Name::as_str).collect();
-            let diagnostic = Diagnostic::new(codes::BAD_DATA, extra.origin.span, format!("there is no `{name}` here"));
+            let diagnostic = Diagnostic::new(
+                codes::BAD_DATA,
+                extra.origin.span,
+                format!("there is no `{name}` here"),
+            );
             self.report(diagnostic.help(format!("there are {}", known.join(", "))));
         }
         if failed || !given.is_empty() {
@@ -237,7 +291,10 @@ fn stamp_all(node: &mut Node, origin: Origin) {
 fn chosen<'t, 'a>(union: &Type<'a>, all: &'t [Type<'a>], node: &Node) -> Option<&'t Type<'a>> {
     if let (Some((tag, _)), Data::Map(map)) = (union.tagged(), &node.data) {
         let given = map.get(&tag).and_then(Node::as_leaf);
-        let is = |one: &&Type<'a>| match (one.record().and_then(|record| record.fields.get(&tag)).map(|field| field.ty.core()), given) {
+        let is = |one: &&Type<'a>| match (
+            one.record().and_then(|record| record.fields.get(&tag)).map(|field| field.ty.core()),
+            given,
+        ) {
             (Some(Type::Literal(text)), Some(Value::Str(have))) => text == have,
             _ => false,
         };
@@ -277,11 +334,16 @@ fn holds(ty: &Type<'_>, node: &Node) -> bool {
 fn holds_deep(ty: &Type<'_>, node: &Node) -> bool {
     holds(ty, node)
         && match (ty.core(), &node.data) {
-            (Type::List(element) | Type::Set(element), Data::List(items)) => items.iter().all(|item| holds_deep(element, item)),
-            (Type::Map(element), Data::Map(map)) => map.values().all(|item| holds_deep(element, item)),
+            (Type::List(element) | Type::Set(element), Data::List(items)) => {
+                items.iter().all(|item| holds_deep(element, item))
+            }
+            (Type::Map(element), Data::Map(map)) => {
+                map.values().all(|item| holds_deep(element, item))
+            }
             (Type::Record(record), Data::Map(map)) => {
                 let known = record.open || map.keys().all(|key| record.fields.contains_key(key));
-                let fields = |(name, field): (&Name, &crate::ty::FieldType<'_>)| match map.get(name) {
+                let fields = |(name, field): (&Name, &crate::ty::FieldType<'_>)| match map.get(name)
+                {
                     Some(item) => holds_deep(&field.ty, item),
                     None => field.may_lack(),
                 };

@@ -21,12 +21,16 @@ impl<'a> Evaluator<'_, 'a> {
             ExprKind::Template(parts) => leaf(self.template(parts, expr.span, scope)?),
             ExprKind::SecretTemplate(parts) => leaf(self.secret_template(parts, scope)?),
             ExprKind::Tagged(tag, text) => {
-                let map = [("source", Value::Str(tag.name.clone())), ("query", Value::Str(text.clone()))];
-                let map = map.into_iter().map(|(key, value)| (Name::new_static(key), Node::leaf(value, plain(expr.span))));
+                let map =
+                    [("source", Value::Str(tag.name.clone())), ("query", Value::Str(text.clone()))];
+                let map = map.into_iter().map(|(key, value)| {
+                    (Name::new_static(key), Node::leaf(value, plain(expr.span)))
+                });
                 Ok(Node { data: Data::Map(map.collect()), origin: plain(expr.span) })
             }
             ExprKind::Data(path) => {
-                let node = self.context.program.modules[scope.module.0].data.get(path).ok_or(Stop)?;
+                let node =
+                    self.context.program.modules[scope.module.0].data.get(path).ok_or(Stop)?;
                 self.copy(node, expr.span)
             }
             ExprKind::Name(_) => {
@@ -43,7 +47,10 @@ impl<'a> Evaluator<'_, 'a> {
                 leaf(match (op, value) {
                     (_, unknown @ Value::Unknown(_)) => unknown,
                     (UnaryOp::Not, Value::Bool(value)) => Value::Bool(!value),
-                    (UnaryOp::Minus, value) => self.checked(operators::binary(BinaryOp::Subtract, &zero_of(&value), &value), expr.span)?,
+                    (UnaryOp::Minus, value) => self.checked(
+                        operators::binary(BinaryOp::Subtract, &zero_of(&value), &value),
+                        expr.span,
+                    )?,
                     _ => return Err(Stop),
                 })
             }
@@ -70,7 +77,9 @@ impl<'a> Evaluator<'_, 'a> {
                     None => Ok(Node { data: Data::List(list), origin: plain(expr.span) }),
                 }
             }
-            ExprKind::Map(clause, entries) => self.map(clause.as_deref(), entries, expr.span, scope),
+            ExprKind::Map(clause, entries) => {
+                self.map(clause.as_deref(), entries, expr.span, scope)
+            }
             ExprKind::Broken => Err(Stop),
         }
     }
@@ -82,7 +91,11 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(node) => Ok(node.clone()),
                 None => match &self.key {
                     // No item of the project has this name: the checker has seen to that.
-                    Some((key, node)) if key == name && scope.module == self.context.program.root => Ok(node.clone()),
+                    Some((key, node))
+                        if key == name && scope.module == self.context.program.root =>
+                    {
+                        Ok(node.clone())
+                    }
                     _ => self.symbol(scope.module, name, expr.span),
                 },
             },
@@ -96,10 +109,19 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(node.clone())
     }
 
-    fn binary(&self, op: BinaryOp, left: &'a Expr, right: &'a Expr, span: Span, scope: &mut Scope) -> Eval<Node> {
+    fn binary(
+        &self,
+        op: BinaryOp,
+        left: &'a Expr,
+        right: &'a Expr,
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         let l = self.eval_shared(left, scope)?;
         match (op, l.as_leaf()) {
-            (BinaryOp::And, Some(Value::Bool(false))) | (BinaryOp::Or, Some(Value::Bool(true))) => return self.copy(&l, span),
+            (BinaryOp::And, Some(Value::Bool(false))) | (BinaryOp::Or, Some(Value::Bool(true))) => {
+                return self.copy(&l, span);
+            }
             (BinaryOp::Coalesce, Some(Value::None)) => return self.eval(right, scope),
             (BinaryOp::Coalesce, _) => return self.copy(&l, span),
             _ => {}
@@ -116,7 +138,11 @@ impl<'a> Evaluator<'_, 'a> {
         if let Value::List(items) = &value
             && items.len() > MAX_ELEMENTS
         {
-            return self.fail(codes::OUT_OF_FUEL, span, format!("more than {MAX_ELEMENTS} elements"));
+            return self.fail(
+                codes::OUT_OF_FUEL,
+                span,
+                format!("more than {MAX_ELEMENTS} elements"),
+            );
         }
         Ok(from_value(value, span))
     }
@@ -144,10 +170,16 @@ impl<'a> Evaluator<'_, 'a> {
         };
         let fits = match op {
             BinaryOp::And | BinaryOp::Or => l == 4 && r == 4,
-            BinaryOp::Add | BinaryOp::Subtract => l == r && l != 4 && l != 5 && unit(left) == unit(right),
+            BinaryOp::Add | BinaryOp::Subtract => {
+                l == r && l != 4 && l != 5 && unit(left) == unit(right)
+            }
             BinaryOp::Multiply => matches!((l, r), (1, 1 | 2) | (2, 1)),
-            BinaryOp::Divide => matches!((l, r), (1, 1) | (2, 1)) || (l == 2 && r == 2 && unit(left) == unit(right)),
-            BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => l == r && unit(left) == unit(right),
+            BinaryOp::Divide => {
+                matches!((l, r), (1, 1) | (2, 1)) || (l == 2 && r == 2 && unit(left) == unit(right))
+            }
+            BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
+                l == r && unit(left) == unit(right)
+            }
             _ => true,
         };
         let cheap = matches!((left.as_leaf(), right.as_leaf()), (Some(a), Some(b)) if !matches!(a, Value::Secret(_)) && !matches!(b, Value::Secret(_)));
@@ -163,12 +195,20 @@ impl<'a> Evaluator<'_, 'a> {
     fn dynamic<T>(&self, left: &Node, right: &Node) -> Eval<T> {
         if !dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow()) {
             let span = left.origin.span.to(right.origin.span);
-            self.report(Diagnostic::new(codes::BAD_DATA, span, format!("`{}` and `{}` do not go together", left.value(), right.value())));
+            self.report(Diagnostic::new(
+                codes::BAD_DATA,
+                span,
+                format!("`{}` and `{}` do not go together", left.value(), right.value()),
+            ));
         }
         Err(Stop)
     }
 
-    pub(super) fn checked<T>(&self, result: Result<T, (dax_core::Code, String)>, span: Span) -> Eval<T> {
+    pub(super) fn checked<T>(
+        &self,
+        result: Result<T, (dax_core::Code, String)>,
+        span: Span,
+    ) -> Eval<T> {
         result.or_else(|(code, detail)| self.fail(code, span, detail))
     }
 
@@ -179,13 +219,23 @@ impl<'a> Evaluator<'_, 'a> {
                 Part::Text(piece) => text.push_str(piece),
                 Part::Expr(inner) => match self.eval_shared(inner, scope)?.as_leaf() {
                     Some(unknown @ Value::Unknown(_)) => return Ok(unknown.clone()),
-                    Some(Value::Secret(_)) => return self.fail(codes::SECRET_EXPOSED, inner.span, "this value is a secret"),
+                    Some(Value::Secret(_)) => {
+                        return self.fail(
+                            codes::SECRET_EXPOSED,
+                            inner.span,
+                            "this value is a secret",
+                        );
+                    }
                     Some(Value::Ref(_) | Value::None | Value::Unset) | None => return Err(Stop),
                     Some(value) => text.push_str(&natives::display(value)),
                 },
             }
             if text.len() > MAX_TEXT {
-                return self.fail(codes::OUT_OF_FUEL, span, format!("the text would be longer than {} bytes", MAX_TEXT));
+                return self.fail(
+                    codes::OUT_OF_FUEL,
+                    span,
+                    format!("the text would be longer than {} bytes", MAX_TEXT),
+                );
             }
         }
         self.spend(text.len() as u64 / 64, span)?;
@@ -209,7 +259,9 @@ impl<'a> Evaluator<'_, 'a> {
                         pieces.extend(secret.parts);
                     }
                     unknown @ Value::Unknown(_) => return Ok(unknown),
-                    Value::Ref(_) | Value::None | Value::Unset | Value::List(_) | Value::Map(_) => return Err(Stop),
+                    Value::Ref(_) | Value::None | Value::Unset | Value::List(_) | Value::Map(_) => {
+                        return Err(Stop);
+                    }
                     value => pieces.push(SecretPart::Text(natives::display(&value).into())),
                 },
             }
@@ -238,37 +290,67 @@ impl<'a> Evaluator<'_, 'a> {
                 // Stands while the value is computed, so that a circle (already reported) ends.
                 self.values.borrow_mut().insert(key.clone(), Err(Stop));
                 let field: &'a dax_syntax::ast::Field = field;
-                let value = self.eval(&field.value, &mut Scope::of(module)).and_then(|node| match &field.ty {
-                    Some(ty) => self.conform(node, &self.context.resolve(module, ty, false)),
-                    None => Ok(node),
+                let value = self.eval(&field.value, &mut Scope::of(module)).and_then(|node| {
+                    match &field.ty {
+                        Some(ty) => self.conform(node, &self.context.resolve(module, ty, false)),
+                        None => Ok(node),
+                    }
                 });
                 let value = value.map(Rc::new);
                 self.values.borrow_mut().insert(key, value.clone());
                 value
             }
             Symbol::Secret(secret) => {
-                let (source, key) = self.context.secret_source(module, secret, false).ok_or(Stop)?;
+                let (source, key) =
+                    self.context.secret_source(module, secret, false).ok_or(Stop)?;
                 let name = secret.name.name.clone();
-                leaf(Value::Secret(Box::new(SecretRef { name, source, key, fingerprint: Name::default(), parts: Vec::new() })))
+                leaf(Value::Secret(Box::new(SecretRef {
+                    name,
+                    source,
+                    key,
+                    fingerprint: Name::default(),
+                    parts: Vec::new(),
+                })))
             }
-            Symbol::Service(block) => leaf(Value::Ref(format!("service.{}", self.context.address(module, &block.name.name)).into())),
-            Symbol::Strategy(block) => leaf(Value::Ref(format!("strategy.{}", self.context.address(module, &block.name.name)).into())),
-            Symbol::Environment(block) => leaf(Value::Ref(format!("environment.{}", block.name.name).into())),
+            Symbol::Service(block) => leaf(Value::Ref(
+                format!("service.{}", self.context.address(module, &block.name.name)).into(),
+            )),
+            Symbol::Strategy(block) => leaf(Value::Ref(
+                format!("strategy.{}", self.context.address(module, &block.name.name)).into(),
+            )),
+            Symbol::Environment(block) => {
+                leaf(Value::Ref(format!("environment.{}", block.name.name).into()))
+            }
             Symbol::Fn(_) | Symbol::Import(_) => Err(Stop),
         }
     }
 
-    fn member(&self, base: &'a Expr, name: &Ident, optional: bool, span: Span, scope: &mut Scope) -> Eval<Node> {
+    fn member(
+        &self,
+        base: &'a Expr,
+        name: &Ident,
+        optional: bool,
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         if let ExprKind::Name(alias) = &base.kind
             && scope.local(alias).is_none()
         {
             let key = format!("{alias}.{}", name.name);
-            if let Some(provider) = self.context.names.module(scope.module).providers.get(key.as_str()) {
+            if let Some(provider) =
+                self.context.names.module(scope.module).providers.get(key.as_str())
+            {
                 return match &provider.keyed {
                     None => Ok(Node::leaf(Value::Ref(key.into()), plain(span))),
                     Some((_, keys)) => {
-                        let instance = |at: Name| (at.clone(), Node::leaf(Value::Ref(format!("{key}[{at}]").into()), plain(span)));
-                        let map = self.keys(scope.module, keys)?.into_iter().map(instance).collect();
+                        let instance = |at: Name| {
+                            (
+                                at.clone(),
+                                Node::leaf(Value::Ref(format!("{key}[{at}]").into()), plain(span)),
+                            )
+                        };
+                        let map =
+                            self.keys(scope.module, keys)?.into_iter().map(instance).collect();
                         Ok(Node { data: Data::Map(map), origin: plain(span) })
                     }
                 };
@@ -277,12 +359,17 @@ impl<'a> Evaluator<'_, 'a> {
                 return Ok((*self.symbol(*module, &name.name, span)?).clone());
             }
             if alias == "environment" && self.context.lookup(scope.module, alias).is_none() {
-                return Ok(Node::leaf(Value::Ref(format!("environment.{}", name.name).into()), plain(span)));
+                return Ok(Node::leaf(
+                    Value::Ref(format!("environment.{}", name.name).into()),
+                    plain(span),
+                ));
             }
         }
         let owner = self.eval_shared(base, scope)?;
         let owner = match owner.as_leaf() {
-            Some(unknown @ Value::Unknown(_)) => return Ok(Node::leaf(unknown.clone(), plain(span))),
+            Some(unknown @ Value::Unknown(_)) => {
+                return Ok(Node::leaf(unknown.clone(), plain(span)));
+            }
             Some(Value::None) if optional => return Ok(Node::leaf(Value::None, plain(span))),
             Some(Value::Ref(addr)) => {
                 let service = addr.strip_prefix("service.").ok_or(Stop)?;
@@ -322,13 +409,20 @@ impl<'a> Evaluator<'_, 'a> {
         let mut all = Vec::new();
         for item in items {
             let Some(Value::Str(key)) = item.as_leaf() else { return Err(Stop) };
-            let fits = !key.is_empty() && key.len() <= 100 && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+            let fits = !key.is_empty()
+                && key.len() <= 100
+                && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
             if !fits {
-                let detail = format!("`{key}` is no key: letters, digits, `-` and `_`, at most 100");
+                let detail =
+                    format!("`{key}` is no key: letters, digits, `-` and `_`, at most 100");
                 return self.fail(codes::NO_KEY, item.origin.span, detail);
             }
             if all.contains(key) {
-                return self.fail(codes::KEY_TWICE, item.origin.span, format!("the key `{key}` occurs twice"));
+                return self.fail(
+                    codes::KEY_TWICE,
+                    item.origin.span,
+                    format!("the key `{key}` occurs twice"),
+                );
             }
             all.push(key.clone());
         }
@@ -350,10 +444,16 @@ impl<'a> Evaluator<'_, 'a> {
             }
         }
         match (&owner.data, key.as_leaf()) {
-            (Data::List(items), Some(Value::Int(at))) => match usize::try_from(*at).ok().and_then(|at| items.get(at)) {
-                Some(item) => self.copy(item, base.span),
-                None => self.fail(codes::NO_KEY, index.span, format!("the list has {} elements, counted from 0", items.len())),
-            },
+            (Data::List(items), Some(Value::Int(at))) => {
+                match usize::try_from(*at).ok().and_then(|at| items.get(at)) {
+                    Some(item) => self.copy(item, base.span),
+                    None => self.fail(
+                        codes::NO_KEY,
+                        index.span,
+                        format!("the list has {} elements, counted from 0", items.len()),
+                    ),
+                }
+            }
             (Data::Map(map), Some(Value::Str(key))) => match map.get(key) {
                 Some(item) => self.copy(item, base.span),
                 None => self.no_key(key, index.span, map),
@@ -362,11 +462,19 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn map(&self, clause: Option<&'a ForClause>, entries: &'a [Entry], span: Span, scope: &mut Scope) -> Eval<Node> {
+    fn map(
+        &self,
+        clause: Option<&'a ForClause>,
+        entries: &'a [Entry],
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         let mut map: BTreeMap<Name, Node> = BTreeMap::new();
         let unknown = self.each(clause, scope, span, &mut |scope| {
             for entry in entries {
-                let Value::Str(key) = self.eval(&entry.key, scope)?.value() else { return Err(Stop) };
+                let Value::Str(key) = self.eval(&entry.key, scope)?.value() else {
+                    return Err(Stop);
+                };
                 let mut value = self.eval(&entry.value, scope)?;
                 match entry.strength {
                     Strength::Default => super::merge::stamp(&mut value, Layer::Default),
@@ -375,7 +483,11 @@ impl<'a> Evaluator<'_, 'a> {
                     Strength::Plain => {}
                 }
                 if map.contains_key(&key) {
-                    return self.fail(codes::CONFLICT, entry.key.span, format!("the key `{key}` occurs twice"));
+                    return self.fail(
+                        codes::CONFLICT,
+                        entry.key.span,
+                        format!("the key `{key}` occurs twice"),
+                    );
                 }
                 map.insert(key, value);
             }
@@ -404,22 +516,33 @@ impl<'a> Evaluator<'_, 'a> {
             return Ok(Some(unknown.clone()));
         }
         let origin = source.origin;
-        let number = |at: usize| Node::leaf(Value::Int(i64::try_from(at).unwrap_or(i64::MAX)), origin);
+        let number =
+            |at: usize| Node::leaf(Value::Int(i64::try_from(at).unwrap_or(i64::MAX)), origin);
         let of_map = matches!(source.data, Data::Map(_));
         let pairs: Box<dyn Iterator<Item = (Node, &Node)>> = match &source.data {
-            Data::List(items) if items.len() <= MAX_ELEMENTS => Box::new(items.iter().enumerate().map(|(at, item)| (number(at), item))),
-            Data::Map(map) if map.len() <= MAX_ELEMENTS => {
-                Box::new(map.iter().map(|(key, item)| (Node::leaf(Value::Str(key.clone()), origin), item)))
+            Data::List(items) if items.len() <= MAX_ELEMENTS => {
+                Box::new(items.iter().enumerate().map(|(at, item)| (number(at), item)))
             }
+            Data::Map(map) if map.len() <= MAX_ELEMENTS => Box::new(
+                map.iter().map(|(key, item)| (Node::leaf(Value::Str(key.clone()), origin), item)),
+            ),
             Data::Leaf(_) => return Err(Stop),
-            _ => return self.fail(codes::OUT_OF_FUEL, span, format!("more than {MAX_ELEMENTS} elements")),
+            _ => {
+                return self.fail(
+                    codes::OUT_OF_FUEL,
+                    span,
+                    format!("more than {MAX_ELEMENTS} elements"),
+                );
+            }
         };
         let before = scope.locals.len();
         for (key, item) in pairs {
             match &clause.second {
                 Some(second) => {
                     scope.locals.push((clause.first.name.clone(), Rc::new(key)));
-                    scope.locals.push((second.name.clone(), Rc::new(self.copy(item, clause.source.span)?)));
+                    scope
+                        .locals
+                        .push((second.name.clone(), Rc::new(self.copy(item, clause.source.span)?)));
                 }
                 None => {
                     let one = if of_map { key } else { self.copy(item, clause.source.span)? };
@@ -447,7 +570,9 @@ impl<'a> Evaluator<'_, 'a> {
 
 fn zero_of(value: &Value) -> Value {
     match value {
-        Value::Quantity(quantity) => Value::Quantity(dax_core::Quantity::new(quantity.unit, dax_core::Decimal::ZERO)),
+        Value::Quantity(quantity) => {
+            Value::Quantity(dax_core::Quantity::new(quantity.unit, dax_core::Decimal::ZERO))
+        }
         _ => Value::Int(0),
     }
 }
@@ -465,8 +590,12 @@ pub(super) fn size(node: &Node) -> u64 {
 /// A value with one origin throughout.
 pub(super) fn from_value(value: Value, span: Span) -> Node {
     let data = match value {
-        Value::List(items) => Data::List(items.into_iter().map(|item| from_value(item, span)).collect()),
-        Value::Map(map) => Data::Map(map.into_iter().map(|(key, item)| (key, from_value(item, span))).collect()),
+        Value::List(items) => {
+            Data::List(items.into_iter().map(|item| from_value(item, span)).collect())
+        }
+        Value::Map(map) => {
+            Data::Map(map.into_iter().map(|(key, item)| (key, from_value(item, span))).collect())
+        }
         leaf => Data::Leaf(leaf),
     };
     Node { data, origin: plain(span) }

@@ -88,8 +88,14 @@ impl<'a> Setup<'a> {
                         let before = self.binds.insert(name.clone(), bind);
                         match before {
                             Some(first) if own.contains(&name) => {
-                                let diagnostic = Diagnostic::new(codes::BOUND_TWICE, span, format!("`{name}` is bound twice"));
-                                context.report(diagnostic.related(first.span, "the first binding is here"));
+                                let diagnostic = Diagnostic::new(
+                                    codes::BOUND_TWICE,
+                                    span,
+                                    format!("`{name}` is bound twice"),
+                                );
+                                context.report(
+                                    diagnostic.related(first.span, "the first binding is here"),
+                                );
                             }
                             Some(_) => {}
                             None => self.bind_order.push(name.clone()),
@@ -106,10 +112,13 @@ impl<'a> Setup<'a> {
                 Some(Clause::Rollout { services, strategy }) => {
                     self.rollouts.extend(services.into_iter().map(|(name, _)| (name, strategy)));
                 }
-                Some(Clause::Protect { services }) => self.protected.extend(services.into_iter().map(|(name, _)| name)),
+                Some(Clause::Protect { services }) => {
+                    self.protected.extend(services.into_iter().map(|(name, _)| name))
+                }
                 Some(Clause::Approve { count, of, span }) => self.approvals.push((count, of, span)),
                 Some(Clause::Release { name, services }) => {
-                    self.releases.push((name.clone(), services.into_iter().map(|(name, _)| name).collect()));
+                    self.releases
+                        .push((name.clone(), services.into_iter().map(|(name, _)| name).collect()));
                 }
                 Some(Clause::Adopt { service: (name, _), from }) => self.adopts.push((name, from)),
                 Some(Clause::Setting(member)) => self.settings.push(member),
@@ -134,7 +143,11 @@ impl<'a> Setup<'a> {
         for member in block.body {
             let named = match context.clause(member) {
                 Some(Clause::Set { service, .. }) => vec![service],
-                Some(Clause::Rollout { services, .. } | Clause::Protect { services } | Clause::Release { services, .. }) => services,
+                Some(
+                    Clause::Rollout { services, .. }
+                    | Clause::Protect { services }
+                    | Clause::Release { services, .. },
+                ) => services,
                 _ => continue,
             };
             for (name, span) in named {
@@ -166,9 +179,18 @@ pub(crate) struct Offer {
 
 impl<'a> Evaluator<'_, 'a> {
     /// Puts assignments into a record; goes on after a fault and says at the end that there was one.
-    pub(super) fn apply(&self, target: &mut Node, all: &[Assignment<'a>], place: &Place<'_, 'a>) -> Eval<()> {
+    pub(super) fn apply(
+        &self,
+        target: &mut Node,
+        all: &[Assignment<'a>],
+        place: &Place<'_, 'a>,
+    ) -> Eval<()> {
         // Conditions beside metrics name them, whatever else has the same name.
-        let metrics: Vec<&Name> = all.iter().filter(|a| a.path.len() == 2 && a.path[0].name == "metric").map(|a| &a.path[1].name).collect();
+        let metrics: Vec<&Name> = all
+            .iter()
+            .filter(|a| a.path.len() == 2 && a.path[0].name == "metric")
+            .map(|a| &a.path[1].name)
+            .collect();
         let mut result = Ok(());
         for assignment in all {
             result = result.and(self.assign(target, assignment, place, &metrics));
@@ -176,7 +198,13 @@ impl<'a> Evaluator<'_, 'a> {
         result
     }
 
-    fn assign(&self, target: &mut Node, assignment: &Assignment<'a>, place: &Place<'_, 'a>, metrics: &[&Name]) -> Eval<()> {
+    fn assign(
+        &self,
+        target: &mut Node,
+        assignment: &Assignment<'a>,
+        place: &Place<'_, 'a>,
+        metrics: &[&Name],
+    ) -> Eval<()> {
         let ty = target_type(place.record, assignment).ok_or(Stop)?;
         let layer = match assignment.strength {
             Strength::Default => Layer::Default,
@@ -203,7 +231,10 @@ impl<'a> Evaluator<'_, 'a> {
         let mut map = root;
         for name in outer {
             let empty = || Node { data: Data::Map(BTreeMap::new()), origin: node.origin };
-            let Data::Map(inner) = &mut map.entry(name.name.clone()).or_insert_with(empty).data else { return Err(Stop) };
+            let Data::Map(inner) = &mut map.entry(name.name.clone()).or_insert_with(empty).data
+            else {
+                return Err(Stop);
+            };
             map = inner;
         }
         let key = &last.name;
@@ -222,7 +253,11 @@ impl<'a> Evaluator<'_, 'a> {
         match (assignment.join, &mut there.data, node.data) {
             (Join::Append | Join::Add, Data::List(_), data) if ty.keyed_by().is_some() => {
                 let origin = node.origin;
-                let data = if assignment.join == Join::Append { Data::List(vec![Node { data, origin }]) } else { data };
+                let data = if assignment.join == Join::Append {
+                    Data::List(vec![Node { data, origin }])
+                } else {
+                    data
+                };
                 self.merge(there, Node { data, origin }, &ty)
             }
             (Join::Append, Data::List(items), data) => {
@@ -253,10 +288,20 @@ impl<'a> Evaluator<'_, 'a> {
         }
     }
 
-    fn filling(&self, filling: &Filling<'a>, ty: &Type<'a>, place: &Place<'_, 'a>, metrics: &[&Name]) -> Eval<Node> {
+    fn filling(
+        &self,
+        filling: &Filling<'a>,
+        ty: &Type<'a>,
+        place: &Place<'_, 'a>,
+        metrics: &[&Name],
+    ) -> Eval<Node> {
         match filling {
-            Filling::Expr(expr) if matches!(ty.core(), Type::Condition) => self.condition(expr, place.module, metrics),
-            Filling::Expr(expr) => self.eval(expr, &mut Scope { module: place.module, locals: place.locals.to_vec() }),
+            Filling::Expr(expr) if matches!(ty.core(), Type::Condition) => {
+                self.condition(expr, place.module, metrics)
+            }
+            Filling::Expr(expr) => {
+                self.eval(expr, &mut Scope { module: place.module, locals: place.locals.to_vec() })
+            }
             Filling::Word(word, span) => Ok(Node::leaf(Value::Str((*word).clone()), plain(*span))),
             Filling::Record(inner) => {
                 let span = inner.first().map_or(Span::default(), |a| a.span);
@@ -271,23 +316,36 @@ impl<'a> Evaluator<'_, 'a> {
     /// A condition as data: `{ metric, op, value }`, joined by `all`, `any` and `not`.
     fn condition(&self, expr: &'a Expr, module: ModuleId, metrics: &[&Name]) -> Eval<Node> {
         let map = |entries: Vec<(&'static str, Node)>| Node {
-            data: Data::Map(entries.into_iter().map(|(key, node)| (Name::new_static(key), node)).collect()),
+            data: Data::Map(
+                entries.into_iter().map(|(key, node)| (Name::new_static(key), node)).collect(),
+            ),
             origin: plain(expr.span),
         };
         match &expr.kind {
-            ExprKind::Unary(UnaryOp::Not, inner) => Ok(map(vec![("not", self.condition(inner, module, metrics)?)])),
+            ExprKind::Unary(UnaryOp::Not, inner) => {
+                Ok(map(vec![("not", self.condition(inner, module, metrics)?)]))
+            }
             ExprKind::Binary(op @ (BinaryOp::And | BinaryOp::Or), left, right) => {
-                let both = Data::List(vec![self.condition(left, module, metrics)?, self.condition(right, module, metrics)?]);
+                let both = Data::List(vec![
+                    self.condition(left, module, metrics)?,
+                    self.condition(right, module, metrics)?,
+                ]);
                 let word = if *op == BinaryOp::And { "all" } else { "any" };
                 Ok(map(vec![(word, Node { data: both, origin: plain(expr.span) })]))
             }
             ExprKind::Binary(op, left, right) => {
-                let is_metric = |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if metrics.contains(&name));
-                let (metric, constant, op) = if is_metric(left) { (left, right, *op) } else { (right, left, flip(*op)) };
+                let is_metric =
+                    |e: &Expr| matches!(&e.kind, ExprKind::Name(name) if metrics.contains(&name));
+                let (metric, constant, op) =
+                    if is_metric(left) { (left, right, *op) } else { (right, left, flip(*op)) };
                 let ExprKind::Name(name) = &metric.kind else { return Err(Stop) };
                 let value = self.eval(constant, &mut Scope::of(module))?;
                 let leaf = |text: &str, span| Node::leaf(Value::str(text), plain(span));
-                Ok(map(vec![("metric", leaf(name, metric.span)), ("op", leaf(op.symbol(), expr.span)), ("value", value)]))
+                Ok(map(vec![
+                    ("metric", leaf(name, metric.span)),
+                    ("op", leaf(op.symbol(), expr.span)),
+                    ("value", value),
+                ]))
             }
             _ => Err(Stop),
         }

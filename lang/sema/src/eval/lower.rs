@@ -10,14 +10,19 @@ use crate::names::{Block, Symbol, address_text};
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
-use dax_ir::{After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy, Via, Window};
+use dax_ir::{
+    After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy,
+    Via, Window,
+};
 use dax_syntax::ast::{Expr, ExprKind, Member, TypeKind};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// The environments of the project, in source order.
-pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<Item = &'c Block<'a>> {
+pub(super) fn environments<'c, 'a>(
+    context: &'c Context<'a>,
+) -> impl Iterator<Item = &'c Block<'a>> {
     let values = &context.names.module(context.program.root).values;
     values.values().filter_map(|(symbol, _)| match symbol {
         Symbol::Environment(block) => Some(block),
@@ -28,11 +33,17 @@ pub(super) fn environments<'c, 'a>(context: &'c Context<'a>) -> impl Iterator<It
 /// The environment of a name, `production` or `preview[12]`, with its key.
 ///
 /// One that is keyed and named without a key is looked at with the key `0`, as a sample of all of them.
-pub(super) fn environment_named<'c, 'a>(context: &'c Context<'a>, name: &str) -> Option<(&'c Block<'a>, Option<Name>)> {
+pub(super) fn environment_named<'c, 'a>(
+    context: &'c Context<'a>,
+    name: &str,
+) -> Option<(&'c Block<'a>, Option<Name>)> {
     let (base, key) = dax_core::keyed(name);
     let block = environments(context).find(|block| block.name.name == base)?;
-    let good =
-        |key: &str| !key.is_empty() && key.len() <= 63 && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'));
+    let good = |key: &str| {
+        !key.is_empty()
+            && key.len() <= 63
+            && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+    };
     match (&block.keyed, key) {
         (None, None) => Some((block, None)),
         (Some(_), None) => Some((block, Some(Name::new_static(SAMPLE)))),
@@ -56,12 +67,18 @@ struct Shared {
 
 /// Gives resources addresses of their own: until here all names were alike.
 fn name_resources(environment: &mut Environment) {
-    let resources: BTreeSet<ResourceAddr> =
-        environment.services.values().filter(|service| service.resource).map(|service| service.addr.clone()).collect();
+    let resources: BTreeSet<ResourceAddr> = environment
+        .services
+        .values()
+        .filter(|service| service.resource)
+        .map(|service| service.addr.clone())
+        .collect();
     if resources.is_empty() {
         return;
     }
-    let named = |addr: ResourceAddr| if resources.contains(&addr) { ResourceAddr::object(addr.name()) } else { addr };
+    let named = |addr: ResourceAddr| {
+        if resources.contains(&addr) { ResourceAddr::object(addr.name()) } else { addr }
+    };
     let services = std::mem::take(&mut environment.services);
     environment.services = services
         .into_values()
@@ -71,7 +88,10 @@ fn name_resources(environment: &mut Environment) {
             (service.addr.clone(), service)
         })
         .collect();
-    environment.adopts = std::mem::take(&mut environment.adopts).into_iter().map(|(addr, from)| (named(addr), from)).collect();
+    environment.adopts = std::mem::take(&mut environment.adopts)
+        .into_iter()
+        .map(|(addr, from)| (named(addr), from))
+        .collect();
     for release in &mut environment.releases {
         release.services = std::mem::take(&mut release.services).into_iter().map(named).collect();
     }
@@ -121,7 +141,13 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// A bound service, once for each key of its provider; the fields are put in at the end.
-    fn instances(&self, name: &Name, bind: &Bind<'a>, shared: &mut Shared, made: &mut Vec<(Service, Rc<Node>)>) -> Eval<()> {
+    fn instances(
+        &self,
+        name: &Name,
+        bind: &Bind<'a>,
+        shared: &mut Shared,
+        made: &mut Vec<(Service, Rc<Node>)>,
+    ) -> Eval<()> {
         let root = self.context.program.root;
         let setup = self.setup.ok_or(Stop)?;
         let desired = self.service(name, bind.span)?;
@@ -148,9 +174,16 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(key) => target.get(key).and_then(Node::as_leaf),
             };
             let Some(Value::Ref(instance)) = reference else { return Err(Stop) };
-            let provider = shared.providers.entry(instance.clone()).or_insert_with(|| self.provider(instance)).clone()?;
+            let provider = shared
+                .providers
+                .entry(instance.clone())
+                .or_insert_with(|| self.provider(instance))
+                .clone()?;
             let locals: Vec<(Name, Rc<Node>)> = match (&bind.keyed, &key) {
-                (Some(name), Some(key)) => vec![(name.name.clone(), Rc::new(Node::leaf(Value::Str(key.clone()), plain(name.span))))],
+                (Some(name), Some(key)) => vec![(
+                    name.name.clone(),
+                    Rc::new(Node::leaf(Value::Str(key.clone()), plain(name.span))),
+                )],
                 _ => Vec::new(),
             };
             let ty = self.context.binding_type(root, item);
@@ -160,12 +193,24 @@ impl<'a> Evaluator<'_, 'a> {
                 Some(key) => ResourceAddr::service(&format!("{name}[{key}]")),
             };
             let span = self.context.service(name).map_or(bind.span, |(_, block)| block.span);
-            let resource = self.context.service(name).is_some_and(|(_, block)| block.resource.is_some());
+            let resource =
+                self.context.service(name).is_some_and(|(_, block)| block.resource.is_some());
             let needs = self.needs(name, if resource { None } else { Some(&desired) });
             let protected = setup.protected.contains(name);
             let (later, strategy) = (Node::leaf(Value::None, plain(span)), strategy.clone());
             made.push((
-                Service { addr, span, resource, provider, binding, key, desired: later, needs, strategy, protected },
+                Service {
+                    addr,
+                    span,
+                    resource,
+                    provider,
+                    binding,
+                    key,
+                    desired: later,
+                    needs,
+                    strategy,
+                    protected,
+                },
                 desired.clone(),
             ));
         }
@@ -174,7 +219,8 @@ impl<'a> Evaluator<'_, 'a> {
 
     /// A service that is left out without a word would be destroyed by the next apply: there is always a word.
     fn lost(&self, name: &Name, span: Span) {
-        let reported = self.context.program.faulty || dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
+        let reported = self.context.program.faulty
+            || dax_core::diagnostic::has_errors(&self.context.diagnostics.borrow());
         if !reported && !self.lacks_param.get() {
             let detail = format!("`{name}` has no values and no other error says why");
             let help = "this is a mistake of dax: please report it with the program";
@@ -190,27 +236,42 @@ impl<'a> Evaluator<'_, 'a> {
             let said = self.body(body, &ty, span, &[]).ok()?.value();
             let millis = |name: &str| said.get(name).and_then(Value::as_millis).unwrap_or(0);
             let verified = said.get("verified") == Some(&Value::Bool(true));
-            Some(After { environment: environment.clone(), soak_ms: millis("soak"), verified, valid_ms: millis("valid"), span })
+            Some(After {
+                environment: environment.clone(),
+                soak_ms: millis("soak"),
+                verified,
+                valid_ms: millis("valid"),
+                span,
+            })
         };
         clauses.filter_map(after).collect()
     }
 
     /// `on failure …` and `window …`; the last word on failure counts.
     fn settings(&self, environment: &mut Environment) {
-        let (Some(setup), ty) = (self.setup, self.context.prelude_type("Environment")) else { return };
+        let (Some(setup), ty) = (self.setup, self.context.prelude_type("Environment")) else {
+            return;
+        };
         for member in &setup.settings {
             let span = match member {
                 Member::Field(field) => field.span,
                 Member::Command(command) => command.span,
             };
-            let Ok(node) = self.body(std::slice::from_ref(*member), &ty, span, &[]) else { continue };
+            let Ok(node) = self.body(std::slice::from_ref(*member), &ty, span, &[]) else {
+                continue;
+            };
             let said = node.value();
-            let text = |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(Name::new);
+            let text =
+                |value: &Value, name: &str| value.get(name).and_then(Value::as_str).map(Name::new);
             for on in said.get("on").map_or(&[][..], Value::items) {
                 environment.on_failure = text(on, "policy").unwrap_or_default();
             }
             for window in said.get("window").map_or(&[][..], Value::items) {
-                let days = window.get("days").map_or(&[][..], Value::items).iter().filter_map(|day| Some(Name::new(day.as_str()?)));
+                let days = window
+                    .get("days")
+                    .map_or(&[][..], Value::items)
+                    .iter()
+                    .filter_map(|day| Some(Name::new(day.as_str()?)));
                 environment.windows.push(Window {
                     days: days.collect(),
                     from: text(window, "from").unwrap_or_default(),
@@ -226,9 +287,13 @@ impl<'a> Evaluator<'_, 'a> {
     fn sources(&self, environment: &mut Environment, shared: &mut Shared) {
         let strategies = environment.services.values().map(|service| &service.strategy.config);
         let from = strategies.filter_map(|config| config.get("analysis")?.get("from")?.as_leaf());
-        let named: BTreeSet<Name> = from.filter_map(|from| if let Value::Ref(name) = from { Some(name.clone()) } else { None }).collect();
+        let named: BTreeSet<Name> = from
+            .filter_map(|from| if let Value::Ref(name) = from { Some(name.clone()) } else { None })
+            .collect();
         for name in named {
-            if let Ok(provider) = shared.providers.entry(name.clone()).or_insert_with(|| self.provider(&name)).clone() {
+            if let Ok(provider) =
+                shared.providers.entry(name.clone()).or_insert_with(|| self.provider(&name)).clone()
+            {
                 environment.sources.insert(name, provider);
             }
         }
@@ -254,15 +319,20 @@ impl<'a> Evaluator<'_, 'a> {
         let Some(setup) = self.setup else { return };
         let known: Vec<ResourceAddr> = environment.services.keys().cloned().collect();
         for (name, services) in &setup.releases {
-            let services = known.iter().filter(|addr| services.iter().any(|one| one == addr.base())).cloned().collect();
+            let services = known
+                .iter()
+                .filter(|addr| services.iter().any(|one| one == addr.base()))
+                .cloned()
+                .collect();
             environment.releases.push(Release { name: name.clone(), services });
         }
         for (name, from) in &setup.adopts {
             let object = match from {
                 None => None,
-                Some(expr) => {
-                    self.eval(expr, &mut Scope::of(self.context.program.root)).ok().and_then(|node| node.value().as_str().map(Name::new))
-                }
+                Some(expr) => self
+                    .eval(expr, &mut Scope::of(self.context.program.root))
+                    .ok()
+                    .and_then(|node| node.value().as_str().map(Name::new)),
             };
             for addr in known.iter().filter(|addr| addr.name() == name || addr.base() == name) {
                 environment.adopts.insert(addr.clone(), object.clone());
@@ -278,7 +348,9 @@ impl<'a> Evaluator<'_, 'a> {
             let of = of.items().iter().filter_map(|one| Some(Name::new(one.as_str()?))).collect();
             Some(Approval { count: u32::try_from(count).ok()?, of, span: *span })
         };
-        self.setup.map(|setup| setup.approvals.iter().filter_map(read).collect()).unwrap_or_default()
+        self.setup
+            .map(|setup| setup.approvals.iter().filter_map(read).collect())
+            .unwrap_or_default()
     }
 
     fn strategy(&self, expr: &'a Expr) -> Eval<Strategy> {
@@ -325,7 +397,9 @@ impl<'a> Evaluator<'_, 'a> {
         let item = self.context.names.module(root).providers.get(name).ok_or(Stop)?;
         let ty = self.context.provider_type(root, item, false);
         let locals: Vec<(Name, Rc<Node>)> = match (&item.keyed, key) {
-            (Some((name, _)), Some(key)) => vec![(name.name.clone(), Rc::new(Node::leaf(Value::str(key), plain(name.span))))],
+            (Some((name, _)), Some(key)) => {
+                vec![(name.name.clone(), Rc::new(Node::leaf(Value::str(key), plain(name.span))))]
+            }
             _ => Vec::new(),
         };
         let config = self.body(item.body, &ty, item.span, &locals)?;
@@ -333,11 +407,24 @@ impl<'a> Evaluator<'_, 'a> {
         Ok(Provider { kind: item.alias.name.clone(), instance: instance.clone(), config, connects })
     }
 
-    fn body(&self, members: &'a [Member], ty: &Type<'a>, span: Span, locals: &Locals) -> Eval<Node> {
+    fn body(
+        &self,
+        members: &'a [Member],
+        ty: &Type<'a>,
+        span: Span,
+        locals: &Locals,
+    ) -> Eval<Node> {
         self.body_in(members, ty, span, self.context.program.root, locals)
     }
 
-    fn body_in(&self, members: &'a [Member], ty: &Type<'a>, span: Span, module: crate::ModuleId, locals: &Locals) -> Eval<Node> {
+    fn body_in(
+        &self,
+        members: &'a [Member],
+        ty: &Type<'a>,
+        span: Span,
+        module: crate::ModuleId,
+        locals: &Locals,
+    ) -> Eval<Node> {
         let record = ty.record().ok_or(Stop)?;
         let all = block::assignments(members, record, &mut Vec::new());
         let mut node = Node { data: Data::Map(BTreeMap::new()), origin: plain(span) };

@@ -34,7 +34,9 @@ impl<'a> Evaluator<'_, 'a> {
                 result
             }
             (Data::List(items), Data::List(more)) if ty.keyed_by().is_some() => {
-                let (Some(field), Some(element)) = (ty.keyed_by(), ty.element()) else { return Err(Stop) };
+                let (Some(field), Some(element)) = (ty.keyed_by(), ty.element()) else {
+                    return Err(Stop);
+                };
                 self.merge_keyed(items, more, field, element)
             }
             (_, data) => self.settle(old, Node { data, origin: new.origin }),
@@ -42,11 +44,19 @@ impl<'a> Evaluator<'_, 'a> {
     }
 
     /// Elements with the same key are joined, others are added.
-    fn merge_keyed(&self, items: &mut Vec<Node>, more: Vec<Node>, field: &Name, element: &Type<'a>) -> Eval<()> {
+    fn merge_keyed(
+        &self,
+        items: &mut Vec<Node>,
+        more: Vec<Node>,
+        field: &Name,
+        element: &Type<'a>,
+    ) -> Eval<()> {
         let mut result = Ok(());
         for item in more {
             let key = item.get(field).map(Node::value);
-            let same = items.iter_mut().find(|there| key.is_some() && there.get(field).map(Node::value) == key);
+            let same = items
+                .iter_mut()
+                .find(|there| key.is_some() && there.get(field).map(Node::value) == key);
             match same {
                 Some(there) => result = result.and(self.merge(there, item, element)),
                 None => items.push(item),
@@ -62,14 +72,17 @@ impl<'a> Evaluator<'_, 'a> {
             std::cmp::Ordering::Less => {}
             std::cmp::Ordering::Equal if old.value() == new.value() => {}
             std::cmp::Ordering::Equal => {
-                let detail = format!("`{}` and `{}` are both wanted here", old.value(), new.value());
+                let detail =
+                    format!("`{}` and `{}` are both wanted here", old.value(), new.value());
                 let start = Span { end: new.origin.span.start, ..new.origin.span };
                 let mut diagnostic = Diagnostic::new(codes::CONFLICT, new.origin.span, detail)
                     .related(old.origin.span, format!("`{}` comes from here", old.value()));
                 diagnostic = if new.origin.layer == Layer::Override {
                     diagnostic.help("keep one of the two")
                 } else {
-                    diagnostic.help("mark the first one `default`, or this one `override`").fix(start, "override ")
+                    diagnostic
+                        .help("mark the first one `default`, or this one `override`")
+                        .fix(start, "override ")
                 };
                 self.report(diagnostic);
                 return Err(Stop);

@@ -11,7 +11,9 @@ impl<'a> Evaluator<'_, 'a> {
     /// Direct needs: those written in `needs` and those whose fields were read.
     pub(super) fn needs(&self, name: &Name, desired: Option<&Node>) -> Vec<Need> {
         let mut needs = Vec::new();
-        if let Some(Data::List(items)) = desired.and_then(|desired| desired.get("needs")).map(|node| &node.data) {
+        if let Some(Data::List(items)) =
+            desired.and_then(|desired| desired.get("needs")).map(|node| &node.data)
+        {
             for item in items {
                 if let Some(Value::Ref(addr)) = item.as_leaf()
                     && let Ok(addr) = ResourceAddr::parse(addr)
@@ -40,13 +42,17 @@ impl<'a> Evaluator<'_, 'a> {
             return;
         }
         for (addr, service) in &mut environment.services {
-            let placed = service.needs.drain(..).flat_map(|need| match instances.get(need.addr.name()) {
-                None => vec![need],
-                Some(all) => match all.iter().find(|one| one.key() == addr.key()) {
-                    Some(same) => vec![Need { addr: same.clone(), ..need }],
-                    None => all.iter().map(|one| Need { addr: one.clone(), span: need.span }).collect(),
-                },
-            });
+            let placed =
+                service.needs.drain(..).flat_map(|need| match instances.get(need.addr.name()) {
+                    None => vec![need],
+                    Some(all) => match all.iter().find(|one| one.key() == addr.key()) {
+                        Some(same) => vec![Need { addr: same.clone(), ..need }],
+                        None => all
+                            .iter()
+                            .map(|one| Need { addr: one.clone(), span: need.span })
+                            .collect(),
+                    },
+                });
             service.needs = placed.collect();
         }
     }
@@ -55,11 +61,15 @@ impl<'a> Evaluator<'_, 'a> {
     pub(super) fn check_needs(&self, environment: &Environment, setup: &Setup<'a>) {
         for service in environment.services.values() {
             for need in &service.needs {
-                let external = self.context.service(need.addr.base()).is_some_and(|(_, block)| block.external);
+                let external =
+                    self.context.service(need.addr.base()).is_some_and(|(_, block)| block.external);
                 if !external && !setup.binds.contains_key(need.addr.base()) {
                     let detail = format!("`{}` needs `{}`", service.addr.name(), need.addr.name());
-                    let help = format!("add `bind {} to …` to `{}`", need.addr.name(), environment.name);
-                    self.report(Diagnostic::new(codes::NEED_NOT_BOUND, need.span, detail).help(help));
+                    let help =
+                        format!("add `bind {} to …` to `{}`", need.addr.name(), environment.name);
+                    self.report(
+                        Diagnostic::new(codes::NEED_NOT_BOUND, need.span, detail).help(help),
+                    );
                 }
             }
         }
@@ -69,10 +79,13 @@ impl<'a> Evaluator<'_, 'a> {
             let mut diagnostic = Diagnostic::new(codes::CIRCULAR_SERVICES, circle[0].1, detail);
             for (at, (service, span)) in circle.iter().enumerate() {
                 let next = circle[(at + 1) % circle.len()].0.name();
-                diagnostic = diagnostic.related(*span, format!("`{}` needs `{next}` here", service.name()));
+                diagnostic =
+                    diagnostic.related(*span, format!("`{}` needs `{next}` here", service.name()));
             }
             let last = circle.last().map_or("", |(service, _)| service.name());
-            self.report(diagnostic.help(format!("take one edge away, for example what `{last}` needs")));
+            self.report(
+                diagnostic.help(format!("take one edge away, for example what `{last}` needs")),
+            );
         }
     }
 }
@@ -85,7 +98,8 @@ fn shortest_circle(environment: &Environment) -> Option<Vec<(&ResourceAddr, Span
     let mut users: HashMap<&ResourceAddr, Vec<&ResourceAddr>> = HashMap::new();
     let mut settled: Vec<&ResourceAddr> = Vec::new();
     for service in services.values() {
-        let needs: Vec<&Need> = service.needs.iter().filter(|need| services.contains_key(&need.addr)).collect();
+        let needs: Vec<&Need> =
+            service.needs.iter().filter(|need| services.contains_key(&need.addr)).collect();
         needs.iter().for_each(|need| users.entry(&need.addr).or_default().push(&service.addr));
         if needs.is_empty() {
             settled.push(&service.addr);
@@ -111,7 +125,10 @@ fn shortest_circle(environment: &Environment) -> Option<Vec<(&ResourceAddr, Span
 }
 
 /// The shortest way from a service back to itself.
-fn circle_from<'g>(environment: &'g Environment, start: &'g ResourceAddr) -> Option<Vec<(&'g ResourceAddr, Span)>> {
+fn circle_from<'g>(
+    environment: &'g Environment,
+    start: &'g ResourceAddr,
+) -> Option<Vec<(&'g ResourceAddr, Span)>> {
     let mut came: HashMap<&ResourceAddr, (&ResourceAddr, Span)> = HashMap::new();
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(addr) = queue.pop_front() {

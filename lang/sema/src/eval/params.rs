@@ -52,15 +52,22 @@ impl Evaluator<'_, '_> {
         let given = if own_project { self.params.values.get(&name.name) } else { None };
         let typed = if own_project { self.params.typed.get(&name.name) } else { None };
         // The names outlive the evaluator's borrow of them; look the parameter up again for its own lifetime.
-        let Some(crate::names::Symbol::Param(own)) = self.context.names.value(module, &name.name) else {
+        let Some(crate::names::Symbol::Param(own)) = self.context.names.value(module, &name.name)
+        else {
             return Err(Stop);
         };
         let ty = own.ty.map_or(Type::String, |ty| self.context.resolve(module, ty, false));
         let node = match (given, own.default) {
-            _ if typed.is_some() => super::expr::from_value(typed.cloned().unwrap_or_default(), name.span),
+            _ if typed.is_some() => {
+                super::expr::from_value(typed.cloned().unwrap_or_default(), name.span)
+            }
             (Some(text), _) => {
                 let Some(value) = read(text, &ty) else {
-                    let diagnostic = Diagnostic::new(codes::BAD_PARAM, name.span, format!("`{text}` is no `{ty}`"));
+                    let diagnostic = Diagnostic::new(
+                        codes::BAD_PARAM,
+                        name.span,
+                        format!("`{text}` is no `{ty}`"),
+                    );
                     self.report(diagnostic.help(format!("give a `{ty}`: `-p {}=…`", name.name)));
                     return Err(Stop);
                 };
@@ -70,7 +77,11 @@ impl Evaluator<'_, '_> {
             (None, None) => {
                 self.lacks_param.set(self.params.missing == Missing::Ignore);
                 if self.params.missing == Missing::Report {
-                    let diagnostic = Diagnostic::new(codes::MISSING_PARAM, name.span, format!("`{}` has no value", name.name));
+                    let diagnostic = Diagnostic::new(
+                        codes::MISSING_PARAM,
+                        name.span,
+                        format!("`{}` has no value", name.name),
+                    );
                     self.report(diagnostic.help(format!("give one: `-p {}=…`", name.name)));
                 }
                 return Err(Stop);
@@ -90,12 +101,15 @@ fn read(text: &str, ty: &Type<'_>) -> Option<Value> {
             Some(Value::List(items.map(|item| read(item, element)).collect::<Option<_>>()?))
         }
         wanted => {
-            let (file, faults) = dax_syntax::parse(FileId(u32::MAX), &format!("value = {}", text.trim()));
+            let (file, faults) =
+                dax_syntax::parse(FileId(u32::MAX), &format!("value = {}", text.trim()));
             let [item] = file.items.as_slice() else { return None };
             let ItemKind::Field(field) = &item.kind else { return None };
             let ExprKind::Literal(value) = &field.value.kind else { return None };
             let fits = match (value, wanted) {
-                (Value::Int(_), Type::Int | Type::Number) | (Value::Decimal(_), Type::Number) | (Value::Bool(_), Type::Bool) => true,
+                (Value::Int(_), Type::Int | Type::Number)
+                | (Value::Decimal(_), Type::Number)
+                | (Value::Bool(_), Type::Bool) => true,
                 (Value::Quantity(quantity), Type::Unit(unit)) => quantity.unit == *unit,
                 _ => false,
             };

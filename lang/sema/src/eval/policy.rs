@@ -24,34 +24,63 @@ pub struct Facts {
 }
 
 /// Reports what the policies of a phase say of an environment.
-pub fn judge(context: &Context<'_>, params: &Params, environment: &Environment, phase: &str, facts: Option<&Facts>) {
+pub fn judge(
+    context: &Context<'_>,
+    params: &Params,
+    environment: &Environment,
+    phase: &str,
+    facts: Option<&Facts>,
+) {
     let wanted = |policy: &&PolicyItem<'_>| {
         let mut named = policy_environments(policy.of).peekable();
         let all = named.peek().is_none();
-        policy.on.name == phase && (all || named.any(|one| environment_of(one).is_some_and(|name| name == environment.declared_as())))
+        policy.on.name == phase
+            && (all
+                || named.any(|one| {
+                    environment_of(one).is_some_and(|name| name == environment.declared_as())
+                }))
     };
     let mut modules: Vec<ModuleId> = (0..context.program.modules.len()).map(ModuleId).collect();
-    modules.retain(|module| context.names.module(*module).policies.iter().any(|policy| wanted(&policy)));
+    modules.retain(|module| {
+        context.names.module(*module).policies.iter().any(|policy| wanted(&policy))
+    });
     if modules.is_empty() {
         return;
     }
     let evaluator = Evaluator::new(context, params, None);
     let mut facts_in_scope = vec![
         (Name::new_static("services"), Rc::new(views::services(environment))),
-        (Name::new_static("environment"), Rc::new(Node::leaf(Value::Str(environment.name.clone()), plain(environment.span)))),
+        (
+            Name::new_static("environment"),
+            Rc::new(Node::leaf(Value::Str(environment.name.clone()), plain(environment.span))),
+        ),
     ];
     if let Some(facts) = facts {
         facts_in_scope.push((Name::new_static("changes"), Rc::new(views::list(&facts.changes))));
         facts_in_scope.push((Name::new_static("steps"), Rc::new(views::list(&facts.steps))));
-        facts_in_scope.push((Name::new_static("now"), Rc::new(Node::leaf(Value::Str(facts.now.clone()), plain(Span::default())))));
+        facts_in_scope.push((
+            Name::new_static("now"),
+            Rc::new(Node::leaf(Value::Str(facts.now.clone()), plain(Span::default()))),
+        ));
     }
     for module in modules {
         for policy in context.names.module(module).policies.iter().filter(&wanted) {
             for rule in policy.body.iter().filter_map(clauses::rule) {
                 let mut scope = Scope { module, locals: facts_in_scope.clone() };
-                let before = context.diagnostics.borrow().iter().filter(|finding| finding.is_error()).count();
+                let before = context
+                    .diagnostics
+                    .borrow()
+                    .iter()
+                    .filter(|finding| finding.is_error())
+                    .count();
                 let asked = evaluator.rule(policy, &rule, &mut scope);
-                let said = context.diagnostics.borrow().iter().filter(|finding| finding.is_error()).count() > before;
+                let said = context
+                    .diagnostics
+                    .borrow()
+                    .iter()
+                    .filter(|finding| finding.is_error())
+                    .count()
+                    > before;
                 if asked.is_err() && !said {
                     evaluator.undecided(policy, &rule, "could not be asked");
                 }
@@ -95,7 +124,10 @@ impl<'a> Evaluator<'_, 'a> {
         for (span, label) in self.explain(rule.condition, scope) {
             diagnostic = diagnostic.related(span, label);
         }
-        let help = format!("the policy is `{}`; change the program so that it holds, or ask who wrote it", policy.name.name);
+        let help = format!(
+            "the policy is `{}`; change the program so that it holds, or ask who wrote it",
+            policy.name.name
+        );
         self.context.report(diagnostic.help(help));
         Ok(())
     }
@@ -103,6 +135,10 @@ impl<'a> Evaluator<'_, 'a> {
     /// A rule that cannot be answered holds nothing up in silence: it denies.
     fn undecided(&self, policy: &PolicyItem<'a>, rule: &Rule<'a>, why: &str) {
         let code = if rule.deny { codes::POLICY_DENIED } else { codes::POLICY_WARNED };
-        self.report(Diagnostic::new(code, rule.condition.span, format!("a rule of `{}` {why}", policy.name.name)));
+        self.report(Diagnostic::new(
+            code,
+            rule.condition.span,
+            format!("a rule of `{}` {why}", policy.name.name),
+        ));
     }
 }

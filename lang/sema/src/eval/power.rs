@@ -35,10 +35,17 @@ impl<'a> Evaluator<'_, 'a> {
         parts: &mut Vec<(Span, String)>,
         origins: &mut Vec<(Span, String)>,
     ) {
-        let logic =
-            matches!(&expr.kind, ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..) | ExprKind::Unary(dax_syntax::ast::UnaryOp::Not, _));
-        let leaf = matches!(&expr.kind, ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Broken | ExprKind::Data(_));
-        let comprehension = matches!(&expr.kind, ExprKind::List(Some(_), _) | ExprKind::Map(Some(_), _));
+        let logic = matches!(
+            &expr.kind,
+            ExprKind::Binary(BinaryOp::And | BinaryOp::Or, ..)
+                | ExprKind::Unary(dax_syntax::ast::UnaryOp::Not, _)
+        );
+        let leaf = matches!(
+            &expr.kind,
+            ExprKind::Literal(_) | ExprKind::Tagged(..) | ExprKind::Broken | ExprKind::Data(_)
+        );
+        let comprehension =
+            matches!(&expr.kind, ExprKind::List(Some(_), _) | ExprKind::Map(Some(_), _));
         let literal_list = matches!(&expr.kind, ExprKind::List(None, _) | ExprKind::Map(None, _));
         if leaf || literal_list {
             return;
@@ -48,10 +55,15 @@ impl<'a> Evaluator<'_, 'a> {
                 Ok(node) => {
                     parts.push((mark(expr), shown(&node.value())));
                     let origin = node.origin;
-                    let read = matches!(&expr.kind, ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::GetOptional(..));
-                    let inside =
-                        origin.span.file == expr.span.file && expr.span.start <= origin.span.start && origin.span.end <= expr.span.end;
-                    if read && !inside && node.as_leaf().is_some() && origin.span != Span::default() {
+                    let read = matches!(
+                        &expr.kind,
+                        ExprKind::Name(_) | ExprKind::Get(..) | ExprKind::GetOptional(..)
+                    );
+                    let inside = origin.span.file == expr.span.file
+                        && expr.span.start <= origin.span.start
+                        && origin.span.end <= expr.span.end;
+                    if read && !inside && node.as_leaf().is_some() && origin.span != Span::default()
+                    {
                         let how = match origin.layer {
                             Layer::Type => "the type's default",
                             Layer::Default => "set as a default",

@@ -18,7 +18,8 @@ pub(super) struct Samples {
 /// Whether a value is of its type, conditions included.
 pub(super) fn fits<'a>(evaluator: &Evaluator<'_, 'a>, value: &Value, ty: &Type<'a>) -> bool {
     let before = evaluator.context.diagnostics.take();
-    let result = evaluator.conform(super::expr::from_value(value.clone(), Span::default()), ty).is_ok();
+    let result =
+        evaluator.conform(super::expr::from_value(value.clone(), Span::default()), ty).is_ok();
     evaluator.context.diagnostics.replace(before);
     result
 }
@@ -28,7 +29,8 @@ pub(super) fn smaller(value: &Value) -> Vec<Value> {
     match value {
         Value::Int(0) | Value::None | Value::Bool(false) => Vec::new(),
         Value::Int(number) => {
-            let mut all = vec![Value::Int(0), Value::Int(number / 2), Value::Int(number - number.signum())];
+            let mut all =
+                vec![Value::Int(0), Value::Int(number / 2), Value::Int(number - number.signum())];
             all.dedup();
             all.retain(|one| one != value);
             all
@@ -40,7 +42,9 @@ pub(super) fn smaller(value: &Value) -> Vec<Value> {
             let shorter: String = chars[..chars.len() - 1].iter().collect();
             vec![Value::str(""), Value::str(half), Value::str(shorter)]
         }
-        Value::List(items) if !items.is_empty() => vec![Value::List(Vec::new()), Value::List(items[..items.len() - 1].to_vec())],
+        Value::List(items) if !items.is_empty() => {
+            vec![Value::List(Vec::new()), Value::List(items[..items.len() - 1].to_vec())]
+        }
         Value::Quantity(quantity) if !quantity.base.is_zero() => {
             let half = (quantity.base / Decimal::TWO).trunc();
             [Decimal::ZERO, half]
@@ -77,17 +81,25 @@ impl Samples {
     }
 
     /// A value of a type; the first cases are its edges.
-    pub(super) fn of<'a>(&mut self, evaluator: &Evaluator<'_, 'a>, ty: &Type<'a>, case: u32) -> Option<Value> {
+    pub(super) fn of<'a>(
+        &mut self,
+        evaluator: &Evaluator<'_, 'a>,
+        ty: &Type<'a>,
+        case: u32,
+    ) -> Option<Value> {
         match ty {
             Type::None | Type::Any => Some(Value::None),
             Type::Unset => Some(Value::Unset),
             Type::Bool => Some(Value::Bool(self.below(2) == 1)),
             Type::Int => Some(self.between(-1000, 1000, case)),
-            Type::Number => {
-                Some(Value::Decimal(Decimal::new(i64::try_from(self.below(2_000_000)).unwrap_or(0) - 1_000_000, 3).normalize()))
-            }
+            Type::Number => Some(Value::Decimal(
+                Decimal::new(i64::try_from(self.below(2_000_000)).unwrap_or(0) - 1_000_000, 3)
+                    .normalize(),
+            )),
             Type::String => Some(self.text()),
-            Type::Unit(unit) => Some(Value::Quantity(Quantity::new(*unit, Decimal::from(self.below(most(*unit)))))),
+            Type::Unit(unit) => {
+                Some(Value::Quantity(Quantity::new(*unit, Decimal::from(self.below(most(*unit))))))
+            }
             Type::Literal(text) => Some(Value::Str(text.clone())),
             Type::Union(all) => {
                 let one = self.pick(all)?.clone();
@@ -98,14 +110,20 @@ impl Samples {
                 _ => self.of(evaluator, inner, case),
             },
             Type::List(inner) | Type::Set(inner) | Type::Keyed(inner, _) => {
-                let element = inner.element().filter(|_| matches!(ty, Type::Keyed(..))).unwrap_or(inner);
+                let element =
+                    inner.element().filter(|_| matches!(ty, Type::Keyed(..))).unwrap_or(inner);
                 let count = if case == 0 { 0 } else { self.below(5) };
-                let items = (0..count).map(|_| self.of(evaluator, element, case)).collect::<Option<Vec<_>>>()?;
-                Some(Value::List(items)).filter(|value| !matches!(ty, Type::Keyed(..)) || fits(evaluator, value, ty))
+                let items = (0..count)
+                    .map(|_| self.of(evaluator, element, case))
+                    .collect::<Option<Vec<_>>>()?;
+                Some(Value::List(items))
+                    .filter(|value| !matches!(ty, Type::Keyed(..)) || fits(evaluator, value, ty))
             }
             Type::Map(inner) => {
                 let count = if case == 0 { 0 } else { self.below(4) };
-                let entries = (0..count).map(|at| Some((Name::new(format!("key{at}")), self.of(evaluator, inner, case)?)));
+                let entries = (0..count).map(|at| {
+                    Some((Name::new(format!("key{at}")), self.of(evaluator, inner, case)?))
+                });
                 Some(Value::Map(entries.collect::<Option<BTreeMap<_, _>>>()?))
             }
             Type::Record(record) => {
@@ -120,7 +138,9 @@ impl Samples {
             }
             Type::Phase(_, inner) => self.of(evaluator, inner, case),
             Type::Named(name, inner) => match known(name) {
-                Some(values) if matches!(**inner, Type::Where(..)) => self.pick(values).map(Value::str),
+                Some(values) if matches!(**inner, Type::Where(..)) => {
+                    self.pick(values).map(Value::str)
+                }
                 _ => self.of(evaluator, inner, case),
             },
             Type::Range(base, low, high) => match (low, high) {
@@ -129,7 +149,9 @@ impl Samples {
                     let base = self.decimal(low.base, high.base, case);
                     Some(Value::Quantity(Quantity::new(low.unit, base)))
                 }
-                (Value::Decimal(low), Value::Decimal(high)) => Some(Value::Decimal(self.decimal(*low, *high, case))),
+                (Value::Decimal(low), Value::Decimal(high)) => {
+                    Some(Value::Decimal(self.decimal(*low, *high, case)))
+                }
                 _ => {
                     let value = self.of(evaluator, base, case)?;
                     fits(evaluator, &value, ty).then_some(value)
@@ -149,12 +171,18 @@ impl Samples {
                     fits(evaluator, &value, ty).then_some(value)
                 })
             }
-            Type::Error | Type::Var(_) | Type::Secret(_) | Type::Ref(_) | Type::Query | Type::Condition => None,
+            Type::Error
+            | Type::Var(_)
+            | Type::Secret(_)
+            | Type::Ref(_)
+            | Type::Query
+            | Type::Condition => None,
         }
     }
 
     fn between(&mut self, low: i64, high: i64, case: u32) -> Value {
-        let width = u64::try_from(i128::from(high) - i128::from(low)).unwrap_or(u64::MAX).saturating_add(1);
+        let width =
+            u64::try_from(i128::from(high) - i128::from(low)).unwrap_or(u64::MAX).saturating_add(1);
         Value::Int(match case {
             0 => low,
             1 => high,
@@ -166,12 +194,19 @@ impl Samples {
         match case {
             0 => low,
             1 => high,
-            _ => (low + (high - low) * Decimal::new(i64::try_from(self.below(1000)).unwrap_or(0), 3)).trunc().max(low).normalize(),
+            _ => (low
+                + (high - low) * Decimal::new(i64::try_from(self.below(1000)).unwrap_or(0), 3))
+            .trunc()
+            .max(low)
+            .normalize(),
         }
     }
 
     fn text(&mut self) -> Value {
-        const PIECES: &[&str] = &["a", "Z", "0", "-", "_", " ", "é", "漢", "/", ".", "\"", "\\", "$", "#", "\n", "web", "v1"];
+        const PIECES: &[&str] = &[
+            "a", "Z", "0", "-", "_", " ", "é", "漢", "/", ".", "\"", "\\", "$", "#", "\n", "web",
+            "v1",
+        ];
         let count = self.below(8);
         let mut text = String::new();
         for _ in 0..count {
@@ -187,20 +222,32 @@ impl Samples {
             HirKind::Literal(literal) => out.push_str(&String::from_utf8_lossy(&literal.0)),
             HirKind::Class(class) => {
                 let ranges: Vec<(u32, u32)> = match class {
-                    Class::Unicode(class) => class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect(),
-                    Class::Bytes(class) => class.ranges().iter().map(|range| (range.start().into(), range.end().into())).collect(),
+                    Class::Unicode(class) => class
+                        .ranges()
+                        .iter()
+                        .map(|range| (range.start().into(), range.end().into()))
+                        .collect(),
+                    Class::Bytes(class) => class
+                        .ranges()
+                        .iter()
+                        .map(|range| (range.start().into(), range.end().into()))
+                        .collect(),
                 };
-                let ascii: Vec<(u32, u32)> = ranges.iter().copied().filter(|(start, _)| *start < 128).collect();
+                let ascii: Vec<(u32, u32)> =
+                    ranges.iter().copied().filter(|(start, _)| *start < 128).collect();
                 let from = if ascii.is_empty() { &ranges } else { &ascii };
                 if let Some((start, end)) = self.pick(from).copied() {
                     let end = if ascii.is_empty() { end } else { end.min(126) };
-                    let at = start + u32::try_from(self.below(u64::from(end.saturating_sub(start)) + 1)).unwrap_or(0);
+                    let at = start
+                        + u32::try_from(self.below(u64::from(end.saturating_sub(start)) + 1))
+                            .unwrap_or(0);
                     out.extend(char::from_u32(at));
                 }
             }
             HirKind::Repetition(repetition) => {
                 let most = repetition.max.unwrap_or(repetition.min + 4).min(repetition.min + 12);
-                let count = repetition.min + u32::try_from(self.below(u64::from(most - repetition.min) + 1)).unwrap_or(0);
+                let count = repetition.min
+                    + u32::try_from(self.below(u64::from(most - repetition.min) + 1)).unwrap_or(0);
                 for _ in 0..count {
                     self.matching(&repetition.sub, out);
                 }
@@ -220,8 +267,11 @@ impl Samples {
 fn pattern(condition: &Expr) -> Option<&str> {
     match &condition.kind {
         ExprKind::Call(function, args) => match (&function.kind, args.as_slice()) {
-            (ExprKind::Name(name), [(_, subject), (_, Expr { kind: ExprKind::Literal(Value::Str(pattern)), .. })])
-                if name == "matches" && matches!(&subject.kind, ExprKind::Name(name) if name == "self") =>
+            (
+                ExprKind::Name(name),
+                [(_, subject), (_, Expr { kind: ExprKind::Literal(Value::Str(pattern)), .. })],
+            ) if name == "matches"
+                && matches!(&subject.kind, ExprKind::Name(name) if name == "self") =>
             {
                 Some(pattern)
             }
@@ -235,7 +285,12 @@ fn pattern(condition: &Expr) -> Option<&str> {
 /// Values of the standard library's checked texts.
 fn known(name: &str) -> Option<&'static [&'static str]> {
     Some(match name {
-        "Url" => &["https://example.com", "http://127.0.0.1:8080/x?y=z#f", "postgres://db.internal:5432/app", "https://example.com/%20"],
+        "Url" => &[
+            "https://example.com",
+            "http://127.0.0.1:8080/x?y=z#f",
+            "postgres://db.internal:5432/app",
+            "https://example.com/%20",
+        ],
         "ImageRef" => &[
             "nginx",
             "ghcr.io/acme/web:1.2.3",
@@ -245,7 +300,9 @@ fn known(name: &str) -> Option<&'static [&'static str]> {
         "Cron" => &["* * * * *", "*/5 0-6 1 1,7 1-5", "0 0 * * 0"],
         "Regex" => &["", "^a+$", "[0-9]{1,3}", "(?i)x|y"],
         "Version" => &["0.0.1", "1.2.3", "10.20.30-rc.1+build.5"],
-        "Instant" => &["2026-01-01T00:00:00Z", "2024-02-29T23:59:59+14:00", "2026-10-25T02:30:00+02:00"],
+        "Instant" => {
+            &["2026-01-01T00:00:00Z", "2024-02-29T23:59:59+14:00", "2026-10-25T02:30:00+02:00"]
+        }
         "TimeZone" => &["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"],
         _ => return None,
     })

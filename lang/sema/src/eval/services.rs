@@ -46,7 +46,8 @@ impl<'a> Evaluator<'_, 'a> {
         let mut result = self.apply(&mut node, &own, &place);
         for (layers, via) in [(&setup.patches, Via::Patch), (&setup.sets, Via::Set)] {
             if let Some(all) = layers.get(name) {
-                result = result.and(self.apply(&mut node, all, &Place { via, module: root, ..place }));
+                result =
+                    result.and(self.apply(&mut node, all, &Place { via, module: root, ..place }));
             }
         }
         let node = self.conform(node, &ty);
@@ -61,7 +62,8 @@ impl<'a> Evaluator<'_, 'a> {
         let mut diagnostic = Diagnostic::new(codes::CIRCULAR_SERVICES, span, detail);
         for (service, needs) in &reading[at..] {
             if let Some(need) = needs.last() {
-                diagnostic = diagnostic.related(need.span, format!("`{service}` needs `{}` here", need.addr.name()));
+                diagnostic = diagnostic
+                    .related(need.span, format!("`{service}` needs `{}` here", need.addr.name()));
             }
         }
         let help = "take one of the edges away, for example by giving the value a name with `let`";

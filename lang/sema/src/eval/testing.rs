@@ -1,7 +1,10 @@
 //! Tests: plans made in virtual worlds, assertions over them, and properties over made-up values.
 
 use super::sample::Samples;
-use super::{Eval, Evaluator, Missing, Params, Scope, Stop, judge, layers, lower, plain, policy::Facts, views};
+use super::{
+    Eval, Evaluator, Missing, Params, Scope, Stop, judge, layers, lower, plain, policy::Facts,
+    views,
+};
 use crate::clauses::{TestClause, test_clause};
 use crate::codes;
 use crate::context::Context;
@@ -72,10 +75,23 @@ pub struct TestOutcome {
 }
 
 /// Runs the tests of the project's own modules.
-pub fn test(context: &Context<'_>, request: &TestRequest, planner: Planner<'_>) -> Vec<TestOutcome> {
+pub fn test(
+    context: &Context<'_>,
+    request: &TestRequest,
+    planner: Planner<'_>,
+) -> Vec<TestOutcome> {
     let mut outcomes = Vec::new();
-    for module in (0..context.program.modules.len()).map(ModuleId).filter(|module| context.program.is_own(*module)) {
-        for test in context.names.module(module).tests.iter().filter(|test| test.title.contains(&request.filter)) {
+    for module in (0..context.program.modules.len())
+        .map(ModuleId)
+        .filter(|module| context.program.is_own(*module))
+    {
+        for test in context
+            .names
+            .module(module)
+            .tests
+            .iter()
+            .filter(|test| test.title.contains(&request.filter))
+        {
             let verdict = Run { context, request, planner, module, test }.verdict();
             outcomes.push(TestOutcome { title: test.title.clone(), span: test.span, verdict });
         }
@@ -99,7 +115,9 @@ impl<'a> Run<'_, 'a> {
             .body
             .iter()
             .filter_map(|member| match test_clause(member)? {
-                TestClause::Given(name, ty) => Some((name, self.context.resolve(self.module, ty, false))),
+                TestClause::Given(name, ty) => {
+                    Some((name, self.context.resolve(self.module, ty, false)))
+                }
                 _ => None,
             })
             .collect();
@@ -111,7 +129,9 @@ impl<'a> Run<'_, 'a> {
         }
         let params = self.params(BTreeMap::new());
         let evaluator = Evaluator::new(self.context, &params, None);
-        let seed = self.test.title.bytes().fold(self.request.seed, |seed, byte| seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte));
+        let seed = self.test.title.bytes().fold(self.request.seed, |seed, byte| {
+            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte)
+        });
         let mut samples = Samples::new(seed);
         for case in 0..self.request.cases {
             let mut values = Vec::new();
@@ -120,7 +140,10 @@ impl<'a> Run<'_, 'a> {
                     let detail = format!("no value of `{ty}` was found in many tries");
                     let diagnostic = Diagnostic::new(codes::NO_SAMPLE, name.span, detail);
                     let help = "say the condition as a range, or as one `matches(self, \"…\")`, from which values can be made";
-                    return Verdict::Failed { diagnostics: vec![diagnostic.help(help)], given: Vec::new() };
+                    return Verdict::Failed {
+                        diagnostics: vec![diagnostic.help(help)],
+                        given: Vec::new(),
+                    };
                 };
                 values.push((name.name.clone(), value));
             }
@@ -159,7 +182,13 @@ impl<'a> Run<'_, 'a> {
     }
 
     fn params(&self, typed: BTreeMap<Name, Value>) -> Params {
-        Params { values: self.request.values.clone(), typed, missing: Missing::Report, only: None, outputs: BTreeMap::new() }
+        Params {
+            values: self.request.values.clone(),
+            typed,
+            missing: Missing::Report,
+            only: None,
+            outputs: BTreeMap::new(),
+        }
     }
 
     /// Runs the test once with these values for what is given.
@@ -177,9 +206,11 @@ impl<'a> Run<'_, 'a> {
         diagnostic::sort(&mut found);
         match result {
             Ok(()) if found.is_empty() => Ok(()),
-            _ if found.is_empty() => {
-                Err(vec![Diagnostic::new(codes::ASSERTION_FAILED, self.test.span, "the test could not be computed; `dax check` says more")])
-            }
+            _ if found.is_empty() => Err(vec![Diagnostic::new(
+                codes::ASSERTION_FAILED,
+                self.test.span,
+                "the test could not be computed; `dax check` says more",
+            )]),
             _ => Err(found),
         }
     }
@@ -192,17 +223,23 @@ impl<'a> Evaluator<'_, 'a> {
                 TestClause::Let(field) => {
                     let mut node = self.eval(&field.value, scope)?;
                     if let Some(written) = &field.ty {
-                        node = self.conform(node, &self.context.resolve(scope.module, written, false))?;
+                        node = self
+                            .conform(node, &self.context.resolve(scope.module, written, false))?;
                     }
                     scope.locals.push((field.path[0].name.clone(), Rc::new(node)));
                 }
                 TestClause::Given(name, _) => {
-                    let value = given.iter().find(|(known, _)| *known == name.name).map(|(_, value)| value.clone());
+                    let value = given
+                        .iter()
+                        .find(|(known, _)| *known == name.name)
+                        .map(|(_, value)| value.clone());
                     let node = super::expr::from_value(value.ok_or(Stop)?, name.span);
                     scope.locals.push((name.name, Rc::new(node)));
                 }
                 TestClause::Assert(condition) => self.assert(condition, scope)?,
-                TestClause::Expect((code, span), subject) => self.expect(&code, span, subject, scope)?,
+                TestClause::Expect((code, span), subject) => {
+                    self.expect(&code, span, subject, scope)?
+                }
             }
         }
         Ok(())
@@ -211,7 +248,9 @@ impl<'a> Evaluator<'_, 'a> {
     fn assert(&self, condition: &'a Expr, scope: &mut Scope) -> Eval<()> {
         let detail = match self.eval(condition, scope)?.as_leaf() {
             Some(Value::Bool(true)) => return Ok(()),
-            Some(Value::Unknown(unknown)) => format!("`{}` is known only after apply", unknown.cause),
+            Some(Value::Unknown(unknown)) => {
+                format!("`{}` is known only after apply", unknown.cause)
+            }
             _ => "this is false".to_owned(),
         };
         let mut diagnostic = Diagnostic::new(codes::ASSERTION_FAILED, condition.span, detail);
@@ -229,19 +268,26 @@ impl<'a> Evaluator<'_, 'a> {
         if found.iter().any(|finding| finding.code.to_string() == code.as_str()) {
             return Ok(());
         }
-        let mut diagnostic = Diagnostic::new(codes::EXPECTATION_FAILED, span, format!("`{code}` was expected here"));
+        let mut diagnostic =
+            Diagnostic::new(codes::EXPECTATION_FAILED, span, format!("`{code}` was expected here"));
         if found.is_empty() {
             diagnostic = diagnostic.help("nothing was found");
         }
         for finding in found {
-            diagnostic = diagnostic.related(finding.span, format!("instead {}: {}", finding.code, finding.detail));
+            diagnostic = diagnostic
+                .related(finding.span, format!("instead {}: {}", finding.code, finding.detail));
         }
         self.context.report(diagnostic);
         Ok(())
     }
 
     /// `plan(environment.name, param: value)`: the environment's services and what a plan from nothing does.
-    pub(super) fn plan_call(&self, args: &'a [(Option<Ident>, Expr)], span: Span, scope: &mut Scope) -> Eval<Node> {
+    pub(super) fn plan_call(
+        &self,
+        args: &'a [(Option<Ident>, Expr)],
+        span: Span,
+        scope: &mut Scope,
+    ) -> Eval<Node> {
         let planner = self.planner.ok_or(Stop)?;
         let (environment, given) = args.split_first().ok_or(Stop)?;
         let name = crate::check::environment_of(&environment.1).ok_or(Stop)?;
@@ -250,7 +296,8 @@ impl<'a> Evaluator<'_, 'a> {
             let param = param.as_ref().ok_or(Stop)?;
             typed.insert(param.name.clone(), self.eval(value, scope)?.value());
         }
-        let block = lower::environments(self.context).find(|block| block.name.name == *name).ok_or(Stop)?;
+        let block =
+            lower::environments(self.context).find(|block| block.name.name == *name).ok_or(Stop)?;
         let params = Params {
             values: self.params.values.clone(),
             typed,
@@ -268,7 +315,11 @@ impl<'a> Evaluator<'_, 'a> {
             judge(self.context, &params, &environment, "check", None);
             planned = planner(&environment);
             self.context.diagnostics.borrow_mut().append(&mut planned.diagnostics);
-            let facts = Facts { changes: planned.changes.clone(), steps: planned.steps.clone(), now: self.now.clone() };
+            let facts = Facts {
+                changes: planned.changes.clone(),
+                steps: planned.steps.clone(),
+                now: self.now.clone(),
+            };
             judge(self.context, &params, &environment, "plan", Some(&facts));
         }
         let found = self.context.diagnostics.replace(before);

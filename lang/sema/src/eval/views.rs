@@ -27,14 +27,24 @@ pub(super) fn service(environment: &Environment, service: &Service) -> Node {
 
 /// All services of an environment.
 pub(super) fn services(environment: &Environment) -> Node {
-    let all = environment.services.values().filter(|one| !one.resource).map(|one| service(environment, one)).collect();
+    let all = environment
+        .services
+        .values()
+        .filter(|one| !one.resource)
+        .map(|one| service(environment, one))
+        .collect();
     Node { data: Data::List(all), origin: plain(environment.span) }
 }
 
 /// A list of values that come from no place in the program.
 pub(super) fn list(values: &[Value]) -> Node {
     Node {
-        data: Data::List(values.iter().map(|value| super::expr::from_value(value.clone(), Span::default())).collect()),
+        data: Data::List(
+            values
+                .iter()
+                .map(|value| super::expr::from_value(value.clone(), Span::default()))
+                .collect(),
+        ),
         origin: plain(Span::default()),
     }
 }

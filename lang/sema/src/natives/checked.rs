@@ -27,17 +27,20 @@ pub(crate) fn why_not(function: &str, value: &str) -> Option<String> {
         "is_regex" => regex_lite::Regex::new(value).err().map(|error| error.to_string()),
         "is_version" => semver::Version::parse(value).err().map(|error| error.to_string()),
         "is_instant" => time::moment(value).err(),
-        "is_time_zone" => time::zone(value).is_none().then(|| "the IANA database has no such zone".to_owned()),
+        "is_time_zone" => {
+            time::zone(value).is_none().then(|| "the IANA database has no such zone".to_owned())
+        }
         _ => None,
     }
 }
 
 /// A URL with a scheme and a host.
 fn url(value: &str) -> Result<&iri_string::types::UriStr, String> {
-    let parsed = iri_string::types::UriStr::new(value).map_err(|_| match value.contains("://") {
-        false => "the scheme is missing, as in `https://…`".to_owned(),
-        true => "RFC 3986 does not allow one of its characters".to_owned(),
-    })?;
+    let parsed =
+        iri_string::types::UriStr::new(value).map_err(|_| match value.contains("://") {
+            false => "the scheme is missing, as in `https://…`".to_owned(),
+            true => "RFC 3986 does not allow one of its characters".to_owned(),
+        })?;
     let host = parsed.authority_components().map_or("", |authority| authority.host());
     if host.is_empty() { Err("the host is missing".to_owned()) } else { Ok(parsed) }
 }
@@ -45,7 +48,9 @@ fn url(value: &str) -> Result<&iri_string::types::UriStr, String> {
 fn url_parts(args: &[Value]) -> Outcome {
     let Ok(url) = url(text(args, 0)) else { return bad("this is no URL") };
     let authority = url.authority_components();
-    let port = authority.and_then(|authority| authority.port()?.parse().ok()).map_or(Value::None, Value::Int);
+    let port = authority
+        .and_then(|authority| authority.port()?.parse().ok())
+        .map_or(Value::None, Value::Int);
     Ok(record([
         ("scheme", Value::str(url.scheme_str())),
         ("host", Value::str(authority.map_or("", |authority| authority.host()))),
@@ -80,24 +85,38 @@ fn image(value: &str) -> Result<Image<'_>, String> {
     };
     if let Some(tag) = tag {
         let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
-        if tag.is_empty() || tag.len() > 128 || !tag.bytes().all(fits) || tag.starts_with(['.', '-']) {
-            return Err(format!("`{tag}` is no tag: letters, digits, `_`, `.` and `-`, at most 128"));
+        if tag.is_empty()
+            || tag.len() > 128
+            || !tag.bytes().all(fits)
+            || tag.starts_with(['.', '-'])
+        {
+            return Err(format!(
+                "`{tag}` is no tag: letters, digits, `_`, `.` and `-`, at most 128"
+            ));
         }
     }
     let (registry, repository) = match rest.split_once('/') {
-        Some((first, others)) if first.contains(['.', ':']) || first == "localhost" => (first, others),
+        Some((first, others)) if first.contains(['.', ':']) || first == "localhost" => {
+            (first, others)
+        }
         _ => ("", rest),
     };
     let part_fits = |part: &str| {
         let ends = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         ends(part.bytes().next())
             && ends(part.bytes().last())
-            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-'))
+            && part.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.' | b'-')
+            })
     };
     match repository.split('/').find(|part| !part_fits(part)) {
-        Some(part) if part.bytes().any(|b| b.is_ascii_uppercase()) => Err(format!("`{part}` has large letters")),
+        Some(part) if part.bytes().any(|b| b.is_ascii_uppercase()) => {
+            Err(format!("`{part}` has large letters"))
+        }
         Some("") => Err("a part of the name is empty".to_owned()),
-        Some(part) => Err(format!("`{part}` is no part of a name: small letters, digits, `.`, `_` and `-` in between")),
+        Some(part) => Err(format!(
+            "`{part}` is no part of a name: small letters, digits, `.`, `_` and `-` in between"
+        )),
         None => Ok(Image { registry, repository, tag, digest }),
     }
 }
@@ -107,7 +126,8 @@ fn image_parts(args: &[Value]) -> Outcome {
         Ok(image) => image,
         Err(why) => return bad(why),
     };
-    let optional = |part: Option<&str>| part.map_or(Value::None, |part| Value::Str(Name::new(part)));
+    let optional =
+        |part: Option<&str>| part.map_or(Value::None, |part| Value::Str(Name::new(part)));
     Ok(record([
         ("registry", Value::str(image.registry)),
         ("repository", Value::str(image.repository)),
@@ -126,6 +146,12 @@ fn cron(value: &str) -> Result<(), String> {
     options.fallback_timezone_option = cronexpr::FallbackTimezoneOption::UTC;
     match cronexpr::parse_crontab_with(value, options) {
         Ok(_) => Ok(()),
-        Err(error) => Err(error.to_string().lines().last().unwrap_or("").trim_start_matches([' ', '|', '^', '=']).to_owned()),
+        Err(error) => Err(error
+            .to_string()
+            .lines()
+            .last()
+            .unwrap_or("")
+            .trim_start_matches([' ', '|', '^', '='])
+            .to_owned()),
     }
 }

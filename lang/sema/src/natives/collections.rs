@@ -19,8 +19,12 @@ pub(super) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
         "to_set" => |a| Ok(Value::List(set(a[0].items().to_vec()))),
         "to_list" => |a| Ok(a[0].clone()),
         "merge" => merge,
-        "min" => |a| Ok(if operators::compare(&a[1], &a[0]).is_lt() { a[1].clone() } else { a[0].clone() }),
-        "max" => |a| Ok(if operators::compare(&a[1], &a[0]).is_gt() { a[1].clone() } else { a[0].clone() }),
+        "min" => |a| {
+            Ok(if operators::compare(&a[1], &a[0]).is_lt() { a[1].clone() } else { a[0].clone() })
+        },
+        "max" => |a| {
+            Ok(if operators::compare(&a[1], &a[0]).is_gt() { a[1].clone() } else { a[0].clone() })
+        },
         _ => return None,
     })
 }
@@ -72,6 +76,7 @@ fn chunks(args: &[Value]) -> Outcome {
 }
 
 fn merge(args: &[Value]) -> Outcome {
-    let entries = args.iter().flat_map(Value::entries).map(|(key, value)| (key.clone(), value.clone()));
+    let entries =
+        args.iter().flat_map(Value::entries).map(|(key, value)| (key.clone(), value.clone()));
     Ok(Value::Map(entries.collect::<BTreeMap<_, _>>()))
 }

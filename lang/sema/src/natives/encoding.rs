@@ -11,7 +11,10 @@ pub(super) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
     Some(match name {
         "json" => |a| bounded(Json::to_string(&to_json(&a[0]))),
         "json_pretty" => |a| bounded(format!("{:#}", to_json(&a[0]))),
-        "yaml" => |a| serde_saphyr::to_string(&to_json(&a[0])).map_or_else(|error| bad(error.to_string()), bounded),
+        "yaml" => |a| {
+            serde_saphyr::to_string(&to_json(&a[0]))
+                .map_or_else(|error| bad(error.to_string()), bounded)
+        },
         "from_json" => |a| match serde_json::from_str(text(a, 0)) {
             Ok(json) => from_json(&json),
             Err(error) => bad(format!("this is no JSON: {error}")),
@@ -37,9 +40,14 @@ fn first_line(text: &str) -> &str {
 /// Numbers stay numbers, quantities become texts.
 fn to_json(value: &Value) -> Json {
     match value {
-        Value::Decimal(number) => number.to_string().parse().map_or_else(|_| Json::String(number.to_string()), Json::Number),
+        Value::Decimal(number) => number
+            .to_string()
+            .parse()
+            .map_or_else(|_| Json::String(number.to_string()), Json::Number),
         Value::List(items) => Json::Array(items.iter().map(to_json).collect()),
-        Value::Map(map) => Json::Object(map.iter().map(|(key, item)| (key.to_string(), to_json(item))).collect()),
+        Value::Map(map) => {
+            Json::Object(map.iter().map(|(key, item)| (key.to_string(), to_json(item))).collect())
+        }
         other => serde_json::to_value(other.shape()).unwrap_or(Json::Null),
     }
 }
@@ -48,25 +56,31 @@ fn from_json(json: &Json) -> Outcome {
     Ok(match json {
         Json::Null => Value::None,
         Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), Decimal::from_scientific(&number.to_string())) {
-            (Some(whole), _) => Value::Int(whole),
-            (None, Ok(decimal)) => Value::Decimal(decimal.normalize()),
-            (None, Err(_)) => match Decimal::from_str_exact(&number.to_string()) {
-                Ok(decimal) => Value::Decimal(decimal.normalize()),
-                Err(_) => return bad(format!("the number {number} is too large")),
-            },
-        },
+        Json::Number(number) => {
+            match (number.as_i64(), Decimal::from_scientific(&number.to_string())) {
+                (Some(whole), _) => Value::Int(whole),
+                (None, Ok(decimal)) => Value::Decimal(decimal.normalize()),
+                (None, Err(_)) => match Decimal::from_str_exact(&number.to_string()) {
+                    Ok(decimal) => Value::Decimal(decimal.normalize()),
+                    Err(_) => return bad(format!("the number {number} is too large")),
+                },
+            }
+        }
         Json::String(text) => Value::str(text),
         Json::Array(items) => Value::List(items.iter().map(from_json).collect::<Result<_, _>>()?),
         Json::Object(map) => Value::Map(
-            map.iter().map(|(key, item)| Ok((Name::new(key), from_json(item)?))).collect::<Result<_, (dax_core::Code, String)>>()?,
+            map.iter()
+                .map(|(key, item)| Ok((Name::new(key), from_json(item)?)))
+                .collect::<Result<_, (dax_core::Code, String)>>()?,
         ),
     })
 }
 
 fn from_base64(args: &[Value]) -> Outcome {
     match BASE64.decode(text(args, 0).as_bytes()) {
-        Ok(bytes) => String::from_utf8(bytes).map_or_else(|_| bad("the bytes are no text"), bounded),
+        Ok(bytes) => {
+            String::from_utf8(bytes).map_or_else(|_| bad("the bytes are no text"), bounded)
+        }
         Err(error) => bad(format!("this is no base64: {error}")),
     }
 }

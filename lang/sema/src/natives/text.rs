@@ -17,17 +17,25 @@ pub(super) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
         "replace" => replace,
         "split" => split,
         "lines" => |a| Ok(texts(text(a, 0).lines())),
-        "characters" => |a| Ok(Value::List(text(a, 0).chars().map(|c| Value::str(c.to_string())).collect())),
+        "characters" => {
+            |a| Ok(Value::List(text(a, 0).chars().map(|c| Value::str(c.to_string())).collect()))
+        }
         "join" => join,
         "repeat" => repeat,
         "substring" => substring,
         "position" => position,
         "string" => |a| bounded(display(&a[0])),
         "to_int" => |a| Ok(text(a, 0).trim().parse().map_or(Value::None, Value::Int)),
-        "to_number" => |a| Ok(Decimal::from_str_exact(text(a, 0).trim()).map_or(Value::None, number)),
+        "to_number" => {
+            |a| Ok(Decimal::from_str_exact(text(a, 0).trim()).map_or(Value::None, number))
+        }
         "floor" => |a| whole(&a[0], |d| d.floor()),
         "ceil" => |a| whole(&a[0], |d| d.ceil()),
-        "round" => |a| whole(&a[0], |d| d.round_dp_with_strategy(0, rust_decimal::RoundingStrategy::MidpointAwayFromZero)),
+        "round" => |a| {
+            whole(&a[0], |d| {
+                d.round_dp_with_strategy(0, rust_decimal::RoundingStrategy::MidpointAwayFromZero)
+            })
+        },
         "power" => power,
         _ => return None,
     })
@@ -60,7 +68,8 @@ fn split(args: &[Value]) -> Outcome {
 
 fn join(args: &[Value]) -> Outcome {
     let (items, separator) = (args[0].items(), text(args, 1));
-    let length: usize = items.iter().map(|item| item.as_str().unwrap_or("").len() + separator.len()).sum();
+    let length: usize =
+        items.iter().map(|item| item.as_str().unwrap_or("").len() + separator.len()).sum();
     if length > MAX_TEXT + separator.len() {
         return too_long();
     }
@@ -78,7 +87,9 @@ fn repeat(args: &[Value]) -> Outcome {
 fn substring(args: &[Value]) -> Outcome {
     let from = usize::try_from(int(args, 1)).unwrap_or(0);
     let to = usize::try_from(int(args, 2)).unwrap_or(0);
-    Ok(Value::str(text(args, 0).chars().skip(from).take(to.saturating_sub(from)).collect::<String>()))
+    Ok(Value::str(
+        text(args, 0).chars().skip(from).take(to.saturating_sub(from)).collect::<String>(),
+    ))
 }
 
 fn position(args: &[Value]) -> Outcome {
@@ -100,5 +111,7 @@ fn power(args: &[Value]) -> Outcome {
     for _ in 0..int(args, 1) {
         result = result.and_then(|so_far| so_far.checked_mul(base));
     }
-    result.map(number).map_or_else(|| bad(format!("{base} to the power of {} is too large", int(args, 1))), Ok)
+    result
+        .map(number)
+        .map_or_else(|| bad(format!("{base} to the power of {} is too large", int(args, 1))), Ok)
 }

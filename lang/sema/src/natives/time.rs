@@ -27,11 +27,15 @@ pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
 }
 
 fn instant(args: &[Value], at: usize) -> Result<Timestamp, (Code, String)> {
-    moment(text(args, at)).map_err(|error| (crate::codes::BAD_ARGUMENT, format!("`{}` is no moment: {error}", text(args, at))))
+    moment(text(args, at)).map_err(|error| {
+        (crate::codes::BAD_ARGUMENT, format!("`{}` is no moment: {error}", text(args, at)))
+    })
 }
 
 fn local_time(args: &[Value]) -> Outcome {
-    let Some(zone) = zone(text(args, 1)) else { return bad(format!("there is no time zone `{}`", text(args, 1))) };
+    let Some(zone) = zone(text(args, 1)) else {
+        return bad(format!("there is no time zone `{}`", text(args, 1)));
+    };
     let at = instant(args, 0)?.to_zoned(zone);
     let (date, time) = (at.date(), at.time());
     let weekday = usize::try_from(date.weekday().to_monday_zero_offset()).unwrap_or(0);
@@ -56,6 +60,11 @@ fn time_between(args: &[Value]) -> Outcome {
 fn time_after(args: &[Value]) -> Outcome {
     let at = instant(args, 0)?;
     let Value::Quantity(by) = &args[1] else { return bad("this is no duration") };
-    let later = i64::try_from(by.base.trunc()).ok().and_then(|ms| at.checked_add(jiff::SignedDuration::from_millis(ms)).ok());
-    later.map_or_else(|| bad("the moment is out of range"), |later| Ok(Value::str(later.to_string())))
+    let later = i64::try_from(by.base.trunc())
+        .ok()
+        .and_then(|ms| at.checked_add(jiff::SignedDuration::from_millis(ms)).ok());
+    later.map_or_else(
+        || bad("the moment is out of range"),
+        |later| Ok(Value::str(later.to_string())),
+    )
 }

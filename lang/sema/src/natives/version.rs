@@ -17,7 +17,9 @@ pub(super) fn find(name: &str) -> Option<fn(&[Value]) -> Outcome> {
 }
 
 fn version(args: &[Value], at: usize) -> Result<Version, (Code, String)> {
-    Version::parse(text(args, at)).map_err(|error| (crate::codes::BAD_ARGUMENT, format!("`{}` is no version: {error}", text(args, at))))
+    Version::parse(text(args, at)).map_err(|error| {
+        (crate::codes::BAD_ARGUMENT, format!("`{}` is no version: {error}", text(args, at)))
+    })
 }
 
 fn parts(args: &[Value]) -> Outcome {

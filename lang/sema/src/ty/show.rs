@@ -83,14 +83,16 @@ fn differ(have: &Type<'_>, want: &Type<'_>, path: &mut String) -> (String, Strin
             path.push_str(".*");
             differ(a, b, path)
         }
-        (Type::Record(a), Type::Map(b)) => match a.fields.iter().find(|(_, field)| !field.ty.fits(b)) {
-            Some((name, field)) => {
-                path.push('.');
-                path.push_str(name);
-                differ(&field.ty, b, path)
+        (Type::Record(a), Type::Map(b)) => {
+            match a.fields.iter().find(|(_, field)| !field.ty.fits(b)) {
+                Some((name, field)) => {
+                    path.push('.');
+                    path.push_str(name);
+                    differ(&field.ty, b, path)
+                }
+                None => shown(),
             }
-            None => shown(),
-        },
+        }
         (Type::Record(a), Type::Record(b)) => {
             for (name, field) in &b.fields {
                 match a.fields.get(name) {

@@ -19,13 +19,27 @@ pub(crate) fn infer_vars<'a>(param: &Type<'a>, arg: &Type<'a>, vars: &mut Vars<'
             };
             vars.insert(name.clone(), joined);
         }
-        (Type::Named(_, param) | Type::Phase(_, param) | Type::Where(param, ..) | Type::Range(param, ..) | Type::Keyed(param, _), _) => {
+        (
+            Type::Named(_, param)
+            | Type::Phase(_, param)
+            | Type::Where(param, ..)
+            | Type::Range(param, ..)
+            | Type::Keyed(param, _),
+            _,
+        ) => {
             infer_vars(param, arg, vars);
         }
         (Type::Optional(param), _) => infer_vars(param, arg.optional().unwrap_or(arg), vars),
-        (Type::List(param), _) | (Type::Set(param), _) | (Type::Map(param), _) | (Type::Secret(param), _) => match (param, arg.core()) {
-            (_, Type::Record(record)) => record.fields.values().for_each(|field| infer_vars(param, &field.ty, vars)),
-            (_, Type::List(arg) | Type::Set(arg) | Type::Map(arg) | Type::Secret(arg)) => infer_vars(param, arg, vars),
+        (Type::List(param), _)
+        | (Type::Set(param), _)
+        | (Type::Map(param), _)
+        | (Type::Secret(param), _) => match (param, arg.core()) {
+            (_, Type::Record(record)) => {
+                record.fields.values().for_each(|field| infer_vars(param, &field.ty, vars))
+            }
+            (_, Type::List(arg) | Type::Set(arg) | Type::Map(arg) | Type::Secret(arg)) => {
+                infer_vars(param, arg, vars)
+            }
             _ => {}
         },
         (Type::Record(param), _) => {
@@ -37,7 +51,9 @@ pub(crate) fn infer_vars<'a>(param: &Type<'a>, arg: &Type<'a>, vars: &mut Vars<'
                 }
             }
         }
-        (Type::Union(all), _) => all.iter().filter(|one| one.has_vars()).for_each(|one| infer_vars(one, arg, vars)),
+        (Type::Union(all), _) => {
+            all.iter().filter(|one| one.has_vars()).for_each(|one| infer_vars(one, arg, vars))
+        }
         _ => {}
     }
 }
@@ -83,9 +99,18 @@ impl<'a> Type<'a> {
             Self::Phase(phase, ty) => Self::Phase(*phase, inner(ty)),
             Self::Union(all) => Self::Union(all.iter().map(|one| one.with_vars(vars)).collect()),
             Self::Record(record) => {
-                let field = |field: &FieldType<'a>| FieldType { ty: field.ty.with_vars(vars), ..field.clone() };
-                let fields = record.fields.iter().map(|(name, ty)| (name.clone(), field(ty))).collect();
-                Self::Record(Arc::new(Record { name: record.name.clone(), fields, open: record.open, module: record.module }))
+                let field = |field: &FieldType<'a>| FieldType {
+                    ty: field.ty.with_vars(vars),
+                    ..field.clone()
+                };
+                let fields =
+                    record.fields.iter().map(|(name, ty)| (name.clone(), field(ty))).collect();
+                Self::Record(Arc::new(Record {
+                    name: record.name.clone(),
+                    fields,
+                    open: record.open,
+                    module: record.module,
+                }))
             }
             other => other.clone(),
         }

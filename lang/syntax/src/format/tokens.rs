@@ -32,8 +32,9 @@ pub(super) struct Token<'a> {
 impl Token<'_> {
     /// Whether it is an operator or a separator, behind which a bracket opens a value and no call or index.
     pub(super) fn is_operator(&self) -> bool {
-        !self.text.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | ')' | ']' | '}'))
-            || matches!(self.text, "and" | "or" | "in" | "not" | "if" | "then" | "else")
+        !self.text.ends_with(|c: char| {
+            c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | ')' | ']' | '}')
+        }) || matches!(self.text, "and" | "or" | "in" | "not" | "if" | "then" | "else")
     }
 }
 
@@ -141,7 +142,8 @@ fn plain(text: &str, at: usize, first: char) -> (TokenKind, usize) {
         '.' => (TokenKind::Tight, at + if rest.starts_with("..") { 2 } else { 1 }),
         '-' if rest.starts_with("->") => (TokenKind::Word, at + 2),
         c if c.is_ascii_alphanumeric() || c == '_' => {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end =
+                rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
             (TokenKind::Word, at + end)
         }
         c => (TokenKind::Word, at + c.len_utf8()),

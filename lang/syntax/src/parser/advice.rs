@@ -60,8 +60,17 @@ pub(super) fn misplaced(text: &str) -> Option<Advice> {
         return Some(say("comments start with `#`, each line with its own"));
     }
     let (name, value) = line.split_once(':')?;
-    let plain = !name.is_empty() && name.trim_end().chars().all(is_word) && !value.contains('=') && !value.trim().is_empty();
-    plain.then(|| say("a field is written with `=`").replace(format!("{} = {}", name.trim_end(), value.trim())))
+    let plain = !name.is_empty()
+        && name.trim_end().chars().all(is_word)
+        && !value.contains('=')
+        && !value.trim().is_empty();
+    plain.then(|| {
+        say("a field is written with `=`").replace(format!(
+            "{} = {}",
+            name.trim_end(),
+            value.trim()
+        ))
+    })
 }
 
 /// A `fn` or `type` item of the wrong form.
@@ -69,7 +78,10 @@ pub(super) fn declaration(line: &str, function: bool) -> Option<&'static str> {
     if !function {
         return (!line.contains('=')).then_some("`=` between the name and the type is missing");
     }
-    let params = line.split_once('(').and_then(|(_, rest)| rest.split_once(')')).map_or("", |(params, _)| params);
+    let params = line
+        .split_once('(')
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map_or("", |(params, _)| params);
     if !line.contains('(') {
         Some("the parameters are missing, as in `fn name() -> int = 1`")
     } else if params.split(',').any(|param| !param.trim().is_empty() && !param.contains(':')) {
@@ -92,8 +104,12 @@ pub(super) fn between(before: &str, closer: &str, word: &str, rest: &str) -> Adv
         return say("a comprehension is written `{ for key, value in map: \"${key}\": value }`");
     }
     match (closer, word) {
-        ("}", _) if word == "=" || rest.starts_with('=') => say("entries of a map are written `key: value`"),
-        (")", "=") => say("`=` gives a name a value in an item, and compares nothing").help("compare with `==`").replace("=="),
+        ("}", _) if word == "=" || rest.starts_with('=') => {
+            say("entries of a map are written `key: value`")
+        }
+        (")", "=") => say("`=` gives a name a value in an item, and compares nothing")
+            .help("compare with `==`")
+            .replace("=="),
         (")" | "]", _) => say(format!("expected `,` or `{closer}` before `{word}`")),
         _ => say(format!("expected a new line, `,` or `{closer}` before `{word}`")),
     }
@@ -112,25 +128,39 @@ pub(super) fn behind(before: &str, line: &str, item_words: &[&str]) -> Option<Ad
     if let Some(value) = line.strip_prefix('=') {
         let value = value.trim_start();
         return match value.chars().next() {
-            Some('\'') => Some(say("texts are written in double quotes").replace(format!("= {}", value.replace('\'', "\"")))),
-            Some('"') if value.contains("${") => {
-                Some(say("a `${…}` in this text is empty or not closed").help("write `\\${` for the characters themselves"))
+            Some('\'') => Some(
+                say("texts are written in double quotes")
+                    .replace(format!("= {}", value.replace('\'', "\""))),
+            ),
+            Some('"') if value.contains("${") => Some(
+                say("a `${…}` in this text is empty or not closed")
+                    .help("write `\\${` for the characters themselves"),
+            ),
+            Some('[' | '{') if value[1..].trim_start().starts_with("for ") => {
+                Some(say("a comprehension is written `[for x in items: x]`"))
             }
-            Some('[' | '{') if value[1..].trim_start().starts_with("for ") => Some(say("a comprehension is written `[for x in items: x]`")),
             Some('=') => Some(say("one `=` gives a name its value")),
             _ => None,
         };
     }
     if line.starts_with('"') && !last.is_empty() {
         let form = format!("{last}\"…\"");
-        return Some(Advice { gap: Some(""), ..say(format!("a tagged text has no blank: `{form}`")) });
+        return Some(Advice {
+            gap: Some(""),
+            ..say(format!("a tagged text has no blank: `{form}`"))
+        });
     }
-    let operator = ["+", "-", "*", "/", "==", "!=", "<", ">", "and ", "or ", "??", "."].iter().find(|op| line.starts_with(**op));
+    let operator = ["+", "-", "*", "/", "==", "!=", "<", ">", "and ", "or ", "??", "."]
+        .iter()
+        .find(|op| line.starts_with(**op));
     if let Some(operator) = operator {
         let operator = operator.trim();
         return Some(
-            say(format!("a line does not begin with `{operator}`")).help(format!("put `{operator}` at the end of the line before")),
+            say(format!("a line does not begin with `{operator}`"))
+                .help(format!("put `{operator}` at the end of the line before")),
         );
     }
-    item_words.contains(&first.as_str()).then(|| Advice { gap: Some("\n"), ..say("a new item starts on a line of its own") })
+    item_words
+        .contains(&first.as_str())
+        .then(|| Advice { gap: Some("\n"), ..say("a new item starts on a line of its own") })
 }

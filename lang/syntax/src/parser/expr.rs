@@ -52,7 +52,10 @@ impl Lower<'_> {
                 if power == 3 && operators.last().is_some_and(|(waiting, _)| *waiting == 3) {
                     let detail = "a comparison cannot be compared again";
                     let help = "join the two with `and`: `a < b and b < c`";
-                    self.diagnostics.push(Diagnostic::new(faults::CHAINED_COMPARISON, self.span(op), detail).help(help));
+                    self.diagnostics.push(
+                        Diagnostic::new(faults::CHAINED_COMPARISON, self.span(op), detail)
+                            .help(help),
+                    );
                     return None;
                 }
                 reduce(&mut operands, &mut operators);
@@ -69,7 +72,8 @@ impl Lower<'_> {
     fn too_long<T>(&mut self, node: usize, what: &str) -> Option<T> {
         let detail = format!("more than {MAX_CHAIN} {what} stand in one row");
         let help = "give parts of it names with `let`";
-        self.diagnostics.push(Diagnostic::new(faults::TOO_DEEP, self.span(node), detail).help(help));
+        self.diagnostics
+            .push(Diagnostic::new(faults::TOO_DEEP, self.span(node), detail).help(help));
         None
     }
 
@@ -84,25 +88,36 @@ impl Lower<'_> {
         for child in children {
             match self.kind(child) {
                 Kind::prefix => {
-                    prefix = Some(if self.slice(child) == "-" { UnaryOp::Minus } else { UnaryOp::Not });
+                    prefix =
+                        Some(if self.slice(child) == "-" { UnaryOp::Minus } else { UnaryOp::Not });
                 }
                 Kind::get => {
                     let name = self.ident(self.child(child, Kind::ident)?);
-                    let optional = self.child(child, Kind::get_dot).is_some_and(|dot| self.slice(dot) == "?.");
+                    let optional =
+                        self.child(child, Kind::get_dot).is_some_and(|dot| self.slice(dot) == "?.");
                     let make = if optional { ExprKind::GetOptional } else { ExprKind::Get };
-                    base = base.map(|b| Expr { span: b.span.to(name.span), kind: make(Box::new(b), name) });
+                    base = base.map(|b| Expr {
+                        span: b.span.to(name.span),
+                        kind: make(Box::new(b), name),
+                    });
                 }
                 Kind::index => {
                     self.closed(child, "]")?;
                     let index = self.child(child, Kind::expr).and_then(|e| self.expr(e));
                     let end = self.span(child);
-                    base = base.zip(index).map(|(b, i)| Expr { span: b.span.to(end), kind: ExprKind::Index(Box::new(b), Box::new(i)) });
+                    base = base.zip(index).map(|(b, i)| Expr {
+                        span: b.span.to(end),
+                        kind: ExprKind::Index(Box::new(b), Box::new(i)),
+                    });
                 }
                 Kind::call => {
                     self.closed(child, ")")?;
                     let args = self.children(child).filter_map(|arg| self.argument(arg)).collect();
                     let end = self.span(child);
-                    base = base.map(|b| Expr { span: b.span.to(end), kind: ExprKind::Call(Box::new(b), args) });
+                    base = base.map(|b| Expr {
+                        span: b.span.to(end),
+                        kind: ExprKind::Call(Box::new(b), args),
+                    });
                 }
                 _ => base = self.primary(child),
             }
@@ -113,7 +128,9 @@ impl Lower<'_> {
             (Some(UnaryOp::Minus), ExprKind::Literal(value)) if !matches!(value, Value::Str(_)) => {
                 Expr { kind: ExprKind::Literal(literal::negate(value)), span }
             }
-            (Some(op), kind) => Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span },
+            (Some(op), kind) => {
+                Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span }
+            }
         })
     }
 
@@ -148,12 +165,18 @@ impl Lower<'_> {
                 }
                 let Some(plain) = self.plain_string(text) else {
                     let detail = format!("a `{}` text is read as it stands", tag.name);
-                    self.diagnostics.push(Diagnostic::new(faults::TAGGED_INTERPOLATION, self.span(text), detail));
+                    self.diagnostics.push(Diagnostic::new(
+                        faults::TAGGED_INTERPOLATION,
+                        self.span(text),
+                        detail,
+                    ));
                     return None;
                 };
                 ExprKind::Tagged(tag, plain)
             }
-            Kind::data => ExprKind::Data(self.child(node, Kind::string).and_then(|text| self.plain_string(text))?),
+            Kind::data => ExprKind::Data(
+                self.child(node, Kind::string).and_then(|text| self.plain_string(text))?,
+            ),
             Kind::paren => {
                 self.closed(node, ")")?;
                 return self.expr(self.child(node, Kind::expr)?);
@@ -199,7 +222,10 @@ impl Lower<'_> {
         let key = self.children(node).next()?;
         let key = match self.kind(key) {
             Kind::string => self.string(key)?,
-            _ => Expr { kind: ExprKind::Literal(Value::Str(self.slice(key).into())), span: self.span(key) },
+            _ => Expr {
+                kind: ExprKind::Literal(Value::Str(self.slice(key).into())),
+                span: self.span(key),
+            },
         };
         let strength = self.strength(self.child(node, Kind::mark));
         Some(Entry { key, strength, value: self.expr(self.child(node, Kind::expr)?)? })
@@ -207,8 +233,10 @@ impl Lower<'_> {
 
     fn for_clause(&mut self, node: usize) -> Option<Box<ForClause>> {
         let clause = self.child(node, Kind::for_clause)?;
-        let names: Vec<usize> = self.children(clause).filter(|c| self.tree.nodes[*c].kind == Kind::ident).collect();
-        let exprs: Vec<usize> = self.children(clause).filter(|c| self.tree.nodes[*c].kind == Kind::expr).collect();
+        let names: Vec<usize> =
+            self.children(clause).filter(|c| self.tree.nodes[*c].kind == Kind::ident).collect();
+        let exprs: Vec<usize> =
+            self.children(clause).filter(|c| self.tree.nodes[*c].kind == Kind::expr).collect();
         Some(Box::new(ForClause {
             first: self.ident(*names.first()?),
             second: names.get(1).map(|n| self.ident(*n)),
@@ -231,11 +259,13 @@ impl Lower<'_> {
 }
 
 pub(super) fn reduce(operands: &mut Vec<Option<Expr>>, operators: &mut Vec<(u8, BinaryOp)>) {
-    let (Some(right), Some(left), Some((_, op))) = (operands.pop(), operands.pop(), operators.pop()) else {
+    let (Some(right), Some(left), Some((_, op))) =
+        (operands.pop(), operands.pop(), operators.pop())
+    else {
         return;
     };
-    operands.push(
-        left.zip(right)
-            .map(|(left, right)| Expr { span: left.span.to(right.span), kind: ExprKind::Binary(op, Box::new(left), Box::new(right)) }),
-    );
+    operands.push(left.zip(right).map(|(left, right)| Expr {
+        span: left.span.to(right.span),
+        kind: ExprKind::Binary(op, Box::new(left), Box::new(right)),
+    }));
 }

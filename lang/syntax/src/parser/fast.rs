@@ -6,7 +6,10 @@
 
 use super::expr::{MAX_CHAIN, operator, reduce};
 use super::literal::{negate, read_number};
-use crate::ast::{Arg, AssignOp, BinaryOp, Command, Entry, Expr, ExprKind, Field, Ident, Item, ItemKind, Member, Part, Strength};
+use crate::ast::{
+    Arg, AssignOp, BinaryOp, Command, Entry, Expr, ExprKind, Field, Ident, Item, ItemKind, Member,
+    Part, Strength,
+};
 use crate::ast::{TypeExpr, TypeKind, UnaryOp};
 use crate::split::Chunk;
 use dax_core::{FileId, Name, Span, Value};
@@ -34,7 +37,11 @@ pub(super) fn item(file: FileId, text: &str, chunk: &Chunk) -> Option<Item> {
         Member::Field(field) => ItemKind::Field(field),
         Member::Command(command) => ItemKind::Command(command),
     };
-    Some(Item { doc: super::doc_above(text, chunk.start, start), span: fast.span(start, end), kind })
+    Some(Item {
+        doc: super::doc_above(text, chunk.start, start),
+        span: fast.span(start, end),
+        kind,
+    })
 }
 
 struct Fast<'a> {
@@ -143,8 +150,14 @@ impl<'a> Fast<'a> {
     }
 
     fn strength(&mut self) -> Strength {
-        for (text, strength) in [("default", Strength::Default), ("override", Strength::Override), ("sealed", Strength::Sealed)] {
-            if self.bytes[self.at..self.end].starts_with(text.as_bytes()) && !in_word(self.peek_at(text.len())) {
+        for (text, strength) in [
+            ("default", Strength::Default),
+            ("override", Strength::Override),
+            ("sealed", Strength::Sealed),
+        ] {
+            if self.bytes[self.at..self.end].starts_with(text.as_bytes())
+                && !in_word(self.peek_at(text.len()))
+            {
                 self.at += text.len();
                 self.blanks();
                 return strength;
@@ -168,7 +181,10 @@ impl<'a> Fast<'a> {
     }
 
     /// Everything before a field's value; nothing when this is no field.
-    #[expect(clippy::type_complexity, reason = "the parts of a field, named where they are taken apart")]
+    #[expect(
+        clippy::type_complexity,
+        reason = "the parts of a field, named where they are taken apart"
+    )]
     fn field_head(&mut self) -> Option<(Option<Ident>, Vec<Ident>, Option<TypeExpr>, AssignOp)> {
         let mut path = self.path()?;
         let mut lead = None;
@@ -191,13 +207,17 @@ impl<'a> Fast<'a> {
         let span = self.span(start, self.at);
         self.blanks();
         let plain = matches!(self.peek(), b'=' | b'{' | b'\n' | 0);
-        plain.then_some(TypeExpr { kind: TypeKind::Name { path, args: Vec::new(), range: None }, span })
+        plain.then_some(TypeExpr {
+            kind: TypeKind::Name { path, args: Vec::new(), range: None },
+            span,
+        })
     }
 
     fn command(&mut self) -> Option<Command> {
         let start = self.at;
         let word = self.word()?;
-        let mut command = Command { word, args: Vec::new(), body: None, span: self.span(start, self.at) };
+        let mut command =
+            Command { word, args: Vec::new(), body: None, span: self.span(start, self.at) };
         loop {
             let end = self.at;
             self.blanks();
@@ -301,7 +321,10 @@ impl<'a> Fast<'a> {
                 b'.' if starts_word(self.peek_at(1)) => {
                     self.at += 1;
                     let name = self.word()?;
-                    base = Expr { span: base.span.to(name.span), kind: ExprKind::Get(Box::new(base), name) };
+                    base = Expr {
+                        span: base.span.to(name.span),
+                        kind: ExprKind::Get(Box::new(base), name),
+                    };
                 }
                 b'[' => {
                     self.at += 1;
@@ -330,7 +353,9 @@ impl<'a> Fast<'a> {
             (Some(UnaryOp::Minus), ExprKind::Literal(value)) if !matches!(value, Value::Str(_)) => {
                 Expr { kind: ExprKind::Literal(negate(value)), span }
             }
-            (Some(op), kind) => Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span },
+            (Some(op), kind) => {
+                Expr { kind: ExprKind::Unary(op, Box::new(Expr { kind, span: base.span })), span }
+            }
         })
     }
 
@@ -382,7 +407,9 @@ impl<'a> Fast<'a> {
                     if matches!(word.name.as_str(), "secret" | "not") {
                         return None;
                     }
-                    let ExprKind::Literal(Value::Str(text)) = self.string()?.kind else { return None };
+                    let ExprKind::Literal(Value::Str(text)) = self.string()?.kind else {
+                        return None;
+                    };
                     ExprKind::Tagged(word, text)
                 } else {
                     match word.name.as_str() {

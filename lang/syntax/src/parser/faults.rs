@@ -59,18 +59,30 @@ impl Lower<'_> {
             let start = u32::try_from(at).unwrap_or(u32::MAX);
             let deep = Span { start, end: start + 1, ..span };
             let detail = format!("more than {} brackets are open here", crate::split::MAX_DEPTH);
-            self.diagnostics.push(Diagnostic::new(TOO_DEEP, deep, detail).help("give the inner part a name with `let`"));
+            self.diagnostics.push(
+                Diagnostic::new(TOO_DEEP, deep, detail)
+                    .help("give the inner part a name with `let`"),
+            );
             return;
         }
         let text = self.slice(node);
-        if place == Place::Item && self.tree.nodes.len() == 2 && text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if place == Place::Item
+            && self.tree.nodes.len() == 2
+            && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
             // A word begins it and the grammar takes any word, so it was the depth that the parser refused.
             let help = "give the inner part a name with `let`";
-            self.diagnostics.push(Diagnostic::new(TOO_DEEP, span, "the parts of this item nest too deep").help(help));
+            self.diagnostics.push(
+                Diagnostic::new(TOO_DEEP, span, "the parts of this item nest too deep").help(help),
+            );
             return;
         }
         if let Some(said) = advice::misplaced(text) {
-            let (code, start) = if place == Place::Item { (BAD_ITEM, span.start) } else { (BAD_MEMBER, span.start) };
+            let (code, start) = if place == Place::Item {
+                (BAD_ITEM, span.start)
+            } else {
+                (BAD_MEMBER, span.start)
+            };
             self.diagnostics.push(said.at(code, Span { start, ..span }));
             return;
         }
@@ -85,14 +97,20 @@ impl Lower<'_> {
             self.diagnostics.push(diagnostic);
             return;
         }
-        let (code, rule) = if place == Place::Item { (BAD_ITEM, Kind::field) } else { (BAD_MEMBER, Kind::field) };
+        let (code, rule) =
+            if place == Place::Item { (BAD_ITEM, Kind::field) } else { (BAD_MEMBER, Kind::field) };
         let fault = if text.contains('=') { tree::first_fault(rule, text) } else { None };
         let (span, detail) = match fault {
             Some((at, expected)) if at > 0 => {
                 let start = span.start + u32::try_from(at).unwrap_or(0);
-                (Span { start: start.min(span.end), ..span }, format!("expected {} here", words(&expected)))
+                (
+                    Span { start: start.min(span.end), ..span },
+                    format!("expected {} here", words(&expected)),
+                )
             }
-            _ if place == Place::Item => (span, "an item starts with a word in the first column".to_owned()),
+            _ if place == Place::Item => {
+                (span, "an item starts with a word in the first column".to_owned())
+            }
             _ => (span, "expected `name = value` or `word argument`".to_owned()),
         };
         let diagnostic = Diagnostic::new(code, span, detail);
@@ -105,17 +123,25 @@ impl Lower<'_> {
     }
 
     pub(super) fn malformed(&mut self, node: usize, rule: Kind) {
-        let text = &self.text[self.chunk.start + self.tree.nodes[node].start as usize..self.chunk.end];
+        let text =
+            &self.text[self.chunk.start + self.tree.nodes[node].start as usize..self.chunk.end];
         let span = self.first_line(node);
         let (at, expected) = tree::first_fault(rule, text).unwrap_or((0, Vec::new()));
         let start = (span.start + u32::try_from(at).unwrap_or(0)).min(span.end);
-        let form = if rule == Kind::fn_item { "fn name(a: int, b: string) -> string = …" } else { "type Name = { field: string }" };
+        let form = if rule == Kind::fn_item {
+            "fn name(a: int, b: string) -> string = …"
+        } else {
+            "type Name = { field: string }"
+        };
         let line = text.lines().next().unwrap_or("");
         let detail = match advice::declaration(line, rule == Kind::fn_item) {
             Some(detail) => detail.to_owned(),
             None => format!("expected {} here", words(&expected)),
         };
-        self.diagnostics.push(Diagnostic::new(MALFORMED, Span { start, ..span }, detail).help(format!("write `{form}`")));
+        self.diagnostics.push(
+            Diagnostic::new(MALFORMED, Span { start, ..span }, detail)
+                .help(format!("write `{form}`")),
+        );
     }
 
     pub(super) fn not_closed(&mut self, node: usize, closer: &str) {
@@ -124,7 +150,9 @@ impl Lower<'_> {
         let end = u32::try_from(before.trim_end().len()).unwrap_or(at.start);
         let span = Span { start: end, end, ..at };
         // An inner bracket that is open leaves the outer ones open too: one message is enough.
-        let known = |d: &Diagnostic| d.code == NOT_CLOSED && d.span.start >= span.start && d.span.start <= span.end + 1;
+        let known = |d: &Diagnostic| {
+            d.code == NOT_CLOSED && d.span.start >= span.start && d.span.start <= span.end + 1
+        };
         if self.diagnostics.iter().any(known) {
             return;
         }
@@ -160,9 +188,16 @@ impl Lower<'_> {
     /// Whether a text of several lines is left open, and says so.
     fn open_block(&mut self, text: &str, span: Span) -> bool {
         let line = text.lines().next().unwrap_or("");
-        let Some(at) = line.find("\"\"\"").filter(|_| text.matches("\"\"\"").count() % 2 == 1) else { return false };
+        let Some(at) = line.find("\"\"\"").filter(|_| text.matches("\"\"\"").count() % 2 == 1)
+        else {
+            return false;
+        };
         let start = span.start + u32::try_from(at).unwrap_or(0);
-        let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start, end: start + 3, ..span }, "the closing `\"\"\"` is missing");
+        let diagnostic = Diagnostic::new(
+            STRING_NOT_CLOSED,
+            Span { start, end: start + 3, ..span },
+            "the closing `\"\"\"` is missing",
+        );
         self.diagnostics.push(diagnostic.help("end the text with `\"\"\"` on a line of its own"));
         true
     }
@@ -177,8 +212,13 @@ impl Lower<'_> {
             let file = span.file;
             let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             let blanks = Span { file, start: place(line_start), end: place(item_start) };
-            let diagnostic = Diagnostic::new(BAD_ITEM, self.first_line(item), "an item starts in the first column");
-            self.diagnostics.push(diagnostic.help("take the blanks before it away").fix(blanks, ""));
+            let diagnostic = Diagnostic::new(
+                BAD_ITEM,
+                self.first_line(item),
+                "an item starts in the first column",
+            );
+            self.diagnostics
+                .push(diagnostic.help("take the blanks before it away").fix(blanks, ""));
             return;
         }
         if self.open_block(text, span) {
@@ -186,13 +226,21 @@ impl Lower<'_> {
         }
         if let Some(at) = open_quote(line) {
             let at = span.start + u32::try_from(at).unwrap_or(0);
-            let diagnostic = Diagnostic::new(STRING_NOT_CLOSED, Span { start: at, ..span }, "the closing quote is missing");
+            let diagnostic = Diagnostic::new(
+                STRING_NOT_CLOSED,
+                Span { start: at, ..span },
+                "the closing quote is missing",
+            );
             self.diagnostics.push(diagnostic.fix(span.end_point(), "\""));
             return;
         }
         let before = self.text[..span.start as usize].trim_end();
         if let Some(said) = advice::behind(before, line, crate::split::ITEM_WORDS) {
-            let gap = Span { start: u32::try_from(before.len()).unwrap_or(span.start), end: span.start, ..span };
+            let gap = Span {
+                start: u32::try_from(before.len()).unwrap_or(span.start),
+                end: span.start,
+                ..span
+            };
             let diagnostic = said.between(STRAY, span, gap);
             let head = self.first_line(item);
             self.diagnostics.push(diagnostic.related(head, "the item starts here"));

@@ -1,12 +1,19 @@
 //! Items, members, fields and commands.
 
 use super::{Lower, faults};
-use crate::ast::{Arg, AssignOp, Command, ExprKind, Field, FnItem, Ident, Item, ItemKind, Member, Strength, TypeItem};
+use crate::ast::{
+    Arg, AssignOp, Command, ExprKind, Field, FnItem, Ident, Item, ItemKind, Member, Strength,
+    TypeItem,
+};
 use crate::tree::Kind;
 
 impl Lower<'_> {
     pub(super) fn chunk(&mut self) -> Option<Item> {
-        let mut children = self.children(0).filter(|c| self.tree.nodes[*c].kind != Kind::EOI).collect::<Vec<_>>().into_iter();
+        let mut children = self
+            .children(0)
+            .filter(|c| self.tree.nodes[*c].kind != Kind::EOI)
+            .collect::<Vec<_>>()
+            .into_iter();
         let node = children.next()?;
         let before = self.diagnostics.len();
         let mut kind = self.item(node);
@@ -37,7 +44,10 @@ impl Lower<'_> {
             Kind::cmd => {
                 let command = self.command(node)?;
                 if matches!(command.word.name.as_str(), "fn" | "type") {
-                    self.malformed(node, if command.word.name == "fn" { Kind::fn_item } else { Kind::type_item });
+                    self.malformed(
+                        node,
+                        if command.word.name == "fn" { Kind::fn_item } else { Kind::type_item },
+                    );
                     return Some(ItemKind::Broken(first_name(&command)));
                 }
                 Some(ItemKind::Command(command))
@@ -96,7 +106,10 @@ impl Lower<'_> {
     }
 
     pub(super) fn field(&mut self, node: usize) -> Option<Field> {
-        let mut paths: Vec<usize> = self.children(node).filter(|child| self.tree.nodes[*child].kind == Kind::path).collect();
+        let mut paths: Vec<usize> = self
+            .children(node)
+            .filter(|child| self.tree.nodes[*child].kind == Kind::path)
+            .collect();
         let path = self.path(paths.pop()?);
         let lead = paths.pop().and_then(|lead| self.path(lead).into_iter().next());
         let op = match self.child(node, Kind::assign).map(|n| self.slice(n)) {

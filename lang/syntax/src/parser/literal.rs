@@ -14,7 +14,8 @@ impl Lower<'_> {
         }
         let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
         let (digits, suffix) = text.split_at(split);
-        let digits: Cow<'_, str> = if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
+        let digits: Cow<'_, str> =
+            if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
         let span = self.span(node);
         if Decimal::from_str_exact(&digits).is_err() {
             let detail = format!("`{digits}` has more digits than a number can hold");
@@ -28,10 +29,17 @@ impl Lower<'_> {
             return None;
         }
         let mut diagnostic =
-            Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit")).help(format!("units are {}", known.join(", ")));
+            Diagnostic::new(faults::UNKNOWN_UNIT, span, format!("`{suffix}` is no unit"))
+                .help(format!("units are {}", known.join(", ")));
         let same = known.iter().copied().find(|unit| unit.eq_ignore_ascii_case(suffix));
-        let other_name = OTHER_NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(suffix)).map(|(_, unit)| *unit);
-        if let Some(meant) = same.or(other_name).or_else(|| suggest::nearest(&suffix.to_lowercase(), known.iter().copied())) {
+        let other_name = OTHER_NAMES
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(suffix))
+            .map(|(_, unit)| *unit);
+        if let Some(meant) = same
+            .or(other_name)
+            .or_else(|| suggest::nearest(&suffix.to_lowercase(), known.iter().copied()))
+        {
             diagnostic = diagnostic.fix(span, format!("{digits}{meant}"));
         }
         self.diagnostics.push(diagnostic);
@@ -106,7 +114,9 @@ impl Lower<'_> {
             other => {
                 let detail = format!("`\\{other}` is no escape");
                 let help = r#"escapes are \n \t \r \\ \" \$ \u{e9}"#;
-                self.diagnostics.push(Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help(help));
+                self.diagnostics.push(
+                    Diagnostic::new(faults::UNKNOWN_ESCAPE, self.span(node), detail).help(help),
+                );
                 other.to_owned()
             }
         }
@@ -148,7 +158,8 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 pub(super) fn read_number(text: &str) -> Option<Value> {
     let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '%').unwrap_or(text.len());
     let (digits, suffix) = text.split_at(split);
-    let digits: Cow<'_, str> = if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
+    let digits: Cow<'_, str> =
+        if digits.contains('_') { digits.replace('_', "").into() } else { digits.into() };
     if suffix.is_empty()
         && let Ok(whole) = digits.parse::<i64>()
     {
@@ -196,7 +207,10 @@ fn dedent(parts: &mut [Part]) {
             if i == 0 && lines.len() > 1 && lines[0].trim().is_empty() {
                 lines.remove(0);
             }
-            if i + 1 == count && lines.len() > 1 && lines.last().is_some_and(|line| line.trim().is_empty()) {
+            if i + 1 == count
+                && lines.len() > 1
+                && lines.last().is_some_and(|line| line.trim().is_empty())
+            {
                 lines.pop();
             }
             *text = Name::new(lines.join("\n"));

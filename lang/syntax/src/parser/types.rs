@@ -16,9 +16,15 @@ impl Lower<'_> {
                 _ => condition = self.child(child, Kind::expr).and_then(|expr| self.expr(expr)),
             }
         }
-        let base = if alternatives.len() == 1 { alternatives.remove(0) } else { TypeExpr { kind: TypeKind::Union(alternatives), span } };
+        let base = if alternatives.len() == 1 {
+            alternatives.remove(0)
+        } else {
+            TypeExpr { kind: TypeKind::Union(alternatives), span }
+        };
         match condition {
-            Some(condition) => TypeExpr { kind: TypeKind::Where(Box::new(base), Box::new(condition)), span },
+            Some(condition) => {
+                TypeExpr { kind: TypeKind::Where(Box::new(base), Box::new(condition)), span }
+            }
             None => base,
         }
     }
@@ -28,7 +34,9 @@ impl Lower<'_> {
         let mut base = TypeExpr { kind: TypeKind::Union(Vec::new()), span };
         for child in self.children(node) {
             match self.kind(child) {
-                Kind::optional => base = TypeExpr { kind: TypeKind::Optional(Box::new(base)), span },
+                Kind::optional => {
+                    base = TypeExpr { kind: TypeKind::Optional(Box::new(base)), span }
+                }
                 Kind::keyed => {
                     if let Some(field) = self.child(child, Kind::ident) {
                         let field = self.ident(field);
@@ -55,8 +63,11 @@ impl Lower<'_> {
                 Kind::path => path = self.path(child),
                 Kind::ty_args => args = self.children(child).map(|arg| self.ty(arg)).collect(),
                 _ => {
-                    let bounds: Vec<Value> = self.children(child).filter_map(|n| self.signed(n)).collect();
-                    range = <[Value; 2]>::try_from(bounds).ok().map(|[low, high]| Box::new((low, high)));
+                    let bounds: Vec<Value> =
+                        self.children(child).filter_map(|n| self.signed(n)).collect();
+                    range = <[Value; 2]>::try_from(bounds)
+                        .ok()
+                        .map(|[low, high]| Box::new((low, high)));
                 }
             }
         }

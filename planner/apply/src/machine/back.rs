@@ -15,16 +15,24 @@ impl Machine {
 
     /// Which groups are not past their rollback point; all of them are not where everything is taken back.
     fn open_groups(&self, all: bool) -> Vec<bool> {
-        let unfinished = |group: usize| self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done);
+        let unfinished = |group: usize| {
+            self.groups.steps(group).iter().any(|step| self.get(*step) != Status::Done)
+        };
         (0..self.groups.count()).map(|group| all || unfinished(group)).collect()
     }
 
     /// Finds what is to be taken back.
     pub(super) fn plan_the_way_back(&mut self) {
         let open = self.open_groups(self.takes_all_back());
-        let begun = |status| matches!(status, Status::Done | Status::Failed | Status::Running | Status::Undoing | Status::Open);
+        let begun = |status| {
+            matches!(
+                status,
+                Status::Done | Status::Failed | Status::Running | Status::Undoing | Status::Open
+            )
+        };
         let steps = self.plan.steps.iter().map(|step| step.id);
-        self.going_back = steps.filter(|step| begun(self.get(*step)) && open[self.groups.with(*step)]).collect();
+        self.going_back =
+            steps.filter(|step| begun(self.get(*step)) && open[self.groups.with(*step)]).collect();
     }
 
     /// Takes back the next step.
@@ -74,6 +82,10 @@ impl Machine {
     pub fn complete_services(&self) -> BTreeSet<&ResourceAddr> {
         // With everything taken back nothing is complete, not even what had no steps.
         let open = self.open_groups(self.failure.is_some() && self.takes_all_back());
-        self.plan.result.keys().filter(|addr| self.groups.group_of(addr).is_none_or(|group| !open[group])).collect()
+        self.plan
+            .result
+            .keys()
+            .filter(|addr| self.groups.group_of(addr).is_none_or(|group| !open[group]))
+            .collect()
     }
 }

@@ -19,12 +19,19 @@ impl Groups {
         let mut count = 0;
         for services in plan.releases.values() {
             // A service of two releases joins them.
-            let known = services.iter().filter_map(|addr| of_service.get(addr)).copied().collect::<Vec<_>>();
+            let known = services
+                .iter()
+                .filter_map(|addr| of_service.get(addr))
+                .copied()
+                .collect::<Vec<_>>();
             let group = known.first().copied().unwrap_or_else(|| {
                 count += 1;
                 count - 1
             });
-            of_service.values_mut().filter(|other| known.contains(other)).for_each(|other| *other = group);
+            of_service
+                .values_mut()
+                .filter(|other| known.contains(other))
+                .for_each(|other| *other = group);
             for addr in services {
                 of_service.insert(addr.clone(), group);
             }
@@ -35,7 +42,11 @@ impl Groups {
                 count - 1
             });
         }
-        let of_step: Vec<usize> = plan.steps.iter().map(|step| of_service.get(&step.service).copied().unwrap_or(0)).collect();
+        let of_step: Vec<usize> = plan
+            .steps
+            .iter()
+            .map(|step| of_service.get(&step.service).copied().unwrap_or(0))
+            .collect();
         let mut steps = vec![Vec::new(); count.max(1)];
         for (step, group) in plan.steps.iter().zip(&of_step) {
             steps[*group].push(step.id);

@@ -19,7 +19,9 @@ impl Machine {
                 self.set(*step, if *untouched { Status::Untouched } else { Status::Failed });
                 self.note_failure(Some(*step), message.clone());
             }
-            Entry::Measured { step, at_ms, verdict, values, baseline } => self.replay_measured(*step, *at_ms, *verdict, values, baseline),
+            Entry::Measured { step, at_ms, verdict, values, baseline } => {
+                self.replay_measured(*step, *at_ms, *verdict, values, baseline)
+            }
             Entry::Approved { .. } => {}
             Entry::Open { step, message } => {
                 self.watches.remove(step);
@@ -38,9 +40,9 @@ impl Machine {
                 self.phase = Phase::Back;
                 self.plan_the_way_back();
             }
-            Entry::UndoIntent { step, .. } | Entry::UndoForced { step, .. } | Entry::UndoFailed { step, .. } => {
-                self.set(*step, Status::Undoing)
-            }
+            Entry::UndoIntent { step, .. }
+            | Entry::UndoForced { step, .. }
+            | Entry::UndoFailed { step, .. } => self.set(*step, Status::Undoing),
             Entry::Undone { step } => {
                 self.set(*step, Status::Undone);
                 self.went_back(*step);

@@ -18,7 +18,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    fn keep(&mut self, analysis: &Analysis, values: &BTreeMap<Name, Value>, baseline: &BTreeMap<Name, Value>) {
+    fn keep(
+        &mut self,
+        analysis: &Analysis,
+        values: &BTreeMap<Name, Value>,
+        baseline: &BTreeMap<Name, Value>,
+    ) {
         for one in &analysis.baseline {
             let (new, old) = self.samples.entry(one.metric.clone()).or_default();
             new.extend(values.get(&one.metric).and_then(Value::as_f64));
@@ -37,7 +42,9 @@ impl Machine {
     fn watching(&mut self, step: StepId) -> &mut Watch {
         let begun = self.begun(step);
         let planned = &self.plan.steps[step.0 as usize];
-        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else { unreachable!("only analyses are watched") };
+        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else {
+            unreachable!("only analyses are watched")
+        };
         let failed_checks = self.failed_checks.get(&planned.service).copied().unwrap_or(0);
         let tally = Tally { failed_checks, ..Tally::default() };
         let next_ms = begun + analysis.first_after_ms(*ms);
@@ -56,7 +63,9 @@ impl Machine {
     /// The time of a measurement, or of the end of the hold, has come.
     pub(super) fn tick(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
         let plan = self.plan.clone();
-        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else { return };
+        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else {
+            return;
+        };
         let held = self.held(step, *ms, now_ms);
         let watch = self.watching(step).clone();
         if let Some(Decision::Failed(why)) = watch.tally.over_before_measuring(analysis) {
@@ -71,9 +80,17 @@ impl Machine {
         }
     }
 
-    pub(super) fn measured(&mut self, step: StepId, measured: Measured, now_ms: u64, out: &mut Vec<Command>) {
+    pub(super) fn measured(
+        &mut self,
+        step: StepId,
+        measured: Measured,
+        now_ms: u64,
+        out: &mut Vec<Command>,
+    ) {
         let plan = self.plan.clone();
-        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else { return };
+        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else {
+            return;
+        };
         if self.get(step) != Status::Running {
             return;
         }
@@ -81,17 +98,32 @@ impl Machine {
         let decision = self.take_in(step, now_ms, verdict, &measured.values, &measured.baseline);
         let shown = describe(analysis, &measured);
         let Measured { values, baseline, .. } = measured;
-        out.push(Command::Write(Entry::Measured { step, at_ms: now_ms, verdict, values, baseline }));
+        out.push(Command::Write(Entry::Measured {
+            step,
+            at_ms: now_ms,
+            verdict,
+            values,
+            baseline,
+        }));
         match decision {
             Decision::Again(wait) => {
                 // What is only held ends with the hold, whenever the next measurement is due.
                 let ends = self.begun(step) + ms;
-                let bounded = analysis.count == 0 && analysis.semantics != Semantics::Flagger && ends > now_ms;
-                out.push(Command::Timer(step, if bounded { wait.min(ends - now_ms) } else { wait }));
+                let bounded = analysis.count == 0
+                    && analysis.semantics != Semantics::Flagger
+                    && ends > now_ms;
+                out.push(Command::Timer(
+                    step,
+                    if bounded { wait.min(ends - now_ms) } else { wait },
+                ));
             }
             Decision::Passed => self.passed(step, analysis, now_ms, out),
             Decision::Failed(why) => self.fail(step, format!("{why}; the last one: {shown}"), out),
-            Decision::Undecided => self.leave_open(step, format!("the analysis came to no decision; the last measurement: {shown}"), out),
+            Decision::Undecided => self.leave_open(
+                step,
+                format!("the analysis came to no decision; the last measurement: {shown}"),
+                out,
+            ),
         }
     }
 
@@ -106,7 +138,9 @@ impl Machine {
     ) -> Decision {
         let plan = self.plan.clone();
         let planned = &plan.steps[step.0 as usize];
-        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else { return Decision::Undecided };
+        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else {
+            return Decision::Undecided;
+        };
         let held = self.held(step, *ms, at_ms);
         let ends = self.begun(step) + ms;
         let watch = self.watching(step);
@@ -115,7 +149,8 @@ impl Machine {
         if let Decision::Again(wait) = decision {
             let next = at_ms + wait;
             // The native rules measure once more when the hold ends.
-            let last = analysis.semantics == Semantics::Native && analysis.count == 0 && ends > at_ms;
+            let last =
+                analysis.semantics == Semantics::Native && analysis.count == 0 && ends > at_ms;
             watch.next_ms = if last { next.min(ends) } else { next };
         }
         let failed_checks = watch.tally.failed_checks;
@@ -144,13 +179,26 @@ impl Machine {
             let metric = &baseline.metric;
             match (analysis::worse(baseline, &new, &old), analysis.on_no_data) {
                 (Some(true), _) => {
-                    let message =
-                        format!("`{metric}` is worse than that of the old revision ({} measurements against {})", new.len(), old.len());
+                    let message = format!(
+                        "`{metric}` is worse than that of the old revision ({} measurements against {})",
+                        new.len(),
+                        old.len()
+                    );
                     return self.fail(step, message, out);
                 }
-                (None, NoData::Fail) => return self.fail(step, format!("`{metric}` cannot be compared: one revision has no data"), out),
+                (None, NoData::Fail) => {
+                    return self.fail(
+                        step,
+                        format!("`{metric}` cannot be compared: one revision has no data"),
+                        out,
+                    );
+                }
                 (None, NoData::Inconclusive | NoData::Error) => {
-                    return self.leave_open(step, format!("`{metric}` cannot be compared: one revision has no data"), out);
+                    return self.leave_open(
+                        step,
+                        format!("`{metric}` cannot be compared: one revision has no data"),
+                        out,
+                    );
                 }
                 _ => {}
             }

@@ -56,9 +56,15 @@ pub struct Report {
 
 /// Walks the plan in virtual time and fails it at every step in turn.
 pub fn rehearse(plan: &Plan, seed: u64) -> Report {
-    let fails =
-        plan.steps.iter().filter(|step| !matches!(step.kind, StepKind::Hold { .. } | StepKind::Gate { .. })).map(|step| Some(step.id));
-    Report { seed, runs: std::iter::once(None).chain(fails).map(|step| one(plan, seed, step)).collect() }
+    let fails = plan
+        .steps
+        .iter()
+        .filter(|step| !matches!(step.kind, StepKind::Hold { .. } | StepKind::Gate { .. }))
+        .map(|step| Some(step.id));
+    Report {
+        seed,
+        runs: std::iter::once(None).chain(fails).map(|step| one(plan, seed, step)).collect(),
+    }
 }
 
 /// The plan with analyses that decide as they are told: the failing one against, the others in favour.
@@ -66,8 +72,13 @@ fn decided(plan: &Plan, failing: Option<StepId>) -> Arc<Plan> {
     let mut plan = plan.clone();
     for step in &mut plan.steps {
         if let StepKind::Analyse { analysis, .. } = &mut step.kind {
-            (analysis.forbid, analysis.advise, analysis.baseline) = (Vec::new(), Vec::new(), Vec::new());
-            analysis.require = if failing == Some(step.id) { vec![Condition::Any(Vec::new())] } else { Vec::new() };
+            (analysis.forbid, analysis.advise, analysis.baseline) =
+                (Vec::new(), Vec::new(), Vec::new());
+            analysis.require = if failing == Some(step.id) {
+                vec![Condition::Any(Vec::new())]
+            } else {
+                Vec::new()
+            };
         }
     }
     Arc::new(plan)
@@ -87,7 +98,10 @@ fn one(plan: &Plan, seed: u64, failing: Option<StepId>) -> Rehearsal {
         ends_ms,
         back_ms: ends_ms - failed_ms,
         left: if failing.is_some() { world.differences() } else { Vec::new() },
-        capacity: world.least.into_values().min_by(|a, b| (a.least * b.before, &a.object).cmp(&(b.least * a.before, &b.object))),
+        capacity: world
+            .least
+            .into_values()
+            .min_by(|a, b| (a.least * b.before, &a.object).cmp(&(b.least * a.before, &b.object))),
         exposed: world.exposed,
     }
 }
@@ -108,12 +122,22 @@ impl Modelled {
     fn new(plan: Arc<Plan>, seed: u64, failing: Option<StepId>) -> Self {
         let mut before = LiveState::new();
         for (provider, objects) in &plan.observed {
-            let there = objects.iter().filter_map(|(object, live)| Some((object.clone(), live.clone()?)));
+            let there =
+                objects.iter().filter_map(|(object, live)| Some((object.clone(), live.clone()?)));
             before.insert(provider.clone(), there.collect());
         }
         let live = before.clone();
         let chance = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Self { plan, failing, before, live, chance, failed_ms: None, least: BTreeMap::new(), exposed: 0 }
+        Self {
+            plan,
+            failing,
+            before,
+            live,
+            chance,
+            failed_ms: None,
+            least: BTreeMap::new(),
+            exposed: 0,
+        }
     }
 
     /// A number between two others. Source of the generator: G. Marsaglia, Xorshift RNGs, 2003.
@@ -127,13 +151,27 @@ impl Modelled {
     fn look(&mut self, provider: &Name, object: &Name) {
         let before = self.before.get(provider).and_then(|objects| objects.get(object));
         let Some(before) = before.filter(|live| !live.traffic.is_empty()) else { return };
-        let serving = |live: &LiveService| -> i64 { live.traffic.keys().filter_map(|id| live.revisions.get(id)).map(|r| r.ready).sum() };
+        let serving = |live: &LiveService| -> i64 {
+            live.traffic.keys().filter_map(|id| live.revisions.get(id)).map(|r| r.ready).sum()
+        };
         let now = self.live.get(provider).and_then(|objects| objects.get(object));
-        let capacity = Capacity { object: object.clone(), least: now.map_or(0, serving), before: serving(before) };
-        let slot = self.least.entry((provider.clone(), object.clone())).or_insert_with(|| capacity.clone());
+        let capacity = Capacity {
+            object: object.clone(),
+            least: now.map_or(0, serving),
+            before: serving(before),
+        };
+        let slot = self
+            .least
+            .entry((provider.clone(), object.clone()))
+            .or_insert_with(|| capacity.clone());
         slot.least = slot.least.min(capacity.least);
-        let new =
-            |live: &LiveService| live.traffic.iter().filter(|(id, _)| !before.traffic.contains_key(*id)).map(|(_, share)| *share).sum();
+        let new = |live: &LiveService| {
+            live.traffic
+                .iter()
+                .filter(|(id, _)| !before.traffic.contains_key(*id))
+                .map(|(_, share)| *share)
+                .sum()
+        };
         self.exposed = self.exposed.max(now.map_or(0, new).min(WHOLE));
     }
 
@@ -142,12 +180,23 @@ impl Modelled {
         let mut all = Vec::new();
         for (provider, objects) in &self.plan.observed {
             for object in objects.keys() {
-                let find = |state: &LiveState| image::image(state.get(provider).and_then(|objects| objects.get(object)));
+                let find = |state: &LiveState| {
+                    image::image(state.get(provider).and_then(|objects| objects.get(object)))
+                };
                 let (then, now) = (find(&self.before), find(&self.live));
-                let paths: std::collections::BTreeSet<&Name> = then.keys().chain(now.keys()).collect();
-                let shown = |image: &image::Image, path: &Name| image.get(path).map_or_else(|| "nothing".to_owned(), ToString::to_string);
+                let paths: std::collections::BTreeSet<&Name> =
+                    then.keys().chain(now.keys()).collect();
+                let shown = |image: &image::Image, path: &Name| {
+                    image.get(path).map_or_else(|| "nothing".to_owned(), ToString::to_string)
+                };
                 let differing = paths.into_iter().filter(|path| then.get(*path) != now.get(*path));
-                all.extend(differing.map(|path| format!("{object}: `{path}` was {}, is {}", shown(&then, path), shown(&now, path))));
+                all.extend(differing.map(|path| {
+                    format!(
+                        "{object}: `{path}` was {}, is {}",
+                        shown(&then, path),
+                        shown(&now, path)
+                    )
+                }));
             }
         }
         all
@@ -201,7 +250,13 @@ impl World for Modelled {
         crate::world::differs(&self.plan, &self.live)
     }
 
-    fn finish(&mut self, _machine: &Machine, entries: &[Entry], _outcome: &Outcome, now_ms: u64) -> Result<(), Died> {
+    fn finish(
+        &mut self,
+        _machine: &Machine,
+        entries: &[Entry],
+        _outcome: &Outcome,
+        now_ms: u64,
+    ) -> Result<(), Died> {
         self.write(entries, now_ms)
     }
 }

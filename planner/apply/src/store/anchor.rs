@@ -27,18 +27,29 @@ fn name(lineage: &str, environment: &str) -> String {
 impl Anchor {
     /// The anchor of a file; one that is not there or cannot be read has seen nothing.
     pub fn at(path: PathBuf) -> Self {
-        let seen = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+        let seen = std::fs::read(&path)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok())
+            .unwrap_or_default();
         Self { path, seen: Mutex::new(seen) }
     }
 
     pub(super) fn seen(&self, lineage: &Name, environment: &str) -> Option<Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&name(lineage, environment)).cloned()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&name(lineage, environment))
+            .cloned()
     }
 
     pub(super) fn check(&self, head: &Head, place: &str) -> Result<()> {
         match self.seen(&head.lineage, &head.environment) {
             Some(seen) if head.counter < seen.counter || head.serial < seen.serial => {
-                Err(StoreError::Older { place: place.to_owned(), environment: head.environment.to_string(), found: head.counter })
+                Err(StoreError::Older {
+                    place: place.to_owned(),
+                    environment: head.environment.to_string(),
+                    found: head.counter,
+                })
             }
             _ => Ok(()),
         }
@@ -54,8 +65,12 @@ impl Anchor {
         }
         let text = super::json(&*seen);
         let fresh = self.path.with_extension("new");
-        let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.path));
-        written.map_err(|error| StoreError::Io { place: self.path.display().to_string(), message: error.to_string() })
+        let written =
+            std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &self.path));
+        written.map_err(|error| StoreError::Io {
+            place: self.path.display().to_string(),
+            message: error.to_string(),
+        })
     }
 
     /// Forgets what it saw of an environment.

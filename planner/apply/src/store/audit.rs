@@ -144,9 +144,21 @@ fn key(environment: &str, seq: u64, hash: &str) -> String {
 
 impl Store {
     /// The text of the next record, its key, and the end of the chain with it.
-    pub(super) fn next_record(&self, lease: &Lease, actor: &Actor, what: What) -> (String, Vec<u8>, End) {
+    pub(super) fn next_record(
+        &self,
+        lease: &Lease,
+        actor: &Actor,
+        what: What,
+    ) -> (String, Vec<u8>, End) {
         let End { seq, hash: prev } = lease.head.audit.clone();
-        let record = Record { seq: seq + 1, prev, at_ms: actor.at_ms, who: actor.who.clone(), why: actor.why.clone(), what };
+        let record = Record {
+            seq: seq + 1,
+            prev,
+            at_ms: actor.at_ms,
+            who: actor.who.clone(),
+            why: actor.why.clone(),
+            what,
+        };
         let bytes = super::json(&record);
         let hash = self.hash(&bytes);
         (key(&lease.environment, seq + 1, &hash), bytes, End { seq: seq + 1, hash })
@@ -173,7 +185,9 @@ impl Store {
         let mut all = Vec::new();
         while seq > 0 {
             let key = key(environment, seq, &hash);
-            let bytes = texts.get(&key).ok_or_else(|| self.corrupt(format!("record {seq} of the audit of `{environment}` is gone")))?;
+            let bytes = texts.get(&key).ok_or_else(|| {
+                self.corrupt(format!("record {seq} of the audit of `{environment}` is gone"))
+            })?;
             self.check_name(&key, bytes)?;
             let record: Record = self.parse(bytes)?;
             (seq, hash) = (seq - 1, record.prev.clone());

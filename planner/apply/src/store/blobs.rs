@@ -52,10 +52,17 @@ pub trait Blobs: Send + Sync {
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>>;
 
     /// Writes a text under a key that has none; says whether it had none.
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
     /// Writes all that a commit says and swaps; nothing comes back when somebody else was faster.
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>>;
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>>;
 
     /// Removes texts.
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>>;
@@ -101,8 +108,10 @@ impl Blobs for MemoryBlobs {
     }
 
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Blob>, StoreError>> {
-        let found =
-            self.texts().get(key).map(|(bytes, version)| Blob { bytes: bytes.clone(), version: Version(version.to_string().into()) });
+        let found = self.texts().get(key).map(|(bytes, version)| Blob {
+            bytes: bytes.clone(),
+            version: Version(version.to_string().into()),
+        });
         Box::pin(async move { Ok(found) })
     }
 
@@ -112,12 +121,20 @@ impl Blobs for MemoryBlobs {
     }
 
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
-        let found =
-            self.texts().iter().filter(|(key, _)| key.starts_with(prefix)).map(|(key, (bytes, _))| (key.clone(), bytes.clone())).collect();
+        let found = self
+            .texts()
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix))
+            .map(|(key, (bytes, _))| (key.clone(), bytes.clone()))
+            .collect();
         Box::pin(async move { Ok(found) })
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         let mut texts = self.texts();
         let fresh = !texts.contains_key(key);
         if fresh {
@@ -126,7 +143,10 @@ impl Blobs for MemoryBlobs {
         Box::pin(async move { Ok(fresh) })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         let mut texts = self.texts();
         let there = texts.get(&commit.key).map(|(_, version)| *version);
         let expected = commit.expected.as_ref().map(|version| version.0.to_string());

@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// It was written by a newer dax.
-    #[error("{place} was written by a newer dax (format {found}, this one reads up to {known}); use that version")]
+    #[error(
+        "{place} was written by a newer dax (format {found}, this one reads up to {known}); use that version"
+    )]
     Newer {
         /// Where it is.
         place: String,
@@ -45,13 +47,17 @@ pub enum StoreError {
         message: String,
     },
     /// There is no room.
-    #[error("{place} cannot grow, the disk is full; nothing was lost. Make room and run `dax resume`")]
+    #[error(
+        "{place} cannot grow, the disk is full; nothing was lost. Make room and run `dax resume`"
+    )]
     Full {
         /// Where it is.
         place: String,
     },
     /// Somebody else holds the environment.
-    #[error("`{environment}` is being changed by {holder}; wait for it, or let this command wait with --lock-timeout")]
+    #[error(
+        "`{environment}` is being changed by {holder}; wait for it, or let this command wait with --lock-timeout"
+    )]
     Held {
         /// The environment.
         environment: String,
@@ -59,7 +65,9 @@ pub enum StoreError {
         holder: String,
     },
     /// The lease was lost to somebody else.
-    #[error("the lease on `{environment}` was taken over by {holder}; this run stops without another write")]
+    #[error(
+        "the lease on `{environment}` was taken over by {holder}; this run stops without another write"
+    )]
     Fenced {
         /// The environment.
         environment: String,

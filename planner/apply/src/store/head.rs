@@ -156,7 +156,13 @@ impl Store {
         head.counter += 1;
         head.holder = Some(holder.clone());
         head.expires_ms = now_ms + LEASE_MS;
-        let commit = Commit { puts: Vec::new(), key: key(environment), bytes: json(&head), expected, remove: Vec::new() };
+        let commit = Commit {
+            puts: Vec::new(),
+            key: key(environment),
+            bytes: json(&head),
+            expected,
+            remove: Vec::new(),
+        };
         let version = match self.blobs.commit(&commit).await? {
             Some(version) => version,
             None => {
@@ -194,7 +200,12 @@ impl Store {
     ///
     /// # Errors
     /// The store cannot be written, or the holder changed in the same moment.
-    pub async fn unlock(&self, environment: &str, holder: &Holder, now_ms: u64) -> Result<Option<Holder>> {
+    pub async fn unlock(
+        &self,
+        environment: &str,
+        holder: &Holder,
+        now_ms: u64,
+    ) -> Result<Option<Holder>> {
         let former = self.holder(environment).await?;
         if former.is_some() {
             let mut lease = self.acquire(environment, holder, now_ms, &|_| true).await?;

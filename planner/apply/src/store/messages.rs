@@ -64,7 +64,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>> {
         let found = self.blobs.scan(&format!("approvals/{environment}/{digest}/")).await?;
-        let mut all: Vec<Approval> = found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+        let mut all: Vec<Approval> =
+            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
         all.sort_by(|a, b| (a.at_ms, &a.by).cmp(&(b.at_ms, &b.by)));
         Ok(all)
     }
@@ -87,7 +88,8 @@ impl Store {
         if found.is_empty() {
             return Ok(Vec::new());
         }
-        let mut all: Vec<Signal> = found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+        let mut all: Vec<Signal> =
+            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
         all.sort_by_key(|signal| signal.at_ms);
         let keys: Vec<String> = found.into_iter().map(|(key, _)| key).collect();
         self.blobs.remove(&keys).await?;

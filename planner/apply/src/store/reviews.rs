@@ -34,12 +34,23 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn keep_review(&self, environment: &str, review: &Review) -> Result<()> {
-        let key = format!("reviews/{environment}/{}/{:013}-{}", review.change, review.at_ms, random_name());
+        let key = format!(
+            "reviews/{environment}/{}/{:013}-{}",
+            review.change,
+            review.at_ms,
+            random_name()
+        );
         self.blobs.put_new(&key, json(review)).await?;
         let all = self.blobs.list(&format!("reviews/{environment}/")).await?;
-        let mut gone: Vec<String> = all.iter().filter(|key| made(key).is_some_and(|at| at + OLD_MS < review.at_ms)).cloned().collect();
-        let mut of_change: Vec<&String> =
-            all.iter().filter(|key| key.starts_with(&format!("reviews/{environment}/{}/", review.change))).collect();
+        let mut gone: Vec<String> = all
+            .iter()
+            .filter(|key| made(key).is_some_and(|at| at + OLD_MS < review.at_ms))
+            .cloned()
+            .collect();
+        let mut of_change: Vec<&String> = all
+            .iter()
+            .filter(|key| key.starts_with(&format!("reviews/{environment}/{}/", review.change)))
+            .collect();
         of_change.sort();
         let many = of_change.len().saturating_sub(KEPT);
         gone.extend(of_change.into_iter().take(many).cloned());
@@ -58,7 +69,11 @@ impl Store {
         let all = self.blobs.list("reviews/").await?;
         let mut found: Vec<Name> = all
             .iter()
-            .filter_map(|key| key.strip_prefix("reviews/")?.split_once(&middle).map(|(environment, _)| Name::from(environment)))
+            .filter_map(|key| {
+                key.strip_prefix("reviews/")?
+                    .split_once(&middle)
+                    .map(|(environment, _)| Name::from(environment))
+            })
             .collect();
         found.sort();
         found.dedup();
@@ -71,7 +86,8 @@ impl Store {
     /// The store cannot be read.
     pub async fn reviews(&self, environment: &str, change: &str) -> Result<Vec<Review>> {
         let found = self.blobs.scan(&format!("reviews/{environment}/{change}/")).await?;
-        let mut all: Vec<Review> = found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+        let mut all: Vec<Review> =
+            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
         all.sort_by_key(|review| review.at_ms);
         Ok(all)
     }

@@ -107,7 +107,13 @@ impl Store {
     ///
     /// # Errors
     /// The lease was lost, or the store cannot be written.
-    pub async fn begin(&self, lease: &mut Lease, plan: &Plan, approved_by: Vec<Name>, actor: &Actor) -> Result<u64> {
+    pub async fn begin(
+        &self,
+        lease: &mut Lease,
+        plan: &Plan,
+        approved_by: Vec<Name>,
+        actor: &Actor,
+    ) -> Result<u64> {
         let id = lease.head.last_run + 1;
         let mode = Name::new_static(match plan.mode {
             Mode::Apply => "apply",
@@ -135,7 +141,8 @@ impl Store {
             promoted: actor.promoted.clone(),
         };
         let (key, record, end) = self.next_record(lease, actor, what);
-        let holder = lease.head.holder.as_ref().map_or_else(String::new, |holder| holder.name.clone());
+        let holder =
+            lease.head.holder.as_ref().map_or_else(String::new, |holder| holder.name.clone());
         let open = OpenRun {
             id,
             mode,
@@ -159,7 +166,11 @@ impl Store {
     /// The text of a batch, its key, and the end of the journal with it.
     fn batch(&self, lease: &Lease, entries: &[Entry]) -> Option<(String, Vec<u8>, End)> {
         let run = lease.head.run.as_ref().filter(|_| !entries.is_empty())?;
-        let batch = Batch { seq: run.journal.seq + 1, prev: run.journal.hash.clone(), entries: entries.to_vec() };
+        let batch = Batch {
+            seq: run.journal.seq + 1,
+            prev: run.journal.hash.clone(),
+            entries: entries.to_vec(),
+        };
         let bytes = json(&batch);
         let end = End { seq: batch.seq, hash: self.hash(&bytes) };
         Some((journal_key(&lease.environment, run.id, &end), bytes, end))
@@ -177,7 +188,12 @@ impl Store {
     ///
     /// # Errors
     /// The lease was lost, or the store cannot be written.
-    pub async fn append_waiting(&self, lease: &mut Lease, entries: &[Entry], waits: Option<&Outcome>) -> Result<()> {
+    pub async fn append_waiting(
+        &self,
+        lease: &mut Lease,
+        entries: &[Entry],
+        waits: Option<&Outcome>,
+    ) -> Result<()> {
         let batch = self.batch(lease, entries);
         let known = lease.head.run.as_ref().and_then(|run| run.waits.as_ref());
         if batch.is_none() && known == waits {
@@ -200,7 +216,13 @@ impl Store {
     ///
     /// # Errors
     /// The lease was lost, or the store cannot be written.
-    pub async fn finish(&self, lease: &mut Lease, entries: &[Entry], ending: Ending<'_>, actor: &Actor) -> Result<()> {
+    pub async fn finish(
+        &self,
+        lease: &mut Lease,
+        entries: &[Entry],
+        ending: Ending<'_>,
+        actor: &Actor,
+    ) -> Result<()> {
         let Some(run) = lease.head.run.clone() else { return Ok(()) };
         let environment = lease.environment.clone();
         let mut puts = Vec::new();
@@ -216,7 +238,16 @@ impl Store {
             let (key, bytes) = self.state_file(&environment, serial, state);
             puts.push((key.clone(), bytes));
             let mut points = self.points_of(&lease.head).await?;
-            points.insert(0, Point { serial, at_ms: actor.at_ms, run: run.id, name: ending.name.clone(), key: key.clone() });
+            points.insert(
+                0,
+                Point {
+                    serial,
+                    at_ms: actor.at_ms,
+                    run: run.id,
+                    name: ending.name.clone(),
+                    key: key.clone(),
+                },
+            );
             // What somebody gave a name stays.
             let mut kept = 0;
             points.retain(|point| {
@@ -244,7 +275,12 @@ impl Store {
         };
         let (key, record, end) = self.next_record(lease, actor, what);
         puts.push((key, record));
-        let pinned = ending.pin.then(|| Pin { by: actor.who.clone(), reason: actor.why.clone(), at_ms: actor.at_ms, serial: 0 });
+        let pinned = ending.pin.then(|| Pin {
+            by: actor.who.clone(),
+            reason: actor.why.clone(),
+            at_ms: actor.at_ms,
+            serial: 0,
+        });
         let remove = lease.head.garbage.clone();
         self.fenced(lease, puts, remove, |head| {
             head.garbage = garbage;
@@ -266,7 +302,12 @@ impl Store {
     /// The lease was lost, or the store cannot be written.
     pub async fn pin(&self, lease: &mut Lease, pinned: bool, actor: &Actor) -> Result<()> {
         let (key, record, end) = self.next_record(lease, actor, What::Pin { pinned });
-        let pin = pinned.then(|| Pin { by: actor.who.clone(), reason: actor.why.clone(), at_ms: actor.at_ms, serial: lease.head.serial });
+        let pin = pinned.then(|| Pin {
+            by: actor.who.clone(),
+            reason: actor.why.clone(),
+            at_ms: actor.at_ms,
+            serial: lease.head.serial,
+        });
         self.fenced(lease, vec![(key, record)], Vec::new(), |head| {
             head.audit = end;
             head.pin = pin;
@@ -314,14 +355,22 @@ impl Store {
 
     /// A journal from its end back to its beginning, its chain checked.
     async fn walk(&self, environment: &str, run: u64, end: &End) -> Result<Vec<Entry>> {
-        let texts: BTreeMap<String, Vec<u8>> = self.blobs.scan(&format!("journal/{environment}/{run:010}/")).await?.into_iter().collect();
+        let texts: BTreeMap<String, Vec<u8>> = self
+            .blobs
+            .scan(&format!("journal/{environment}/{run:010}/"))
+            .await?
+            .into_iter()
+            .collect();
         let mut at = end.clone();
         let mut batches = Vec::new();
         while at.seq > 0 {
             let key = journal_key(environment, run, &at);
-            let bytes = texts
-                .get(&key)
-                .ok_or_else(|| self.corrupt(format!("batch {} of the journal of run {run} is gone or was changed", at.seq)))?;
+            let bytes = texts.get(&key).ok_or_else(|| {
+                self.corrupt(format!(
+                    "batch {} of the journal of run {run} is gone or was changed",
+                    at.seq
+                ))
+            })?;
             self.check_name(&key, bytes)?;
             let batch: Batch = self.parse(bytes)?;
             at = End { seq: at.seq - 1, hash: batch.prev };
@@ -339,10 +388,13 @@ impl Store {
         if let Some(open) = head.run.as_ref().filter(|open| open.id == run) {
             return self.walk(environment, run, &open.journal).await;
         }
-        let ended = self.audit(environment).await?.into_iter().find_map(|record| match record.what {
-            What::End { run: id, journal: (seq, hash), .. } if id == run => Some(End { seq, hash }),
-            _ => None,
-        });
+        let ended =
+            self.audit(environment).await?.into_iter().find_map(|record| match record.what {
+                What::End { run: id, journal: (seq, hash), .. } if id == run => {
+                    Some(End { seq, hash })
+                }
+                _ => None,
+            });
         match ended {
             Some(end) => self.walk(environment, run, &end).await,
             None => Ok(Vec::new()),
@@ -368,7 +420,16 @@ impl Store {
         let mut runs: BTreeMap<u64, Run> = BTreeMap::new();
         for record in self.audit(environment).await? {
             match record.what {
-                What::Begin { run, mode, digest, serial, approved_by, services, commit, promoted } => {
+                What::Begin {
+                    run,
+                    mode,
+                    digest,
+                    serial,
+                    approved_by,
+                    services,
+                    commit,
+                    promoted,
+                } => {
                     let begun = Run {
                         id: run,
                         environment: environment.into(),
@@ -393,7 +454,8 @@ impl Store {
                 }
                 What::End { run, outcome, serial, complete, verified, .. } => {
                     if let Some(run) = runs.get_mut(&run) {
-                        (run.outcome, run.left, run.complete, run.verified) = (Some(outcome), serial, complete, verified);
+                        (run.outcome, run.left, run.complete, run.verified) =
+                            (Some(outcome), serial, complete, verified);
                         run.ended_ms = Some(record.at_ms);
                     }
                 }

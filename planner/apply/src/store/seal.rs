@@ -33,14 +33,22 @@ impl Key {
     /// What a key looks like; never the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim().as_bytes();
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let wrong = || format!("the key must be {DIGITS} hexadecimal digits, for example from `openssl rand -hex 32`");
+        let digit =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let wrong = || {
+            format!(
+                "the key must be {DIGITS} hexadecimal digits, for example from `openssl rand -hex 32`"
+            )
+        };
         if text.len() != DIGITS {
             return Err(wrong());
         }
         let mut key = [0; 32];
         for (place, pair) in key.iter_mut().zip(text.chunks(2)) {
-            *place = digit(pair[0]).zip(digit(pair[1])).map(|(high, low)| high * 16 + low).ok_or_else(wrong)?;
+            *place = digit(pair[0])
+                .zip(digit(pair[1]))
+                .map(|(high, low)| high * 16 + low)
+                .ok_or_else(wrong)?;
         }
         Ok(Self(key))
     }
@@ -64,7 +72,8 @@ impl Sealed {
     fn seal(&self, key: &str, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
         let nonce = Aes256Gcm::generate_nonce(&mut OsRng);
         let sealed = self.cipher.encrypt(&nonce, Payload { msg: bytes, aad: key.as_bytes() });
-        let sealed = sealed.map_err(|_| self.error(format!("`{key}` is too large to be sealed")))?;
+        let sealed =
+            sealed.map_err(|_| self.error(format!("`{key}` is too large to be sealed")))?;
         Ok([MAGIC.as_slice(), nonce.as_slice(), &sealed].concat())
     }
 
@@ -75,8 +84,14 @@ impl Sealed {
             );
         };
         let (nonce, sealed) = rest.split_at(NONCE);
-        let opened = self.cipher.decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: key.as_bytes() });
-        opened.map_err(|_| self.error(format!("`{key}` does not open: this is another key, or the text was changed")))
+        let opened = self
+            .cipher
+            .decrypt(Nonce::from_slice(nonce), Payload { msg: sealed, aad: key.as_bytes() });
+        opened.map_err(|_| {
+            self.error(format!(
+                "`{key}` does not open: this is another key, or the text was changed"
+            ))
+        })
     }
 
     fn error(&self, message: String) -> StoreError {
@@ -108,18 +123,31 @@ impl Blobs for Sealed {
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
         Box::pin(async move {
             let found = self.inner.scan(prefix).await?;
-            found.into_iter().map(|(key, bytes)| Ok((key.clone(), self.open(&key, &bytes)?))).collect()
+            found
+                .into_iter()
+                .map(|(key, bytes)| Ok((key.clone(), self.open(&key, &bytes)?)))
+                .collect()
         })
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move { self.inner.put_new(key, self.seal(key, &bytes)?).await })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         Box::pin(async move {
-            let puts =
-                commit.puts.iter().map(|(key, bytes)| Ok((key.clone(), self.seal(key, bytes)?))).collect::<Result<_, StoreError>>()?;
+            let puts = commit
+                .puts
+                .iter()
+                .map(|(key, bytes)| Ok((key.clone(), self.seal(key, bytes)?)))
+                .collect::<Result<_, StoreError>>()?;
             let sealed = Commit {
                 puts,
                 key: commit.key.clone(),

@@ -11,7 +11,8 @@ use std::time::Duration;
 /// The layout of the file that this version writes; it reads no other.
 const LAYOUT: i64 = 2;
 
-const TABLES: &str = "CREATE TABLE blobs (key TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL)";
+const TABLES: &str =
+    "CREATE TABLE blobs (key TEXT PRIMARY KEY, version INTEGER NOT NULL, bytes BLOB NOT NULL)";
 
 /// A state in a file.
 pub struct Sqlite {
@@ -26,7 +27,9 @@ impl Sqlite {
     /// [`StoreError`] says what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let explain_here = |error| explain(path, error);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(explain_here)?;
         let setup = |connection: &Connection| {
             connection.busy_timeout(Duration::from_secs(10))?;
@@ -34,10 +37,14 @@ impl Sqlite {
             connection.pragma_update(None, "synchronous", "FULL")
         };
         setup(&connection).map_err(explain_here)?;
-        let layout = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        let layout = |connection: &Connection| {
+            connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+        };
         let mut found = layout(&connection).map_err(explain_here)?;
         if found == 0 {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain_here)?;
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(explain_here)?;
             // Another process may have made it in the meantime.
             found = layout(&transaction).map_err(explain_here)?;
             if found == 0 {
@@ -60,7 +67,10 @@ impl Sqlite {
         Ok(Self { connection: Mutex::new(connection), path: path.to_owned() })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         work(&mut connection).map_err(|error| explain(&self.path, error))
     }
@@ -83,8 +93,13 @@ impl Blobs for Sqlite {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Blob>, StoreError>> {
         Box::pin(async move {
             self.with(|connection| {
-                let mut query = connection.prepare_cached("SELECT bytes, version FROM blobs WHERE key = ?1")?;
-                query.query_row([key], |row| Ok(Blob { bytes: row.get(0)?, version: version(row.get(1)?) })).optional()
+                let mut query =
+                    connection.prepare_cached("SELECT bytes, version FROM blobs WHERE key = ?1")?;
+                query
+                    .query_row([key], |row| {
+                        Ok(Blob { bytes: row.get(0)?, version: version(row.get(1)?) })
+                    })
+                    .optional()
             })
         })
     }
@@ -92,7 +107,9 @@ impl Blobs for Sqlite {
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         Box::pin(async move {
             self.with(|connection| {
-                let mut query = connection.prepare_cached("SELECT key FROM blobs WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
+                let mut query = connection.prepare_cached(
+                    "SELECT key FROM blobs WHERE key >= ?1 AND key < ?2 ORDER BY key",
+                )?;
                 query.query_map([prefix, &behind(prefix)], |row| row.get(0))?.collect()
             })
         })
@@ -101,13 +118,21 @@ impl Blobs for Sqlite {
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
         Box::pin(async move {
             self.with(|connection| {
-                let mut query = connection.prepare_cached("SELECT key, bytes FROM blobs WHERE key >= ?1 AND key < ?2 ORDER BY key")?;
-                query.query_map([prefix, &behind(prefix)], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+                let mut query = connection.prepare_cached(
+                    "SELECT key, bytes FROM blobs WHERE key >= ?1 AND key < ?2 ORDER BY key",
+                )?;
+                query
+                    .query_map([prefix, &behind(prefix)], |row| Ok((row.get(0)?, row.get(1)?)))?
+                    .collect()
             })
         })
     }
 
-    fn put_new<'a>(&'a self, key: &'a str, bytes: Vec<u8>) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put_new<'a>(
+        &'a self,
+        key: &'a str,
+        bytes: Vec<u8>,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             self.with(|connection| {
                 let sql = "INSERT INTO blobs VALUES (?1, 1, ?2) ON CONFLICT (key) DO NOTHING";
@@ -116,16 +141,22 @@ impl Blobs for Sqlite {
         })
     }
 
-    fn commit<'a>(&'a self, commit: &'a Commit) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
+    fn commit<'a>(
+        &'a self,
+        commit: &'a Commit,
+    ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
         Box::pin(async move { self.with(|connection| swap(connection, commit)) })
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.with(|connection| {
-                let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                let transaction =
+                    connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
                 for key in keys {
-                    transaction.prepare_cached("DELETE FROM blobs WHERE key = ?1")?.execute([key])?;
+                    transaction
+                        .prepare_cached("DELETE FROM blobs WHERE key = ?1")?
+                        .execute([key])?;
                 }
                 transaction.commit()
             })
@@ -135,8 +166,10 @@ impl Blobs for Sqlite {
 
 fn swap(connection: &mut Connection, commit: &Commit) -> rusqlite::Result<Option<Version>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let there: Option<i64> =
-        transaction.prepare_cached("SELECT version FROM blobs WHERE key = ?1")?.query_row([&commit.key], |row| row.get(0)).optional()?;
+    let there: Option<i64> = transaction
+        .prepare_cached("SELECT version FROM blobs WHERE key = ?1")?
+        .query_row([&commit.key], |row| row.get(0))
+        .optional()?;
     if there.map(version) != commit.expected {
         return Ok(None);
     }
@@ -158,7 +191,9 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
     let place = path.display().to_string();
     let message = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt { place, message },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Corrupt { place, message }
+        }
         Some(ErrorCode::DiskFull) => StoreError::Full { place },
         Some(ErrorCode::SystemIoFailure) => {
             let advice = "the disk may be full or failing. Nothing was lost: mend that and run the command again, or `dax resume` if a run had begun";

@@ -49,7 +49,10 @@ impl Store {
             }
         }
         let states = self.blobs.list(&format!("states/{environment}/")).await?;
-        report.orphans = states.into_iter().filter(|key| !points.iter().any(|point| point.key == *key)).collect();
+        report.orphans = states
+            .into_iter()
+            .filter(|key| !points.iter().any(|point| point.key == *key))
+            .collect();
         Ok(report)
     }
 }

@@ -126,7 +126,11 @@ fn native(analysis: &Analysis, tally: &mut Tally, verdict: Verdict, held: bool) 
     let counted = analysis.count > 0 && tally.count >= analysis.count;
     if enough || counted || (held && analysis.count == 0) {
         // Nobody saw the new revision do anything: that is no ground to go on.
-        return if tally.conclusive { Decision::Passed } else { Decision::Failed(Why::NothingConclusive) };
+        return if tally.conclusive {
+            Decision::Passed
+        } else {
+            Decision::Failed(Why::NothingConclusive)
+        };
     }
     Decision::Again(analysis.every_ms)
 }

@@ -54,10 +54,15 @@ pub fn mann_whitney(new: &[f64], old: &[f64], confidence: f64) -> MannWhitney {
 
 /// The Hodges-Lehmann estimate: the median of all differences.
 fn shift(new: &[f64], old: &[f64]) -> f64 {
-    let mut differences: Vec<f64> = new.iter().flat_map(|new| old.iter().map(move |old| new - old)).collect();
+    let mut differences: Vec<f64> =
+        new.iter().flat_map(|new| old.iter().map(move |old| new - old)).collect();
     differences.sort_by(f64::total_cmp);
     let middle = differences.len() / 2;
-    if differences.len() % 2 == 1 { differences[middle] } else { f64::midpoint(differences[middle - 1], differences[middle]) }
+    if differences.len() % 2 == 1 {
+        differences[middle]
+    } else {
+        f64::midpoint(differences[middle - 1], differences[middle])
+    }
 }
 
 /// Where the standardised rank sum of `new` shifted by the result falls to a quantile.
@@ -83,14 +88,18 @@ fn root(new: &[f64], old: &[f64], quantile: f64, least: f64, most: f64) -> f64 {
 
 /// The rank sum of `new - shift` among both samples, standardised, with continuity correction and ties.
 fn standardised(new: &[f64], old: &[f64], shift: f64) -> f64 {
-    let mut all: Vec<(f64, bool)> = new.iter().map(|v| (v - shift, true)).chain(old.iter().map(|v| (*v, false))).collect();
+    let mut all: Vec<(f64, bool)> =
+        new.iter().map(|v| (v - shift, true)).chain(old.iter().map(|v| (*v, false))).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     #[expect(clippy::cast_precision_loss, reason = "samples are far smaller than 2^52")]
     let count = |n: usize| n as f64;
     let (m, n) = (count(new.len()), count(old.len()));
     let (mut rank_sum, mut ties, mut at) = (0.0, 0.0, 0);
     while at < all.len() {
-        let end = all[at..].iter().position(|one| one.0 > all[at].0).map_or(all.len(), |offset| at + offset);
+        let end = all[at..]
+            .iter()
+            .position(|one| one.0 > all[at].0)
+            .map_or(all.len(), |offset| at + offset);
         let rank = (count(at) + 1.0 + count(end)) / 2.0;
         rank_sum += rank * count(all[at..end].iter().filter(|one| one.1).count());
         let tied = count(end - at);
@@ -106,12 +115,31 @@ fn standardised(new: &[f64], old: &[f64], shift: f64) -> f64 {
 /// The quantile of the standard normal distribution. Source: P. J. Acklam's rational approximation, whose relative
 /// error is below 1.15e-9.
 fn normal_quantile(p: f64) -> f64 {
-    const A: [f64; 6] =
-        [-3.969683028665376e1, 2.209460984245205e2, -2.759285104469687e2, 1.38357751867269e2, -3.066479806614716e1, 2.506628277459239];
-    const B: [f64; 5] = [-5.447609879822406e1, 1.615858368580409e2, -1.556989798598866e2, 6.680131188771972e1, -1.328068155288572e1];
-    const C: [f64; 6] =
-        [-7.784894002430293e-3, -3.223964580411365e-1, -2.400758277161838, -2.549732539343734, 4.374664141464968, 2.938163982698783];
-    const D: [f64; 4] = [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
+    const A: [f64; 6] = [
+        -3.969683028665376e1,
+        2.209460984245205e2,
+        -2.759285104469687e2,
+        1.38357751867269e2,
+        -3.066479806614716e1,
+        2.506628277459239,
+    ];
+    const B: [f64; 5] = [
+        -5.447609879822406e1,
+        1.615858368580409e2,
+        -1.556989798598866e2,
+        6.680131188771972e1,
+        -1.328068155288572e1,
+    ];
+    const C: [f64; 6] = [
+        -7.784894002430293e-3,
+        -3.223964580411365e-1,
+        -2.400758277161838,
+        -2.549732539343734,
+        4.374664141464968,
+        2.938163982698783,
+    ];
+    const D: [f64; 4] =
+        [7.784695709041462e-3, 3.224671290700398e-1, 2.445134137142996, 3.754408661907416];
     let horner = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum, c| sum * x + c);
     if p < 0.02425 {
         let q = (-2.0 * p.ln()).sqrt();

@@ -12,7 +12,8 @@ pub fn judge(analysis: &Analysis, measured: &Measured) -> Verdict {
     if measured.error.is_some() {
         return Verdict::Error;
     }
-    let (forbidden, required) = (any(&analysis.forbid, &measured.values), all(&analysis.require, &measured.values));
+    let (forbidden, required) =
+        (any(&analysis.forbid, &measured.values), all(&analysis.require, &measured.values));
     match (forbidden, required) {
         (Some(true), _) => Verdict::Fail,
         (_, Some(false)) if analysis.forbid.is_empty() => Verdict::Fail,
@@ -24,7 +25,10 @@ pub fn judge(analysis: &Analysis, measured: &Measured) -> Verdict {
 
 /// Conditions that only advise and do not hold, as the language writes them.
 pub fn failing(analysis: &Analysis, measured: &Measured) -> Vec<String> {
-    let failed = analysis.advise.iter().filter(|condition| holds(condition, &measured.values) == Some(false));
+    let failed = analysis
+        .advise
+        .iter()
+        .filter(|condition| holds(condition, &measured.values) == Some(false));
     failed.map(ToString::to_string).collect()
 }
 
@@ -62,7 +66,9 @@ fn holds(condition: &Condition, values: &BTreeMap<Name, Value>) -> Option<bool> 
 
 impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let joined = |all: &[Self], word: &str| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(word);
+        let joined = |all: &[Self], word: &str| {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(word)
+        };
         match self {
             Self::All(all) => f.write_str(&joined(all, " and ")),
             Self::Any(any) => write!(f, "({})", joined(any, " or ")),

@@ -82,7 +82,11 @@ fn condition(value: &Value) -> Option<Condition> {
         ">" => Comparison::Greater,
         _ => Comparison::GreaterEqual,
     };
-    Some(Condition::Compare { metric: Name::new(value.get("metric")?.as_str()?), op, value: value.get("value")?.clone() })
+    Some(Condition::Compare {
+        metric: Name::new(value.get("metric")?.as_str()?),
+        op,
+        value: value.get("value")?.clone(),
+    })
 }
 
 /// A percentage in hundredths of a percent.

@@ -10,14 +10,23 @@ pub(crate) fn estimate(steps: &[Step]) -> Estimate {
     let mut least = vec![0_u64; steps.len()];
     let mut most = vec![0_u64; steps.len()];
     for (at, step) in steps.iter().enumerate() {
-        let longest = |times: &[u64]| step.after.iter().filter_map(|before| times.get(before.0 as usize)).max().copied().unwrap_or(0);
+        let longest = |times: &[u64]| {
+            step.after
+                .iter()
+                .filter_map(|before| times.get(before.0 as usize))
+                .max()
+                .copied()
+                .unwrap_or(0)
+        };
         let own = if matches!(step.kind, StepKind::Gate { .. }) { 0 } else { step.timeout_ms };
         least[at] = longest(&least) + step.expected_ms;
         most[at] = longest(&most) + own;
     }
-    let providers: std::collections::BTreeSet<_> = steps.iter().map(|step| &step.provider).collect();
+    let providers: std::collections::BTreeSet<_> =
+        steps.iter().map(|step| &step.provider).collect();
     Estimate {
-        calls: steps.iter().map(|step| step.calls).sum::<u32>() + READS * u32::try_from(providers.len()).unwrap_or(0),
+        calls: steps.iter().map(|step| step.calls).sum::<u32>()
+            + READS * u32::try_from(providers.len()).unwrap_or(0),
         least_ms: least.into_iter().max().unwrap_or(0),
         most_ms: most.into_iter().max().unwrap_or(0),
     }
@@ -28,9 +37,12 @@ pub(crate) fn calls(kind: &StepKind, expected_ms: u64) -> u32 {
     match kind {
         StepKind::Hold { .. } | StepKind::Gate { .. } => 0,
         StepKind::Analyse { analysis, against, .. } => {
-            let times = u32::try_from(expected_ms / analysis.every_ms.max(1)).unwrap_or(u32::MAX).max(1);
+            let times =
+                u32::try_from(expected_ms / analysis.every_ms.max(1)).unwrap_or(u32::MAX).max(1);
             let compared = if against.is_some() { analysis.baseline.len() } else { 0 };
-            times.saturating_mul(u32::try_from(analysis.metrics.len() + compared).unwrap_or(u32::MAX))
+            times.saturating_mul(
+                u32::try_from(analysis.metrics.len() + compared).unwrap_or(u32::MAX),
+            )
         }
         _ => 1,
     }

@@ -17,7 +17,10 @@ pub(crate) struct Renamed<'a> {
 /// Applies every `moved` whose old address the state knows and whose new one it does not.
 ///
 /// What runs keeps the name that it has on its provider: the state remembers that it differs.
-pub(crate) fn rename<'a>(applied: &'a BTreeMap<ResourceAddr, AppliedService>, moved: &[(ResourceAddr, ResourceAddr)]) -> Renamed<'a> {
+pub(crate) fn rename<'a>(
+    applied: &'a BTreeMap<ResourceAddr, AppliedService>,
+    moved: &[(ResourceAddr, ResourceAddr)],
+) -> Renamed<'a> {
     if moved.is_empty() {
         return Renamed { applied: Cow::Borrowed(applied), from: BTreeMap::new() };
     }
@@ -33,7 +36,8 @@ pub(crate) fn rename<'a>(applied: &'a BTreeMap<ResourceAddr, AppliedService>, mo
             }
         }
         let mut service = service.clone();
-        service.needs = service.needs.iter().map(|need| target(need).unwrap_or_else(|| need.clone())).collect();
+        service.needs =
+            service.needs.iter().map(|need| target(need).unwrap_or_else(|| need.clone())).collect();
         let taken = now != *addr && applied.contains_key(&now) && target(&now).is_none();
         if now == *addr || taken {
             today.insert(addr.clone(), service);
@@ -50,10 +54,17 @@ pub(crate) fn rename<'a>(applied: &'a BTreeMap<ResourceAddr, AppliedService>, mo
 }
 
 /// The moves that lead back: what runs as one object is one service, whatever it was called in between.
-pub(crate) fn back(desired: &Desired<'_>, applied: &BTreeMap<ResourceAddr, AppliedService>) -> Vec<(ResourceAddr, ResourceAddr)> {
+pub(crate) fn back(
+    desired: &Desired<'_>,
+    applied: &BTreeMap<ResourceAddr, AppliedService>,
+) -> Vec<(ResourceAddr, ResourceAddr)> {
     let mut wanted: BTreeMap<(&str, &str), &ResourceAddr> = BTreeMap::new();
-    for (addr, service) in desired.services.iter().filter(|(addr, _)| !applied.contains_key(*addr)) {
-        wanted.insert((&service.provider, service.object.as_deref().unwrap_or_else(|| addr.name())), addr);
+    for (addr, service) in desired.services.iter().filter(|(addr, _)| !applied.contains_key(*addr))
+    {
+        wanted.insert(
+            (&service.provider, service.object.as_deref().unwrap_or_else(|| addr.name())),
+            addr,
+        );
     }
     let gone = applied.iter().filter(|(addr, _)| !desired.services.contains_key(*addr));
     gone.filter_map(|(addr, service)| {
@@ -69,6 +80,9 @@ fn instance(addr: &ResourceAddr, from: &ResourceAddr, to: &ResourceAddr) -> Opti
         return Some(to.clone());
     }
     let key = addr.key()?;
-    let whole = from.key().is_none() && to.key().is_none() && addr.base() == from.name() && addr.kind() == from.kind();
+    let whole = from.key().is_none()
+        && to.key().is_none()
+        && addr.base() == from.name()
+        && addr.kind() == from.kind();
     whole.then(|| ResourceAddr::parse(&format!("{to}[{key}]")).ok()).flatten()
 }

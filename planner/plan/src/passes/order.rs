@@ -13,7 +13,11 @@ use std::collections::BTreeMap;
 pub(crate) type Waves = BTreeMap<ResourceAddr, Vec<ResourceAddr>>;
 
 /// Services in the order in which they may begin, each with those that must be done before it.
-pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, waves: &Waves, mode: Mode) -> Vec<(ResourceAddr, Vec<ResourceAddr>)> {
+pub(crate) fn order(
+    work: &BTreeMap<ResourceAddr, Work>,
+    waves: &Waves,
+    mode: Mode,
+) -> Vec<(ResourceAddr, Vec<ResourceAddr>)> {
     let sorted = |backwards: bool| {
         let graph = graph(work, waves, backwards);
         petgraph::algo::toposort(&graph, None).ok().map(|sorted| (graph, sorted))
@@ -26,7 +30,8 @@ pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, waves: &Waves, mode: Mo
         let nodes = graph.node_indices().collect();
         (graph, nodes)
     });
-    let rank: BTreeMap<NodeIndex, usize> = sorted.iter().enumerate().map(|(rank, node)| (*node, rank)).collect();
+    let rank: BTreeMap<NodeIndex, usize> =
+        sorted.iter().enumerate().map(|(rank, node)| (*node, rank)).collect();
     let before = |node| {
         let mut all: Vec<ResourceAddr> = graph
             .neighbors_directed(node, petgraph::Direction::Incoming)
@@ -41,7 +46,8 @@ pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, waves: &Waves, mode: Mo
     let mut all = Vec::new();
     for node in sorted {
         let before = before(node);
-        let depth = before.iter().filter_map(|addr| level.get(addr)).max().map_or(0, |depth| depth + 1);
+        let depth =
+            before.iter().filter_map(|addr| level.get(addr)).max().map_or(0, |depth| depth + 1);
         level.insert(graph[node].clone(), depth);
         all.push((graph[node].clone(), before));
     }
@@ -49,9 +55,14 @@ pub(crate) fn order(work: &BTreeMap<ResourceAddr, Work>, waves: &Waves, mode: Mo
     all
 }
 
-fn graph<'w>(work: &'w BTreeMap<ResourceAddr, Work>, waves: &Waves, backwards: bool) -> DiGraph<&'w ResourceAddr, ()> {
+fn graph<'w>(
+    work: &'w BTreeMap<ResourceAddr, Work>,
+    waves: &Waves,
+    backwards: bool,
+) -> DiGraph<&'w ResourceAddr, ()> {
     let mut graph = DiGraph::new();
-    let nodes: BTreeMap<&ResourceAddr, NodeIndex> = work.keys().map(|addr| (addr, graph.add_node(addr))).collect();
+    let nodes: BTreeMap<&ResourceAddr, NodeIndex> =
+        work.keys().map(|addr| (addr, graph.add_node(addr))).collect();
     let changes = |work: &Work| matches!(work.change.action, Action::Update | Action::Rollout);
     for (addr, item) in work {
         for need in item.needs.iter().chain(&item.former_needs) {
@@ -62,7 +73,8 @@ fn graph<'w>(work: &'w BTreeMap<ResourceAddr, Work>, waves: &Waves, backwards: b
                 continue;
             }
             let turned = backwards && changes(item) && changes(other);
-            let (first, then) = if goes || turned { (nodes[addr], *needed) } else { (*needed, nodes[addr]) };
+            let (first, then) =
+                if goes || turned { (nodes[addr], *needed) } else { (*needed, nodes[addr]) };
             graph.update_edge(first, then, ());
         }
     }

@@ -23,14 +23,17 @@ pub(crate) fn risks(change: &Change, steps: &[Step]) -> Vec<Risk> {
     if change.replace.as_ref().is_some_and(|replace| replace.order == ReplaceOrder::DeleteFirst) {
         found.insert(Risk::Gap);
     }
-    let touches = |leaf: &crate::model::LeafChange| [&leaf.before, &leaf.after].into_iter().flatten().any(holds_secret);
+    let touches = |leaf: &crate::model::LeafChange| {
+        [&leaf.before, &leaf.after].into_iter().flatten().any(holds_secret)
+    };
     if change.action != Action::Create && change.leaves.iter().any(touches) {
         found.insert(Risk::Secrets);
     }
     if change.leaves.iter().any(|leaf| leaf.path.as_str().split('.').next() == Some("ports")) {
         found.insert(Risk::Exposure);
     }
-    if change.from.is_some() && own().any(|step| matches!(step.kind, StepKind::ShiftTraffic { .. })) {
+    if change.from.is_some() && own().any(|step| matches!(step.kind, StepKind::ShiftTraffic { .. }))
+    {
         found.insert(Risk::Traffic);
     }
     if own().any(|step| step.inverse.class == InverseClass::Compensating) {

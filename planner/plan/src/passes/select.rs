@@ -16,10 +16,16 @@ pub struct Selection {
 }
 
 /// The addresses that a name of the command line means: `web`, `service.web`, or one instance `web[eu]`.
-pub fn addressed<'a>(name: &str, known: impl IntoIterator<Item = &'a ResourceAddr>) -> BTreeSet<ResourceAddr> {
+pub fn addressed<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a ResourceAddr>,
+) -> BTreeSet<ResourceAddr> {
     let name = name.replace('"', "");
     let means = |addr: &&ResourceAddr| {
-        addr.as_str() == name || addr.name() == name || addr.base() == name || name == format!("{}.{}", addr.kind(), addr.base())
+        addr.as_str() == name
+            || addr.name() == name
+            || addr.base() == name
+            || name == format!("{}.{}", addr.kind(), addr.base())
     };
     known.into_iter().filter(means).cloned().collect()
 }
@@ -48,8 +54,11 @@ pub(crate) fn select(
     };
     let (targets, excluded) = (find(&selection.targets), find(&selection.exclude));
     let edges = edges(desired, applied);
-    let mut chosen: BTreeSet<ResourceAddr> =
-        if selection.targets.is_empty() { all.into_iter().cloned().collect() } else { reach(targets, &edges.first) };
+    let mut chosen: BTreeSet<ResourceAddr> = if selection.targets.is_empty() {
+        all.into_iter().cloned().collect()
+    } else {
+        reach(targets, &edges.first)
+    };
     for gone in reach(excluded, &edges.then) {
         chosen.remove(&gone);
     }
@@ -57,7 +66,11 @@ pub(crate) fn select(
 }
 
 fn unknown(name: &str, all: &BTreeSet<&ResourceAddr>) -> Diagnostic {
-    let found = Diagnostic::new(NO_SUCH_TARGET, Span::default(), format!("neither the program nor the state has `{name}`"));
+    let found = Diagnostic::new(
+        NO_SUCH_TARGET,
+        Span::default(),
+        format!("neither the program nor the state has `{name}`"),
+    );
     match dax_core::suggest::nearest(name, all.iter().map(|addr| addr.name())) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")),
         None => found.help("`dax status` lists what there is"),
@@ -88,7 +101,10 @@ fn edges(desired: &Desired<'_>, applied: &BTreeMap<ResourceAddr, AppliedService>
     edges
 }
 
-fn reach(from: BTreeSet<ResourceAddr>, along: &BTreeMap<ResourceAddr, Vec<ResourceAddr>>) -> BTreeSet<ResourceAddr> {
+fn reach(
+    from: BTreeSet<ResourceAddr>,
+    along: &BTreeMap<ResourceAddr, Vec<ResourceAddr>>,
+) -> BTreeSet<ResourceAddr> {
     let mut found = from.clone();
     let mut open: Vec<ResourceAddr> = from.into_iter().collect();
     while let Some(addr) = open.pop() {

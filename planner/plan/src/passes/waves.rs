@@ -11,7 +11,11 @@ use dax_core::{ResourceAddr, Value, WHOLE};
 use std::collections::BTreeMap;
 
 /// For each instance that has to wait: those of the wave before its own.
-pub(crate) fn waves(work: &BTreeMap<ResourceAddr, Work>, desired: &Desired<'_>, mode: Mode) -> Waves {
+pub(crate) fn waves(
+    work: &BTreeMap<ResourceAddr, Work>,
+    desired: &Desired<'_>,
+    mode: Mode,
+) -> Waves {
     let mut groups: BTreeMap<&str, Vec<&ResourceAddr>> = BTreeMap::new();
     if mode == Mode::Apply {
         // What is removed goes at once: no revision is tried out by that.
@@ -22,8 +26,11 @@ pub(crate) fn waves(work: &BTreeMap<ResourceAddr, Work>, desired: &Desired<'_>, 
     let mut all = BTreeMap::new();
     for group in groups.into_values().filter(|group| group.len() > 1) {
         let config = desired.services.get(group[0]).map(|service| &service.strategy.2);
-        let size = config.and_then(|config| config.get("waves")).and_then(|waves| size(waves, group.len()));
-        let waves: Vec<&[&ResourceAddr]> = size.map_or_else(Vec::new, |size| group.chunks(size).collect());
+        let size = config
+            .and_then(|config| config.get("waves"))
+            .and_then(|waves| size(waves, group.len()));
+        let waves: Vec<&[&ResourceAddr]> =
+            size.map_or_else(Vec::new, |size| group.chunks(size).collect());
         for pair in waves.windows(2) {
             let before: Vec<ResourceAddr> = pair[0].iter().map(|addr| (*addr).clone()).collect();
             all.extend(pair[1].iter().map(|addr| ((*addr).clone(), before.clone())));

@@ -13,10 +13,14 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     };
     let before = if leaf.before == leaf.after { leaf.live.as_ref() } else { leaf.before.as_ref() };
     let (shown, more) = values::change(before, leaf.after.as_ref(), 3);
-    let mut line = Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
+    let mut line =
+        Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
     line.pieces.extend(shown.pieces);
     if let Some(live) = &leaf.live {
-        let by = leaf.changed_by.as_ref().map_or_else(|| "outside of dax".to_owned(), |by| format!("by {by}"));
+        let by = leaf
+            .changed_by
+            .as_ref()
+            .map_or_else(|| "outside of dax".to_owned(), |by| format!("by {by}"));
         line = line.with(Tone::Warn, format!("  live is {live}, changed {by}"));
     }
     if let Some(origin) = &leaf.origin {

@@ -14,7 +14,8 @@ pub(super) fn picture(plan: &Plan) -> Option<String> {
     if plan.changes.len() < 2 || plan.changes.len() > MOST {
         return None;
     }
-    let number: BTreeMap<&ResourceAddr, usize> = plan.changes.iter().enumerate().map(|(at, change)| (&change.addr, at)).collect();
+    let number: BTreeMap<&ResourceAddr, usize> =
+        plan.changes.iter().enumerate().map(|(at, change)| (&change.addr, at)).collect();
     let mut dot = "digraph plan {\n  rankdir=LR;\n  node [shape=box];\n".to_owned();
     for (at, change) in plan.changes.iter().enumerate() {
         let fill = match change.action {
@@ -29,7 +30,8 @@ pub(super) fn picture(plan: &Plan) -> Option<String> {
     let mut edges: BTreeSet<(usize, usize)> = BTreeSet::new();
     for step in &plan.steps {
         for before in &step.after {
-            let first = plan.steps.get(before.0 as usize).and_then(|before| number.get(&before.service));
+            let first =
+                plan.steps.get(before.0 as usize).and_then(|before| number.get(&before.service));
             if let (Some(first), Some(then)) = (first, number.get(&step.service))
                 && first != then
             {

@@ -8,25 +8,38 @@ use dax_plan::{Plan, Step, StepKind};
 
 /// What a step does, in a few words.
 pub fn step_text(step: &Step) -> String {
-    let (what, settings) = if step.service.kind() == "object" { ("object", "") } else { ("service", "'s settings") };
+    let (what, settings) =
+        if step.service.kind() == "object" { ("object", "") } else { ("service", "'s settings") };
     match &step.kind {
         StepKind::CreateService { .. } => format!("create the {what}"),
         StepKind::UpdateService { .. } => format!("update the {what}{settings}"),
         StepKind::DeleteService => format!("delete the {what}"),
         StepKind::CreateRevision { revision, replicas, .. } => {
-            format!("start revision {revision} with {replicas} {}", plural(usize::try_from(*replicas).unwrap_or(0), "replica"))
+            format!(
+                "start revision {revision} with {replicas} {}",
+                plural(usize::try_from(*replicas).unwrap_or(0), "replica")
+            )
         }
         StepKind::Roll { from, revision, replicas, surge, unavailable, .. } => {
             let count = plural(usize::try_from(*replicas).unwrap_or(0), "replica");
-            format!("roll from {from} to {revision}: {replicas} {count}, {surge} more and {unavailable} fewer meanwhile")
+            format!(
+                "roll from {from} to {revision}: {replicas} {count}, {surge} more and {unavailable} fewer meanwhile"
+            )
         }
         StepKind::DeleteRevision { revision } => format!("delete revision {revision}"),
         StepKind::Scale { revision, replicas: 0 } => format!("put revision {revision} to rest"),
-        StepKind::Scale { revision, replicas } => format!("scale revision {revision} to {replicas}"),
+        StepKind::Scale { revision, replicas } => {
+            format!("scale revision {revision} to {replicas}")
+        }
         StepKind::AwaitReady { revision } => format!("wait until revision {revision} is ready"),
-        StepKind::ShiftTraffic { traffic } if traffic.is_empty() => "take all traffic away".to_owned(),
+        StepKind::ShiftTraffic { traffic } if traffic.is_empty() => {
+            "take all traffic away".to_owned()
+        }
         StepKind::ShiftTraffic { traffic } => {
-            let shares: Vec<String> = traffic.iter().map(|(id, share)| format!("{id} {}%", f64::from(*share) / 100.0)).collect();
+            let shares: Vec<String> = traffic
+                .iter()
+                .map(|(id, share)| format!("{id} {}%", f64::from(*share) / 100.0))
+                .collect();
             format!("shift traffic: {}", shares.join(", "))
         }
         StepKind::Hold { ms } => format!("hold for {}", millis(*ms)),
@@ -35,8 +48,12 @@ pub fn step_text(step: &Step) -> String {
                 (_, count) if count > 0 => format!("{count} times"),
                 (ms, _) => format!("for {}", millis(ms)),
             };
-            let against = against.as_ref().map_or_else(String::new, |old| format!(" against {old}"));
-            format!("watch revision {revision}{against} {long}, every {}", millis(analysis.every_ms))
+            let against =
+                against.as_ref().map_or_else(String::new, |old| format!(" against {old}"));
+            format!(
+                "watch revision {revision}{against} {long}, every {}",
+                millis(analysis.every_ms)
+            )
         }
         StepKind::Route { routes } if routes.is_empty() => "take all routes away".to_owned(),
         StepKind::Route { routes } => {
@@ -52,14 +69,20 @@ pub fn step_text(step: &Step) -> String {
 fn route_text(route: &Route) -> String {
     match route {
         Route::Header { name, is, revision } => format!("requests with {name}: {is} to {revision}"),
-        Route::Mirror { share, revision } => format!("copies of {}% of the requests to {revision}", f64::from(*share) / 100.0),
+        Route::Mirror { share, revision } => {
+            format!("copies of {}% of the requests to {revision}", f64::from(*share) / 100.0)
+        }
     }
 }
 
 /// Who must agree, in words: `2 of team:sre, team:qa`.
 pub(crate) fn people(gate: &ApprovalGate) -> String {
     let of: Vec<&str> = gate.of.iter().map(Name::as_str).collect();
-    if of.is_empty() { format!("{} people", gate.count) } else { format!("{} of {}", gate.count, of.join(", ")) }
+    if of.is_empty() {
+        format!("{} people", gate.count)
+    } else {
+        format!("{} of {}", gate.count, of.join(", "))
+    }
 }
 
 fn words(command: &[Name]) -> String {
@@ -67,7 +90,9 @@ fn words(command: &[Name]) -> String {
 }
 
 pub(super) fn step_line(plan: &Plan, step: &Step) -> Line {
-    let mut line = Line::at(1).with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1)).with(Tone::Plain, step_text(step));
+    let mut line = Line::at(1)
+        .with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1))
+        .with(Tone::Plain, step_text(step));
     line = match step.inverse.class {
         InverseClass::Nothing => line,
         InverseClass::Exact => line.with(Tone::Dim, "  undo: exact"),
@@ -78,7 +103,9 @@ pub(super) fn step_line(plan: &Plan, step: &Step) -> Line {
     let foreign: Vec<String> = step
         .after
         .iter()
-        .filter(|id| plan.steps.get(id.0 as usize).is_some_and(|before| before.service != step.service))
+        .filter(|id| {
+            plan.steps.get(id.0 as usize).is_some_and(|before| before.service != step.service)
+        })
         .map(ToString::to_string)
         .collect();
     if !foreign.is_empty() {

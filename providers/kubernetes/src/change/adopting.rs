@@ -26,8 +26,14 @@ const SAID: [&str; 10] = [
 
 /// The slot that is taken over.
 pub(super) fn slot(theirs: &Theirs<'_>, object: &str) -> Slot {
-    let container = names::text_at(theirs.workload, "/spec/template/spec/containers/0/name").to_owned();
-    let selector = theirs.workload.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
+    let container =
+        names::text_at(theirs.workload, "/spec/template/spec/containers/0/name").to_owned();
+    let selector = theirs
+        .workload
+        .pointer("/spec/selector/matchLabels")
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
     Slot { name: object.to_owned(), selector, container, adopted: true }
 }
 
@@ -35,40 +41,73 @@ pub(super) fn slot(theirs: &Theirs<'_>, object: &str) -> Slot {
 ///
 /// # Errors
 /// What is there instead, and what to write.
-pub(super) fn must_fit(theirs: &Theirs<'_>, object: &str, spec: &Value, settings: Settings<'_>) -> Result<(), ProviderError> {
-    unfit(theirs, object, spec, settings).map_or(Ok(()), |message| Err(ProviderError::Refused { message }))
+pub(super) fn must_fit(
+    theirs: &Theirs<'_>,
+    object: &str,
+    spec: &Value,
+    settings: Settings<'_>,
+) -> Result<(), ProviderError> {
+    unfit(theirs, object, spec, settings)
+        .map_or(Ok(()), |message| Err(ProviderError::Refused { message }))
 }
 
-fn unfit(theirs: &Theirs<'_>, object: &str, spec: &Value, settings: Settings<'_>) -> Option<String> {
+fn unfit(
+    theirs: &Theirs<'_>,
+    object: &str,
+    spec: &Value,
+    settings: Settings<'_>,
+) -> Option<String> {
     let (kind, wanted) = (theirs.kind, settings.workload());
     let place = format!("`{}/{object}`", settings.namespace());
     if ![kinds::DEPLOYMENT, kinds::STATEFUL_SET, kinds::ROLLOUT].contains(&kind) {
-        return Some(format!("{place} is a {}, which dax does not take over: give the service another name, or remove it", kind.name));
+        return Some(format!(
+            "{place} is a {}, which dax does not take over: give the service another name, or remove it",
+            kind.name
+        ));
     }
     if kind != wanted {
         let help = match (kind, wanted) {
             (kinds::ROLLOUT, _) => "say `mode = \"argo\"` in its strategy".to_owned(),
-            (_, kinds::ROLLOUT) => "take it over with `mode = \"native\"`, and hand it over afterwards".to_owned(),
-            (kinds::STATEFUL_SET, _) => "say `workload = \"stateful_set\"` where it is bound".to_owned(),
-            _ => format!("a {} is wanted, so give the service another name or take `workload` out of the binding", wanted.name),
+            (_, kinds::ROLLOUT) => {
+                "take it over with `mode = \"native\"`, and hand it over afterwards".to_owned()
+            }
+            (kinds::STATEFUL_SET, _) => {
+                "say `workload = \"stateful_set\"` where it is bound".to_owned()
+            }
+            _ => format!(
+                "a {} is wanted, so give the service another name or take `workload` out of the binding",
+                wanted.name
+            ),
         };
         return Some(format!("{place} is a {}: {help}", kind.name));
     }
     let flagger = settings.controller() == Some(Controller::Flagger);
     match theirs.canary() {
         Some(canary) if !flagger => {
-            return Some(format!("the Canary `{canary}` has Flagger look after {place}: say `mode = \"flagger\"` in its strategy"));
+            return Some(format!(
+                "the Canary `{canary}` has Flagger look after {place}: say `mode = \"flagger\"` in its strategy"
+            ));
         }
         Some(canary) if canary != object => {
-            return Some(format!("the Canary `{canary}` has Flagger look after {place}, and dax would make a second one, `{object}`"));
+            return Some(format!(
+                "the Canary `{canary}` has Flagger look after {place}, and dax would make a second one, `{object}`"
+            ));
         }
         _ => {}
     }
     if let Some((name, number)) = settings.main_port().filter(|_| flagger) {
-        let ports = theirs.workload.pointer("/spec/template/spec/containers/0/ports").and_then(Json::as_array);
-        let named = ports.into_iter().flatten().any(|port| port.get("name").and_then(Json::as_str) == Some(name));
+        let ports = theirs
+            .workload
+            .pointer("/spec/template/spec/containers/0/ports")
+            .and_then(Json::as_array);
+        let named = ports
+            .into_iter()
+            .flatten()
+            .any(|port| port.get("name").and_then(Json::as_str) == Some(name));
         if !named {
-            return Some(format!("Flagger finds the port {number} of {place} by its name: have the container call it `{name}` first"));
+            return Some(format!(
+                "Flagger finds the port {number} of {place} by its name: have the container call it `{name}` first"
+            ));
         }
     }
     let lost = if kind == kinds::ROLLOUT { unsaid(theirs.workload, spec) } else { Vec::new() };
@@ -80,13 +119,22 @@ fn unfit(theirs: &Theirs<'_>, object: &str, spec: &Value, settings: Settings<'_>
 
 /// What the pods of a Rollout have that dax would not write again.
 fn unsaid<'j>(rollout: &'j Json, spec: &Value) -> Vec<&'j str> {
-    let containers = rollout.pointer("/spec/template/spec/containers").and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+    let containers = rollout
+        .pointer("/spec/template/spec/containers")
+        .and_then(Json::as_array)
+        .map_or(&[][..], Vec::as_slice);
     let [own, further @ ..] = containers else { return vec!["workloadRef"] };
     let probed = spec.get("health").is_some_and(|health| *health != Value::None);
     let fields = own.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
-    let mut lost: Vec<&str> = fields.filter(|name| !(SAID.contains(name) || *name == "readinessProbe" && probed)).collect();
+    let mut lost: Vec<&str> = fields
+        .filter(|name| !(SAID.contains(name) || *name == "readinessProbe" && probed))
+        .collect();
     let variables = own.get("env").and_then(Json::as_array).into_iter().flatten();
-    lost.extend(variables.filter(|one| one.get("valueFrom").is_some()).map(|one| names::text_at(one, "/name")));
+    lost.extend(
+        variables
+            .filter(|one| one.get("valueFrom").is_some())
+            .map(|one| names::text_at(one, "/name")),
+    );
     lost.extend(further.iter().map(|container| names::text_at(container, "/name")));
     lost
 }

@@ -31,9 +31,14 @@ impl Former {
         let settings = state.record.as_ref().map(|record| record.of(&state.object).settings);
         let target = state.target().map(|target| target.slot.name.clone());
         let serving = |held: &Holding| {
-            let replaced = state.holdings.iter().find(|holding| holding.share.is_some() && Some(&held.slot.name) == target.as_ref());
+            let replaced = state.holdings.iter().find(|holding| {
+                holding.share.is_some() && Some(&held.slot.name) == target.as_ref()
+            });
             let same = || state.holdings.iter().find(|holding| holding.slot.name == held.slot.name);
-            (held.slot.name.clone(), replaced.or_else(same).map_or(held.replicas, |holding| holding.replicas))
+            (
+                held.slot.name.clone(),
+                replaced.or_else(same).map_or(held.replicas, |holding| holding.replicas),
+            )
         };
         Self {
             controller: settings.and_then(|settings| settings.controller()),
@@ -44,7 +49,10 @@ impl Former {
 
     /// How many replicas what dax writes is to have.
     pub(super) fn replicas(&self, holding: &Holding) -> i64 {
-        self.held.iter().find(|(name, _)| *name == holding.slot.name).map_or(holding.replicas, |(_, replicas)| *replicas)
+        self.held
+            .iter()
+            .find(|(name, _)| *name == holding.slot.name)
+            .map_or(holding.replicas, |(_, replicas)| *replicas)
     }
 
     /// Whether what stands in front of the pods bears Flagger's mark and not dax's.
@@ -60,11 +68,17 @@ impl Former {
 
     fn changes(&self, state: &State) -> bool {
         let settings = state.of().settings;
-        settings.workload() != self.kind || (self.controller.is_some() && settings.controller() != self.controller)
+        settings.workload() != self.kind
+            || (self.controller.is_some() && settings.controller() != self.controller)
     }
 
     /// Waits for what serves from now on, and has the former controller let go.
-    pub(super) async fn replace(&self, cluster: &Cluster, state: &mut State, timeout: Duration) -> Result<(), ProviderError> {
+    pub(super) async fn replace(
+        &self,
+        cluster: &Cluster,
+        state: &mut State,
+        timeout: Duration,
+    ) -> Result<(), ProviderError> {
         if !self.changes(state) {
             return Ok(());
         }
@@ -79,8 +93,19 @@ impl Former {
                 cluster.scale(of.namespace(), &holding.slot.name, self.replicas(holding)).await?;
             }
             match of.settings.controller() {
-                Some(Controller::Argo) => following::follow(cluster, &of, Controller::Argo, holding, timeout).await?,
-                _ => wait::ready(cluster, &Waited::of(&of), &holding.slot, holding.generation, timeout).await?,
+                Some(Controller::Argo) => {
+                    following::follow(cluster, &of, Controller::Argo, holding, timeout).await?
+                }
+                _ => {
+                    wait::ready(
+                        cluster,
+                        &Waited::of(&of),
+                        &holding.slot,
+                        holding.generation,
+                        timeout,
+                    )
+                    .await?
+                }
             }
         }
         if self.made_by_flagger() {
@@ -89,7 +114,10 @@ impl Former {
             let until = tokio::time::Instant::now() + timeout;
             while cluster.get(kinds::CANARY, of.namespace(), of.object).await?.is_some() {
                 if tokio::time::Instant::now() > until {
-                    let message = format!("Canary `{}` does not go: is the garbage collector of the cluster running?", of.object);
+                    let message = format!(
+                        "Canary `{}` does not go: is the garbage collector of the cluster running?",
+                        of.object
+                    );
                     return Err(ProviderError::Busy { retry_after: None, message });
                 }
                 tokio::time::sleep(AGAIN).await;
@@ -100,7 +128,11 @@ impl Former {
     }
 
     /// Takes away what served before.
-    pub(super) async fn clear(&self, cluster: &Cluster, state: &State) -> Result<(), ProviderError> {
+    pub(super) async fn clear(
+        &self,
+        cluster: &Cluster,
+        state: &State,
+    ) -> Result<(), ProviderError> {
         if !self.changes(state) {
             return Ok(());
         }

@@ -12,7 +12,13 @@ use std::time::Duration;
 const GONE: Duration = Duration::from_millis(200);
 
 /// Runs a command and returns when it has ended well.
-pub(super) async fn command(cluster: &Cluster, of: &Of<'_>, held: Held<'_>, command: &[Name], call: &Call) -> Result<(), ProviderError> {
+pub(super) async fn command(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    held: Held<'_>,
+    command: &[Name],
+    call: &Call,
+) -> Result<(), ProviderError> {
     for (kind, object) in lower::supplies(of, held, &call.secrets) {
         cluster.create(kind, of.namespace(), &object).await?;
     }
@@ -22,7 +28,12 @@ pub(super) async fn command(cluster: &Cluster, of: &Of<'_>, held: Held<'_>, comm
 }
 
 /// Takes a Job away that holds another revision, or another number of pods: what a Job runs cannot be changed.
-pub(super) async fn make_way(cluster: &Cluster, of: &Of<'_>, name: &str, held: Held<'_>) -> Result<(), ProviderError> {
+pub(super) async fn make_way(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    name: &str,
+    held: Held<'_>,
+) -> Result<(), ProviderError> {
     let mut asked = false;
     while let Some(job) = cluster.get(kinds::JOB, of.namespace(), name).await? {
         let same = names::meta(&job, "labels", names::REVISION) == Some(&held.revision.0)

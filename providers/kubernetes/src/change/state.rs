@@ -44,7 +44,9 @@ impl State {
     /// Reads what a call is about, and lets it pass: by its fence, and if everything is as it expects.
     pub(super) async fn load(cluster: &Cluster, call: &Call) -> Result<Self, ProviderError> {
         let settings = match &call.operation {
-            Operation::CreateService { settings } | Operation::UpdateService { settings } => Some(settings),
+            Operation::CreateService { settings } | Operation::UpdateService { settings } => {
+                Some(settings)
+            }
             _ => None,
         };
         let object = names::object(&call.service);
@@ -64,7 +66,10 @@ impl State {
             before: Vec::new(),
             fence: call.fence.clone(),
             taken: Vec::new(),
-            removes: matches!(call.operation, Operation::DeleteService | Operation::DeleteRevision { .. }),
+            removes: matches!(
+                call.operation,
+                Operation::DeleteService | Operation::DeleteRevision { .. }
+            ),
             adopts: false,
             found: None,
             template: None,
@@ -77,7 +82,10 @@ impl State {
         if let Some(record) = &mut state.record {
             call.fence.pass(&mut record.fence)?;
         }
-        let mut live = state.saved.as_ref().map(|record| read::service(record, &state.object, &state.holdings, objects.as_ref()));
+        let mut live = state
+            .saved
+            .as_ref()
+            .map(|record| read::service(record, &state.object, &state.holdings, objects.as_ref()));
         // Taking over may have been interrupted after the record was made and before the Deployment bore dax's mark.
         if matches!(call.operation, Operation::UpdateService { .. }) && state.holdings.is_empty() {
             let foreign = state.foreign(cluster, settings).await?;
@@ -85,18 +93,30 @@ impl State {
         }
         call.expect.check(live.as_ref()).or_else(|conflict| {
             // A controller beside dax may be on its way still: then what dax told it is what counts.
-            let record = state.saved.as_ref().filter(|_| state.holdings != state.told).ok_or(conflict)?;
-            call.expect.check(Some(&read::service(record, &state.object, &state.told, objects.as_ref())))
+            let record =
+                state.saved.as_ref().filter(|_| state.holdings != state.told).ok_or(conflict)?;
+            call.expect.check(Some(&read::service(
+                record,
+                &state.object,
+                &state.told,
+                objects.as_ref(),
+            )))
         })?;
         Ok(state)
     }
 
     /// What somebody else made under this name, to be taken over.
-    async fn foreign(&mut self, cluster: &Cluster, settings: Option<&BTreeMap<Name, Value>>) -> Result<Option<LiveService>, ProviderError> {
+    async fn foreign(
+        &mut self,
+        cluster: &Cluster,
+        settings: Option<&BTreeMap<Name, Value>>,
+    ) -> Result<Option<LiveService>, ProviderError> {
         if let Some(wanted) = settings.and_then(|settings| settings.get("object")) {
             let name = lower::object_name(wanted, &self.object);
             let found = cluster.get(lower::object_kind(wanted), &self.place, name).await?;
-            let found = found.and_then(|found| read::foreign_object(&self.place, &self.environment, &self.service, wanted, &found));
+            let found = found.and_then(|found| {
+                read::foreign_object(&self.place, &self.environment, &self.service, wanted, &found)
+            });
             self.adopts = found.is_some();
             return Ok(found);
         }
@@ -109,16 +129,20 @@ impl State {
             };
             workload = workload.or(found.map(|found| (kind, found)));
         }
-        let primary = cluster.get(kinds::DEPLOYMENT, &self.place, &lower::primary(&self.object)).await?;
+        let primary =
+            cluster.get(kinds::DEPLOYMENT, &self.place, &lower::primary(&self.object)).await?;
         let address = cluster.get(kinds::SERVICE, &self.place, &self.object).await?;
-        let theirs = workload.as_ref().map(|(kind, workload)| Theirs::new(*kind, workload, primary.as_ref()));
+        let theirs = workload
+            .as_ref()
+            .map(|(kind, workload)| Theirs::new(*kind, workload, primary.as_ref()));
         let found = read::foreign(&self.place, None, theirs, address.as_ref());
         self.adopts = found.is_some() && (self.record.is_none() || theirs.is_some());
         if let (Some(theirs), Some(live), Some(settings)) = (theirs, &found, settings)
             && let Some((revision, held)) = live.revisions.first_key_value()
         {
             adopting::must_fit(&theirs, &self.object, &held.spec, Settings(settings))?;
-            self.found = Some((adopting::slot(&theirs, &self.object), revision.clone(), held.clone()));
+            self.found =
+                Some((adopting::slot(&theirs, &self.object), revision.clone(), held.clone()));
             self.template = theirs.workload.pointer("/spec/template").cloned();
         }
         Ok(found)
@@ -127,29 +151,49 @@ impl State {
     /// Reads the record and the Deployments.
     pub(super) async fn reload(&mut self, cluster: &Cluster) -> Result<(), ProviderError> {
         let kept = self.record.take();
-        let found = cluster.get(kinds::CONFIG_MAP, &self.place, &names::record(&self.object)).await?;
+        let found =
+            cluster.get(kinds::CONFIG_MAP, &self.place, &names::record(&self.object)).await?;
         self.saved = found.as_ref().and_then(Record::read);
         if let Some(record) = &self.saved
             && (record.environment != self.environment || record.service != self.service)
         {
             if !self.removes {
-                let message = format!("`{}/{}` belongs to {} of `{}`", self.place, self.object, record.service, record.environment);
+                let message = format!(
+                    "`{}/{}` belongs to {} of `{}`",
+                    self.place, self.object, record.service, record.environment
+                );
                 return Err(ProviderError::Conflict { message });
             }
             self.saved = None;
         }
-        self.record = kept.map(|kept| Record { version: self.version(), ..kept }).or_else(|| self.saved.clone());
+        self.record = kept
+            .map(|kept| Record { version: self.version(), ..kept })
+            .or_else(|| self.saved.clone());
         let Some(record) = &self.record else { return Ok(()) };
         let runs = record.of(&self.object).settings.object().is_none();
-        let names: Vec<String> = std::iter::once(self.object.clone()).filter(|_| runs).chain(record.slots.iter().cloned()).collect();
-        let found = names.iter().map(|name| cluster.get(record.of(&self.object).settings.workload(), &self.place, name));
-        let deployments: Vec<Json> = futures::future::try_join_all(found).await?.into_iter().flatten().collect();
+        let names: Vec<String> = std::iter::once(self.object.clone())
+            .filter(|_| runs)
+            .chain(record.slots.iter().cloned())
+            .collect();
+        let found = names.iter().map(|name| {
+            cluster.get(record.of(&self.object).settings.workload(), &self.place, name)
+        });
+        let deployments: Vec<Json> =
+            futures::future::try_join_all(found).await?.into_iter().flatten().collect();
         let of = record.of(&self.object);
-        self.taken = deployments.iter().map(|deployment| names::text_at(deployment, "/metadata/name").to_owned()).collect();
+        self.taken = deployments
+            .iter()
+            .map(|deployment| names::text_at(deployment, "/metadata/name").to_owned())
+            .collect();
         self.told = deployments.iter().filter_map(|deployment| holding(&of, deployment)).collect();
         self.holdings.clone_from(&self.told);
-        let called = |name: &str| deployments.iter().find(|deployment| names::text_at(deployment, "/metadata/name") == name);
-        if let Some(target) = read::target(record, &self.told).and_then(|target| called(&target.slot.name))
+        let called = |name: &str| {
+            deployments
+                .iter()
+                .find(|deployment| names::text_at(deployment, "/metadata/name") == name)
+        };
+        if let Some(target) =
+            read::target(record, &self.told).and_then(|target| called(&target.slot.name))
             && let Some(serving) = read::ask_serving(cluster, &of, target).await?
         {
             read::put_serving(&mut self.holdings, serving, record);
@@ -179,7 +223,9 @@ impl State {
     }
 
     pub(super) fn record(&self) -> Result<&Record, ProviderError> {
-        self.record.as_ref().ok_or_else(|| ProviderError::Conflict { message: format!("there is no service `{}`", self.service) })
+        self.record.as_ref().ok_or_else(|| ProviderError::Conflict {
+            message: format!("there is no service `{}`", self.service),
+        })
     }
 
     pub(super) fn of(&self) -> Of<'_> {
@@ -189,7 +235,11 @@ impl State {
     /// The settings from now on.
     pub(super) fn settings(&mut self, settings: &BTreeMap<Name, Value>) {
         let version = self.version();
-        let record = self.record.get_or_insert_with(|| Record { version, fence: Some(self.fence.clone()), ..Record::default() });
+        let record = self.record.get_or_insert_with(|| Record {
+            version,
+            fence: Some(self.fence.clone()),
+            ..Record::default()
+        });
         record.environment.clone_from(&self.environment);
         record.service.clone_from(&self.service);
         record.settings.clone_from(settings);
@@ -212,7 +262,9 @@ impl State {
     /// Remembers the pods that are taken over, where what is rolled out must not be rolled out again to go back to them.
     pub(super) fn note_found(&mut self, revision: &RevisionId) {
         let controlled = self.of().settings.controller().is_some();
-        if let (Some(record), Some(template), true) = (&mut self.record, self.template.take(), controlled) {
+        if let (Some(record), Some(template), true) =
+            (&mut self.record, self.template.take(), controlled)
+        {
             record.found = Some((revision.clone(), template));
         }
     }
@@ -247,7 +299,13 @@ impl State {
         let guarded = match &self.saved {
             Some(saved) => {
                 let (fence, slots) = (record.fence.clone(), record.slots.clone());
-                Record { fence, slots, former: record.former.clone(), found: record.found.clone(), ..saved.clone() }
+                Record {
+                    fence,
+                    slots,
+                    former: record.former.clone(),
+                    found: record.found.clone(),
+                    ..saved.clone()
+                }
             }
             None => record.clone(),
         };
@@ -272,11 +330,19 @@ impl State {
         }
         let object = record.object(&self.object);
         let written = if record.version.is_empty() {
-            let somebody =
-                || ProviderError::Conflict { message: format!("somebody made `{}/{}` at the same time", self.place, self.object) };
+            let somebody = || ProviderError::Conflict {
+                message: format!("somebody made `{}/{}` at the same time", self.place, self.object),
+            };
             cluster.create(kinds::CONFIG_MAP, &self.place, &object).await?.ok_or_else(somebody)?
         } else {
-            cluster.apply(kinds::CONFIG_MAP, &self.place, &object, Apply { force: true, dry_run: false }).await?
+            cluster
+                .apply(
+                    kinds::CONFIG_MAP,
+                    &self.place,
+                    &object,
+                    Apply { force: true, dry_run: false },
+                )
+                .await?
         };
         self.saved = Record::read(&written);
         Ok(())
@@ -303,8 +369,9 @@ impl State {
 
     /// The Deployment that gets the requests, where it is one.
     pub(super) fn serving(&self) -> Option<&Holding> {
-        let mut serving =
-            self.holdings.iter().filter(|holding| self.record.as_ref().is_some_and(|record| record.traffic.contains_key(&holding.wrote)));
+        let mut serving = self.holdings.iter().filter(|holding| {
+            self.record.as_ref().is_some_and(|record| record.traffic.contains_key(&holding.wrote))
+        });
         serving.next().filter(|_| serving.next().is_none())
     }
 
@@ -313,17 +380,24 @@ impl State {
         if let Some(found) = self.holding(revision) {
             return found.slot.clone();
         }
-        let names = std::iter::once(self.object.clone()).chain((2..).map(|number| format!("{}-{number}", self.object)));
+        let names = std::iter::once(self.object.clone())
+            .chain((2..).map(|number| format!("{}-{number}", self.object)));
         let name = names.into_iter().find(|name| !self.taken.contains(name)).unwrap_or_default();
         fresh(&self.object, name)
     }
 
     /// Nothing is sent to where nobody answers.
-    pub(super) fn must_be_ready<'r>(&self, revisions: impl Iterator<Item = &'r RevisionId>, what: &str) -> Result<(), ProviderError> {
+    pub(super) fn must_be_ready<'r>(
+        &self,
+        revisions: impl Iterator<Item = &'r RevisionId>,
+        what: &str,
+    ) -> Result<(), ProviderError> {
         let others = self.of().settings.controller().is_some();
         for revision in revisions.filter(|_| !others) {
             if self.holding(revision).is_none_or(|holding| holding.ready < 1) {
-                return Err(ProviderError::Refused { message: format!("revision {revision} is not ready for {what}") });
+                return Err(ProviderError::Refused {
+                    message: format!("revision {revision} is not ready for {what}"),
+                });
             }
         }
         Ok(())

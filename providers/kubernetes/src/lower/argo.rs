@@ -62,8 +62,12 @@ pub(super) fn template(of: &Of<'_>, handed: Handed<'_>) -> Result<Option<(Kind, 
         return Ok(None);
     }
     let window = handed.window();
-    let names =
-        [("$service", of.service), ("$environment", of.environment), ("$revision", "{{args.revision}}"), ("$window", window.as_str())];
+    let names = [
+        ("$service", of.service),
+        ("$environment", of.environment),
+        ("$revision", "{{args.revision}}"),
+        ("$window", window.as_str()),
+    ];
     let measures = handed.measures(&names)?;
     let mut object = of.head(kinds::ANALYSIS_TEMPLATE, of.object);
     let metrics: Vec<Json> = measures.iter().map(|measure| metric(handed, measure)).collect();
@@ -74,7 +78,11 @@ pub(super) fn template(of: &Of<'_>, handed: Handed<'_>) -> Result<Option<(Kind, 
 fn metric(handed: Handed<'_>, measure: &Measure) -> Json {
     // Prometheus answers with a list; dax takes its only number.
     let joined = |bounds: &[(&str, Json)], with: &str| {
-        bounds.iter().map(|(op, value)| format!("result[0] {op} {value}")).collect::<Vec<_>>().join(with)
+        bounds
+            .iter()
+            .map(|(op, value)| format!("result[0] {op} {value}"))
+            .collect::<Vec<_>>()
+            .join(with)
     };
     let every = handed.every();
     let mut metric = json!({
@@ -84,7 +92,10 @@ fn metric(handed: Handed<'_>, measure: &Measure) -> Json {
         "consecutiveErrorLimit": handed.limit("error_limit"),
         "provider": {"prometheus": {"address": handed.address(), "query": measure.query}},
     });
-    for (name, bounds, with) in [("successCondition", &measure.require, " && "), ("failureCondition", &measure.forbid, " || ")] {
+    for (name, bounds, with) in [
+        ("successCondition", &measure.require, " && "),
+        ("failureCondition", &measure.forbid, " || "),
+    ] {
         if !bounds.is_empty() {
             metric[name] = json!(joined(bounds, with));
         }

@@ -11,11 +11,21 @@ use crate::names;
 use serde_json::{Value as Json, json};
 
 /// What is made for Flagger, once there is something that requests go to.
-pub(super) fn objects(of: &Of<'_>, shares: &Traffic<'_>, handed: Handed<'_>) -> Result<Vec<(Kind, Json)>, String> {
-    let (Some(target), Some(revision)) = (shares.main(), shares.revision) else { return Ok(Vec::new()) };
+pub(super) fn objects(
+    of: &Of<'_>,
+    shares: &Traffic<'_>,
+    handed: Handed<'_>,
+) -> Result<Vec<(Kind, Json)>, String> {
+    let (Some(target), Some(revision)) = (shares.main(), shares.revision) else {
+        return Ok(Vec::new());
+    };
     let window = handed.window();
-    let measures =
-        handed.measures(&[("$service", of.service), ("$environment", of.environment), ("$revision", &revision.0), ("$window", &window)])?;
+    let measures = handed.measures(&[
+        ("$service", of.service),
+        ("$environment", of.environment),
+        ("$revision", &revision.0),
+        ("$window", &window),
+    ])?;
     let template = |measure: &Measure| {
         let mut object = of.head(kinds::METRIC_TEMPLATE, &metric_name(of, measure));
         object["spec"] = json!({"provider": {"type": "prometheus", "address": handed.address()}, "query": measure.query});
@@ -89,7 +99,8 @@ fn analysis(of: &Of<'_>, handed: Handed<'_>, measures: &[Measure], window: &str)
     } else {
         let steps = handed.steps();
         analysis["interval"] = json!(handed::duration(steps.first().map_or(0, |(_, hold)| *hold)));
-        analysis["stepWeights"] = json!(steps.into_iter().map(|(weight, _)| weight).collect::<Vec<_>>());
+        analysis["stepWeights"] =
+            json!(steps.into_iter().map(|(weight, _)| weight).collect::<Vec<_>>());
     }
     analysis
 }

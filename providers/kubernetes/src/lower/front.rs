@@ -32,11 +32,19 @@ pub(crate) fn front(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Jso
 }
 
 /// What stands in front of pods whose traffic a controller beside dax divides.
-fn handed_over(of: &Of<'_>, traffic: &Traffic<'_>, controller: Controller) -> Result<Vec<(Kind, Json)>, String> {
+fn handed_over(
+    of: &Of<'_>,
+    traffic: &Traffic<'_>,
+    controller: Controller,
+) -> Result<Vec<(Kind, Json)>, String> {
     let Some(handed) = of.settings.handed() else { return Ok(Vec::new()) };
     // The controller makes the second Ingress of its own from this one.
-    let mut all: Vec<(Kind, Json)> =
-        of.settings.get("ingress").map(|config| (kinds::INGRESS, ingress(of, config, of.object, of.object))).into_iter().collect();
+    let mut all: Vec<(Kind, Json)> = of
+        .settings
+        .get("ingress")
+        .map(|config| (kinds::INGRESS, ingress(of, config, of.object, of.object)))
+        .into_iter()
+        .collect();
     if controller == Controller::Flagger {
         all.extend(flagger::objects(of, traffic, handed)?);
         return Ok(all);
@@ -63,7 +71,9 @@ fn handed_over(of: &Of<'_>, traffic: &Traffic<'_>, controller: Controller) -> Re
 fn own(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
     let mut all = Vec::new();
     if of.settings.weighted() {
-        let backend = |slot: &Slot| (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector, slot.adopted));
+        let backend = |slot: &Slot| {
+            (kinds::SERVICE, service(of, &names::backend(&slot.name), &slot.selector, slot.adopted))
+        };
         all.extend(traffic.slots().into_iter().map(backend));
         // Weights change before the stable address does: in between all requests go where they went.
         all.extend(ingresses(of, traffic)?);
@@ -97,7 +107,8 @@ fn service(of: &Of<'_>, name: &str, selector: &Map<String, Json>, numbers: bool)
         let target = if numbers { json!(port) } else { json!(name) };
         json!({"name": name, "port": of.settings.exposed(name, *port), "targetPort": target, "protocol": "TCP"})
     };
-    object["spec"] = json!({"ports": ports.iter().map(port).collect::<Vec<_>>(), "selector": selector});
+    object["spec"] =
+        json!({"ports": ports.iter().map(port).collect::<Vec<_>>(), "selector": selector});
     object
 }
 
@@ -108,8 +119,15 @@ fn stable_selector(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Map<String, Jso
     if traffic.shares.len() == 1 || of.settings.weighted() {
         return Ok(main.selector.clone());
     }
-    let alike = |(name, value): &(&String, &Json)| traffic.shares.iter().all(|(slot, _)| slot.selector.get(name.as_str()) == Some(value));
-    let alike: Map<String, Json> = main.selector.iter().filter(alike).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let alike = |(name, value): &(&String, &Json)| {
+        traffic.shares.iter().all(|(slot, _)| slot.selector.get(name.as_str()) == Some(value))
+    };
+    let alike: Map<String, Json> = main
+        .selector
+        .iter()
+        .filter(alike)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     if alike.is_empty() {
         return Err("what dax took over has pods with labels of its own, which no address can share: let `rolling` or `blue_green` replace it first".to_owned());
     }
@@ -138,7 +156,8 @@ fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
             }
         }
     }
-    let backends: Vec<Json> = traffic.shares.iter().map(|(slot, share)| backend(slot, *share)).collect();
+    let backends: Vec<Json> =
+        traffic.shares.iter().map(|(slot, share)| backend(slot, *share)).collect();
     let mut rule = json!({"matches": [{"path": prefix}], "backendRefs": backends});
     if !filters.is_empty() {
         rule["filters"] = json!(filters);
@@ -156,10 +175,14 @@ fn http_route(of: &Of<'_>, traffic: &Traffic<'_>) -> Option<Json> {
 fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, String> {
     let Some(config) = of.settings.get("ingress") else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    let other = traffic.shares.iter().find(|(slot, _)| traffic.main().is_none_or(|main| main.name != slot.name));
+    let other = traffic
+        .shares
+        .iter()
+        .find(|(slot, _)| traffic.main().is_none_or(|main| main.name != slot.name));
     let routed = traffic.routes.first();
     if let Some((slot, share)) = other.copied().or_else(|| routed.map(|(slot, _)| (*slot, 0))) {
-        let mut canary = ingress(of, config, &format!("{}-canary", of.object), &names::backend(&slot.name));
+        let mut canary =
+            ingress(of, config, &format!("{}-canary", of.object), &names::backend(&slot.name));
         if share % 100 != 0 {
             return Err("ingress-nginx has weights in whole percents".to_owned());
         }
@@ -173,7 +196,11 @@ fn ingresses(of: &Of<'_>, traffic: &Traffic<'_>) -> Result<Vec<(Kind, Json)>, St
                     annotations[annotation("-by-header")] = json!(name.as_str());
                     annotations[annotation("-by-header-value")] = json!(is.as_str());
                 }
-                Route::Mirror { .. } => return Err("ingress-nginx copies no share of the requests; a `route` does".to_owned()),
+                Route::Mirror { .. } => {
+                    return Err(
+                        "ingress-nginx copies no share of the requests; a `route` does".to_owned()
+                    );
+                }
             }
         }
         all.push((kinds::INGRESS, canary));
@@ -186,7 +213,10 @@ fn ingress(of: &Of<'_>, config: &Value, name: &str, backend: &str) -> Json {
     let port = of.settings.main_port().map_or(80, |(name, port)| of.settings.exposed(name, port));
     let mut object = of.head(kinds::INGRESS, name);
     let path = json!({"path": path(config), "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": port}}}});
-    let rules: Vec<Json> = hosts(config).into_iter().map(|host| json!({"host": host, "http": {"paths": [path]}})).collect();
+    let rules: Vec<Json> = hosts(config)
+        .into_iter()
+        .map(|host| json!({"host": host, "http": {"paths": [path]}}))
+        .collect();
     object["spec"] = json!({"rules": rules});
     if let Some(class) = config.get("class").and_then(Value::as_str) {
         object["spec"]["ingressClassName"] = json!(class);
@@ -217,8 +247,13 @@ fn budget(of: &Of<'_>) -> Option<Json> {
     let least = of.settings.get("min_available")?;
     let mut object = of.head(kinds::BUDGET, of.object);
     // Flagger gives the pods that serve a name of their own.
-    let alike = if of.settings.controller() == Some(Controller::Flagger) { flagger::ALIKE } else { names::NAME };
+    let alike = if of.settings.controller() == Some(Controller::Flagger) {
+        flagger::ALIKE
+    } else {
+        names::NAME
+    };
     let labels = json!({alike: of.object, names::ENVIRONMENT: of.environment});
-    object["spec"] = json!({"minAvailable": settings::json(least), "selector": {"matchLabels": labels}});
+    object["spec"] =
+        json!({"minAvailable": settings::json(least), "selector": {"matchLabels": labels}});
     Some(object)
 }

@@ -36,9 +36,11 @@ pub(super) fn manifest(of: &Of<'_>, object: &Value) -> (Kind, Json) {
 /// What is nothing is left out: a field that is not there and one that is null are alike to the server.
 fn without_nothing(value: Json) -> Json {
     match value {
-        Json::Object(map) => {
-            map.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, without_nothing(value))).collect()
-        }
+        Json::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name, without_nothing(value)))
+            .collect(),
         Json::Array(items) => items.into_iter().map(without_nothing).collect(),
         other => other,
     }

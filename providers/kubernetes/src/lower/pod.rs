@@ -18,28 +18,36 @@ pub(super) fn template(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
     let mut labels = names::labels(of.environment, of.object);
     labels.extend(slot.selector.clone());
     labels.insert(names::REVISION.to_owned(), json!(held.revision.0.as_str()));
-    let on = |name: &str| held.spec.get("on").and_then(|on| on.get(name)).filter(|value| **value != Value::None);
+    let on = |name: &str| {
+        held.spec.get("on").and_then(|on| on.get(name)).filter(|value| **value != Value::None)
+    };
     let text = |name: &str| on(name).and_then(Value::as_str);
     let mut container = container(of, slot, held);
     let mut spec = json!({
         "serviceAccountName": text("service_account").unwrap_or(of.object),
         "automountServiceAccountToken": on("api_access") == Some(&Value::Bool(true)),
     });
-    let pull: Vec<Json> =
-        on("pull_secrets").map_or(&[][..], Value::items).iter().map(|name| json!({"name": settings::json(name)})).collect();
+    let pull: Vec<Json> = on("pull_secrets")
+        .map_or(&[][..], Value::items)
+        .iter()
+        .map(|name| json!({"name": settings::json(name)}))
+        .collect();
     if !pull.is_empty() {
         spec["imagePullSecrets"] = json!(pull);
     }
     if text("security") != Some("baseline") {
-        spec["securityContext"] = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
-        container["securityContext"] = json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
+        spec["securityContext"] =
+            json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+        container["securityContext"] =
+            json!({"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}});
     }
     let volumes = of.settings.get("volumes").into_iter().flat_map(Value::entries);
     let mut mounts: Vec<Json> = volumes
         .map(|(name, volume)| json!({"name": name.as_str(), "mountPath": settings::json(volume.get("mount").unwrap_or(&Value::None))}))
         .collect();
     if on("files").is_some_and(|files| files.entries().next().is_some()) {
-        spec["volumes"] = json!([{"name": "files", "configMap": {"name": supplies_name(of, held)}}]);
+        spec["volumes"] =
+            json!([{"name": "files", "configMap": {"name": supplies_name(of, held)}}]);
         mounts.push(json!({"name": "files", "mountPath": text("files_at").unwrap_or("/etc/service"), "readOnly": true}));
     }
     if !mounts.is_empty() {
@@ -58,13 +66,20 @@ pub(super) fn template(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
 fn put(object: &mut Json, path: &str, value: &Json) {
     let mut here = object;
     for part in path.split('.') {
-        let (field, element) = part.split_once('[').map_or((part, None), |(field, rest)| (field, Some(rest.trim_end_matches(']'))));
+        let (field, element) = part
+            .split_once('[')
+            .map_or((part, None), |(field, rest)| (field, Some(rest.trim_end_matches(']'))));
         if value.is_null() && here.get(field).is_none() {
             return;
         }
         here = &mut here[field];
         if let Some(name) = element {
-            let Some(found) = here.as_array_mut().and_then(|items| items.iter_mut().find(|item| item["name"] == name)) else { return };
+            let Some(found) = here
+                .as_array_mut()
+                .and_then(|items| items.iter_mut().find(|item| item["name"] == name))
+            else {
+                return;
+            };
             here = found;
         }
     }
@@ -84,7 +99,8 @@ pub(crate) fn container(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
     if let Some(image) = field("image").and_then(Value::as_str) {
         container["image"] = json!(image);
     }
-    let command: Vec<Json> = field("command").map_or(&[][..], Value::items).iter().map(settings::json).collect();
+    let command: Vec<Json> =
+        field("command").map_or(&[][..], Value::items).iter().map(settings::json).collect();
     if !command.is_empty() {
         container["command"] = json!(command);
     }
@@ -110,7 +126,9 @@ pub(crate) fn container(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
     if !resources.is_empty() {
         container["resources"] = Json::Object(resources);
     }
-    if let (Some(health), Some(port), false) = (field("health"), main_port(of, &ports), slot.adopted) {
+    if let (Some(health), Some(port), false) =
+        (field("health"), main_port(of, &ports), slot.adopted)
+    {
         container["readinessProbe"] = probe(health, port);
     }
     container
@@ -120,7 +138,10 @@ pub(crate) fn container(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Json {
 fn ports<'v>(of: &'v Of<'_>, spec: &'v Value) -> Vec<(&'v str, i64)> {
     let own = spec.get("on").and_then(|on| on.get("ports"));
     match own {
-        Some(ports) => ports.entries().filter_map(|(name, port)| Some((name.as_str(), port.as_int()?))).collect(),
+        Some(ports) => ports
+            .entries()
+            .filter_map(|(name, port)| Some((name.as_str(), port.as_int()?)))
+            .collect(),
         None => of.settings.ports(),
     }
 }
@@ -128,7 +149,11 @@ fn ports<'v>(of: &'v Of<'_>, spec: &'v Value) -> Vec<(&'v str, i64)> {
 /// The port that takes the traffic: `http`, or the first.
 fn main_port(of: &Of<'_>, ports: &[(&str, i64)]) -> Option<i64> {
     let name = of.settings.main_port().map(|(name, _)| name);
-    ports.iter().find(|(port, _)| Some(*port) == name).or_else(|| ports.first()).map(|(_, port)| *port)
+    ports
+        .iter()
+        .find(|(port, _)| Some(*port) == name)
+        .or_else(|| ports.first())
+        .map(|(_, port)| *port)
 }
 
 fn environment(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Vec<Json> {
@@ -141,7 +166,8 @@ fn environment(of: &Of<'_>, slot: &Slot, held: Held<'_>) -> Vec<Json> {
         })
         .collect();
     let given = all.iter().any(|one| one["name"] == "PORT");
-    if let (Some(port), false, false) = (main_port(of, &ports(of, held.spec)), given, slot.adopted) {
+    if let (Some(port), false, false) = (main_port(of, &ports(of, held.spec)), given, slot.adopted)
+    {
         all.push(json!({"name": "PORT", "value": port.to_string()}));
     }
     all
@@ -152,7 +178,9 @@ fn plain(value: &Value) -> String {
 }
 
 fn probe(health: &Value, port: i64) -> Json {
-    let seconds = |name: &str, default: u64| health.get(name).and_then(Value::as_millis).map_or(default, |ms| ms.div_ceil(1000).max(1));
+    let seconds = |name: &str, default: u64| {
+        health.get(name).and_then(Value::as_millis).map_or(default, |ms| ms.div_ceil(1000).max(1))
+    };
     let mut probe = json!({
         "periodSeconds": seconds("every", 10),
         "timeoutSeconds": seconds("timeout", 2),
@@ -185,7 +213,8 @@ pub(crate) fn job(of: &Of<'_>, name: &str, held: Held<'_>, command: &[Name]) -> 
     }
     let mut object = of.head(kinds::JOB, name);
     // Whether it is run again is decided where everything else is.
-    object["spec"] = json!({"backoffLimit": 0, "ttlSecondsAfterFinished": 86_400, "template": template});
+    object["spec"] =
+        json!({"backoffLimit": 0, "ttlSecondsAfterFinished": 86_400, "template": template});
     object
 }
 
@@ -218,8 +247,10 @@ pub(crate) fn supplies(of: &Of<'_>, held: Held<'_>, secrets: &Secrets) -> Vec<(k
         object["stringData"] = Json::Object(values);
         all.push((kinds::SECRET, object));
     }
-    let files = held.spec.get("on").and_then(|on| on.get("files")).into_iter().flat_map(Value::entries);
-    let files: Map<String, Json> = files.map(|(name, text): (&Name, &Value)| (name.to_string(), json!(plain(text)))).collect();
+    let files =
+        held.spec.get("on").and_then(|on| on.get("files")).into_iter().flat_map(Value::entries);
+    let files: Map<String, Json> =
+        files.map(|(name, text): (&Name, &Value)| (name.to_string(), json!(plain(text)))).collect();
     if !files.is_empty() {
         let mut object = labelled(kinds::CONFIG_MAP);
         object["data"] = Json::Object(files);

@@ -17,11 +17,19 @@ pub(crate) struct Traffic<'a> {
 impl<'a> Traffic<'a> {
     /// The slot with the largest share.
     pub(super) fn main(&self) -> Option<&'a Slot> {
-        self.shares.iter().max_by_key(|(slot, share)| (*share, std::cmp::Reverse(&slot.name))).map(|(slot, _)| *slot)
+        self.shares
+            .iter()
+            .max_by_key(|(slot, share)| (*share, std::cmp::Reverse(&slot.name)))
+            .map(|(slot, _)| *slot)
     }
 
     pub(super) fn slots(&self) -> Vec<&'a Slot> {
-        let mut all: Vec<&Slot> = self.shares.iter().map(|(slot, _)| *slot).chain(self.routes.iter().map(|(slot, _)| *slot)).collect();
+        let mut all: Vec<&Slot> = self
+            .shares
+            .iter()
+            .map(|(slot, _)| *slot)
+            .chain(self.routes.iter().map(|(slot, _)| *slot))
+            .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all.dedup_by(|a, b| a.name == b.name);
         all
@@ -30,7 +38,12 @@ impl<'a> Traffic<'a> {
 
 /// Names under which a way is reached.
 pub(super) fn hosts(value: &Value) -> Vec<String> {
-    value.get("hosts").map_or(&[][..], Value::items).iter().filter_map(|host| Some(host.as_str()?.to_owned())).collect()
+    value
+        .get("hosts")
+        .map_or(&[][..], Value::items)
+        .iter()
+        .filter_map(|host| Some(host.as_str()?.to_owned()))
+        .collect()
 }
 
 /// The beginning of the paths of a way.

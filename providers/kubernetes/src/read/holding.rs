@@ -55,9 +55,15 @@ pub(crate) fn slot_of(kind: Kind, object: &str, deployment: &Json) -> Slot {
         // Its pods are told apart by labels that the cluster makes for each Job.
         return lower::fresh(object, names::text_at(deployment, "/metadata/name").to_owned());
     }
-    let selector = deployment.pointer("/spec/selector/matchLabels").and_then(Json::as_object).cloned().unwrap_or_default();
+    let selector = deployment
+        .pointer("/spec/selector/matchLabels")
+        .and_then(Json::as_object)
+        .cloned()
+        .unwrap_or_default();
     let adopted = names::meta(deployment, "annotations", names::CONTAINER);
-    let (container, found) = adopted.map_or((object, false), |text| (text.trim_end_matches("=found"), text.ends_with("=found")));
+    let (container, found) = adopted.map_or((object, false), |text| {
+        (text.trim_end_matches("=found"), text.ends_with("=found"))
+    });
     let name = names::text_at(deployment, "/metadata/name").to_owned();
     Slot { name, selector, container: container.to_owned(), adopted: found }
 }
@@ -90,7 +96,11 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
         live_replicas: live,
         ready: match kind {
             kinds::CRON_JOB => live,
-            kinds::JOB => deployment.pointer("/status/succeeded").and_then(Json::as_i64).unwrap_or(0).min(live),
+            kinds::JOB => deployment
+                .pointer("/status/succeeded")
+                .and_then(Json::as_i64)
+                .unwrap_or(0)
+                .min(live),
             _ => ready(deployment).min(live),
         },
         generation: deployment.pointer("/metadata/generation").and_then(Json::as_i64).unwrap_or(0),
@@ -108,11 +118,17 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
         let by = Name::new(&difference.by);
         if difference.path == "spec.replicas" || difference.path == "spec.suspend" {
             found.changed_by.insert("replicas".into(), by);
-        } else if let Some(path) = difference.path.strip_prefix(lower::template_at(kind)).and_then(|path| path.strip_prefix('.')) {
+        } else if let Some(path) = difference
+            .path
+            .strip_prefix(lower::template_at(kind))
+            .and_then(|path| path.strip_prefix('.'))
+        {
             let path = changed(&mut found.spec, path, &difference, &found.slot.container);
             found.changed_by.insert(path, by);
         } else {
-            found.edits.push(read::edit(&format!("{}/{}", kind.name, found.slot.name), &difference));
+            found
+                .edits
+                .push(read::edit(&format!("{}/{}", kind.name, found.slot.name), &difference));
         }
     }
     if found.spec != spec {
@@ -123,7 +139,13 @@ pub(crate) fn holding(of: &Of<'_>, deployment: &Json) -> Option<Holding> {
 
 /// Replicas of what is held now that are ready; those of what it held before do not count.
 pub(super) fn ready(deployment: &Json) -> i64 {
-    let status = |name: &str| deployment.get("status").and_then(|status| status.get(name)).and_then(Json::as_i64).unwrap_or(0);
+    let status = |name: &str| {
+        deployment
+            .get("status")
+            .and_then(|status| status.get(name))
+            .and_then(Json::as_i64)
+            .unwrap_or(0)
+    };
     if !observed(deployment) {
         return 0;
     }
@@ -148,7 +170,9 @@ fn changed(spec: &mut Value, path: &str, difference: &Difference, container: &st
             ("command", Some(Value::List(words.collect())))
         }
         Some("resources.requests.cpu") => ("cpu", amount(Unit::Cpu)),
-        Some("resources.requests.memory" | "resources.limits.memory") => ("memory", amount(Unit::Bytes)),
+        Some("resources.requests.memory" | "resources.limits.memory") => {
+            ("memory", amount(Unit::Bytes))
+        }
         _ => ("", None),
     };
     if let Some(value) = value {

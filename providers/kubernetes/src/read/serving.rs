@@ -33,9 +33,20 @@ pub(crate) fn revision_of(object: &Json) -> Option<RevisionId> {
 }
 
 fn serving(name: &str, object: &Json, to_new: u32) -> Serving {
-    let slot = Slot { name: name.to_owned(), selector: serde_json::Map::new(), container: String::new(), adopted: false };
+    let slot = Slot {
+        name: name.to_owned(),
+        selector: serde_json::Map::new(),
+        container: String::new(),
+        adopted: false,
+    };
     let replicas = number(object, "/spec/replicas");
-    Serving { slot, revision: revision_of(object), replicas, ready: ready(object).min(replicas), to_new }
+    Serving {
+        slot,
+        revision: revision_of(object),
+        replicas,
+        ready: ready(object).min(replicas),
+        to_new,
+    }
 }
 
 /// What serves, by the Deployment that Flagger made and by its Canary.
@@ -47,25 +58,39 @@ pub(crate) fn of_flagger(primary: &Json, canary: &Json) -> Serving {
 /// What serves, by a Rollout that is on its way and the ReplicaSet of its stable revision.
 pub(crate) fn of_argo(rollout: &Json, stable: &Json) -> Serving {
     let weight = rollout.pointer("/status/canary/weights/canary/weight").and_then(Json::as_i64);
-    let (new, all) = (number(rollout, "/status/updatedReplicas"), number(rollout, "/status/replicas").max(1));
-    serving(names::text_at(stable, "/metadata/name"), stable, hundredths(weight.unwrap_or(new * 100 / all)))
+    let (new, all) =
+        (number(rollout, "/status/updatedReplicas"), number(rollout, "/status/replicas").max(1));
+    serving(
+        names::text_at(stable, "/metadata/name"),
+        stable,
+        hundredths(weight.unwrap_or(new * 100 / all)),
+    )
 }
 
 /// The ReplicaSet of the stable revision of a Rollout, while it is not the one that dax wrote.
 pub(crate) fn stable(rollout: &Json) -> Option<String> {
-    let (stable, current) = (names::text_at(rollout, "/status/stableRS"), names::text_at(rollout, "/status/currentPodHash"));
-    (!stable.is_empty() && stable != current).then(|| format!("{}-{stable}", names::text_at(rollout, "/metadata/name")))
+    let (stable, current) = (
+        names::text_at(rollout, "/status/stableRS"),
+        names::text_at(rollout, "/status/currentPodHash"),
+    );
+    (!stable.is_empty() && stable != current)
+        .then(|| format!("{}-{stable}", names::text_at(rollout, "/metadata/name")))
 }
 
 /// What dax told a controller to look after: of several, that to which requests go, and else one that is not at rest.
 pub(crate) fn target<'h>(record: &Record, holdings: &'h [Holding]) -> Option<&'h Holding> {
-    let rank = |holding: &&Holding| (record.traffic.get(&holding.wrote).copied(), holding.wanted > 0);
+    let rank =
+        |holding: &&Holding| (record.traffic.get(&holding.wrote).copied(), holding.wanted > 0);
     // The last of equals would be chosen, and the first is called as the service.
     holdings.iter().rev().max_by_key(rank)
 }
 
 /// Asks what serves of one service, whose pods this object holds.
-pub(crate) async fn ask(cluster: &Cluster, of: &Of<'_>, workload: &Json) -> Result<Option<Serving>, ProviderError> {
+pub(crate) async fn ask(
+    cluster: &Cluster,
+    of: &Of<'_>,
+    workload: &Json,
+) -> Result<Option<Serving>, ProviderError> {
     let (namespace, name) = (of.namespace(), names::text_at(workload, "/metadata/name"));
     Ok(match of.settings.controller() {
         None => None,
@@ -75,7 +100,10 @@ pub(crate) async fn ask(cluster: &Cluster, of: &Of<'_>, workload: &Json) -> Resu
             primary.zip(canary).map(|(primary, canary)| of_flagger(&primary, &canary))
         }
         Some(Controller::Argo) => match stable(workload) {
-            Some(name) => cluster.get(kinds::REPLICA_SET, namespace, &name).await?.map(|stable| of_argo(workload, &stable)),
+            Some(name) => cluster
+                .get(kinds::REPLICA_SET, namespace, &name)
+                .await?
+                .map(|stable| of_argo(workload, &stable)),
             None => None,
         },
     })
@@ -83,12 +111,17 @@ pub(crate) async fn ask(cluster: &Cluster, of: &Of<'_>, workload: &Json) -> Resu
 
 /// Puts what serves beside what dax wrote.
 pub(crate) fn put(holdings: &mut Vec<Holding>, serving: Serving, record: &Record) {
-    let Some(name) = target(record, holdings).map(|target| target.slot.name.clone()) else { return };
-    let Some(target) = holdings.iter_mut().find(|holding| holding.slot.name == name) else { return };
+    let Some(name) = target(record, holdings).map(|target| target.slot.name.clone()) else {
+        return;
+    };
+    let Some(target) = holdings.iter_mut().find(|holding| holding.slot.name == name) else {
+        return;
+    };
     let found = || record.found.as_ref().map(|(revision, _)| revision.clone());
     let Some(revision) = serving.revision.or_else(found) else { return };
     if revision == target.wrote {
-        (target.replicas, target.live_replicas, target.ready) = (serving.replicas, serving.replicas, serving.ready);
+        (target.replicas, target.live_replicas, target.ready) =
+            (serving.replicas, serving.replicas, serving.ready);
         return;
     }
     target.share = Some(serving.to_new);

@@ -28,7 +28,12 @@ pub(super) struct Run {
 impl Agent {
     /// Runs a command and waits for its end; one that ended well before is not run again.
     pub(super) async fn run_once(&self, service: &Arc<Service>, run: Run) -> Result<(), String> {
-        let known = service.lock().commands.iter().find(|(token, _)| *token == run.token).map(|(_, known)| *known);
+        let known = service
+            .lock()
+            .commands
+            .iter()
+            .find(|(token, _)| *token == run.token)
+            .map(|(_, known)| *known);
         let shown = run.command.iter().map(Name::as_str).collect::<Vec<_>>().join(" ");
         match known {
             Some(Known::Done) => return Ok(()),
@@ -51,11 +56,16 @@ impl Agent {
 async fn execute(service: &Arc<Service>, run: &Run, shown: &str) -> Result<(), String> {
     let launched = service.launch_of(&run.revision, &run.spec, &run.secrets, &run.token)?;
     let command: Vec<String> = run.command.iter().map(ToString::to_string).collect();
-    let launch = Launch { command: &command, env: launched.env, root: &launched.root, log: &launched.log };
+    let launch =
+        Launch { command: &command, env: launched.env, root: &launched.root, log: &launched.log };
     let mut process = Process::start(&launch)?;
     let Ok(ended) = tokio::time::timeout(run.timeout, process.succeeded()).await else {
         process.stop(Duration::from_secs(1)).await;
-        return Err(format!("`{shown}` was not done within {} s{}", run.timeout.as_secs(), lines(&launched.log, &run.secrets)));
+        return Err(format!(
+            "`{shown}` was not done within {} s{}",
+            run.timeout.as_secs(),
+            lines(&launched.log, &run.secrets)
+        ));
     };
     match ended {
         Ok(()) => {
@@ -72,5 +82,9 @@ fn lines(log: &Path, secrets: &BTreeMap<Name, String>) -> String {
     let text = redacted(&String::from_utf8_lossy(&text), secrets);
     let lines: Vec<&str> = text.lines().collect();
     let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    if last.is_empty() { "; it wrote nothing".to_owned() } else { format!("; its last lines: {}", last.join(" | ")) }
+    if last.is_empty() {
+        "; it wrote nothing".to_owned()
+    } else {
+        format!("; its last lines: {}", last.join(" | "))
+    }
 }

@@ -20,13 +20,18 @@ impl Health {
     /// The probe of a revision; without `health` a connection to its port is enough, or a running process.
     pub(crate) fn of(spec: &Value) -> Self {
         let health = spec.get("health");
-        let millis = |name: &str, default: u64| Duration::from_millis(health.and_then(|h| h.get(name)?.as_millis()).unwrap_or(default));
+        let millis = |name: &str, default: u64| {
+            Duration::from_millis(health.and_then(|h| h.get(name)?.as_millis()).unwrap_or(default))
+        };
         let http = health.and_then(|h| h.get("kind")?.as_str()) == Some("http");
         Self {
             path: health.filter(|_| http).and_then(|h| h.get("path")?.as_str()).map(str::to_owned),
             every: millis("every", 1_000).max(Duration::from_millis(20)),
             timeout: millis("timeout", 2_000),
-            fail_after: health.and_then(|h| h.get("fail_after")?.as_int()).and_then(|n| u32::try_from(n).ok()).unwrap_or(3),
+            fail_after: health
+                .and_then(|h| h.get("fail_after")?.as_int())
+                .and_then(|n| u32::try_from(n).ok())
+                .unwrap_or(3),
             ready_within: millis("ready_within", 60_000),
         }
     }
@@ -41,14 +46,19 @@ impl Health {
     }
 
     async fn ask(&self, port: u16) -> Result<(), String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| format!("port {port}: {error}"))?;
+        let mut stream = TcpStream::connect(("127.0.0.1", port))
+            .await
+            .map_err(|error| format!("port {port}: {error}"))?;
         let Some(path) = &self.path else { return Ok(()) };
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: dax-health\r\nConnection: close\r\n\r\n");
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: dax-health\r\nConnection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await.map_err(|error| error.to_string())?;
         let mut head = [0_u8; 12];
         stream.read_exact(&mut head).await.map_err(|error| format!("no HTTP answer: {error}"))?;
         // `HTTP/1.1 200`: the status is all that counts.
-        let status = std::str::from_utf8(&head[9..12]).ok().and_then(|status| status.parse::<u16>().ok());
+        let status =
+            std::str::from_utf8(&head[9..12]).ok().and_then(|status| status.parse::<u16>().ok());
         match status {
             Some(status) if status < 400 => Ok(()),
             Some(status) => Err(format!("GET {path} answered {status}")),

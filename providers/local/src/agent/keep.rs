@@ -12,12 +12,20 @@ impl Agent {
     /// Writes the record; a crash leaves the old one or the new one.
     pub(super) fn write(&self) -> Result<(), String> {
         let _guard = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let services = self.services().into_iter().map(|((environment, name), service)| service.record(environment, name));
+        let services = self
+            .services()
+            .into_iter()
+            .map(|((environment, name), service)| service.record(environment, name));
         let record = Record { format_version: FORMAT, services: services.collect() };
         let path = self.folder.join(RECORD);
         let next = self.folder.join("agent.json.next");
         let write = || -> std::io::Result<()> {
-            let mut file = std::fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&next)?;
+            let mut file = std::fs::File::options()
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&next)?;
             serde_json::to_writer(&mut file, &record)?;
             file.flush()?;
             file.sync_data()?;
@@ -44,7 +52,8 @@ impl Agent {
 
     /// Ends processes that an agent of this folder started and died before it wrote them down.
     fn end_strays(&self) {
-        let known: Vec<i32> = self.services().iter().flat_map(|(_, service)| service.processes()).collect();
+        let known: Vec<i32> =
+            self.services().iter().flat_map(|(_, service)| service.processes()).collect();
         for pid in process::marked(&self.folder) {
             if !known.contains(&pid) {
                 process::end_group(pid);

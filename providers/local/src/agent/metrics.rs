@@ -48,7 +48,9 @@ impl Metrics {
         if let Some(second) = seconds.back_mut() {
             second.requests += 1;
             second.errors += u64::from(error);
-            second.latencies.saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US).max(1));
+            second
+                .latencies
+                .saturating_record(u64::try_from(latency.as_micros()).unwrap_or(LONGEST_US).max(1));
         }
     }
 
@@ -57,14 +59,26 @@ impl Metrics {
         let now = self.start.elapsed().as_secs();
         let from = (now + 1).saturating_sub(window.as_secs().max(1));
         let (mut requests, mut errors, mut latencies) = (0_u64, 0_u64, histogram());
-        for second in self.seconds.lock().unwrap_or_else(PoisonError::into_inner).iter().filter(|s| s.at >= from) {
+        for second in self
+            .seconds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter(|s| s.at >= from)
+        {
             requests += second.requests;
             errors += second.errors;
             latencies.add(&second.latencies).ok()?;
         }
         let whole = |number: u64| Some(Value::Int(i64::try_from(number).unwrap_or(i64::MAX)));
-        let quantity = |unit, amount: Decimal| Some(Value::Quantity(Quantity::new(unit, amount.round_dp(3))));
-        let percentile = |percent: f64| quantity(Unit::Duration, Decimal::from(latencies.value_at_quantile(percent)) / Decimal::from(1000));
+        let quantity =
+            |unit, amount: Decimal| Some(Value::Quantity(Quantity::new(unit, amount.round_dp(3))));
+        let percentile = |percent: f64| {
+            quantity(
+                Unit::Duration,
+                Decimal::from(latencies.value_at_quantile(percent)) / Decimal::from(1000),
+            )
+        };
         match text {
             "requests" => return whole(requests),
             "errors" => return whole(errors),
@@ -72,8 +86,14 @@ impl Metrics {
             _ => {}
         }
         match text {
-            "error_rate" => quantity(Unit::Percent, Decimal::from(errors) * Decimal::from(100) / Decimal::from(requests)),
-            "request_rate" => quantity(Unit::Rate, Decimal::from(requests) / Decimal::from(window.as_secs().max(1))),
+            "error_rate" => quantity(
+                Unit::Percent,
+                Decimal::from(errors) * Decimal::from(100) / Decimal::from(requests),
+            ),
+            "request_rate" => quantity(
+                Unit::Rate,
+                Decimal::from(requests) / Decimal::from(window.as_secs().max(1)),
+            ),
             "p50" => percentile(0.5),
             "p90" => percentile(0.9),
             "p95" => percentile(0.95),
@@ -96,9 +116,17 @@ mod tests {
             metrics.record(Duration::from_millis(number), number % 5 == 0);
         }
         let show = |text| metrics.query(text, window).map(|v| v.to_string()).unwrap_or_default();
-        assert_eq!((show("requests"), show("errors"), show("error_rate")), ("100".into(), "20".into(), "20%".into()));
+        assert_eq!(
+            (show("requests"), show("errors"), show("error_rate")),
+            ("100".into(), "20".into(), "20%".into())
+        );
         assert_eq!(show("request_rate"), "10rps");
         // Two significant digits: within one percent of 50 ms and 99 ms.
-        assert!(show("p50").starts_with("50.") && show("p99").starts_with("99."), "{} {}", show("p50"), show("p99"));
+        assert!(
+            show("p50").starts_with("50.") && show("p99").starts_with("99."),
+            "{} {}",
+            show("p50"),
+            show("p99")
+        );
     }
 }

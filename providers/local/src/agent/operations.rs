@@ -37,9 +37,22 @@ impl Agent {
         let result = match operation {
             Operation::CreateService { settings } => self.create_service(&key, settings).await,
             other => match self.service(&key) {
-                Some(service) => self.change_service(&key, &service, other, token, timeout, secrets).await,
-                None if matches!(other, Operation::DeleteService | Operation::DeleteRevision { .. }) => Ok(()),
-                None => return Reply::Conflict(format!("there is no service `{}` in `{}`", key.1, key.0)),
+                Some(service) => {
+                    self.change_service(&key, &service, other, token, timeout, secrets).await
+                }
+                None if matches!(
+                    other,
+                    Operation::DeleteService | Operation::DeleteRevision { .. }
+                ) =>
+                {
+                    Ok(())
+                }
+                None => {
+                    return Reply::Conflict(format!(
+                        "there is no service `{}` in `{}`",
+                        key.1, key.0
+                    ));
+                }
             },
         };
         // What was done is written down before it is said to be done.
@@ -49,7 +62,11 @@ impl Agent {
         }
     }
 
-    async fn create_service(self: &Arc<Self>, key: &Key, settings: BTreeMap<Name, Value>) -> Result<(), String> {
+    async fn create_service(
+        self: &Arc<Self>,
+        key: &Key,
+        settings: BTreeMap<Name, Value>,
+    ) -> Result<(), String> {
         if let Some(service) = self.service(key) {
             return service.set_settings(settings).await;
         }
@@ -69,7 +86,9 @@ impl Agent {
     ) -> Result<(), String> {
         let turn = service.turn.lock().await;
         match operation {
-            Operation::CreateService { settings } | Operation::UpdateService { settings } => service.set_settings(settings).await,
+            Operation::CreateService { settings } | Operation::UpdateService { settings } => {
+                service.set_settings(settings).await
+            }
             Operation::CreateRevision { revision, spec, replicas } => {
                 if service.lock().revisions.contains_key(&revision) {
                     service.supply(&revision, secrets);
@@ -82,7 +101,9 @@ impl Agent {
                 service.supply(&revision, secrets);
                 self.scale(service, &revision, replicas).await
             }
-            Operation::Roll { .. } => Err("the agent replaces replicas as it is told, one by one".to_owned()),
+            Operation::Roll { .. } => {
+                Err("the agent replaces replicas as it is told, one by one".to_owned())
+            }
             Operation::AwaitReady { revision } => {
                 drop(turn); // it changes nothing and may take long
                 await_ready(service, &revision, timeout).await
@@ -90,8 +111,12 @@ impl Agent {
             Operation::ShiftTraffic { traffic } => {
                 let unready = {
                     let inner = service.lock();
-                    let ready =
-                        |id: &RevisionId| inner.revisions.get(id).is_some_and(|r| r.replicas.iter().any(|replica| replica.is_ready()));
+                    let ready = |id: &RevisionId| {
+                        inner
+                            .revisions
+                            .get(id)
+                            .is_some_and(|r| r.replicas.iter().any(|replica| replica.is_ready()))
+                    };
                     traffic.keys().find(|id| !ready(id)).cloned()
                 };
                 if let Some(id) = unready {
@@ -102,7 +127,10 @@ impl Agent {
                 Ok(())
             }
             Operation::Route { routes } => {
-                let lacking = routes.iter().map(Route::revision).find(|id| !service.lock().revisions.contains_key(*id));
+                let lacking = routes
+                    .iter()
+                    .map(Route::revision)
+                    .find(|id| !service.lock().revisions.contains_key(*id));
                 if let Some(id) = lacking {
                     return Err(format!("there is no revision {id}"));
                 }
@@ -153,10 +181,16 @@ impl Agent {
 
     /// Brings a revision to as many replicas as are wanted. The record is written after each start, so that a
     /// process is never without its entry for long.
-    async fn scale(self: &Arc<Self>, service: &Arc<Service>, id: &RevisionId, wanted: i64) -> Result<(), String> {
+    async fn scale(
+        self: &Arc<Self>,
+        service: &Arc<Service>,
+        id: &RevisionId,
+        wanted: i64,
+    ) -> Result<(), String> {
         let have = {
             let mut inner = service.lock();
-            let revision = inner.revisions.get_mut(id).ok_or_else(|| format!("there is no revision {id}"))?;
+            let revision =
+                inner.revisions.get_mut(id).ok_or_else(|| format!("there is no revision {id}"))?;
             revision.wanted = wanted;
             revision.replicas.len()
         };
@@ -170,7 +204,11 @@ impl Agent {
             let (surplus, drain, patience) = {
                 let mut inner = service.lock();
                 let times = (inner.drain(), inner.stop_timeout());
-                let surplus = inner.revisions.get_mut(id).map(|revision| revision.replicas.split_off(wanted)).unwrap_or_default();
+                let surplus = inner
+                    .revisions
+                    .get_mut(id)
+                    .map(|revision| revision.replicas.split_off(wanted))
+                    .unwrap_or_default();
                 (surplus, times.0, times.1)
             };
             service.route();
@@ -181,25 +219,38 @@ impl Agent {
 }
 
 async fn retire(replicas: Vec<Arc<super::replica::Replica>>, drain: Duration, patience: Duration) {
-    let stops: Vec<_> = replicas.into_iter().map(|replica| tokio::spawn(async move { replica.retire(drain, patience).await })).collect();
+    let stops: Vec<_> = replicas
+        .into_iter()
+        .map(|replica| tokio::spawn(async move { replica.retire(drain, patience).await }))
+        .collect();
     for stop in stops {
         let _ = stop.await;
     }
 }
 
-async fn await_ready(service: &Arc<Service>, id: &RevisionId, timeout: Duration) -> Result<(), String> {
+async fn await_ready(
+    service: &Arc<Service>,
+    id: &RevisionId,
+    timeout: Duration,
+) -> Result<(), String> {
     let patience = {
         let inner = service.lock();
-        let revision = inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
+        let revision =
+            inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
         super::health::Health::of(&revision.spec).ready_within.min(timeout)
     };
     let until = tokio::time::Instant::now() + patience;
     loop {
         let (ready, wanted, problem) = {
             let inner = service.lock();
-            let revision = inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
+            let revision =
+                inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
             let ready = revision.replicas.iter().filter(|replica| replica.is_ready()).count();
-            let problem = revision.replicas.iter().find(|replica| !replica.is_ready()).and_then(|replica| replica.problem());
+            let problem = revision
+                .replicas
+                .iter()
+                .find(|replica| !replica.is_ready())
+                .and_then(|replica| replica.problem());
             (ready, usize::try_from(revision.wanted).unwrap_or(0), problem)
         };
         if ready >= wanted {
@@ -208,8 +259,15 @@ async fn await_ready(service: &Arc<Service>, id: &RevisionId, timeout: Duration)
         if tokio::time::Instant::now() >= until {
             let problem = problem.unwrap_or_else(|| "no probe was answered".to_owned());
             let lines = service.last_lines(id);
-            let log = if lines.is_empty() { "it wrote nothing".to_owned() } else { format!("its last lines: {}", lines.join(" | ")) };
-            return Err(format!("revision {id}: {ready} of {wanted} replicas ready after {} s: {problem}; {log}", patience.as_secs_f64()));
+            let log = if lines.is_empty() {
+                "it wrote nothing".to_owned()
+            } else {
+                format!("its last lines: {}", lines.join(" | "))
+            };
+            return Err(format!(
+                "revision {id}: {ready} of {wanted} replicas ready after {} s: {problem}; {log}",
+                patience.as_secs_f64()
+            ));
         }
         tokio::time::sleep(POLL).await;
     }

@@ -67,12 +67,16 @@ pub(crate) fn marked(folder: &Path) -> Vec<i32> {
     let mut wanted = format!("{MARK}=").into_bytes();
     wanted.extend_from_slice(folder.as_os_str().as_encoded_bytes());
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pids =
+        entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     pids.filter(|pid| {
         let environ = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let is_marked = environ.split(|byte| *byte == 0).any(|variable| variable == wanted);
         // Asked only of marked processes: the kernel's own threads have no group.
-        is_marked && Pid::from_raw(*pid).is_some_and(|pid| rustix::process::getpgid(Some(pid)).is_ok_and(|group| group == pid))
+        is_marked
+            && Pid::from_raw(*pid).is_some_and(|pid| {
+                rustix::process::getpgid(Some(pid)).is_ok_and(|group| group == pid)
+            })
     })
     .collect()
 }
@@ -102,8 +106,11 @@ impl Process {
         let Some((program, args)) = launch.command.split_first() else {
             return Err("the command is empty".to_owned());
         };
-        let log =
-            std::fs::File::options().create(true).append(true).open(launch.log).map_err(|e| format!("{}: {e}", launch.log.display()))?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(launch.log)
+            .map_err(|e| format!("{}: {e}", launch.log.display()))?;
         let errors = log.try_clone().map_err(|e| e.to_string())?;
         // `dax` in a command is this very program, wherever it lies.
         let path = match program.as_str() {
@@ -111,17 +118,31 @@ impl Process {
             other => PathBuf::from(other),
         };
         let mut command = Command::new(&path);
-        command.arg0(program).args(args).env_clear().envs(launch.env.iter().cloned()).current_dir(launch.root);
+        command
+            .arg0(program)
+            .args(args)
+            .env_clear()
+            .envs(launch.env.iter().cloned())
+            .current_dir(launch.root);
         command.stdin(Stdio::null()).stdout(log).stderr(errors).process_group(0);
         let child = command.spawn().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
-                format!("there is no program `{program}` (looked for it in PATH and in {})", launch.root.display())
+                format!(
+                    "there is no program `{program}` (looked for it in PATH and in {})",
+                    launch.root.display()
+                )
             }
             std::io::ErrorKind::PermissionDenied => format!("`{program}` may not be executed"),
             _ => format!("`{program}` cannot be started: {error}"),
         })?;
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).ok_or("the process ended at once")?;
-        Ok(Self { identity: Identity { pid, started: started(pid).unwrap_or(0) }, child: Some(child) })
+        let pid = child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .ok_or("the process ended at once")?;
+        Ok(Self {
+            identity: Identity { pid, started: started(pid).unwrap_or(0) },
+            child: Some(child),
+        })
     }
 
     /// A process that an earlier agent started, if it still runs.

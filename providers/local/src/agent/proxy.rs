@@ -44,13 +44,22 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    pub(crate) fn new(revision: RevisionId, share: u32, replicas: Vec<Arc<Replica>>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        revision: RevisionId,
+        share: u32,
+        replicas: Vec<Arc<Replica>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self { revision, share, replicas, metrics, credit: 0, next: 0 }
     }
 
     /// The next of its replicas that may be given a request.
-    fn next_ready(&mut self, usable: impl Fn(&Arc<Replica>) -> bool) -> Option<(Arc<Replica>, Arc<Metrics>)> {
-        let ready: Vec<&Arc<Replica>> = self.replicas.iter().filter(|replica| usable(replica)).collect();
+    fn next_ready(
+        &mut self,
+        usable: impl Fn(&Arc<Replica>) -> bool,
+    ) -> Option<(Arc<Replica>, Arc<Metrics>)> {
+        let ready: Vec<&Arc<Replica>> =
+            self.replicas.iter().filter(|replica| usable(replica)).collect();
         let replica = (*ready.get(self.next % ready.len().max(1))?).clone();
         self.next = self.next.wrapping_add(1);
         Some((replica, self.metrics.clone()))
@@ -77,7 +86,10 @@ impl Router {
         table.routes = routes;
         let current = &mut table.backends;
         for backend in &mut backends {
-            if let Some(old) = current.iter().find(|old| old.revision == backend.revision && old.share == backend.share) {
+            if let Some(old) = current
+                .iter()
+                .find(|old| old.revision == backend.revision && old.share == backend.share)
+            {
                 backend.credit = old.credit;
                 backend.next = old.next;
             }
@@ -89,11 +101,15 @@ impl Router {
     fn pick(&self, headers: &HeaderMap, tried: &[u64]) -> Option<(Arc<Replica>, Arc<Metrics>)> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let Table { backends, routes } = &mut *table;
-        let meant =
-            |(name, value, _): &&(Name, Name, RevisionId)| headers.get_all(name.as_str()).iter().any(|found| found == value.as_str());
+        let meant = |(name, value, _): &&(Name, Name, RevisionId)| {
+            headers.get_all(name.as_str()).iter().any(|found| found == value.as_str())
+        };
         let routed = routes.iter().find(meant).map(|(_, _, revision)| revision.clone());
-        let usable = |replica: &Arc<Replica>| replica.is_ready() && !tried.contains(&replica.number);
-        let at = routed.and_then(|revision| backends.iter().position(|b| b.revision == revision && b.replicas.iter().any(usable)));
+        let usable =
+            |replica: &Arc<Replica>| replica.is_ready() && !tried.contains(&replica.number);
+        let at = routed.and_then(|revision| {
+            backends.iter().position(|b| b.revision == revision && b.replicas.iter().any(usable))
+        });
         if let Some(at) = at {
             return backends[at].next_ready(usable);
         }
@@ -136,7 +152,9 @@ impl Listener {
         })?;
         let (close, mut closing) = oneshot::channel();
         let closed = tokio::spawn(async move {
-            let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(30)).build_http();
+            let client = Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(Duration::from_secs(30))
+                .build_http();
             let open = GracefulShutdown::new();
             let drain = loop {
                 tokio::select! {
@@ -172,15 +190,31 @@ impl Listener {
 }
 
 fn text(status: StatusCode, message: &str) -> Response<ReplyBody> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{message}\n"))).map_err(|never| match never {}).boxed());
+    let mut response = Response::new(
+        Full::new(Bytes::from(format!("{message}\n"))).map_err(|never| match never {}).boxed(),
+    );
     *response.status_mut() = status;
     response
 }
 
 /// Headers that belong to one connection and are not passed on. Source: RFC 9110, section 7.6.1.
-const HOP_BY_HOP: [&str; 7] = ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
-async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::IpAddr, request: Request<Incoming>) -> Response<ReplyBody> {
+async fn forward(
+    router: &Router,
+    client: &Sender,
+    port: &Name,
+    peer: std::net::IpAddr,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let (mut head, body) = request.into_parts();
     for name in HOP_BY_HOP {
         head.headers.remove(name);
@@ -188,7 +222,8 @@ async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::
     if let Ok(value) = HeaderValue::from_str(&peer.to_string()) {
         head.headers.append(HeaderName::from_static("x-forwarded-for"), value);
     }
-    let small = body.is_end_stream() || body.size_hint().upper().is_some_and(|upper| upper <= KEPT_BODY);
+    let small =
+        body.is_end_stream() || body.size_hint().upper().is_some_and(|upper| upper <= KEPT_BODY);
     let (kept, mut stream) = if small {
         match body.collect().await {
             Ok(body) => (Some(body.to_bytes()), None),
@@ -212,7 +247,8 @@ async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let Ok(uri) = format!("http://127.0.0.1:{target}{path}").parse::<Uri>() else { break };
         let mut outgoing = Request::new(body);
-        (*outgoing.method_mut(), *outgoing.uri_mut(), *outgoing.headers_mut()) = (head.method.clone(), uri, head.headers.clone());
+        (*outgoing.method_mut(), *outgoing.uri_mut(), *outgoing.headers_mut()) =
+            (head.method.clone(), uri, head.headers.clone());
         let begun = Instant::now();
         match client.request(outgoing).await {
             Ok(response) => {
@@ -225,7 +261,8 @@ async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::
             }
             Err(error) => {
                 // It never got there, or asking again does no harm: another replica may answer.
-                let again = error.is_connect() || matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+                let again = error.is_connect()
+                    || matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
                 problem = error.to_string();
                 replica.suspect();
                 tried.push(replica.number);
@@ -236,7 +273,8 @@ async fn forward(router: &Router, client: &Sender, port: &Name, peer: std::net::
             }
         }
     }
-    let status = if tried.is_empty() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
+    let status =
+        if tried.is_empty() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
     text(status, &format!("dax: {problem}"))
 }
 
@@ -266,7 +304,10 @@ impl Body for Guarded {
     type Data = Bytes;
     type Error = Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         Pin::new(&mut self.inner).poll_frame(context).map_err(Error::from)
     }
 

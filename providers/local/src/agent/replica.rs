@@ -90,7 +90,11 @@ impl Replica {
     /// Why it is not ready, as far as that is known.
     pub(crate) fn problem(&self) -> Option<String> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let restarts = if state.restarts > 0 { format!(", restarted {} times", state.restarts) } else { String::new() };
+        let restarts = if state.restarts > 0 {
+            format!(", restarted {} times", state.restarts)
+        } else {
+            String::new()
+        };
         state.last_problem.as_ref().map(|problem| format!("{problem}{restarts}"))
     }
 
@@ -111,13 +115,21 @@ impl Replica {
     pub(crate) fn start(&self) -> Result<Process, String> {
         let recipe = self.recipe.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(secrets) = &recipe.secret_env else {
-            return Err("its secrets are not known since the agent was restarted: run `dax apply`".to_owned());
+            return Err("its secrets are not known since the agent was restarted: run `dax apply`"
+                .to_owned());
         };
-        let mut env: Vec<(OsString, OsString)> =
-            INHERITED.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+        let mut env: Vec<(OsString, OsString)> = INHERITED
+            .iter()
+            .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+            .collect();
         env.extend(recipe.env.iter().cloned());
         env.extend(secrets.iter().cloned());
-        let process = Process::start(&Launch { command: &recipe.command, env, root: &recipe.root, log: &recipe.log })?;
+        let process = Process::start(&Launch {
+            command: &recipe.command,
+            env,
+            root: &recipe.root,
+            log: &recipe.log,
+        })?;
         self.state.lock().unwrap_or_else(PoisonError::into_inner).process = Some(process.identity);
         Ok(process)
     }
@@ -199,7 +211,12 @@ impl Replica {
             }
             // A replica that is not ready yet is asked more often, so that a start costs no whole interval.
             let ready = self.ready.load(Ordering::Acquire);
-            tokio::time::sleep(if ready { health.every } else { health.every.min(Duration::from_millis(100)) }).await;
+            tokio::time::sleep(if ready {
+                health.every
+            } else {
+                health.every.min(Duration::from_millis(100))
+            })
+            .await;
         }
     }
 

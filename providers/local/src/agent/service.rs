@@ -60,7 +60,9 @@ pub(crate) struct Service {
 /// The ports of a service by name.
 fn ports(settings: &BTreeMap<Name, Value>) -> BTreeMap<Name, u16> {
     let entries = settings.get("ports").into_iter().flat_map(Value::entries);
-    entries.filter_map(|(name, port)| Some((name.clone(), u16::try_from(port.as_int()?).ok()?))).collect()
+    entries
+        .filter_map(|(name, port)| Some((name.clone(), u16::try_from(port.as_int()?).ok()?)))
+        .collect()
 }
 
 impl Inner {
@@ -140,8 +142,17 @@ impl Service {
         service
     }
 
-    fn adopt(self: &Arc<Self>, id: &RevisionId, revision: &Revision, record: ReplicaRecord) -> Arc<Replica> {
-        let replica = Arc::new(Replica::new(record.number, record.ports.clone(), self.recipe(id, revision, record.number, &record.ports)));
+    fn adopt(
+        self: &Arc<Self>,
+        id: &RevisionId,
+        revision: &Revision,
+        record: ReplicaRecord,
+    ) -> Arc<Replica> {
+        let replica = Arc::new(Replica::new(
+            record.number,
+            record.ports.clone(),
+            self.recipe(id, revision, record.number, &record.ports),
+        ));
         let mut inner = self.lock();
         inner.next_number = inner.next_number.max(record.number + 1);
         drop(inner);
@@ -159,7 +170,10 @@ impl Service {
         let revisions = inner.revisions.iter().map(|(id, revision)| {
             let ready = revision.replicas.iter().filter(|replica| replica.is_ready()).count();
             let ready = i64::try_from(ready).unwrap_or(i64::MAX);
-            (id.clone(), LiveRevision { replicas: revision.wanted, ready, spec: revision.spec.clone() })
+            (
+                id.clone(),
+                LiveRevision { replicas: revision.wanted, ready, spec: revision.spec.clone() },
+            )
         });
         let port = ports(&inner.settings).into_values().next();
         LiveService {
@@ -176,7 +190,10 @@ impl Service {
         let inner = self.lock();
         let revisions = inner.revisions.iter().map(|(id, revision)| {
             let replicas = revision.replicas.iter().map(|replica| replica.record()).collect();
-            (id.clone(), RevisionRecord { spec: revision.spec.clone(), wanted: revision.wanted, replicas })
+            (
+                id.clone(),
+                RevisionRecord { spec: revision.spec.clone(), wanted: revision.wanted, replicas },
+            )
         });
         ServiceRecord {
             environment,
@@ -207,26 +224,45 @@ impl Service {
         token: &str,
     ) -> Result<Launched, String> {
         let folder = self.log_folder();
-        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let revision =
-            Revision { spec: spec.clone(), wanted: 0, replicas: Vec::new(), metrics: Arc::default(), secrets: Some(secrets.clone()) };
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
+        let revision = Revision {
+            spec: spec.clone(),
+            wanted: 0,
+            replicas: Vec::new(),
+            metrics: Arc::default(),
+            secrets: Some(secrets.clone()),
+        };
         let recipe = self.recipe(id, &revision, 0, &BTreeMap::new());
         let mut env = recipe.env;
         env.extend(recipe.secret_env.unwrap_or_default());
-        env.extend(INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))));
+        env.extend(
+            INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))),
+        );
         let port = ports(&self.lock().settings).into_values().next();
         env.extend(port.map(|port| ("DAX_URL".into(), format!("http://127.0.0.1:{port}/").into())));
-        let safe: String = token.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let safe: String =
+            token.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         Ok(Launched { env, root: recipe.root, log: folder.join(format!("command-{safe}.log")) })
     }
 
     /// The numbers of its processes.
     pub(crate) fn processes(&self) -> Vec<i32> {
         let inner = self.lock();
-        inner.revisions.values().flat_map(|revision| &revision.replicas).filter_map(|replica| Some(replica.record().process?.pid)).collect()
+        inner
+            .revisions
+            .values()
+            .flat_map(|revision| &revision.replicas)
+            .filter_map(|replica| Some(replica.record().process?.pid))
+            .collect()
     }
 
-    pub(crate) fn measure(&self, revision: &RevisionId, text: &str, window: Duration) -> Option<Value> {
+    pub(crate) fn measure(
+        &self,
+        revision: &RevisionId,
+        text: &str,
+        window: Duration,
+    ) -> Option<Value> {
         let metrics = self.lock().revisions.get(revision)?.metrics.clone();
         metrics.query(text, window)
     }
@@ -239,14 +275,18 @@ impl Service {
         for (name, port) in &wanted {
             if listeners.get(name).is_none_or(|listener| listener.port != *port) {
                 // The new port is there before the old one goes.
-                fresh.push((name.clone(), Listener::open(*port, name.clone(), self.router.clone()).await?));
+                fresh.push((
+                    name.clone(),
+                    Listener::open(*port, name.clone(), self.router.clone()).await?,
+                ));
             }
         }
         let mut old: Vec<Listener> = Vec::new();
         for (name, listener) in fresh {
             old.extend(listeners.insert(name, listener));
         }
-        let gone: Vec<Name> = listeners.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
+        let gone: Vec<Name> =
+            listeners.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
         old.extend(gone.iter().filter_map(|name| listeners.remove(name)));
         drop(listeners);
         let drain = self.lock().drain();
@@ -271,18 +311,30 @@ impl Service {
         let inner = self.lock();
         let backends = inner.traffic.iter().filter_map(|(id, share)| {
             let revision = inner.revisions.get(id)?;
-            Some(Backend::new(id.clone(), *share, revision.replicas.clone(), revision.metrics.clone()))
+            Some(Backend::new(
+                id.clone(),
+                *share,
+                revision.replicas.clone(),
+                revision.metrics.clone(),
+            ))
         });
         let mut backends: Vec<Backend> = backends.collect();
         for revision in inner.routes.iter().map(Route::revision) {
             if let Some(found) = inner.revisions.get(revision)
                 && !backends.iter().any(|backend| backend.revision == *revision)
             {
-                backends.push(Backend::new(revision.clone(), 0, found.replicas.clone(), found.metrics.clone()));
+                backends.push(Backend::new(
+                    revision.clone(),
+                    0,
+                    found.replicas.clone(),
+                    found.metrics.clone(),
+                ));
             }
         }
         let routes = inner.routes.iter().filter_map(|route| match route {
-            Route::Header { name, is, revision } => Some((name.clone(), is.clone(), revision.clone())),
+            Route::Header { name, is, revision } => {
+                Some((name.clone(), is.clone(), revision.clone()))
+            }
             Route::Mirror { .. } => None,
         });
         self.router.set(backends, routes.collect());
@@ -292,18 +344,28 @@ impl Service {
         self.agent.folder.join("logs").join(self.environment.as_str()).join(self.name.as_str())
     }
 
-    fn recipe(&self, id: &RevisionId, revision: &Revision, number: u64, ports: &BTreeMap<Name, u16>) -> Recipe {
+    fn recipe(
+        &self,
+        id: &RevisionId,
+        revision: &Revision,
+        number: u64,
+        ports: &BTreeMap<Name, u16>,
+    ) -> Recipe {
         let mut env: Vec<(OsString, OsString)> = Vec::new();
         let mut secret_env = revision.secrets.as_ref().map(|_| Vec::new());
         for (name, value) in revision.spec.get("env").into_iter().flat_map(Value::entries) {
             match value {
                 Value::Secret(secret) => {
-                    let value = revision.secrets.as_ref().and_then(|secrets| secrets.get(&secret.name));
+                    let value =
+                        revision.secrets.as_ref().and_then(|secrets| secrets.get(&secret.name));
                     if let (Some(list), Some(value)) = (&mut secret_env, value) {
                         list.push((name.as_str().into(), value.into()));
                     }
                 }
-                other => env.push((name.as_str().into(), other.as_str().map_or_else(|| other.to_string(), str::to_owned).into())),
+                other => env.push((
+                    name.as_str().into(),
+                    other.as_str().map_or_else(|| other.to_string(), str::to_owned).into(),
+                )),
             }
         }
         for (at, (name, port)) in ports.iter().enumerate() {
@@ -313,9 +375,19 @@ impl Service {
             env.push((format!("PORT_{}", name.to_uppercase()).into(), port.to_string().into()));
         }
         env.push(super::process::mark(&self.agent.folder));
-        let about = [("DAX_ENVIRONMENT", &self.environment), ("DAX_SERVICE", &self.name), ("DAX_REVISION", &id.0)];
+        let about = [
+            ("DAX_ENVIRONMENT", &self.environment),
+            ("DAX_SERVICE", &self.name),
+            ("DAX_REVISION", &id.0),
+        ];
         env.extend(about.map(|(name, value)| (name.into(), value.as_str().into())));
-        let command = revision.spec.get("command").map_or(&[][..], Value::items).iter().filter_map(Value::as_str).map(str::to_owned);
+        let command = revision
+            .spec
+            .get("command")
+            .map_or(&[][..], Value::items)
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned);
         Recipe {
             command: command.collect(),
             env,
@@ -329,14 +401,16 @@ impl Service {
     /// Starts one more replica of a revision.
     pub(crate) fn add_replica(self: &Arc<Self>, id: &RevisionId) -> Result<(), String> {
         let folder = self.log_folder();
-        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
         let replica = {
             let mut inner = self.lock();
             let number = inner.next_number;
             inner.next_number += 1;
             let names: Vec<Name> = ports(&inner.settings).into_keys().collect();
             let ports = free_ports(names)?;
-            let revision = inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
+            let revision =
+                inner.revisions.get(id).ok_or_else(|| format!("there is no revision {id}"))?;
             let recipe = self.recipe(id, revision, number, &ports);
             Arc::new(Replica::new(number, ports, recipe))
         };
@@ -348,7 +422,11 @@ impl Service {
         Ok(())
     }
 
-    fn look_after(self: &Arc<Self>, replica: &Arc<Replica>, process: Option<super::process::Process>) {
+    fn look_after(
+        self: &Arc<Self>,
+        replica: &Arc<Replica>,
+        process: Option<super::process::Process>,
+    ) {
         let (replica, agent) = (replica.clone(), self.agent.clone());
         tokio::spawn(async move {
             replica
@@ -359,8 +437,19 @@ impl Service {
         });
     }
 
-    pub(crate) fn new_revision(&self, id: &RevisionId, spec: Value, secrets: BTreeMap<Name, String>) {
-        let revision = Revision { spec, wanted: 0, replicas: Vec::new(), metrics: Arc::default(), secrets: Some(secrets) };
+    pub(crate) fn new_revision(
+        &self,
+        id: &RevisionId,
+        spec: Value,
+        secrets: BTreeMap<Name, String>,
+    ) {
+        let revision = Revision {
+            spec,
+            wanted: 0,
+            replicas: Vec::new(),
+            metrics: Arc::default(),
+            secrets: Some(secrets),
+        };
         self.lock().revisions.insert(id.clone(), revision);
     }
 
@@ -372,8 +461,13 @@ impl Service {
             return;
         }
         revision.secrets = Some(secrets);
-        let fresh: Vec<_> =
-            revision.replicas.iter().map(|replica| (replica.clone(), self.recipe(id, revision, replica.number, &replica.ports))).collect();
+        let fresh: Vec<_> = revision
+            .replicas
+            .iter()
+            .map(|replica| {
+                (replica.clone(), self.recipe(id, revision, replica.number, &replica.ports))
+            })
+            .collect();
         drop(inner);
         for (replica, recipe) in fresh {
             replica.supply(recipe.secret_env.unwrap_or_default());
@@ -389,7 +483,12 @@ impl Service {
                 _ => 10 << 20,
             };
             let kept = inner.settings.get("log_files").and_then(Value::as_int).unwrap_or(3);
-            let logs: Vec<PathBuf> = inner.revisions.values().flat_map(|r| &r.replicas).map(|replica| replica.log()).collect();
+            let logs: Vec<PathBuf> = inner
+                .revisions
+                .values()
+                .flat_map(|r| &r.replicas)
+                .map(|replica| replica.log())
+                .collect();
             (limit, kept, logs)
         };
         for log in logs {
@@ -404,7 +503,8 @@ impl Service {
         let (log, secrets) = {
             let inner = self.lock();
             let revision = inner.revisions.get(id);
-            let log = revision.and_then(|revision| revision.replicas.last().map(|replica| replica.log()));
+            let log =
+                revision.and_then(|revision| revision.replicas.last().map(|replica| replica.log()));
             (log, revision.and_then(|revision| revision.secrets.clone()).unwrap_or_default())
         };
         let text = log.and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
@@ -450,7 +550,8 @@ fn free_ports(names: Vec<Name>) -> Result<BTreeMap<Name, u16>, String> {
     let mut held = Vec::new();
     let mut ports = BTreeMap::new();
     for name in names {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).map_err(|error| format!("no free port: {error}"))?;
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))
+            .map_err(|error| format!("no free port: {error}"))?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         ports.insert(name, port);
         held.push(listener);
