@@ -8,9 +8,11 @@
 mod beneath;
 pub mod machine;
 mod private;
+mod roots;
 
 pub use beneath::Beneath;
 pub use private::Private;
+pub use roots::{LARGEST, Roots};
 
 use cap_std::fs::{Dir, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
