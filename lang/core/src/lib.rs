@@ -7,6 +7,7 @@ pub mod addr;
 pub mod diagnostic;
 pub mod image;
 pub mod platform;
+pub mod printable;
 pub mod quantity;
 pub mod source;
 pub mod suggest;
