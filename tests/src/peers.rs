@@ -5,12 +5,14 @@ pub mod github;
 pub mod gitlab;
 pub mod http;
 pub mod kubernetes;
+mod ports;
 pub mod prometheus;
 
-use std::net::TcpListener;
+pub use dax_peers::not_tested;
+pub use ports::free_port;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start.
@@ -45,62 +47,25 @@ impl Drop for Peer {
     }
 }
 
-/// A program by name: in the search path, or in one of some folders.
-pub fn program(name: &str, folders: &[&str]) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let home = std::env::var("HOME").unwrap_or_default();
-    let named = folders.iter().map(|folder| PathBuf::from(folder.replace('~', &home)));
-    std::env::split_paths(&path)
-        .chain(named)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file())
+/// Returns where a test service is: its program, or the folder of what was built. Where it is absent, the gap is
+/// recorded, and the test that asked has to end there.
+pub fn require(name: &str) -> Option<PathBuf> {
+    dax_peers::require(name)
 }
 
 /// Neovim, an editor with a client of its own for language servers.
 pub fn neovim() -> Option<PathBuf> {
-    let found = program("nvim", &[]);
-    if found.is_none() {
-        missing("Neovim");
-    }
-    found
+    require("Neovim")
+}
+
+/// A browser without a window.
+pub fn chromium() -> Option<PathBuf> {
+    require("Chromium")
 }
 
 /// The folder of Node.js and npm, which run what editors are extended with.
 pub fn node() -> Option<PathBuf> {
-    let found = program("npm", &["~/.local/bin"])
-        .and_then(|npm| npm.parent().map(PathBuf::from))
-        .filter(|folder| folder.join("node").is_file());
-    if found.is_none() {
-        missing("Node.js");
-    }
-    found
-}
-
-/// Says that a peer is not there: a failure where peers are required, as on the machine that runs every change.
-#[expect(clippy::print_stderr, reason = "whoever reads the tests must see what was not tested")]
-pub fn missing(name: &str) {
-    let message =
-        format!("NOT TESTED against {name}: it is not installed, `cargo xtask peers` says how");
-    assert!(std::env::var_os("DAX_PEERS").is_none_or(|value| value != "required"), "{message}");
-    eprintln!("{message}");
-}
-
-/// A port that nobody listens on, and that no connection is given meanwhile: those that the system hands out lie higher.
-///
-/// # Panics
-/// There is none.
-pub fn free_port() -> u16 {
-    const FIRST: u32 = 15_000;
-    const ALL: u32 = 17_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    // Programs that run at one time begin at different places.
-    let start = std::process::id().wrapping_mul(911);
-    let mut ports =
-        (0..ALL).map(|_| FIRST + start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ALL);
-    let free = ports.find_map(|port| {
-        u16::try_from(port).ok().filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-    });
-    free.expect("a free port")
+    Some(require("Node.js")?.join("bin"))
 }
 
 fn wait(port: u16, child: &mut Child, name: &str) {
@@ -117,14 +82,10 @@ fn wait(port: u16, child: &mut Child, name: &str) {
 
 /// A PostgreSQL server with the superuser `dax` and no password.
 pub fn postgres() -> Option<Peer> {
-    let versions =
-        ["18", "17", "16", "15", "14"].map(|version| format!("/usr/lib/postgresql/{version}/bin"));
-    let folders: Vec<&str> = versions.iter().map(String::as_str).collect();
-    let (Some(initdb), Some(server)) = (program("initdb", &folders), program("postgres", &folders))
-    else {
-        missing("PostgreSQL");
-        return None;
-    };
+    let server = require("PostgreSQL")?;
+    // Both of one version: the link that leads to it may be in another folder.
+    let server = server.canonicalize().expect("a program has a path");
+    let initdb = server.with_file_name("initdb");
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     std::fs::create_dir(&data).expect("a folder");
@@ -175,10 +136,7 @@ pub fn postgres() -> Option<Peer> {
 
 /// A MinIO server with the user `daxdax` and the password `daxdaxdax`.
 pub fn minio() -> Option<Peer> {
-    let Some(server) = program("minio", &["~/go/bin"]) else {
-        missing("MinIO");
-        return None;
-    };
+    let server = require("MinIO")?.join("minio");
     let folder = tempfile::tempdir().expect("a folder");
     let port = free_port();
     let mut command = Command::new(server);

@@ -1,5 +1,5 @@
 //! `cargo xtask`: the project's own chores.
-#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 mod bench;
 mod demo;
@@ -7,23 +7,47 @@ mod dist;
 mod fuzz;
 mod load;
 mod peers;
+mod suite;
 mod tidy;
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask <task>\n\n  test      every test of the workspace\n  tidy      the rules of the house that no compiler checks\n  peers     install the servers that some tests want, or those that are named\n  demo      deploy, canary and roll back on this machine, under load\n  simulate  every plan of the tests killed at every place, with a report\n  dist      the release build as an archive, with the line that install/checksums.txt lists it by\n  bench     speed and memory of the release build; `bench lsp` is how fast the language server answers\n  fuzz      every fuzz target for so many seconds, 60 by default; needs a nightly compiler";
+const USAGE: &str = "usage: cargo xtask <task>
 
-fn main() -> Result<()> {
+  test [ARGS]      run every test; ARGS go to `cargo test`
+  tidy             check the rules that no compiler checks
+  peers [NAME]...  install the test services that some tests run against
+  demo             deploy, canary and roll back on this machine, under load
+  simulate         kill every plan of the tests at every place, with a report
+  soak [ARGS]      kill real processes under load for minutes or hours; `soak --help`
+  dist [VERSION]   pack the release build, with its line for install/checksums.txt
+  bench [N | lsp]  measure speed and memory of the release build
+  fuzz [SECONDS]   run every fuzz target, 60 s each by default; needs a nightly compiler";
+
+fn main() -> ExitCode {
+    match chosen() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One message for whoever types it; a backtrace of this program helps nobody.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The task that the arguments name.
+fn chosen() -> Result<()> {
     let mut args = std::env::args().skip(1);
     match args.next().as_deref() {
-        Some("test") => test(&args.collect::<Vec<_>>()),
+        Some("test") => suite::run(&root(), &args.collect::<Vec<_>>()),
         Some("tidy") => tidy::run(&root()),
         Some("demo") => demo::run(&root()),
         Some("simulate") => simulate(),
+        Some("soak") => soak(&args.collect::<Vec<_>>()),
         Some("dist") => dist::run(&root(), args.next().as_deref().unwrap_or("release")),
-        Some("peers") => peers::run(&root(), &args.collect::<Vec<_>>()),
+        Some("peers") => peers::run(&args.collect::<Vec<_>>()),
         Some("fuzz") => fuzz::run(&root(), &args.collect::<Vec<_>>()),
         Some("bench") => bench::run(&root(), &args.collect::<Vec<_>>()),
         _ => bail!("{USAGE}"),
@@ -34,20 +58,6 @@ fn main() -> Result<()> {
 fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().map_or_else(|| here.to_owned(), Path::to_owned)
-}
-
-/// Every test; snapshots that differ fail, they are never rewritten here.
-fn test(args: &[String]) -> Result<()> {
-    run(cargo(&["build", "--package", "dax-cli"]))?;
-    run(cargo(&["test", "--workspace"]).args(args).env("INSTA_UPDATE", "no"))?;
-    let missing = peers::missing(&root());
-    if !missing.is_empty() {
-        println!(
-            "NOT TESTED against {}: `cargo xtask peers` installs what is missing",
-            missing.join(", ")
-        );
-    }
-    Ok(())
 }
 
 /// Every schedule of the kill-everywhere tests, in the release profile.
@@ -65,6 +75,13 @@ fn simulate() -> Result<()> {
         "killed_at_all_places",
     ];
     run(cargo(&test))
+}
+
+/// The kill loop with real processes.
+fn soak(args: &[String]) -> Result<()> {
+    run(cargo(&["build", "--package", "dax-cli"]))?;
+    let mut command = cargo(&["run", "--quiet", "--package", "dax-tests", "--bin", "dax-soak"]);
+    run(command.arg("--").args(args))
 }
 
 fn cargo(args: &[&str]) -> Command {

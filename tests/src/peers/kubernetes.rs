@@ -2,7 +2,7 @@
 //!
 //! They are started once for all tests of a program and end with it, whatever becomes of it.
 
-use super::{free_port, missing};
+use super::free_port;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -56,26 +56,6 @@ fn spawn(mut command: Command) -> Child {
     child.recv().expect("a child")
 }
 
-/// The folder of what `cargo xtask peers` built, by the version that a `go.mod` names.
-pub fn built(folder: &str, module: &str) -> Option<PathBuf> {
-    let text =
-        std::fs::read_to_string(crate::root().join("tests/peers").join(folder).join("go.mod"))
-            .ok()?;
-    let named = |line: &str| {
-        line.trim()
-            .trim_start_matches("require ")
-            .strip_prefix(module)?
-            .split_whitespace()
-            .next()
-            .map(str::to_owned)
-    };
-    let version = text.lines().find_map(named)?;
-    let path = PathBuf::from(std::env::var("HOME").ok()?)
-        .join(".cache/dax/peers")
-        .join(format!("{folder}-{version}"));
-    path.is_dir().then_some(path)
-}
-
 /// The control plane that all tests of a program share.
 pub fn cluster() -> Option<&'static Cluster> {
     static ONE: OnceLock<Option<Cluster>> = OnceLock::new();
@@ -105,12 +85,8 @@ impl std::ops::Deref for Alone {
 }
 
 fn start(context: &'static str) -> Option<Cluster> {
-    let programs =
-        built("kubernetes", "k8s.io/kubernetes").filter(|programs| programs.join("kwok").is_file());
-    let Some(programs) = programs else {
-        missing("Kubernetes");
-        return None;
-    };
+    // Its keys are made by OpenSSL.
+    let (programs, _) = (super::require("Kubernetes")?, super::require("OpenSSL")?);
     let folder = folder(context);
     let (etcd, port) = (free_port(), free_port());
     let key = folder.join("sa.key");
@@ -428,19 +404,8 @@ impl Cluster {
     }
 
     /// Has a controller run, once: its types are known first. Nothing where it was not built.
-    fn controller(
-        &self,
-        name: &str,
-        folder: &str,
-        module: &str,
-        program: &str,
-        args: &[String],
-    ) -> bool {
-        let Some(built) = built(folder, module).filter(|built| built.join(program).is_file())
-        else {
-            missing(name);
-            return false;
-        };
+    fn controller(&self, name: &str, program: &str, args: &[String]) -> bool {
+        let Some(built) = super::require(name) else { return false };
         let mut running = self.running.lock().expect("nobody fails with this lock");
         if running.insert(program.to_owned()) {
             let files =
@@ -465,7 +430,7 @@ impl Cluster {
             "--log-level=info".to_owned(),
             format!("--port={}", free_port()),
         ];
-        self.controller("Flagger", "flagger", "github.com/fluxcd/flagger", "flagger", &args)
+        self.controller("Flagger", "flagger", &args)
     }
 
     /// Has Argo Rollouts run.
@@ -477,12 +442,6 @@ impl Cluster {
             &["--leader-elect=false".to_owned(), "--namespace=argo-rollouts".to_owned()],
         ]
         .concat();
-        self.controller(
-            "Argo-Rollouts",
-            "argo-rollouts",
-            "github.com/argoproj/argo-rollouts",
-            "rollouts-controller",
-            &args,
-        )
+        self.controller("Argo-Rollouts", "rollouts-controller", &args)
     }
 }

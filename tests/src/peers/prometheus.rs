@@ -1,7 +1,7 @@
 //! A real Prometheus, and something for it to scrape.
 
 use super::http::serve;
-use super::{Peer, free_port, missing, program, wait};
+use super::{Peer, free_port, wait};
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -52,10 +52,7 @@ impl Prometheus {
 
 /// Starts a server, if it is installed.
 pub fn prometheus() -> Option<Prometheus> {
-    let Some(server) = program("prometheus", &[]) else {
-        missing("Prometheus");
-        return None;
-    };
+    let server = super::require("Prometheus")?;
     let text = Arc::new(Mutex::new(String::new()));
     let shown = text.clone();
     let target = serve(move |_| {

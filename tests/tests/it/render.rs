@@ -183,13 +183,7 @@ fn page(folder: &Path) -> String {
 
 /// A real browser that shows pages of a folder; gives what it prints.
 fn browser(folder: &Path) -> Option<impl Fn(&[&str], &str) -> String> {
-    let browsers = ["chromium-headless-shell", "chromium", "chrome-headless-shell"];
-    let Some(browser) =
-        browsers.iter().find_map(|name| peers::program(name, &["/usr/lib/chromium", "/usr/bin"]))
-    else {
-        peers::missing("Chromium");
-        return None;
-    };
+    let browser = peers::chromium()?;
     let folder = folder.to_owned();
     Some(move |args: &[&str], page: &str| {
         let mut command = Command::new(&browser);
@@ -386,11 +380,15 @@ fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
     /// Files that are listed backwards.
     struct Backwards(Files);
     impl dax_project::FileSystem for Backwards {
-        fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
-            self.0.read(path)
+        fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+            self.0.read(within, path)
         }
-        fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
-            Ok(self.0.list(folder)?.map(|names| names.into_iter().rev().collect()))
+        fn list(
+            &self,
+            within: &str,
+            folder: &str,
+        ) -> Result<Option<Vec<String>>, std::io::Error> {
+            Ok(self.0.list(within, folder)?.map(|names| names.into_iter().rev().collect()))
         }
     }
     let mut files = Files::project(

@@ -1,148 +1,120 @@
-//! Peers that are built from published Go modules: once a machine, kept outside of the tree.
+//! Test services that are built from published Go modules.
 
-use anyhow::{Context, Result, bail};
+use super::install::step;
+use anyhow::{Context, Result, anyhow, ensure};
+use dax_peers::{Go, Kit, output, program, sources};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
-/// Programs of Go modules.
-pub(super) struct Build {
-    /// The folder below `tests/peers` with their `go.mod`.
-    folder: &'static str,
-    /// The module whose version names what is built.
-    module: &'static str,
-    /// Packages, and what the programs are called.
-    programs: &'static [(&'static str, &'static str)],
-    /// Files of modules that go beside them.
-    files: &'static [(&'static str, &'static str)],
-    /// Variables that hold the version.
-    versions: &'static [&'static str],
+/// Builds the programs into a folder, starts each once, and puts files of modules beside them.
+pub(super) fn make(kit: &Kit, go: &Go, part: &Path) -> Result<()> {
+    let source = sources().join(kit.name);
+    let manifest = Manifest::read(&source, go.module)?;
+    compiler(&manifest)?;
+    // A module that no built package needs lies in no cache yet; it costs a second, the build minutes.
+    let files: Vec<PathBuf> = go
+        .files
+        .iter()
+        .map(|(module, path)| Ok(folder_of(&source, module)?.join(path)))
+        .collect::<Result<_>>()?;
+    for file in files {
+        let name = file.file_name().context("a file has a name")?;
+        std::fs::copy(&file, part.join(name)).with_context(|| file.display().to_string())?;
+    }
+    let built = part.join("built");
+    let stamps = go.versions.iter().map(|variable| format!("-X {variable}={}", manifest.version));
+    let flags = stamps.fold("-s -w".to_owned(), |flags, stamp| format!("{flags} {stamp}"));
+    let mut build = command(&source);
+    build.args(["build", "-trimpath", "-ldflags", &flags, "-o"]).arg(built.join(""));
+    build.args(go.programs.iter().map(|(package, ..)| package));
+    step(kit.name, &mut build)?;
+    for (package, name, version) in go.programs {
+        let path = part.join(name);
+        std::fs::rename(built.join(built_name(package)), &path)
+            .with_context(|| format!("go build made no program of {package}"))?;
+        let said = output(Command::new(&path).current_dir(part).args(*version));
+        let said = said.map_err(|error| anyhow!(error))?;
+        println!("{}: {name} {}", kit.name, said.lines().next().unwrap_or_default());
+    }
+    Ok(std::fs::remove_dir(&built)?)
 }
 
-/// A control plane, its store, its nodes and its client.
-pub(super) const KUBERNETES: Build = Build {
-    folder: "kubernetes",
-    module: "k8s.io/kubernetes",
-    programs: &[
-        ("go.etcd.io/etcd/server/v3", "etcd"),
-        ("k8s.io/kubernetes/cmd/kube-apiserver", "kube-apiserver"),
-        ("k8s.io/kubernetes/cmd/kube-controller-manager", "kube-controller-manager"),
-        ("k8s.io/kubernetes/cmd/kube-scheduler", "kube-scheduler"),
-        ("k8s.io/kubernetes/cmd/kubectl", "kubectl"),
-        ("sigs.k8s.io/kwok/cmd/kwok", "kwok"),
-    ],
-    files: &[(
-        "sigs.k8s.io/gateway-api",
-        "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",
-    )],
-    versions: &[
-        "k8s.io/component-base/version.gitVersion",
-        "k8s.io/client-go/pkg/version.gitVersion",
-    ],
-};
+/// The name that `go build` gives a program: the last part of its package that is no major version.
+fn built_name(package: &str) -> &str {
+    let is_major = |part: &str| {
+        part.strip_prefix('v').is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    package.rsplit('/').find(|part| !is_major(part)).unwrap_or(package)
+}
 
-/// The controllers to which a strategy can be handed over, with what they teach the API server.
-pub(super) const FLAGGER: Build = Build {
-    folder: "flagger",
-    module: "github.com/fluxcd/flagger",
-    programs: &[("github.com/fluxcd/flagger/cmd/flagger", "flagger")],
-    files: &[("github.com/fluxcd/flagger", "artifacts/flagger/crd.yaml")],
-    versions: &[],
-};
+/// The lines of a `go.mod` that matter here.
+struct Manifest {
+    /// The compiler that it wants at least.
+    go: String,
+    /// The version of the module that is built.
+    version: String,
+}
 
-pub(super) const ARGO: Build = Build {
-    folder: "argo-rollouts",
-    module: "github.com/argoproj/argo-rollouts",
-    programs: &[(
-        "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
-        "rollouts-controller",
-    )],
-    files: &[
-        ("github.com/argoproj/argo-rollouts", "manifests/crds/rollout-crd.yaml"),
-        ("github.com/argoproj/argo-rollouts", "manifests/crds/analysis-run-crd.yaml"),
-        ("github.com/argoproj/argo-rollouts", "manifests/crds/analysis-template-crd.yaml"),
-        ("github.com/argoproj/argo-rollouts", "manifests/crds/cluster-analysis-template-crd.yaml"),
-        ("github.com/argoproj/argo-rollouts", "manifests/crds/experiment-crd.yaml"),
-    ],
-    versions: &[],
-};
-
-impl Build {
-    fn source(&self, root: &Path) -> PathBuf {
-        root.join("tests/peers").join(self.folder)
-    }
-
-    fn version(&self, root: &Path) -> Result<String> {
-        let path = self.source(root).join("go.mod");
+impl Manifest {
+    fn read(source: &Path, module: &str) -> Result<Self> {
+        let path = source.join("go.mod");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let line = text.lines().find_map(|line| {
-            line.trim()
-                .trim_start_matches("require ")
-                .strip_prefix(self.module)?
-                .split_whitespace()
-                .next()
-        });
-        line.map(str::to_owned)
-            .with_context(|| format!("{} names no version of {}", path.display(), self.module))
-    }
-
-    /// Where what is built is kept: `~/.cache/dax/peers/kubernetes-v1.36.3`.
-    fn cache(&self, root: &Path) -> Result<PathBuf> {
-        let home = std::env::var("HOME").context("HOME says where built peers are kept")?;
-        Ok(PathBuf::from(home).join(".cache/dax/peers").join(format!(
-            "{}-{}",
-            self.folder,
-            self.version(root)?
-        )))
-    }
-
-    /// The folder of the programs, when all are there.
-    pub(super) fn found(&self, root: &Path) -> Option<PathBuf> {
-        let cache = self.cache(root).ok()?;
-        let name = |path: &str| Path::new(path).file_name().map(|name| cache.join(name));
-        let programs = self.programs.iter().map(|(_, name)| Some(cache.join(name)));
-        programs
-            .chain(self.files.iter().map(|(_, path)| name(path)))
-            .all(|path| path.is_some_and(|path| path.is_file()))
-            .then_some(cache)
-    }
-
-    /// Builds the programs.
-    pub(super) fn make(&self, root: &Path) -> Result<()> {
-        let begun = Instant::now();
-        let (source, cache, version) = (self.source(root), self.cache(root)?, self.version(root)?);
-        std::fs::create_dir_all(&cache)?;
-        let go = || {
-            let mut command = Command::new("go");
-            command.current_dir(&source).env("CGO_ENABLED", "0").env("GOFLAGS", "-mod=mod");
-            command
+        let word = |start: &str| {
+            text.lines().find_map(|line| {
+                let line = line.trim();
+                let rest = line.strip_prefix("require ").unwrap_or(line).strip_prefix(start)?;
+                rest.strip_prefix(' ')?.split_whitespace().next().map(str::to_owned)
+            })
         };
-        let stamped: Vec<String> =
-            self.versions.iter().map(|variable| format!("-X {variable}={version}")).collect();
-        let flags = format!("-s -w {}", stamped.join(" "));
-        for (package, name) in self.programs {
-            println!("{}: go build {package}", self.folder);
-            let target = cache.join(name);
-            let status = go()
-                .args(["build", "-trimpath", "-ldflags", &flags, "-o"])
-                .arg(&target)
-                .arg(package)
-                .status()
-                .context("go")?;
-            if !status.success() {
-                bail!("go build {package}: {status}");
-            }
-        }
-        for (module, path) in self.files {
-            let folder =
-                go().args(["list", "-m", "-f", "{{.Dir}}", module]).output().context("go")?;
-            let folder = PathBuf::from(String::from_utf8(folder.stdout)?.trim());
-            let name = Path::new(path).file_name().context("a file has a name")?;
-            let bytes =
-                std::fs::read(folder.join(path)).with_context(|| format!("{path} of {module}"))?;
-            std::fs::write(cache.join(name), bytes)?;
-        }
-        println!("{}: built in {} s", self.folder, begun.elapsed().as_secs());
-        Ok(())
+        let lacks = |what: &str| format!("{} names no version of {what}", path.display());
+        Ok(Self {
+            go: word("go").with_context(|| lacks("Go"))?,
+            version: word(module).with_context(|| lacks(module))?,
+        })
     }
+}
+
+/// Makes sure that there is a compiler and that it is new enough; another one is never downloaded.
+fn compiler(manifest: &Manifest) -> Result<()> {
+    let wanted = &manifest.go;
+    ensure!(
+        program("go", GO).is_some(),
+        "Go {wanted} or newer builds it, and there is no `go`: https://go.dev/doc/install"
+    );
+    let said = output(command(Path::new("/")).args(["env", "GOVERSION"]));
+    let here = said.map_err(|error| anyhow!(error))?;
+    let here = here.trim().trim_start_matches("go");
+    ensure!(
+        version(here) >= version(wanted),
+        "Go {wanted} or newer builds it, and `go` is {here}: https://go.dev/doc/install"
+    );
+    Ok(())
+}
+
+/// The folder where Go's own archive is unpacked, should the search path lack it.
+const GO: &[&str] = &["/usr/local/go/bin"];
+
+fn version(text: &str) -> Vec<u32> {
+    let digits = |part: &str| part.chars().take_while(char::is_ascii_digit).collect::<String>();
+    text.split('.').map(|part| digits(part).parse().unwrap_or(0)).collect()
+}
+
+/// A command of the compiler that is here, for this machine, that changes no list of modules.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(program("go", GO).unwrap_or_else(|| "go".into()));
+    command.current_dir(folder).env("GOFLAGS", "-mod=readonly").env("GOTOOLCHAIN", "local");
+    command.env("GOWORK", "off").env("CGO_ENABLED", "0").env_remove("GOOS").env_remove("GOARCH");
+    command
+}
+
+/// Downloads a module and returns its folder in the cache of modules.
+fn folder_of(source: &Path, module: &str) -> Result<PathBuf> {
+    println!("{}: go mod download {module}", source.display());
+    let mut download = command(source);
+    download.args(["mod", "download", "-json", module]).stderr(std::process::Stdio::inherit());
+    // A failure is told in JSON as well.
+    let said = String::from_utf8(download.output().context("go")?.stdout)?;
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
+    let folder = json["Dir"].as_str().filter(|folder| !folder.is_empty());
+    Ok(folder.with_context(|| format!("{module} was not downloaded: {said}"))?.into())
 }
