@@ -2,6 +2,7 @@
 
 pub mod kill;
 pub mod peers;
+pub mod plans;
 pub mod programs;
 pub mod properties;
 pub mod random;
@@ -51,11 +52,12 @@ impl Files {
 }
 
 impl FileSystem for Files {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
-        Ok(self.0.get(path).map(|text| text.clone().into_bytes()))
+    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+        Ok(self.0.get(&beneath(within, path)).map(|text| text.clone().into_bytes()))
     }
 
-    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+        let folder = beneath(within, folder);
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let below = self.0.keys().filter_map(|path| path.strip_prefix(&prefix));
         let mut names: Vec<String> =
@@ -63,6 +65,14 @@ impl FileSystem for Files {
         names.dedup();
         Ok((!names.is_empty() || folder.is_empty()).then_some(names))
     }
+}
+
+/// A path beneath a folder, either of which may be empty.
+fn beneath(folder: &str, path: &str) -> String {
+    if folder.is_empty() || path.is_empty() {
+        return format!("{folder}{path}");
+    }
+    format!("{folder}/{path}")
 }
 
 /// The workspace's folder.

@@ -60,14 +60,18 @@ fn find<'l>(live: &'l LiveState, provider: &str, object: &str) -> Option<&'l Liv
 /// # Errors
 /// A platform cannot be read.
 pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>, ProviderError> {
-    let live = read(providers, &plan.environment).await?;
+    Ok(moved_on(plan, &read(providers, &plan.environment).await?))
+}
+
+/// The first thing in which the live objects are not what a plan was made from.
+pub fn moved_on(plan: &Plan, live: &LiveState) -> Option<String> {
     for (provider, objects) in &plan.observed {
         for (object, observed) in objects {
-            if let Some(message) = revised(observed.as_ref(), find(&live, provider, object)) {
-                return Ok(Some(format!("service.{object}: {message}")));
+            if let Some(message) = revised(observed.as_ref(), find(live, provider, object)) {
+                return Some(format!("service.{object}: {message}"));
             }
             let (then, now) =
-                (image::image(observed.as_ref()), image::image(find(&live, provider, object)));
+                (image::image(observed.as_ref()), image::image(find(live, provider, object)));
             let mut both = then.clone();
             now.keys().for_each(|path| {
                 both.entry(path.clone()).or_insert(if path == "exists" {
@@ -77,22 +81,29 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
                 });
             });
             if let Some((path, before, found)) = image::first_difference(&both, &now) {
-                return Ok(Some(format!(
+                return Some(format!(
                     "service.{object}: `{path}` was {before} when the plan was made, now it is {found}"
-                )));
+                ));
             }
         }
     }
-    Ok(None)
+    None
 }
 
-/// The first field in which the active revision is another than it was, and who changed it.
+/// The first field in which a revision is another than it was, and who changed it: the active one first, because it
+/// tells most, then those at rest, whose fields a plan may bring back.
 fn revised(then: Option<&LiveService>, now: Option<&LiveService>) -> Option<String> {
     let (then, now) = (then?, now?);
     let spec = |live: &LiveService| {
         live.revisions.get(live.active()?).map(|revision| revision.spec.clone())
     };
-    let (path, was, is) = first_leaf(&spec(then)?, &spec(now)?, "")?;
+    let active = spec(then).zip(spec(now));
+    let resting = then
+        .revisions
+        .iter()
+        .filter_map(|(id, was)| Some((was.spec.clone(), now.revisions.get(id)?.spec.clone())));
+    let mut all = active.into_iter().chain(resting);
+    let (path, was, is) = all.find_map(|(was, is)| first_leaf(&was, &is, ""))?;
     let by = now
         .changed_by
         .get(path.as_str())

@@ -2,8 +2,8 @@
 
 use crate::desired::{Desired, Removed};
 use crate::model::{
-    Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step, StepId,
-    StepKind,
+    Change, Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step,
+    StepId, StepKind,
 };
 use crate::passes::{defer, estimate, moved, order, risk, select, waves};
 use crate::request::Request;
@@ -176,15 +176,7 @@ fn assemble(
             before.iter().filter_map(|addr| last.get(addr)).flatten().copied().collect();
         previous.sort_unstable();
         previous.dedup();
-        let mut cause: Vec<String> = item
-            .change
-            .leaves
-            .iter()
-            .filter(|l| l.owner != Owner::Default)
-            .filter_map(|l| l.origin.clone())
-            .collect();
-        cause.sort();
-        cause.dedup();
+        let mut cause = cause(&item.change);
         let mut rollback_point = true;
         let first = plan.steps.len();
         for part in item.parts {
@@ -204,7 +196,7 @@ fn assemble(
                     post: draft.post,
                     inverse: draft.inverse,
                     idempotency: idempotency(&draft.kind, &part.provider, traits),
-                    retry: if work::waits(&draft.kind) { Retry::Never } else { Retry::Transient },
+                    retry: retry(&draft.kind),
                     timeout_ms: draft.timeout_ms,
                     expected_ms: draft.expected_ms,
                     calls: estimate::calls(&draft.kind, draft.expected_ms),
@@ -223,6 +215,20 @@ fn assemble(
     }
     defer::name_steps(&mut plan.deferred, &last);
     plan.estimate = estimate::estimate(&plan.steps);
+}
+
+/// The places in the program that cause a change.
+pub(crate) fn cause(change: &Change) -> Vec<String> {
+    let leaves = change.leaves.iter().filter(|leaf| leaf.owner != Owner::Default);
+    let mut cause: Vec<String> = leaves.filter_map(|leaf| leaf.origin.clone()).collect();
+    cause.sort();
+    cause.dedup();
+    cause
+}
+
+/// Which failures of a step are tried again.
+pub(crate) const fn retry(kind: &StepKind) -> Retry {
+    if work::waits(kind) { Retry::Never } else { Retry::Transient }
 }
 
 fn idempotency(kind: &StepKind, provider: &Name, traits: &dyn Fn(&Name) -> Traits) -> Idempotency {

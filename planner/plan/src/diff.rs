@@ -34,10 +34,8 @@ pub(crate) fn leaves(
     locate: &dyn Fn(Span) -> String,
 ) -> Vec<LeafChange> {
     let wanted = fields.value();
-    let (mut want, mut have, mut run) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-    flatten(&wanted, String::new(), &mut want);
-    applied.iter().for_each(|applied| flatten(applied, String::new(), &mut have));
-    live.iter().for_each(|live| flatten(live, String::new(), &mut run));
+    let (want, have) = (flat(&wanted), applied.map(flat).unwrap_or_default());
+    let run = live.map(flat).unwrap_or_default();
     let paths: BTreeSet<&String> = want.keys().chain(have.keys()).chain(run.keys()).collect();
     let mut changes = Vec::new();
     for path in paths {
@@ -70,7 +68,11 @@ pub(crate) fn leaves(
 }
 
 /// Leaves by dotted path; lists are leaves, absent values are not there.
-fn flatten<'v>(value: &'v Value, path: String, into: &mut BTreeMap<String, &'v Value>) {
+pub(crate) fn flatten<'v>(
+    value: &'v Value,
+    path: String,
+    into: &mut impl FnMut(String, &'v Value),
+) {
     match value {
         Value::None => {}
         Value::Map(map) if map.is_empty() && path.is_empty() => {}
@@ -81,8 +83,14 @@ fn flatten<'v>(value: &'v Value, path: String, into: &mut BTreeMap<String, &'v V
             }
         }
         Value::List(items) if items.is_empty() => {}
-        leaf => {
-            into.insert(path, leaf);
-        }
+        leaf => into(path, leaf),
     }
+}
+
+fn flat(value: &Value) -> BTreeMap<String, &Value> {
+    let mut leaves = BTreeMap::new();
+    flatten(value, String::new(), &mut |path, leaf| {
+        leaves.insert(path, leaf);
+    });
+    leaves
 }

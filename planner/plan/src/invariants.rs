@@ -1,8 +1,8 @@
 //! Promises proved over the whole plan before anyone sees it.
 //!
 //! The steps are walked in order over the objects that the plan was made from. At every state the traffic
-//! is whole or none, goes to no revision that was not proved ready, and enough replicas are ready; every
-//! step can be taken back.
+//! is whole or none, goes to no revision that was not proved ready but one of which nothing is wanted, and enough
+//! replicas are ready; every step can be taken back.
 
 use crate::model::{InverseClass, Plan, Step, StepId, StepKind};
 use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Route, Value, WHOLE};
@@ -55,11 +55,20 @@ impl std::fmt::Display for Broken {
 
 /// Every promise that the plan would break.
 pub fn prove(plan: &Plan) -> Vec<Broken> {
+    prove_over(plan, |provider, object| plan.observed(provider, object))
+}
+
+/// Every promise that the plan would break where these objects run.
+pub fn prove_over<'l>(
+    plan: &Plan,
+    runs: impl Fn(&str, &str) -> Option<&'l LiveService>,
+) -> Vec<Broken> {
     let mut broken = Vec::new();
     let mut objects: BTreeMap<(&Name, &Name), LiveService> = BTreeMap::new();
-    let least = promised(plan);
+    let least = promised(plan, &runs);
+    let resting = resting(plan);
     for step in &plan.steps {
-        let observed = || plan.observed(&step.provider, &step.object).cloned().unwrap_or_default();
+        let observed = || runs(&step.provider, &step.object).cloned().unwrap_or_default();
         let object = objects.entry((&step.provider, &step.object)).or_insert_with(observed);
         // What serves nobody already is not this step's doing, and must not keep anybody from mending it.
         let already: BTreeSet<RevisionId> = unready(object).cloned().collect();
@@ -77,7 +86,7 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
             say(Promise::WholeTraffic(sum));
         }
         let fresh: BTreeSet<&RevisionId> =
-            unready(object).filter(|id| !already.contains(*id)).collect();
+            unready(object).filter(|id| !already.contains(*id) && !resting.contains(id)).collect();
         for id in fresh {
             say(Promise::ReadyBeforeTraffic(id.to_string()));
         }
@@ -98,6 +107,13 @@ pub fn prove(plan: &Plan) -> Vec<Broken> {
     broken
 }
 
+/// Revisions of which nothing is wanted: their service keeps its place and answers nobody, until it is scaled up.
+fn resting(plan: &Plan) -> BTreeSet<&RevisionId> {
+    let none = |values: &Value| values.get("replicas").and_then(Value::as_int) == Some(0);
+    let results = plan.result.values().flatten();
+    results.filter(|result| none(&result.values)).map(|result| &result.revision).collect()
+}
+
 /// Revisions that requests reach and that nobody answers for.
 fn unready(object: &LiveService) -> impl Iterator<Item = &RevisionId> {
     let reached = object.traffic.keys().chain(object.routes.iter().map(Route::revision));
@@ -105,7 +121,10 @@ fn unready(object: &LiveService) -> impl Iterator<Item = &RevisionId> {
 }
 
 /// The fewest replicas that may be ready while a service takes traffic.
-fn promised(plan: &Plan) -> BTreeMap<(&Name, &Name), i64> {
+fn promised<'p, 'l>(
+    plan: &'p Plan,
+    runs: &impl Fn(&str, &str) -> Option<&'l LiveService>,
+) -> BTreeMap<(&'p Name, &'p Name), i64> {
     let replicas = |values: &Value| values.get("replicas").and_then(Value::as_int).unwrap_or(1);
     let changes: BTreeMap<&ResourceAddr, _> =
         plan.changes.iter().map(|change| (&change.addr, change)).collect();
@@ -121,8 +140,7 @@ fn promised(plan: &Plan) -> BTreeMap<(&Name, &Name), i64> {
         if all.contains_key(&key) || change.replace.is_some() {
             continue;
         }
-        let observed = plan.observed(&step.provider, &step.object);
-        let before = observed
+        let before = runs(&step.provider, &step.object)
             .and_then(|live| live.active().and_then(|id| live.revisions.get(id)).map(|r| r.ready));
         let wanted = replicas(&result.values);
         // A rolling strategy says itself how many may be missing; its steps were made to keep that.

@@ -11,10 +11,13 @@ pub mod digest;
 pub mod drift;
 pub use dax_core::image;
 pub mod invariants;
+mod leaves;
 pub mod model;
 mod passes;
+pub mod proof;
 mod request;
 mod revision;
+mod sequence;
 pub mod strategy;
 mod work;
 

@@ -105,6 +105,11 @@ impl Plan {
             && self.unreachable.is_empty()
     }
 
+    /// A step by its id; nothing where a plan or a journal that was read names one that there is not.
+    pub fn step(&self, id: StepId) -> Option<&Step> {
+        self.steps.get(usize::try_from(id.0).ok()?)
+    }
+
     /// The object that a step is about, as it was when the plan was made.
     pub fn observed(&self, provider: &str, object: &str) -> Option<&LiveService> {
         self.observed.get(provider)?.get(object)?.as_ref()

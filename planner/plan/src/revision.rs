@@ -24,3 +24,23 @@ pub(crate) fn spec(values: &Value, settings: &BTreeMap<Name, Value>, revised: &[
     }
     Value::Map(fields)
 }
+
+/// Whether these are the fields of a revision of that service, with whatever settings belong to it.
+pub(crate) fn fits(fields: &Value, values: &Value, settings: &BTreeMap<Name, Value>) -> bool {
+    let on: Vec<Name> = fields
+        .get(SETTINGS)
+        .map(|on| on.entries().map(|(name, _)| name.clone()).collect())
+        .unwrap_or_default();
+    *fields == spec(values, settings, &on)
+}
+
+/// Which settings may belong to a revision: none, or those of the one that runs.
+pub(crate) fn settings_sets(
+    settings: &BTreeMap<Name, Value>,
+    running: Option<&Value>,
+) -> Vec<Vec<Name>> {
+    let on = running.and_then(|running| running.get(SETTINGS));
+    let on = on.map(|on| on.entries().map(|(name, _)| name.clone()));
+    let running = on.map(|on| on.filter(|name| settings.contains_key(name)).collect());
+    std::iter::once(Vec::new()).chain(running).collect()
+}

@@ -4,38 +4,11 @@
 //! and inverse is read off the object and never guessed.
 
 use crate::analysis::{self, Analysis, hundredths};
-use crate::desired::HANDED_OVER;
-use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
-use crate::model::{ApprovalGate, Inverse, InverseClass, StepKind};
+use crate::model::{ApprovalGate, StepKind};
+use crate::sequence::{GRACE_MS, Incoming, Sequence};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
-use dax_core::{
-    Diagnostic, LiveRevision, LiveService, Name, RevisionId, Route, Span, Traits, Value, WHOLE,
-};
+use dax_core::{Diagnostic, Name, RevisionId, Route, Span, Traits, Value, WHOLE};
 use std::collections::BTreeMap;
-
-/// Grace on top of what a step may take by its own settings, in milliseconds.
-const GRACE_MS: u64 = 10_000;
-/// How long a revision without a health check may take to start, in milliseconds.
-const START_MS: u64 = 60_000;
-
-/// A step before it has an id.
-#[derive(Debug)]
-pub(crate) struct Draft {
-    pub(crate) kind: StepKind,
-    pub(crate) pre: Image,
-    pub(crate) post: Image,
-    pub(crate) inverse: Inverse,
-    pub(crate) timeout_ms: u64,
-    pub(crate) expected_ms: u64,
-}
-
-/// Steps of one service, with the object as they leave it.
-#[derive(Debug)]
-pub(crate) struct Sequence {
-    pub(crate) object: LiveService,
-    pub(crate) exists: bool,
-    pub(crate) drafts: Vec<Draft>,
-}
 
 /// How a revision takes over.
 pub(crate) struct Strategy<'s> {
@@ -49,255 +22,7 @@ pub(crate) struct Strategy<'s> {
     pub(crate) handed: Option<&'s Value>,
 }
 
-/// A revision on its way in.
-pub(crate) struct Incoming {
-    pub(crate) id: RevisionId,
-    pub(crate) spec: Value,
-    pub(crate) replicas: i64,
-}
-
-fn one(path: impl Into<Name>, value: Value) -> Image {
-    Image::from([(path.into(), value)])
-}
-
 impl Sequence {
-    pub(crate) fn of(live: Option<&LiveService>) -> Self {
-        Self {
-            object: live.cloned().unwrap_or_default(),
-            exists: live.is_some(),
-            drafts: Vec::new(),
-        }
-    }
-
-    fn push(
-        &mut self,
-        kind: StepKind,
-        pre: Image,
-        post: Image,
-        class: InverseClass,
-        steps: Vec<StepKind>,
-    ) {
-        let timeout_ms = self.timeout(&kind);
-        let expected_ms = match &kind {
-            StepKind::Hold { ms } => *ms,
-            StepKind::Analyse { ms, analysis, .. } => analysis.least_ms(*ms),
-            StepKind::AwaitReady { revision } => self.probe_ms(revision),
-            _ => 0,
-        };
-        self.drafts.push(Draft {
-            kind,
-            pre,
-            post,
-            inverse: Inverse { class, steps },
-            timeout_ms,
-            expected_ms,
-        });
-    }
-
-    fn timeout(&self, kind: &StepKind) -> u64 {
-        let setting =
-            |name: &str| self.object.settings.get(name).and_then(Value::as_millis).unwrap_or(0);
-        let spec = |id: &RevisionId| self.object.revisions.get(id).map(|r| &r.spec);
-        GRACE_MS
-            + match kind {
-                StepKind::AwaitReady { revision } => spec(revision)
-                    .and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis())
-                    .unwrap_or(START_MS),
-                StepKind::Hold { ms } => *ms,
-                StepKind::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
-                StepKind::Scale { .. }
-                | StepKind::DeleteRevision { .. }
-                | StepKind::DeleteService
-                | StepKind::UpdateService { .. } => setting("drain") + setting("stop_timeout"),
-                _ => 0,
-            }
-    }
-
-    /// The time between two probes of a revision: readiness is not seen sooner.
-    fn probe_ms(&self, revision: &RevisionId) -> u64 {
-        let spec = self.object.revisions.get(revision).map(|r| &r.spec);
-        spec.and_then(|spec| spec.get("health")?.get("every")?.as_millis()).unwrap_or(0)
-    }
-
-    fn settings_image(&self) -> Image {
-        self.object
-            .settings
-            .iter()
-            .map(|(name, value)| (format!("settings.{name}").into(), value.clone()))
-            .collect()
-    }
-
-    pub(crate) fn create_service(&mut self, settings: &BTreeMap<Name, Value>) {
-        self.object = LiveService { settings: settings.clone(), ..LiveService::default() };
-        self.exists = true;
-        let mut post = self.settings_image();
-        post.insert("exists".into(), Value::Bool(true));
-        let kind = StepKind::CreateService { settings: settings.clone() };
-        self.push(
-            kind,
-            one("exists", Value::Bool(false)),
-            post,
-            InverseClass::Exact,
-            vec![StepKind::DeleteService],
-        );
-    }
-
-    pub(crate) fn update_service(&mut self, settings: &BTreeMap<Name, Value>) {
-        let before = std::mem::replace(&mut self.object.settings, settings.clone());
-        let changed = |a: &BTreeMap<Name, Value>, b: &BTreeMap<Name, Value>| -> Image {
-            let names = a.keys().chain(b.keys()).filter(|name| a.get(*name) != b.get(*name));
-            names
-                .map(|name| {
-                    (format!("settings.{name}").into(), a.get(name).cloned().unwrap_or(Value::None))
-                })
-                .collect()
-        };
-        let (mut pre, mut post) = (changed(&before, settings), changed(settings, &before));
-        let edits = std::mem::take(&mut self.object.edits);
-        if !edits.is_empty() {
-            pre.insert("edits".into(), edits_value(&edits));
-            post.insert("edits".into(), edits_value(&[]));
-        }
-        let to = |settings: &BTreeMap<Name, Value>| {
-            settings.get(HANDED_OVER).and_then(|handed| handed.get("mode").cloned())
-        };
-        let handed = to(&before) != to(settings);
-        let inverse = vec![StepKind::UpdateService { settings: before }];
-        self.push(
-            StepKind::UpdateService { settings: settings.clone() },
-            pre,
-            post,
-            InverseClass::Exact,
-            inverse,
-        );
-        // From a controller to dax or back, what serves is made anew beside what served.
-        let active = self.object.active().cloned().filter(|_| handed);
-        let within = active.map(|revision| self.timeout(&StepKind::AwaitReady { revision }));
-        if let (Some(last), Some(within)) = (self.drafts.last_mut(), within) {
-            last.timeout_ms += 2 * within;
-        }
-    }
-
-    pub(crate) fn delete_service(&mut self) {
-        let settings = std::mem::take(&mut self.object.settings);
-        self.object = LiveService::default();
-        self.exists = false;
-        let inverse = vec![StepKind::CreateService { settings }];
-        self.push(
-            StepKind::DeleteService,
-            one("exists", Value::Bool(true)),
-            one("exists", Value::Bool(false)),
-            InverseClass::Exact,
-            inverse,
-        );
-    }
-
-    /// Removes the service and everything that belongs to it.
-    pub(crate) fn remove(&mut self) {
-        if !self.exists {
-            return;
-        }
-        self.route(Vec::new());
-        self.shift(BTreeMap::new());
-        let ids: Vec<RevisionId> = self.object.revisions.keys().cloned().collect();
-        ids.iter().for_each(|id| self.scale(id, 0));
-        ids.iter().for_each(|id| self.delete_revision(id));
-        self.delete_service();
-    }
-
-    /// Brings a revision to `replicas`, making it when it is not there, and waits until they are ready.
-    pub(crate) fn raise(&mut self, incoming: &Incoming, replicas: i64) {
-        match self.object.revisions.get(&incoming.id) {
-            None => {
-                let path = replicas_path(&incoming.id);
-                let revision = LiveRevision { replicas, ready: 0, spec: incoming.spec.clone() };
-                self.object.revisions.insert(incoming.id.clone(), revision);
-                let kind = StepKind::CreateRevision {
-                    revision: incoming.id.clone(),
-                    spec: incoming.spec.clone(),
-                    replicas,
-                };
-                let inverse = vec![StepKind::DeleteRevision { revision: incoming.id.clone() }];
-                self.push(
-                    kind,
-                    one(path.clone(), Value::None),
-                    one(path, Value::Int(replicas)),
-                    InverseClass::Exact,
-                    inverse,
-                );
-            }
-            Some(there) if there.replicas < replicas => self.scale(&incoming.id, replicas),
-            Some(_) => {}
-        }
-        if self.object.revisions.get(&incoming.id).is_some_and(|r| r.ready < r.replicas) {
-            self.await_ready(&incoming.id);
-        }
-    }
-
-    fn await_ready(&mut self, id: &RevisionId) {
-        if let Some(revision) = self.object.revisions.get_mut(id) {
-            revision.ready = revision.replicas;
-        }
-        let kind = StepKind::AwaitReady { revision: id.clone() };
-        self.push(kind, Image::new(), Image::new(), InverseClass::Nothing, Vec::new());
-    }
-
-    pub(crate) fn scale(&mut self, id: &RevisionId, replicas: i64) {
-        let Some(revision) = self.object.revisions.get_mut(id) else { return };
-        let before = std::mem::replace(&mut revision.replicas, replicas);
-        revision.ready = revision.ready.min(replicas);
-        if before == replicas {
-            return;
-        }
-        let back = StepKind::Scale { revision: id.clone(), replicas: before };
-        // What was stopped comes back as new processes, and takes no traffic before they are ready.
-        let (class, inverse) = if replicas < before {
-            (InverseClass::Compensating, vec![back, StepKind::AwaitReady { revision: id.clone() }])
-        } else {
-            (InverseClass::Exact, vec![back])
-        };
-        let path = replicas_path(id);
-        let kind = StepKind::Scale { revision: id.clone(), replicas };
-        self.push(
-            kind,
-            one(path.clone(), Value::Int(before)),
-            one(path, Value::Int(replicas)),
-            class,
-            inverse,
-        );
-    }
-
-    pub(crate) fn shift(&mut self, traffic: BTreeMap<RevisionId, u32>) {
-        let traffic: BTreeMap<_, _> = traffic.into_iter().filter(|(_, share)| *share > 0).collect();
-        if traffic == self.object.traffic {
-            return;
-        }
-        let before = std::mem::replace(&mut self.object.traffic, traffic.clone());
-        let (pre, post) =
-            (one("traffic", traffic_value(&before)), one("traffic", traffic_value(&traffic)));
-        // What was good yesterday may be gone today: whoever gets traffic back proves first that it is ready.
-        let proofs =
-            before.keys().map(|revision| StepKind::AwaitReady { revision: revision.clone() });
-        let inverse = proofs.chain([StepKind::ShiftTraffic { traffic: before.clone() }]).collect();
-        self.push(StepKind::ShiftTraffic { traffic }, pre, post, InverseClass::Exact, inverse);
-    }
-
-    /// Replaces all routes that do not follow the shares.
-    pub(crate) fn route(&mut self, routes: Vec<Route>) {
-        if routes == self.object.routes {
-            return;
-        }
-        let before = std::mem::replace(&mut self.object.routes, routes.clone());
-        let (pre, post) =
-            (one("routes", routes_value(&before)), one("routes", routes_value(&routes)));
-        let inverse = vec![StepKind::Route { routes: before }];
-        self.push(StepKind::Route { routes }, pre, post, InverseClass::Exact, inverse);
-    }
-
-    fn nothing(&mut self, kind: StepKind) {
-        self.push(kind, Image::new(), Image::new(), InverseClass::Nothing, Vec::new());
-    }
-
     /// Runs the hooks of a moment.
     fn hooks(&mut self, incoming: &Incoming, config: &Value, when: &str) {
         for hook in list(config, "hook")
@@ -309,7 +34,7 @@ impl Sequence {
                 revision: incoming.id.clone(),
                 command: words(hook, "command"),
             };
-            self.nothing(kind);
+            self.take(kind, &[]);
             self.within(hook);
         }
     }
@@ -317,20 +42,8 @@ impl Sequence {
     /// Changes data before the incoming revision is started, which may rely on it.
     fn migrate(&mut self, incoming: &Incoming, config: &Value) {
         for migration in list(config, "migrate") {
-            let undo = words(migration, "undo");
-            let step = |command| StepKind::Migrate { revision: incoming.id.clone(), command };
-            let (class, inverse) = if undo.is_empty() {
-                (InverseClass::None, Vec::new())
-            } else {
-                (InverseClass::Compensating, vec![step(undo)])
-            };
-            self.push(
-                step(words(migration, "command")),
-                Image::new(),
-                Image::new(),
-                class,
-                inverse,
-            );
+            let (revision, command) = (incoming.id.clone(), words(migration, "command"));
+            self.take(StepKind::Migrate { revision, command }, &words(migration, "undo"));
             self.within(migration);
         }
     }
@@ -352,42 +65,10 @@ impl Sequence {
             .and_then(|n| u32::try_from(n).ok())
             .unwrap_or(0);
         if count > 0 {
-            self.nothing(StepKind::Gate {
-                approval: ApprovalGate { count, of: words(config, "of"), span: span.to_owned() },
-            });
+            let of = words(config, "of");
+            let approval = ApprovalGate { count, of, span: span.to_owned() };
+            self.take(StepKind::Gate { approval }, &[]);
         }
-    }
-
-    pub(crate) fn delete_revision(&mut self, id: &RevisionId) {
-        let Some(gone) = self.object.revisions.remove(id) else { return };
-        let path = replicas_path(id);
-        let inverse = vec![StepKind::CreateRevision {
-            revision: id.clone(),
-            spec: gone.spec,
-            replicas: gone.replicas,
-        }];
-        let kind = StepKind::DeleteRevision { revision: id.clone() };
-        let (pre, post) = (one(path.clone(), Value::Int(gone.replicas)), one(path, Value::None));
-        self.push(kind, pre, post, InverseClass::Exact, inverse);
-    }
-
-    fn watch(
-        &mut self,
-        id: &RevisionId,
-        against: Option<&RevisionId>,
-        ms: u64,
-        analysis: Option<&Analysis>,
-    ) {
-        let kind = match analysis {
-            // An analysis of its own length needs no hold.
-            Some(analysis) if ms > 0 || analysis.count > 0 => {
-                let against = against.filter(|_| !analysis.baseline.is_empty()).cloned();
-                StepKind::Analyse { revision: id.clone(), ms, analysis: analysis.clone(), against }
-            }
-            _ if ms == 0 => return,
-            _ => StepKind::Hold { ms },
-        };
-        self.nothing(kind);
     }
 
     /// Leaves only the incoming revision at work; the others go to rest.
@@ -414,8 +95,9 @@ impl Sequence {
         let analysis = analysis::read(config);
         self.migrate(incoming, config);
         let active = self.object.active().filter(|id| **id != incoming.id).cloned();
-        let Some(active) = active else {
-            // There is nothing to roll over from.
+        let comes = handed.is_some() || incoming.replicas > 0;
+        let Some(active) = active.filter(|_| comes) else {
+            // There is nothing to roll over from, or nothing that could be tried out.
             self.raise(incoming, incoming.replicas);
             self.hooks(incoming, config, "before");
             self.settle(incoming);
@@ -425,13 +107,8 @@ impl Sequence {
             }
             return self.hooks(incoming, config, "after");
         };
-        if let Some(handed) = handed {
+        if handed.is_some() {
             self.roll(incoming, &active, kind, config);
-            if let Some(last) = self.drafts.last_mut() {
-                let (least, most) = carried_out_ms(handed);
-                (last.expected_ms, last.timeout_ms) =
-                    (last.expected_ms + least, 2 * last.timeout_ms + most);
-            }
             self.settle(incoming);
             return self.hooks(incoming, config, "after");
         }
@@ -478,7 +155,7 @@ impl Sequence {
 
     /// Has the platform replace the replicas of the active revision.
     fn roll(&mut self, incoming: &Incoming, active: &RevisionId, kind: &str, config: &Value) {
-        let Some(gone) = self.object.revisions.remove(active) else { return };
+        let Some(gone) = self.object.revisions.get(active) else { return };
         let most = incoming.replicas.max(gone.replicas);
         let (surge, mut unavailable) = match kind {
             "rolling" => {
@@ -489,41 +166,10 @@ impl Sequence {
         if surge == 0 && unavailable == 0 {
             unavailable = 1; // both shares came to nothing, as with Kubernetes one must move
         }
-        let before = std::mem::replace(
-            &mut self.object.traffic,
-            BTreeMap::from([(incoming.id.clone(), WHOLE)]),
-        );
-        let spec = incoming.spec.clone();
-        self.object.revisions.insert(
-            incoming.id.clone(),
-            LiveRevision { replicas: incoming.replicas, ready: 0, spec },
-        );
-        let step = |from: &RevisionId, revision: &RevisionId, spec: &Value, replicas| {
-            let (from, revision, spec) = (from.clone(), revision.clone(), spec.clone());
-            StepKind::Roll { from, revision, spec, replicas, surge, unavailable }
-        };
-        let there = step(active, &incoming.id, &incoming.spec, incoming.replicas);
-        let back = step(&incoming.id, active, &gone.spec, gone.replicas);
-        let image =
-            |here: (&RevisionId, i64), away: &RevisionId, traffic: &BTreeMap<RevisionId, u32>| {
-                let paths = [
-                    ("traffic".into(), traffic_value(traffic)),
-                    (replicas_path(here.0), Value::Int(here.1)),
-                    (replicas_path(away), Value::None),
-                ];
-                Image::from(paths)
-            };
-        let pre = image((active, gone.replicas), &incoming.id, &before);
-        let post = image((&incoming.id, incoming.replicas), active, &self.object.traffic);
-        let inverse = vec![back, StepKind::AwaitReady { revision: active.clone() }];
-        self.push(there, pre, post, InverseClass::Compensating, inverse);
+        let (from, revision) = (active.clone(), incoming.id.clone());
+        let (spec, replicas) = (incoming.spec.clone(), incoming.replicas);
+        self.take(StepKind::Roll { from, revision, spec, replicas, surge, unavailable }, &[]);
         self.await_ready(&incoming.id);
-        // Each batch may take as long as one replica.
-        let batches = (incoming.replicas + surge + unavailable - 1) / (surge + unavailable).max(1);
-        if let Some(last) = self.drafts.last_mut() {
-            last.timeout_ms = GRACE_MS
-                + (last.timeout_ms - GRACE_MS) * u64::try_from(batches).unwrap_or(1).max(1);
-        }
     }
 
     fn canary(
@@ -639,30 +285,6 @@ impl Sequence {
             self.watch(&incoming.id, Some(active), millis(config, "hold"), analysis);
         }
     }
-}
-
-/// How long a controller takes for a strategy at least and at most, in milliseconds: it looks once in each interval, a
-/// few times more than there are steps, and once more for each measurement that may fail.
-fn carried_out_ms(handed: &Value) -> (u64, u64) {
-    const BESIDE: u64 = 6;
-    let held = |name: &str| list(handed, name).iter().map(|one| millis(one, "hold")).sum::<u64>();
-    let all = held("step")
-        + held("preview")
-        + millis(handed, "hold")
-        + millis(handed, "scale_down_delay");
-    let every = handed.get("analysis").map_or(0, |analysis| millis(analysis, "every"));
-    let longest = list(handed, "step")
-        .iter()
-        .map(|step| millis(step, "hold"))
-        .max()
-        .unwrap_or(0)
-        .max(every)
-        .max(START_MS / BESIDE);
-    let failures = handed
-        .get("analysis")
-        .and_then(|analysis| analysis.get("failure_limit")?.as_int())
-        .unwrap_or(0);
-    (all, all + longest * (BESIDE + u64::try_from(failures).unwrap_or(0)) + START_MS)
 }
 
 fn list<'v>(config: &'v Value, name: &str) -> &'v [Value] {

@@ -1,16 +1,17 @@
 //! What one service needs done, whatever the others need.
 
-use crate::desired::{DesiredService, HANDED_OVER, OBJECT, Removed};
+use crate::NOT_OURS;
+use crate::desired::{DesiredService, HANDED_OVER, Removed};
+use crate::leaves::{self, Applied, Compared, Happening};
 use crate::model::{
-    Action, AppliedService, Change, LeafChange, Mode, Owner, Reason, Replace, ReplaceOrder,
-    StepKind,
+    Action, AppliedService, Change, LeafChange, Mode, Reason, Replace, ReplaceOrder, StepKind,
 };
 use crate::request::Request;
-use crate::revision::{self, REVISION_FIELDS};
-use crate::strategy::{Draft, Incoming, Sequence, Strategy};
-use crate::{NOT_OURS, diff};
-use dax_core::{Diagnostic, Edit, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::revision;
+use crate::sequence::{Draft, Incoming, Sequence};
+use crate::strategy::Strategy;
+use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
+use std::collections::BTreeMap;
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.
 const ROLLBACK_WITHIN_MS: u64 = 300_000;
@@ -191,6 +192,22 @@ fn result(
     }
 }
 
+fn compared<'c>(
+    past: &Past<'c>,
+    service: &'c DesiredService<'_>,
+    live: Option<&'c LiveService>,
+    revision: &'c RevisionId,
+) -> Compared<'c> {
+    Compared {
+        fields: service.fields,
+        settings: &service.settings,
+        provider: &service.provider,
+        revision,
+        applied: past.applied.map(Applied::of),
+        live,
+    }
+}
+
 fn replaced(
     past: &Past<'_>,
     service: &DesiredService<'_>,
@@ -202,13 +219,7 @@ fn replaced(
     let incoming = incoming(&values, service, past.request);
     let strategy = immediately(service, past.request);
     let applied = past.applied;
-    let mut leaves =
-        diff::leaves(service.fields, applied.map(|a| &a.values), None, past.request.locate);
-    leaves.extend(setting_changes(service, applied, live));
-    if let Some(applied) = applied.filter(|applied| applied.provider != service.provider) {
-        let name = |provider: &Name| Some(Value::Ref(provider.clone()));
-        leaves.push(plain_change("provider", name(&applied.provider), name(&service.provider)));
-    }
+    let leaves = compared(past, service, live, &incoming.id).replaced(past.request.locate);
     let mut change = base_change(past, service, leaves);
     (change.action, change.reason) = (Action::Replace, reason);
     change.from = applied.map(|applied| applied.revision.clone());
@@ -237,6 +248,8 @@ fn replaced(
         let mut coming = Sequence::of(live);
         if !coming.exists {
             coming.create_service(&service.settings);
+        } else if coming.object.settings != service.settings || !coming.object.edits.is_empty() {
+            coming.update_service(&service.settings);
         }
         if !service.is_object() {
             coming.roll_out(&incoming, &strategy);
@@ -288,22 +301,8 @@ fn changed(
     let (applied, request) = (past.applied, past.request);
     let values = service.fields.value();
     let incoming = incoming(&values, service, request);
-    let live_values = live.map(diff::live_values);
-    let mut leaves = diff::leaves(
-        service.fields,
-        applied.map(|a| &a.values),
-        live_values.as_ref(),
-        request.locate,
-    );
-    leaves.extend(setting_changes(service, applied, live));
-    if let Some(live) = live {
-        leaves.extend(live.edits.iter().map(edited));
-        for leaf in
-            leaves.iter_mut().filter(|leaf| leaf.owner == Owner::Other && leaf.changed_by.is_none())
-        {
-            leaf.changed_by = live.changed_by.get(&leaf.path).cloned();
-        }
-    }
+    let compared = compared(past, service, live, &incoming.id);
+    let leaves = compared.changed(request.locate);
     let (name, kind, config) = &service.strategy;
     let mut sequence = Sequence::of(live);
     if !sequence.exists {
@@ -312,7 +311,7 @@ fn changed(
         sequence.update_service(&service.settings);
     }
     let from = sequence.object.active().cloned();
-    let takes_over = from.as_ref() != Some(&incoming.id) && !service.is_object();
+    let takes_over = compared.takes_over();
     if service.is_object() {
         // It has no revisions: that it is there is all.
     } else if takes_over {
@@ -322,7 +321,6 @@ fn changed(
             Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
         sequence.roll_out(&incoming, &strategy);
     } else {
-        leaves.extend(live.and_then(|live| traffic_change(live, &incoming.id)));
         sequence.come_to_rest(&incoming);
     }
     let retain = config
@@ -332,17 +330,17 @@ fn changed(
         .unwrap_or(RETAINED);
     let retained = prune(&mut sequence, &incoming.id, from.as_ref(), applied, retain);
     let mut change = base_change(past, service, leaves);
-    (change.action, change.reason) = action(
-        past,
-        service,
-        live.is_some(),
-        &change.leaves,
+    (change.action, change.reason) = leaves::action(&Happening {
+        mode: request.mode,
+        known: applied.is_some(),
+        moved: past.from.is_some(),
+        protection: applied.is_some_and(|applied| applied.protected != service.protected),
+        runs: live.is_some(),
+        object: service.is_object(),
         takes_over,
-        sequence.drafts.is_empty(),
-    );
-    if request.mode == Mode::Rollback {
-        change.reason = Reason::RolledBack;
-    }
+        steps: !sequence.drafts.is_empty(),
+        leaves: &change.leaves,
+    });
     let rolls =
         matches!(change.action, Action::Rollout | Action::Adopt) && from.is_some() && takes_over;
     let by = service.settings.get(HANDED_OVER).and_then(|handed| handed.get("mode")?.as_str());
@@ -351,14 +349,6 @@ fn changed(
     });
     change.from = from.filter(|_| takes_over);
     change.to = takes_over.then(|| incoming.id.clone());
-    if applied.is_none() && live.is_some() {
-        // Nobody knows who set what runs already.
-        change
-            .leaves
-            .iter_mut()
-            .filter(|leaf| leaf.owner == Owner::Dax)
-            .for_each(|leaf| leaf.owner = Owner::Unknown);
-    }
     let mut result = result(past, service, object, values, incoming.id, retained);
     let mut part = Part {
         provider: service.provider.clone(),
@@ -366,10 +356,10 @@ fn changed(
         observed: live.cloned(),
         drafts: sequence.drafts,
     };
-    change.blocked = contested(service, &change.leaves);
-    if let (Some(_), Some(applied)) = (&change.blocked, applied) {
+    change.blocked = leaves::contested(&service.settings, &change.leaves);
+    if change.blocked.is_some() {
         part.drafts.clear();
-        result = applied.clone();
+        result = applied.cloned().unwrap_or(result);
     }
     Work {
         change,
@@ -378,41 +368,6 @@ fn changed(
         former_needs: former_needs(applied),
         result: Some(result),
     }
-}
-
-fn action(
-    past: &Past<'_>,
-    service: &DesiredService<'_>,
-    runs: bool,
-    leaves: &[LeafChange],
-    takes_over: bool,
-    no_steps: bool,
-) -> (Action, Reason) {
-    let Some(applied) = past.applied else {
-        return if runs { (Action::Adopt, Reason::Adopted) } else { (Action::Create, Reason::New) };
-    };
-    if !runs {
-        return (Action::Create, Reason::Lost);
-    }
-    if no_steps && leaves.is_empty() {
-        if past.from.is_some() {
-            return (Action::Move, Reason::Moved);
-        }
-        if applied.protected != service.protected {
-            return (Action::Update, Reason::Protection);
-        }
-    }
-    let drifted = leaves.iter().any(|leaf| leaf.owner == Owner::Other || leaf.path == "traffic");
-    let meant = leaves.iter().any(|leaf| leaf.owner != Owner::Other && leaf.path != "traffic");
-    let revised = leaves
-        .iter()
-        .any(|leaf| REVISION_FIELDS.contains(&leaf.path.split('.').next().unwrap_or("")));
-    let action = if takes_over || (revised && !service.is_object()) {
-        Action::Rollout
-    } else {
-        Action::Update
-    };
-    (action, if drifted && !meant { Reason::Drifted } else { Reason::Changed })
 }
 
 fn runs_as_applied(applied: &AppliedService, live: &LiveService) -> bool {
@@ -426,89 +381,6 @@ fn runs_as_applied(applied: &AppliedService, live: &LiveService) -> bool {
         && live.routes.is_empty()
         && live.edits.is_empty()
         && live.settings == applied.settings
-}
-
-/// The shares as a change, where somebody else has divided them.
-fn traffic_change(live: &LiveService, wanted: &RevisionId) -> Option<LeafChange> {
-    let whole = BTreeMap::from([(wanted.clone(), WHOLE)]);
-    let shown = crate::image::traffic_value;
-    (live.traffic != whole)
-        .then(|| plain_change("traffic", Some(shown(&live.traffic)), Some(shown(&whole))))
-}
-
-/// What somebody else changed, which comes back.
-fn edited(edit: &Edit) -> LeafChange {
-    let wrote = Some(edit.wrote.clone());
-    let by = Some(edit.by.clone()).filter(|by| !by.is_empty());
-    let plain = plain_change(&edit.path, wrote.clone(), wrote);
-    LeafChange { live: Some(edit.found.clone()), owner: Owner::Other, changed_by: by, ..plain }
-}
-
-/// What keeps dax from writing over what others wrote, where the binding says that it must not.
-fn contested(service: &DesiredService<'_>, leaves: &[LeafChange]) -> Option<String> {
-    let refuses = service.settings.get("conflicts").and_then(Value::as_str) == Some("fail");
-    let leaf = leaves.iter().find(|leaf| refuses && leaf.changed_by.is_some())?;
-    let by = leaf.changed_by.as_ref()?;
-    Some(format!(
-        "`{}` was changed by `{by}`: say `conflicts = \"force\"` to write over it, or `\"yield\"` to leave it to them",
-        leaf.path
-    ))
-}
-
-fn plain_change(path: &str, before: Option<Value>, after: Option<Value>) -> LeafChange {
-    LeafChange {
-        path: path.into(),
-        before,
-        after,
-        live: None,
-        owner: Owner::Dax,
-        origin: None,
-        changed_by: None,
-    }
-}
-
-/// Provider settings that change; ports are a field of the service and stand there.
-fn setting_changes(
-    service: &DesiredService<'_>,
-    applied: Option<&AppliedService>,
-    live: Option<&LiveService>,
-) -> Vec<LeafChange> {
-    let Some(before) = applied.map(|a| &a.settings).or(live.map(|l| &l.settings)) else {
-        return Vec::new();
-    };
-    let names = service
-        .settings
-        .keys()
-        .chain(before.keys().filter(|name| !service.settings.contains_key(*name)));
-    // What was never said and is nothing is no change.
-    let nothing = |value: Option<&Value>| match value {
-        None | Some(Value::None) => true,
-        Some(Value::List(items)) => items.is_empty(),
-        Some(Value::Map(map)) => map.is_empty(),
-        Some(_) => false,
-    };
-    let changes = |name: &Name| {
-        let (was, is) = (before.get(name), service.settings.get(name));
-        was != is && !(nothing(was) && nothing(is))
-    };
-    let plain = |path: &str, before: Option<&Value>, after: Option<&Value>| {
-        plain_change(&format!("{}.{path}", service.provider), before.cloned(), after.cloned())
-    };
-    let change = |name: &Name| match (before.get(name), service.settings.get(name)) {
-        // Of a record only what changes is shown.
-        (Some(Value::Map(was)), Some(Value::Map(is))) => {
-            let keys: BTreeSet<&Name> =
-                was.keys().chain(is.keys()).filter(|key| was.get(*key) != is.get(*key)).collect();
-            keys.into_iter()
-                .map(|key| plain(&format!("{name}.{key}"), was.get(key), is.get(key)))
-                .collect()
-        }
-        (was, is) => vec![plain(name, was, is)],
-    };
-    names
-        .filter(|name| *name != "ports" && *name != OBJECT && changes(name))
-        .flat_map(change)
-        .collect()
 }
 
 /// Removes revisions beyond those kept for rollback; gives those kept, newest first.

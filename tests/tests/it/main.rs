@@ -12,6 +12,7 @@ mod render;
 mod replay;
 mod robust;
 mod rollback;
+mod saved;
 mod simulate;
 
 mod stdlib;

@@ -1,62 +1,14 @@
 //! Plans of whole projects, as a reviewer reads them.
 
-use dax_core::ResourceAddr;
-use dax_plan::model::AppliedService;
-use dax_plan::{LiveState, Plan, digest, invariants};
+use dax_plan::{Plan, digest, invariants};
 use dax_render::{Flavour, Standing};
+use dax_tests::plans::{Applied, Live, after, two_worlds};
 use dax_tests::{Files, cases, load, params, plan, root};
-use std::collections::BTreeMap;
 
-type Applied = BTreeMap<ResourceAddr, AppliedService>;
-type Live = LiveState;
-
-/// What runs after a plan was carried out without a hitch.
-fn after(plan: &Plan, applied: &Applied, live: &Live) -> (Applied, Live) {
-    let (mut applied, mut live) = (applied.clone(), live.clone());
-    for step in &plan.steps {
-        let objects = live.entry(step.provider.clone()).or_default();
-        invariants::advance(objects.entry(step.object.clone()).or_default(), &step.kind);
-        if matches!(step.kind, dax_plan::StepKind::DeleteService) {
-            objects.remove(&step.object);
-        }
-    }
-    for from in plan.changes.iter().filter_map(|change| change.moved_from.as_ref()) {
-        applied.remove(from);
-    }
-    for (addr, result) in &plan.result {
-        match result {
-            Some(result) => applied.insert(addr.clone(), result.clone()),
-            None => applied.remove(addr),
-        };
-    }
-    (applied, live)
-}
-
-/// Plans `before.dax` from nothing, carries it out, and plans `main.dax` upon it.
+/// Plans of a project of the fixtures: from nothing, and upon that.
 fn two_plans(files: &Files) -> (Plan, Plan) {
-    let mut before = files.clone();
-    if let Some(text) = before.0.remove("before.dax") {
-        before.0.insert("main.dax".to_owned(), text);
-    }
-    let mut main = files.clone();
-    main.0.remove("before.dax");
-    let given = params(&[]);
-    let (first, problems) = plan(&load(&before), &given, "dev", &Applied::new(), &Live::new());
-    assert!(problems.is_empty(), "{problems:?}");
-    let (applied, live) = after(&first, &Applied::new(), &Live::new());
-    let loaded = load(&main);
-    let (second, problems) = plan(&loaded, &given, "dev", &applied, &live);
-    assert!(problems.is_empty(), "{}", dax_tests::describe(&loaded.sources, &problems));
-    let (applied, live) = after(&second, &applied, &live);
-    let (third, _) = plan(&loaded, &given, "dev", &applied, &live);
-    // What waits for more to be known and what is protected stays to be done.
-    let rest = third.changes.iter().filter(|change| change.blocked.is_none()).count();
-    assert!(
-        rest == 0 && third.steps.is_empty(),
-        "after the plan there is nothing left to do: {third:?}"
-    );
-    assert_eq!(third.deferred.len(), second.deferred.len());
-    (first, second)
+    let (first, second) = two_worlds(files);
+    (first.plan, second.plan)
 }
 
 #[test]

@@ -207,20 +207,22 @@ impl Analysis {
         if self.semantics == Semantics::Flagger {
             return self.first_after_ms(held_ms);
         }
-        let measured = u64::from(self.count.saturating_sub(1)) * self.every_ms;
-        held_ms.max(if self.count > 0 { self.first_after_ms(held_ms) + measured } else { 0 })
+        let measured = u64::from(self.count.saturating_sub(1)).saturating_mul(self.every_ms);
+        let counted = self.first_after_ms(held_ms).saturating_add(measured);
+        held_ms.max(if self.count > 0 { counted } else { 0 })
     }
 
     /// Milliseconds that a step with it takes at most before it decides, errors of the source not counted.
     pub fn most_ms(&self, held_ms: u64) -> u64 {
         let failing = u64::from(self.limits.failures.unwrap_or(0)) + u64::from(self.limits.errors);
-        self.least_ms(held_ms) + (failing + 2) * self.every_ms.max(ARGO_ERROR_RETRY_MS)
+        let longer = (failing + 2).saturating_mul(self.every_ms.max(ARGO_ERROR_RETRY_MS));
+        self.least_ms(held_ms).saturating_add(longer)
     }
 
     /// Milliseconds before the first measurement of a step that is held so long.
     pub fn first_after_ms(&self, held_ms: u64) -> u64 {
         match self.semantics {
-            Semantics::Native => self.initial_delay_ms + self.every_ms.min(held_ms),
+            Semantics::Native => self.initial_delay_ms.saturating_add(self.every_ms.min(held_ms)),
             Semantics::Argo => self.initial_delay_ms,
             Semantics::Flagger => self.every_ms.max(FLAGGER_TICK_MS),
         }

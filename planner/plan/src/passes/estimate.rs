@@ -19,14 +19,16 @@ pub(crate) fn estimate(steps: &[Step]) -> Estimate {
                 .unwrap_or(0)
         };
         let own = if matches!(step.kind, StepKind::Gate { .. }) { 0 } else { step.timeout_ms };
-        least[at] = longest(&least) + step.expected_ms;
-        most[at] = longest(&most) + own;
+        least[at] = longest(&least).saturating_add(step.expected_ms);
+        most[at] = longest(&most).saturating_add(own);
     }
     let providers: std::collections::BTreeSet<_> =
         steps.iter().map(|step| &step.provider).collect();
     Estimate {
-        calls: steps.iter().map(|step| step.calls).sum::<u32>()
-            + READS * u32::try_from(providers.len()).unwrap_or(0),
+        calls: steps
+            .iter()
+            .map(|step| step.calls)
+            .fold(READS * u32::try_from(providers.len()).unwrap_or(0), u32::saturating_add),
         least_ms: least.into_iter().max().unwrap_or(0),
         most_ms: most.into_iter().max().unwrap_or(0),
     }
