@@ -1,5 +1,6 @@
 //! Text to HTML.
 
+use dax_core::printable::Text;
 use pulldown_cmark::{CowStr, Event, Options, Parser, html};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1c2024;background:#fff}\
@@ -46,16 +47,18 @@ pub(crate) fn markdown(text: &str) -> String {
     out
 }
 
-/// A whole page.
+/// A whole page, printable.
 pub(crate) fn page(project: &str, title: &str, links: &[(String, String)], body: &str) -> String {
     let links: String = links
         .iter()
         .map(|(name, target)| format!("<a href=\"{}\">{}</a>", escape(target), escape(name)))
         .collect();
-    format!(
+    let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>{} · {}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<nav>{links}</nav>\n<main>\n<h1>{}</h1>\n{body}</main>\n</body>\n</html>\n",
         escape(title),
         escape(project),
         escape(title)
-    )
+    );
+    // Markdown writes characters by number, so what is printable is decided by the page that is sent.
+    Text::new(&page).to_string()
 }

@@ -1,6 +1,7 @@
 //! One HTML page that needs nothing else: no other file, no network, and no script to be read.
 
 use crate::tree::{Block, Line, Section, Tone};
+use dax_core::printable;
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("html/page.css");
@@ -20,7 +21,7 @@ pub fn html(title: &str, blocks: &[Block]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
          <title>{}</title><style>{STYLE}</style></head><body><main>\n",
-        escape(title)
+        escape(&title.into())
     );
     let mut searched = false;
     for block in blocks {
@@ -58,14 +59,10 @@ fn write_block(out: &mut String, block: &Block, open: bool) {
             let _ = writeln!(
                 out,
                 "<table><thead><tr>{}</tr></thead><tbody>",
-                cells(heads.iter().map(|head| escape(head)).collect(), "th")
+                cells(heads.iter().map(|head| (*head).to_owned()).collect(), "th")
             );
             for row in rows {
-                let _ = writeln!(
-                    out,
-                    "<tr>{}</tr>",
-                    cells(row.iter().map(|cell| escape(cell)).collect(), "td")
-                );
+                let _ = writeln!(out, "<tr>{}</tr>", cells(row.iter().map(escape).collect(), "td"));
             }
             out.push_str("</tbody></table>\n");
         }
@@ -89,7 +86,9 @@ fn write_section(out: &mut String, section: &Section, open: bool) {
 }
 
 fn spans(line: &Line) -> String {
-    let span = |class: &str, text: &str| format!("<span class=\"{class}\">{}</span>", escape(text));
+    let span = |class: &str, text: &printable::Line| {
+        format!("<span class=\"{class}\">{}</span>", escape(text))
+    };
     let piece = |piece: &crate::tree::Piece| match piece.tone {
         Tone::Plain => escape(&piece.text),
         Tone::Add => span("add", &piece.text),
@@ -102,6 +101,10 @@ fn spans(line: &Line) -> String {
     line.pieces.iter().map(piece).collect()
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+fn escape(text: &printable::Line) -> String {
+    text.as_str()
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

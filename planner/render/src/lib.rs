@@ -1,7 +1,7 @@
 //! What reviewers read: one tree for a plan, many targets.
 //!
 //! Pure: a plan holds all that its rendering needs, so showing one takes no provider and no network.
-//! Invariant: text from outside is neutralised before it reaches a target.
+//! Invariant: a tree holds printable text only ([`dax_core::printable`]), so no target shows another.
 
 mod diff;
 pub mod graph;
@@ -19,5 +19,5 @@ pub use json::json;
 pub use markdown::{Flavour, escape, markdown};
 pub use plan::{Standing, plan, step_text};
 pub use terminal::terminal;
-pub use tree::{Block, Line, Piece, Section, Tone};
+pub use tree::{Block, Line, Piece, Section, Tone, rows};
 pub use values::millis;

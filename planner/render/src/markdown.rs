@@ -5,6 +5,7 @@
 //! says so: nothing is ever cut inside a fence, a tag or a character.
 
 use crate::tree::{Block, Line, Section, Tone};
+use dax_core::printable;
 use std::fmt::Write;
 
 /// Whose Markdown.
@@ -109,8 +110,8 @@ fn short_line(line: &Line) -> Line {
     let mut left = CHARACTERS;
     let mut kept = Line::at(line.indent);
     for piece in &line.pieces {
-        let text: String = piece.text.chars().take(left).collect();
-        let cut = text.len() < piece.text.len();
+        let text: String = piece.text.as_str().chars().take(left).collect();
+        let cut = text.len() < piece.text.as_str().len();
         left -= text.chars().count();
         kept = kept.with(piece.tone, text);
         if cut {
@@ -166,7 +167,7 @@ fn write_block(out: &mut String, block: &Block, flavour: Flavour) {
         Block::Table(heads, rows) => {
             let _ = writeln!(out, "| {} |\n|{}", heads.join(" | "), " --- |".repeat(heads.len()));
             for row in rows {
-                let cells: Vec<String> = row.iter().map(|cell| escape(cell)).collect();
+                let cells: Vec<String> = row.iter().map(|cell| escape(cell.as_str())).collect();
                 let _ = writeln!(out, "| {} |", cells.join(" | "));
             }
             out.push('\n');
@@ -217,13 +218,14 @@ fn diff_line(line: &Line) -> String {
     format!("{mark} {}{text}", "  ".repeat(line.indent))
 }
 
-/// Text that means itself in Markdown: no markup, no HTML, no mention, no link.
+/// Printable text that means itself in Markdown: no markup, no HTML, no mention, no link.
 ///
 /// Mentions, references and bare addresses are looked for in what was rendered, where a character that is written as an
 /// entity is that character again; so nothing but something between their characters keeps them from being found.
 pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
+    let text = printable::Text::new(text);
+    let mut out = String::with_capacity(text.as_str().len());
+    let mut chars = text.as_str().chars().peekable();
     while let Some(c) = chars.next() {
         match c {
             '@' | '#' => {

@@ -6,7 +6,7 @@ mod steps;
 
 pub use steps::step_text;
 
-use crate::tree::{Block, Line, Section, Tone};
+use crate::tree::{Block, Line, Section, Tone, rows};
 use crate::values::millis;
 use dax_core::ResourceAddr;
 use dax_plan::model::{
@@ -34,7 +34,7 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     let risks = risks(plan);
     if !risks.is_empty() {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Risks")));
-        blocks.push(Block::Table(vec!["risk", "count", "where"], risks));
+        blocks.push(Block::Table(vec!["risk", "count", "where"], rows(&risks)));
     }
     blocks.extend(picture::picture(plan).map(Block::Picture));
     let mut of_service: BTreeMap<&ResourceAddr, Vec<&Step>> = BTreeMap::new();

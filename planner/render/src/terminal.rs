@@ -1,9 +1,12 @@
 //! The terminal: ANSI colours when asked for; it reads the same without.
 
 use crate::tree::{Block, Line, Tone};
+use dax_core::printable;
 use std::fmt::Write;
 
 const RESET: &str = "\x1b[0m";
+/// Looks like a blank and is none of its category.
+const BLANK_BRAILLE: char = '\u{2800}';
 
 const fn code(tone: Tone) -> &'static str {
     match tone {
@@ -53,24 +56,45 @@ fn write_line(out: &mut String, line: &Line, colour: bool) {
             (true, code) if !code.is_empty() => {
                 let _ = write!(out, "{code}{}{RESET}", piece.text);
             }
-            _ => out.push_str(&piece.text),
+            _ => out.push_str(piece.text.as_str()),
         }
     }
     out.push('\n');
 }
 
-fn table(out: &mut String, heads: &[&str], rows: &[Vec<String>]) {
+/// Columns stand two blanks apart, and no cell holds two blanks in a row: what a cell says is never read as another.
+fn table(out: &mut String, heads: &[&str], rows: &[Vec<printable::Line>]) {
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(single_spaced).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([heads[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    for row in std::iter::once(&heads).chain(rows) {
+    for row in std::iter::once(&heads).chain(&rows) {
         let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         out.push_str("  ");
         out.push_str(cells.join("  ").trim_end());
         out.push('\n');
     }
+}
+
+/// A cell whose blanks are single ones between words; others become escapes.
+fn single_spaced(cell: &printable::Line) -> String {
+    let mut out = String::with_capacity(cell.as_str().len());
+    let mut blank = true;
+    let mut chars = cell.as_str().chars().peekable();
+    while let Some(c) = chars.next() {
+        let single = c == ' ' && !blank && chars.peek().is_some();
+        if (c.is_whitespace() || c == BLANK_BRAILLE) && !single {
+            out.extend(c.escape_unicode());
+            blank = false;
+        } else {
+            out.push(c);
+            blank = c == ' ';
+        }
+    }
+    out
 }

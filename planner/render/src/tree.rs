@@ -1,4 +1,6 @@
-//! The tree that every target renders.
+//! The tree that every target renders; every text in it is printable by its type.
+
+use dax_core::printable;
 
 /// What a piece of text means; targets choose how that looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +26,8 @@ pub enum Tone {
 pub struct Piece {
     /// How it is meant.
     pub tone: Tone,
-    /// The text, neutralised.
-    pub text: String,
+    /// The text.
+    pub text: printable::Line,
 }
 
 /// A line.
@@ -45,7 +47,7 @@ pub enum Block {
     /// Lines that belong together.
     Lines(Vec<Line>),
     /// A table: heads and rows.
-    Table(Vec<&'static str>, Vec<Vec<String>>),
+    Table(Vec<&'static str>, Vec<Vec<printable::Line>>),
     /// What can be folded away.
     Section(Section),
     /// A picture in SVG, for targets that show one.
@@ -72,7 +74,7 @@ impl Line {
     /// Adds text.
     #[must_use]
     pub fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
-        self.pieces.push(Piece { tone, text: neutral(text.as_ref()) });
+        self.pieces.push(Piece { tone, text: text.as_ref().into() });
         self
     }
 
@@ -82,16 +84,8 @@ impl Line {
     }
 }
 
-/// Text without what could act on a terminal or turn the reading order: each such character becomes its escape.
-pub(crate) fn neutral(text: &str) -> String {
-    let hostile = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    if !text.contains(hostile) {
-        return text.to_owned();
-    }
-    text.chars()
-        .map(|c| if hostile(c) { c.escape_unicode().to_string() } else { c.to_string() })
-        .collect()
+/// The rows of a table from texts of any kind.
+pub fn rows(rows: &[Vec<String>]) -> Vec<Vec<printable::Line>> {
+    let cells = |row: &Vec<String>| row.iter().map(|cell| cell.as_str().into()).collect();
+    rows.iter().map(cells).collect()
 }
