@@ -3,6 +3,9 @@
 use dax_apply::Holder;
 use dax_core::Name;
 
+/// Characters of a name on the record; a longer one is cut.
+const LONGEST_NAME: usize = 128;
+
 /// Who this is, for the record: the person that a CI system names, or the user of this machine.
 pub(crate) fn who() -> Name {
     let known = [
@@ -15,7 +18,15 @@ pub(crate) fn who() -> Name {
     ];
     let found =
         known.iter().filter_map(|name| std::env::var(name).ok()).find(|name| !name.is_empty());
-    found.map_or_else(|| Name::new_static("somebody"), Name::from)
+    found.map_or_else(|| Name::new_static("somebody"), |name| bounded(&name))
+}
+
+/// The beginning of a name that anybody may have chosen.
+fn bounded(name: &str) -> Name {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => format!("{}…", &name[..end]).into(),
+        None => name.into(),
+    }
 }
 
 /// This process.
@@ -48,4 +59,17 @@ fn started(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_any_length_takes_little_room_on_the_record() {
+        assert_eq!(bounded("ada"), "ada");
+        let long = bounded(&"é".repeat(100_000));
+        assert_eq!(long.chars().count(), LONGEST_NAME + 1);
+        assert!(long.ends_with('…'));
+    }
 }

@@ -39,7 +39,7 @@ pub use dax_apply::store::Wish;
 pub use dax_apply::store::audit::Promoted;
 pub use dax_apply::store::{Approval, Pin, Record, Report, Review, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
-pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed};
+pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed, printable};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};

@@ -6,6 +6,7 @@
 use crate::HistoryEntry;
 use dax_apply::Outcome;
 use dax_core::Name;
+use dax_core::printable::Line;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -152,8 +153,9 @@ pub fn prometheus(all: &[Rates]) -> String {
         for (service, by_status) in &one.deployments_total {
             for (status, count) in by_status {
                 let labels = format!(
-                    "environment=\"{}\",service=\"{service}\",status=\"{status}\"",
-                    one.environment
+                    "environment=\"{}\",service=\"{}\",status=\"{status}\"",
+                    label(&one.environment),
+                    label(service)
                 );
                 let _ = writeln!(out, "deployments_total{{{labels}}} {count}");
             }
@@ -167,25 +169,25 @@ pub fn prometheus(all: &[Rates]) -> String {
             let _ = writeln!(
                 out,
                 "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"{bucket}\"}} {count}",
-                one.environment
+                label(&one.environment)
             );
         }
         let _ = writeln!(
             out,
             "deployment_duration_seconds_bucket{{environment=\"{}\",le=\"+Inf\"}} {}",
-            one.environment,
+            label(&one.environment),
             durations.len()
         );
         let _ = writeln!(
             out,
             "deployment_duration_seconds_sum{{environment=\"{}\"}} {}",
-            one.environment,
+            label(&one.environment),
             durations.iter().sum::<f64>()
         );
         let _ = writeln!(
             out,
             "deployment_duration_seconds_count{{environment=\"{}\"}} {}",
-            one.environment,
+            label(&one.environment),
             durations.len()
         );
     }
@@ -194,8 +196,9 @@ pub fn prometheus(all: &[Rates]) -> String {
         for (service, count) in &one.active_deployments {
             let _ = writeln!(
                 out,
-                "active_deployments{{environment=\"{}\",service=\"{service}\"}} {count}",
-                one.environment
+                "active_deployments{{environment=\"{}\",service=\"{}\"}} {count}",
+                label(&one.environment),
+                label(service)
             );
         }
     }
@@ -203,7 +206,8 @@ pub fn prometheus(all: &[Rates]) -> String {
         head(&mut out, name, "gauge", help);
         for one in all {
             if let Some(value) = value(one) {
-                let _ = writeln!(out, "{name}{{environment=\"{}\"}} {value}", one.environment);
+                let environment = label(&one.environment);
+                let _ = writeln!(out, "{name}{{environment=\"{environment}\"}} {value}");
             }
         }
     };
@@ -224,4 +228,10 @@ pub fn prometheus(all: &[Rates]) -> String {
         one.time_to_restore_seconds
     });
     out
+}
+
+/// A label's value: printable, with the escapes of the format.
+/// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#comments-help-text-and-type-information>.
+fn label(value: &str) -> String {
+    Line::new(value).as_str().replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -1,7 +1,7 @@
 //! Findings as a client shows them.
 
 use crate::positions::{Encoding, Text};
-use dax_core::{Diagnostic as Found, Span};
+use dax_core::{Diagnostic as Found, Span, printable};
 use gen_lsp_types::{
     Code, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, Message,
 };
@@ -24,7 +24,10 @@ pub(crate) fn diagnostic(
     };
     let related: Vec<DiagnosticRelatedInformation> = related
         .into_iter()
-        .map(|(location, message)| DiagnosticRelatedInformation { location, message })
+        .map(|(location, label)| {
+            let message = printable::Line::new(&label).to_string();
+            DiagnosticRelatedInformation { location, message }
+        })
         .collect();
     Diagnostic {
         range: text.range(&bytes(found.span), encoding),
@@ -35,7 +38,7 @@ pub(crate) fn diagnostic(
         }),
         code: Some(Code::String(found.code.to_string())),
         source: Some("dax".to_owned()),
-        message: Message::String(message),
+        message: Message::String(printable::Text::new(&message).to_string()),
         related_information: Some(related).filter(|related| !related.is_empty()),
         ..Diagnostic::default()
     }

@@ -1,6 +1,7 @@
 //! Remarks on lines of the program: what is wrong with it, what policies say, and what its changes lead to.
 
 use dax_engine::model::{Action, Change, Risk};
+use dax_engine::printable::{Line, Text};
 use dax_engine::{Diagnostic, Plan, Sources};
 use dax_provider_api::review::{Annotation, Level};
 
@@ -89,8 +90,12 @@ fn split(place: &str) -> Option<(&str, u32)> {
     (!file.starts_with("std/")).then_some((file, line.parse().ok()?))
 }
 
-/// Those that weigh most, each once, and how many were left out.
+/// Those that weigh most, each once and printable, and how many were left out.
 pub(crate) fn choose(mut all: Vec<Annotation>) -> (Vec<Annotation>, usize) {
+    for one in &mut all {
+        one.title = Line::new(&one.title).to_string();
+        one.message = Text::new(&one.message).to_string();
+    }
     all.sort();
     all.dedup();
     let more = all.len().saturating_sub(MOST);

@@ -1,9 +1,9 @@
 //! What people read: the comment of an environment, and the page about all of them.
 
 use crate::plans::{Planned, Report, Verdict};
-use dax_engine::Plan;
 use dax_engine::model::Risk;
 use dax_engine::render::{self, Block, Flavour, Line, Section, Tone};
+use dax_engine::{Plan, printable};
 
 /// Bytes that the difference to an earlier plan may take of a comment.
 const DIFFERENCE: usize = 12_000;
@@ -71,12 +71,12 @@ pub fn comment(report: &Report, frame: &Frame<'_>) -> String {
 /// Where it comes from.
 fn foot(frame: &Frame<'_>) -> String {
     let run = match frame.url {
-        Some(url) => format!(" · [the run]({url})"),
+        Some(url) => format!(" · [the run]({})", printable::Line::new(url)),
         None => String::new(),
     };
     format!(
         "_Planned for commit {} by dax {}{run}._\n",
-        short(frame.commit),
+        printable::Line::new(short(frame.commit)),
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -166,9 +166,10 @@ pub(crate) fn page(
         all.extend(blocks(one, frame));
     } else {
         all.push(heading(1, &format!("{} environments planned", reports.len())));
-        let rows = reports.iter().map(row).collect();
+        let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
         if !reports.is_empty() {
-            all.push(Block::Table(vec!["project", "environment", "plan", "digest"], rows));
+            let heads = vec!["project", "environment", "plan", "digest"];
+            all.push(Block::Table(heads, render::rows(&rows)));
         }
         for report in reports
             .iter()

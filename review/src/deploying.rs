@@ -8,7 +8,7 @@ use crate::Forge;
 use crate::comment::short;
 use crate::forge::Line;
 use crate::place::Place;
-use dax_engine::{Finished, Outcome, Plan, Progress, Told};
+use dax_engine::{Finished, Outcome, Plan, Progress, Told, printable};
 use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus};
 
 /// A deployment that is under way.
@@ -60,7 +60,7 @@ impl<'d> Deploying<'d> {
         self.line.tell(DeploymentStatus {
             deployment: id.clone(),
             state,
-            description: description.to_owned(),
+            description: printable::Line::new(description).to_string(),
             url,
             log: self.place.url.clone(),
         });

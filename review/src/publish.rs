@@ -6,6 +6,7 @@ use crate::plans::{self, Report, Verdict};
 use crate::scope::{self, Options};
 use crate::{Forge, Open, ReviewError, Say, annotations, approving};
 use dax_engine::digest::effect;
+use dax_engine::printable::{Line, Text};
 use dax_engine::{Name, render};
 use dax_provider_api::review::{Annotation, Check, CheckState, Comment, Level};
 use serde_json::json;
@@ -247,7 +248,7 @@ fn verdict(
         name: options.check.clone(),
         commit: place.commit.clone(),
         state,
-        title,
+        title: Line::new(&title).to_string(),
         summary,
         annotations,
         url: place.url.clone(),
@@ -400,8 +401,7 @@ fn write(
         "format_version": 1, "commit": place.map(|place| &place.commit), "change": place.and_then(Place::number),
         "denied": found.denied, "failed": found.failed, "faults": found.faults, "environments": rows,
     });
-    let mut texts =
-        vec![("report.json", format!("{report:#}\n")), ("summary.md", found.page.clone())];
+    let mut texts = vec![("report.json", json_text(&report)), ("summary.md", found.page.clone())];
     if place.is_some_and(|place| place.kind == "gitlab") {
         texts.push(("gl-code-quality-report.json", code_quality(&found.annotations)));
     }
@@ -411,6 +411,11 @@ fn write(
         files.push(path);
     }
     Ok(files)
+}
+
+/// JSON as a file that a log can show.
+fn json_text(json: &serde_json::Value) -> String {
+    Text::json(&format!("{json:#}\n")).to_string()
 }
 
 /// Remarks as GitLab shows them in a merge request. Source: <https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>.
@@ -430,5 +435,5 @@ fn code_quality(annotations: &[Annotation]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!(rows))
+    json_text(&json!(rows))
 }
