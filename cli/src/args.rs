@@ -148,6 +148,17 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
+/// Characters that a reason may have.
+const LONGEST_REASON: usize = 1000;
+
+/// A reason that a person can read in the record.
+fn reason(text: &str) -> Result<String, String> {
+    if text.chars().count() > LONGEST_REASON {
+        return Err(format!("a reason has at most {LONGEST_REASON} characters"));
+    }
+    Ok(text.to_owned())
+}
+
 /// A duration as the language writes it: `30s`, `5m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
@@ -431,7 +442,7 @@ pub(crate) struct ApproveArgs {
     #[arg(long, value_name = "STEP", conflicts_with = "plan")]
     pub(crate) step: Option<u32>,
     /// Why, for the record.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
 }
 
@@ -440,7 +451,7 @@ pub(crate) struct SignalArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
     /// Why, for the record.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
 }
 
@@ -449,7 +460,7 @@ pub(crate) struct AbortArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
     /// Why, for the record.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) events: EventsArg,
@@ -548,7 +559,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "STEP")]
     pub(crate) acknowledge: Vec<u32>,
     /// Why, for the record.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
     /// Call the rollback point that it leaves so.
     #[arg(long, value_name = "NAME")]
@@ -589,7 +600,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "STEP", requires = "reason")]
     pub(crate) skip: Vec<u32>,
     /// Why, for the record.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_parser = reason, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) events: EventsArg,

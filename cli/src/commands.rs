@@ -49,6 +49,7 @@ use crate::args::{
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
+use dax_engine::printable::Text;
 use dax_engine::{
     ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan,
     PlanRequest, Promoted, Selection, StateSource, StepId, Told, Watch, event,
@@ -159,7 +160,7 @@ pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<Strin
 }
 
 /// Asks whether to go on; without a terminal only `--auto-approve` is a yes.
-fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
+fn approve(args: &RunArgs, question: &str, out: &mut Printer) -> Result<bool, CliError> {
     if args.auto_approve {
         return Ok(true);
     }
@@ -168,7 +169,7 @@ fn approve(args: &RunArgs, question: &str) -> Result<bool, CliError> {
             "there is nobody to ask: say --auto-approve to go on without".to_owned(),
         ));
     }
-    let _ = write!(std::io::stderr(), "{question} Only `yes` goes on: ");
+    out.ask(&format!("{question} Only `yes` goes on:"));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
@@ -226,6 +227,7 @@ pub(crate) fn show_and_apply(
             budget: None,
         };
         out.plan(&plan, &standing, &shown);
+        out.arrived()?;
     }
     if let Some(obstacle) = standing.obstacles.first() {
         return Err(EngineError::Denied { message: obstacle.clone() }.into());
@@ -233,7 +235,7 @@ pub(crate) fn show_and_apply(
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
-    if !approve(args, question)? {
+    if !approve(args, question, out)? {
         out.note("nothing was changed");
         return Ok(Exit::Error);
     }
@@ -269,11 +271,11 @@ pub(crate) fn deliver(
 ) -> Result<Exit, CliError> {
     match output {
         Some(path) => {
-            std::fs::write(path, text)
+            crate::files::write(path, text.as_bytes())
                 .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
             out.note(&format!("written: {}", path.display()));
         }
-        None => out.data(text),
+        None => out.exact(text),
     }
     Ok(Exit::Done)
 }
@@ -294,20 +296,24 @@ pub(crate) fn perform(
     events: Option<&Path>,
     run: impl FnOnce(&mut Interrupts, Watch<'_>) -> Result<Finished, EngineError>,
 ) -> Result<Finished, EngineError> {
-    let mut display = Display::new(out.quiet);
+    let mut display = Display::new(out.quiet, out.streams.clone());
     let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
     let wrong = |source| EngineError::File {
         path: events.map_or_else(String::new, |path| path.display().to_string()),
         source,
     };
     let mut file = events.map(open).transpose().map_err(wrong)?;
+    let mut lost = None;
     let mut runs = 0;
     let mut watch = |plan: &Plan, run: u64, told: Told| {
         if let Some(file) = &mut file {
             let now = jiff::Timestamp::now().as_millisecond();
             let line = event(plan, run, u64::try_from(now).unwrap_or(0), &told);
             // A line is written at once, so that whoever follows the file never sees half of one.
-            let _ = file.write_all(format!("{line}\n").as_bytes());
+            let line = Text::json(&line);
+            if lost.is_none() {
+                lost = file.write_all(format!("{line}\n").as_bytes()).err();
+            }
         }
         match told {
             Told::Progress(progress) => display.event(plan, progress),
@@ -325,7 +331,11 @@ pub(crate) fn perform(
             Told::Ends(_) => {}
         }
     };
+    out.ran = true;
     let finished = run(&mut interrupts(), &mut watch)?;
+    if let (Some(path), Some(error)) = (events, &lost) {
+        out.events_lost(path, error);
+    }
     let environment = &finished.plan.environment;
     match &finished.outcome {
         Outcome::Succeeded => {

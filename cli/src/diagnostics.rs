@@ -5,23 +5,62 @@ use codespan_reporting::diagnostic::{
 };
 use codespan_reporting::files::SimpleFiles;
 use codespan_reporting::term;
+use dax_engine::printable::{Line, Mapped, Text};
 use dax_engine::{Diagnostic, Sources, Span};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents,
+    SourceCode, SourceSpan, SpanContents,
+};
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+/// The printable form of a file, with the columns that labels have in the file itself.
+#[derive(Debug)]
+struct Shown<'s> {
+    name: Line,
+    text: &'s Mapped,
+    /// Column from zero, by the byte of the printable form at which a label starts.
+    columns: BTreeMap<usize, usize>,
+}
+
+impl SourceCode for Shown<'_> {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let found = self.text.text.as_str().read_span(span, before, after)?;
+        // Without lines around it, it is asked where a label stands.
+        let column = match (before, after) {
+            (0, 0) => self.columns.get(&span.offset()).copied(),
+            _ => None,
+        };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.name.to_string(),
+            found.data(),
+            *found.span(),
+            found.line(),
+            column.unwrap_or(found.column()),
+            found.line_count(),
+        )))
+    }
+}
 
 /// One diagnostic as miette wants it.
 #[derive(Debug)]
 struct Report<'d> {
     diagnostic: &'d Diagnostic,
-    source: NamedSource<String>,
+    source: Shown<'d>,
     labels: Vec<LabeledSpan>,
-    help: Option<String>,
+    help: Option<Text>,
 }
 
 impl std::fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.diagnostic.code.summary, self.diagnostic.detail)
+        let detail = Text::new(&self.diagnostic.detail);
+        write!(f, "{}: {detail}", self.diagnostic.code.summary)
     }
 }
 
@@ -53,34 +92,44 @@ impl miette::Diagnostic for Report<'_> {
     }
 }
 
-fn label(text: Option<String>, span: Span) -> LabeledSpan {
-    LabeledSpan::new(text, span.start as usize, (span.end - span.start) as usize)
+impl<'s> Shown<'s> {
+    /// A label at a place of the file; its words are what the caller says, made printable.
+    fn label(&mut self, sources: &Sources, text: &str, span: Span) -> LabeledSpan {
+        let start = self.text.offset(span.start as usize);
+        let end = self.text.offset(span.end as usize);
+        let column = sources.line_column(span.file, span.start).column.saturating_sub(1);
+        self.columns.insert(start, column as usize);
+        LabeledSpan::new(Some(Line::new(text).to_string()), start, end - start)
+    }
 }
 
-/// For people: the source with marks in it.
+/// For people: the source with marks in it. Everything but its colours is printable.
 pub(crate) fn human(sources: &Sources, all: &[Diagnostic], colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false);
+    let files: BTreeMap<_, Mapped> = all
+        .iter()
+        .map(|diagnostic| diagnostic.span.file)
+        .map(|file| (file, Mapped::new(sources.text(file))))
+        .collect();
     let mut out = String::new();
     for diagnostic in all {
         let file = diagnostic.span.file;
-        let mut labels = vec![label(Some("here".to_owned()), diagnostic.span)];
+        let name = Line::new(sources.name(file));
+        let mut source = Shown { name, text: &files[&file], columns: BTreeMap::new() };
+        let mut labels = vec![source.label(sources, "here", diagnostic.span)];
         let mut help: Vec<String> = diagnostic.help.iter().cloned().collect();
         for related in &diagnostic.related {
             if related.span.file == file {
-                labels.push(label(Some(related.label.clone()), related.span));
+                labels.push(source.label(sources, &related.label, related.span));
             } else {
                 help.push(format!("{}: {}", sources.location(related.span), related.label));
             }
         }
-        let report = Report {
-            diagnostic,
-            source: NamedSource::new(sources.name(file), sources.text(file).to_owned()),
-            labels,
-            help: (!help.is_empty()).then(|| help.join("\n")),
-        };
+        let help = (!help.is_empty()).then(|| Text::new(&help.join("\n")));
+        let report = Report { diagnostic, source, labels, help };
         if handler.render_report(&mut out, &report).is_err() {
-            let _ = writeln!(out, "{}", diagnostic.one_line(sources));
+            let _ = writeln!(out, "{}", Text::new(&diagnostic.one_line(sources)));
         }
     }
     if !all.is_empty() {
@@ -103,7 +152,7 @@ pub(crate) fn human(sources: &Sources, all: &[Diagnostic], colour: bool) -> Stri
 pub(crate) fn short(sources: &Sources, all: &[Diagnostic]) -> String {
     let mut files = SimpleFiles::new();
     for file in sources.ids() {
-        files.add(sources.name(file).to_owned(), sources.text(file).to_owned());
+        files.add(Line::new(sources.name(file)), sources.text(file).to_owned());
     }
     let config =
         term::Config { display_style: term::DisplayStyle::Short, ..term::Config::default() };
@@ -114,14 +163,14 @@ pub(crate) fn short(sources: &Sources, all: &[Diagnostic]) -> String {
         let range = diagnostic.span.start as usize..diagnostic.span.end as usize;
         let shown = Codespan::new(severity)
             .with_code(diagnostic.code.to_string())
-            .with_message(format!("{}: {}", diagnostic.code.summary, diagnostic.detail))
+            .with_message(format!("{}: {}", diagnostic.code.summary, Line::new(&diagnostic.detail)))
             .with_labels(vec![Label::new(
                 LabelStyle::Primary,
                 diagnostic.span.file.0 as usize,
                 range,
             )]);
         if term::emit_to_string(&mut out, &config, &files, &shown).is_err() {
-            let _ = writeln!(out, "{}", diagnostic.one_line(sources));
+            let _ = writeln!(out, "{}", Line::new(&diagnostic.one_line(sources)));
         }
     }
     out
@@ -138,7 +187,7 @@ fn place(sources: &Sources, span: Span) -> Json {
 }
 
 /// For other programs.
-pub(crate) fn json(sources: &Sources, all: &[Diagnostic]) -> String {
+pub(crate) fn json(sources: &Sources, all: &[Diagnostic]) -> Json {
     let all: Vec<Json> = all
         .iter()
         .map(|diagnostic| {
@@ -156,11 +205,11 @@ pub(crate) fn json(sources: &Sources, all: &[Diagnostic]) -> String {
             })
         })
         .collect();
-    format!("{:#}\n", json!({ "format_version": 1, "diagnostics": all }))
+    json!({ "format_version": 1, "diagnostics": all })
 }
 
-/// For code scanning. Source: SARIF 2.1.0, sections 3.14 and 3.27.
-pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
+/// For code scanning, whose pages show the messages. Source: SARIF 2.1.0, sections 3.14 and 3.27.
+pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> Json {
     let results: Vec<Json> = all
         .iter()
         .map(|diagnostic| {
@@ -171,7 +220,7 @@ pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
             json!({
                 "ruleId": diagnostic.code.to_string(),
                 "level": if diagnostic.is_error() { "error" } else { "warning" },
-                "message": { "text": format!("{}: {}", diagnostic.code.summary, diagnostic.detail) },
+                "message": { "text": format!("{}: {}", diagnostic.code.summary, Text::new(&diagnostic.detail)) },
                 "locations": [{ "physicalLocation": {
                     "artifactLocation": { "uri": sources.name(diagnostic.span.file) },
                     "region": { "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column },
@@ -189,15 +238,12 @@ pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> String {
         .collect();
     let driver = json!({ "name": "dax", "version": env!("CARGO_PKG_VERSION"), "rules": rules });
     let run = json!({ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results });
-    format!(
-        "{:#}\n",
-        json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] })
-    )
+    json!({ "$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run] })
 }
 
 /// A text of a workflow command of GitHub.
 pub(crate) fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    Text::new(text).as_str().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 /// A property of one.

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     NotRolledBack,
     Usage,
     Interrupted,
+    /// The reader of the output went away before its end, as SIGPIPE would tell.
+    Closed,
 }
 
 impl Exit {
@@ -29,6 +31,7 @@ impl Exit {
             Self::NotRolledBack => 6,
             Self::Usage => 64,
             Self::Interrupted => 130,
+            Self::Closed => 141,
         }
     }
 

@@ -7,6 +7,8 @@ mod args;
 mod commands;
 mod diagnostics;
 mod exit;
+mod files;
+mod output;
 mod printer;
 mod progress;
 
@@ -22,11 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            let usage = error.use_stderr();
-            std::process::exit(if usage { Exit::Usage } else { Exit::Done }.code());
-        }
+        Err(error) => std::process::exit(told(&error).code()),
     };
     let mut printer = Printer::new(arguments.quiet, arguments.verbose);
     let exit = match run(arguments, &mut printer) {
@@ -37,7 +35,24 @@ fn main() {
             exit
         }
     };
-    std::process::exit(exit.code());
+    std::process::exit(printer.finish(exit).code());
+}
+
+/// Says what is wrong with the command line, or shows the help that it asks for.
+fn told(error: &clap::Error) -> Exit {
+    let plain = error.render().to_string();
+    let mut printer = Printer::new(false, false);
+    if error.use_stderr() {
+        // It repeats words of the command line, which a script may have from anywhere.
+        if plain.contains(|c: char| c != '\n' && dax_engine::printable::is_hidden(c)) {
+            printer.alarm(&plain);
+        } else {
+            let _ = error.print();
+        }
+        return Exit::Usage;
+    }
+    printer.styled(&plain, &error.render().ansi().to_string());
+    printer.finish(Exit::Done)
 }
 
 fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {

@@ -1,23 +1,26 @@
 //! What a run shows while it runs: spinners on a terminal, plain lines elsewhere.
 
+use crate::output::{Streams, barred, error_is_terminal};
+use dax_engine::printable::{Line, Text};
 use dax_engine::{Plan, Progress, StepId, StepKind, render};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 /// The display of one run.
 pub(crate) struct Display {
     quiet: bool,
+    streams: Streams,
     spinners: Option<MultiProgress>,
     running: BTreeMap<StepId, (Instant, Option<ProgressBar>)>,
 }
 
 impl Display {
-    pub(crate) fn new(quiet: bool) -> Self {
-        let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
+    pub(crate) fn new(quiet: bool, streams: Streams) -> Self {
+        let terminal = error_is_terminal() && std::env::var_os("CI").is_none();
         Self {
             quiet,
+            streams,
             spinners: (terminal && !quiet).then(MultiProgress::new),
             running: BTreeMap::new(),
         }
@@ -27,11 +30,9 @@ impl Display {
     pub(crate) fn line(&self, text: &str) {
         match &self.spinners {
             Some(spinners) => {
-                let _ = spinners.println(text);
+                let _ = spinners.println(barred(&Text::new(text)));
             }
-            None if !self.quiet => {
-                let _ = writeln!(std::io::stderr().lock(), "{text}");
-            }
+            None if !self.quiet => self.streams.message(text),
             None => {}
         }
     }
@@ -96,7 +97,7 @@ impl Display {
                 );
                 match self.running.get(&step) {
                     Some((_, Some(bar))) => {
-                        bar.set_message(format!("{} · {text}", describe(plan, step)))
+                        bar.set_message(shown(&format!("{} · {text}", describe(plan, step))))
                     }
                     _ => self.line(&format!("    {text}")),
                 }
@@ -111,7 +112,7 @@ impl Display {
             if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
                 bar.set_style(style);
             }
-            bar.set_message(text.clone());
+            bar.set_message(shown(&text));
             bar.enable_steady_tick(std::time::Duration::from_millis(100));
             bar
         });
@@ -140,6 +141,11 @@ impl Display {
         let seconds = begun.elapsed().as_secs_f64();
         self.line(&format!("  {mark} {prefix}{}  {seconds:.1}s", describe(plan, step)));
     }
+}
+
+/// What a spinner says: one printable line.
+fn shown(text: &str) -> String {
+    Line::new(text).to_string()
 }
 
 fn changes_nothing(plan: &Plan, step: StepId) -> bool {

@@ -13,10 +13,7 @@ pub(crate) fn run(args: &AffectedArgs, folder: &Path, out: &mut Printer) -> Resu
             .iter()
             .map(|one| json!({ "folder": one.folder, "project": one.project, "environment": one.environment, "how": one.how, "services": one.services }))
             .collect();
-        out.data(&format!(
-            "{:#}\n",
-            json!({ "format_version": 1, "base": args.base, "affected": rows })
-        ));
+        out.json(&json!({ "format_version": 1, "base": args.base, "affected": rows }));
         return Ok(Exit::Done);
     }
     if all.is_empty() {

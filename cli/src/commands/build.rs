@@ -18,9 +18,6 @@ pub(crate) fn run(args: &BuildArgs, engine: &Engine, out: &mut Printer) -> Resul
         );
     }
     let json = to_json(&checked.graph, &checked.loaded.sources, only);
-    let mut text =
-        serde_json::to_string_pretty(&json).map_err(|error| CliError::World(error.to_string()))?;
-    text.push('\n');
-    out.data(&text);
+    out.json(&json);
     Ok(Exit::Done)
 }

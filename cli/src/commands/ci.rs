@@ -5,6 +5,8 @@ use crate::commands::{self, params, perform};
 use crate::diagnostics;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
+use crate::output::Streams;
+use dax_engine::printable::{Line, Text};
 use dax_engine::{Engine, EngineError, Missing, Outcome};
 use dax_review::{
     Annotation, ApplyOptions, Ending, Forge, Level, Options, Place, Published, Remote, ReviewError,
@@ -32,7 +34,7 @@ pub(crate) fn here() -> Result<Option<Place>, CliError> {
 }
 
 /// Tells of calls: those that are held back as data, the others to the curious and to a file, a line each.
-fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
+fn watch(verbose: bool, audit: Option<PathBuf>, streams: Streams) -> Watch {
     Arc::new(move |sent: &Sent| {
         if let Some(path) = audit.as_deref().filter(|_| !sent.held_back) {
             let at = jiff::Timestamp::now().to_string();
@@ -44,11 +46,13 @@ fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
             let file =
                 folder.and_then(|()| std::fs::File::options().create(true).append(true).open(path));
             // What is asked matters more than that it is on record.
+            let line = Text::json(&line.to_string());
             let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
         }
         if sent.held_back {
             let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap_or_default();
-            let _ = writeln!(std::io::stdout().lock(), "{} {}\n{body:#}\n", sent.method, sent.url);
+            streams.text(&Line::new(&format!("{} {}", sent.method, sent.url)).into());
+            streams.json(&format!("\n{body:#}\n\n"));
         } else if verbose {
             let status =
                 sent.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
@@ -57,19 +61,17 @@ fn watch(verbose: bool, audit: Option<PathBuf>) -> Watch {
             } else {
                 format!(", {} s of it waiting as told", sent.waited.as_secs())
             };
-            let _ = writeln!(
-                std::io::stderr().lock(),
+            streams.message(&format!(
                 "{} {} {status} in {} ms{waited}",
                 sent.method,
                 sent.url,
                 sent.took.as_millis()
-            );
+            ));
         } else if !sent.waited.is_zero() {
-            let _ = writeln!(
-                std::io::stderr().lock(),
+            streams.message(&format!(
                 "waited {} s, because the other side was too busy",
                 sent.waited.as_secs()
-            );
+            ));
         }
     })
 }
@@ -89,7 +91,11 @@ pub(crate) fn forge(
         credential: place.credential.clone(),
         dry,
         patience,
-        watch: watch(out.verbose, audit.map(|folder| folder.join("requests.jsonl"))),
+        watch: watch(
+            out.verbose,
+            audit.map(|folder| folder.join("requests.jsonl")),
+            out.streams.clone(),
+        ),
     };
     Ok(Forge::new(&remote, &dax_provider_builtin::source_control)?)
 }
@@ -142,7 +148,7 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
         summary(&found)?;
         // Where the check shows no remarks, the log does.
         if !found.annotated {
-            out.data(&workflow_commands(&found.annotations));
+            out.commands(&workflow_commands(&found.annotations));
         }
     }
     for file in &found.files {
@@ -181,7 +187,12 @@ fn summary(found: &Published) -> Result<(), CliError> {
     let report = report.map_or_else(String::new, |path| path.display().to_string());
     append(
         "GITHUB_OUTPUT",
-        &format!("failed={}\ndenied={}\nreport={report}\n", found.failed, found.denied),
+        &format!(
+            "failed={}\ndenied={}\nreport={}\n",
+            found.failed,
+            found.denied,
+            Line::new(&report)
+        ),
     )
 }
 
@@ -223,7 +234,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
         lock_timeout: args.lock_timeout,
     };
     let applied = {
-        let quiet = out.quiet;
+        let (quiet, streams) = (out.quiet, out.streams.clone());
         let mut carry = |engine: &Engine,
                          request: dax_engine::ApplyRequest,
                          hear: &mut dyn FnMut(&dax_engine::Told)| {
@@ -236,7 +247,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
         };
         let mut say = |text: &str| {
             if !quiet {
-                let _ = writeln!(std::io::stderr().lock(), "{text}");
+                streams.message(text);
             }
         };
         dax_review::apply(&request, &place, &forge, &opener(state), &mut carry, &mut say)?

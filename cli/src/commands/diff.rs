@@ -23,10 +23,7 @@ pub(crate) fn run(args: &DiffArgs, engine: &Engine, out: &mut Printer) -> Result
                 let text = render::terminal(&blocks, false);
                 let lines: Vec<&str> = text.lines().collect();
                 let digests = (digest::digest(&old), digest::digest(&new));
-                out.data(&format!(
-                    "{:#}\n",
-                    json!({ "format_version": 1, "old": digests.0, "new": digests.1, "same": digests.0 == digests.1, "lines": lines })
-                ));
+                out.json(&json!({ "format_version": 1, "old": digests.0, "new": digests.1, "same": digests.0 == digests.1, "lines": lines }));
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Resu
                 json!({"name": one.name, "answers": one.found.is_ok(), "error": one.found.as_ref().err(), "facts": facts})
             })
             .collect();
-        out.data(&format!("{:#}\n", json!({ "format_version": 1, "systems": rows })));
+        out.json(&json!({ "format_version": 1, "systems": rows }));
     } else {
         let mut rows = Vec::new();
         for one in &all {

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &DriftArgs, engine: &Engine, out: &mut Printer) -> Resul
                     })
                 })
                 .collect();
-            out.data(&format!("{:#}\n", json!({ "format_version": 1, "environment": name, "services": services, "drift": rows })));
+            out.json(&json!({ "format_version": 1, "environment": name, "services": services, "drift": rows }));
         }
         DataFormat::Human if all.is_empty() => {
             out.note(&format!("no drift: {services} services of `{name}` are as they were applied"))

@@ -4,6 +4,7 @@ use crate::args::{DataFormat, EvalArgs};
 use crate::commands::params;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
+use dax_engine::printable::Line;
 use dax_engine::{Engine, Missing, Params, diagnostic};
 use rustyline::error::ReadlineError;
 use std::io::{BufRead, IsTerminal};
@@ -65,9 +66,7 @@ impl Session<'_> {
         let Some(value) = found.value else { return Ok(Exit::Error) };
         match format {
             DataFormat::Json => {
-                let json = serde_json::to_string_pretty(&value.shape())
-                    .map_err(|error| CliError::World(error.to_string()))?;
-                out.data(&format!("{json}\n"));
+                out.json(&serde_json::json!(value.shape()));
             }
             DataFormat::Human => out.data(&format!("{value}\n")),
         }
@@ -147,7 +146,7 @@ fn prompt(
     out.note("an expression, or `:help`");
     loop {
         let head = session.environment.as_deref().unwrap_or("dax").to_owned();
-        match editor.readline(&format!("{head}> ")) {
+        match editor.readline(&format!("{}> ", Line::new(&head))) {
             Ok(line) => {
                 let _ = editor.add_history_entry(line.as_str());
                 if !session.line(&line, format, out)? {

@@ -33,10 +33,7 @@ pub(crate) fn run(
                     })
                 })
                 .collect();
-            out.data(&format!(
-                "{:#}\n",
-                json!({ "format_version": 1, "runs": rows, "metrics": rates(&all) })
-            ));
+            out.json(&json!({ "format_version": 1, "runs": rows, "metrics": rates(&all) }));
         }
         HistoryFormat::Human if all.is_empty() => out.note("nothing was done yet"),
         HistoryFormat::Human => {
@@ -98,10 +95,7 @@ fn course(
             .iter()
             .map(|one| json!({"at": one.at_ms.map(time), "service": one.service, "what": one.what, "traffic": one.traffic}))
             .collect();
-        out.data(&format!(
-            "{:#}\n",
-            json!({ "format_version": 1, "environment": name, "run": run, "moments": rows })
-        ));
+        out.json(&json!({ "format_version": 1, "environment": name, "run": run, "moments": rows }));
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = moments
@@ -119,10 +113,7 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
     let name = crate::commands::environment(&args.environment, engine)?;
     let records = engine.audit(&name)?;
     if args.format == HistoryFormat::Json {
-        out.data(&format!(
-            "{:#}\n",
-            json!({ "format_version": 1, "environment": name, "records": records })
-        ));
+        out.json(&json!({ "format_version": 1, "environment": name, "records": records }));
         return Ok(Exit::Done);
     }
     let rows: Vec<Vec<String>> = records

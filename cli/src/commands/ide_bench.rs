@@ -14,7 +14,7 @@ pub(crate) fn run(args: &IdeBenchArgs, root: &Path, out: &mut Printer) -> Result
     let report = measure(&program, root, args.edits)
         .map_err(|error| CliError::World(format!("the server cannot be measured: {error}")))?;
     if args.format == DataFormat::Json {
-        out.data(&format!("{:#}\n", shape(&report)));
+        out.json(&shape(&report));
         return Ok(Exit::Done);
     }
     let (files, lines) = report.size;

@@ -3,14 +3,13 @@
 use crate::args::LoginArgs;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use std::io::Write;
 
 pub(crate) fn run(args: &LoginArgs, out: &mut Printer) -> Result<Exit, CliError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let show = |code: &str, place: &str| {
-        let _ = writeln!(std::io::stderr().lock(), "open {place} and type {code}");
-    };
+    let streams = out.streams.clone();
+    let show =
+        |code: &str, place: &str| streams.message(&format!("open {place} and type {code}"));
     let server = args.server.trim_end_matches('/');
     let token = runtime.block_on(dax_provider_builtin::github_login(
         server,

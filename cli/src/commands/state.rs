@@ -7,6 +7,7 @@ use crate::commands::environment;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::Engine;
+use dax_engine::printable::Line;
 use serde_json::json;
 
 pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
@@ -16,7 +17,7 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
         StateCommand::Pull(args) => {
             let name = environment(&args.environment, engine)?;
             match engine.pull_state(&name)? {
-                Some(text) => out.data(&format!("{text}\n")),
+                Some(text) => out.serialised(&format!("{text}\n")),
                 None => {
                     return Err(CliError::World(format!("nothing was applied in `{name}` yet")));
                 }
@@ -52,7 +53,7 @@ fn list(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, C
                     })
                 })
                 .collect();
-            out.data(&format!("{:#}\n", json!({ "format_version": 1, "services": rows })));
+            out.json(&json!({ "format_version": 1, "services": rows }));
         }
         DataFormat::Human => {
             let rows: Vec<Vec<String>> = rows
@@ -93,7 +94,7 @@ fn show(args: &StateShowArgs, engine: &Engine, out: &mut Printer) -> Result<Exit
     };
     let text = serde_json::to_string_pretty(service)
         .map_err(|error| CliError::World(error.to_string()))?;
-    out.data(&format!("{text}\n"));
+    out.serialised(&format!("{text}\n"));
     Ok(Exit::Done)
 }
 
@@ -105,7 +106,7 @@ fn verify(args: &StateVerifyArgs, engine: &Engine, out: &mut Printer) -> Result<
     for report in reports {
         out.data(&format!(
             "{}: sound; {} states, {} records, {} journals with {} entries{}\n",
-            report.environment,
+            Line::new(&report.environment),
             report.states,
             report.records,
             report.journals,

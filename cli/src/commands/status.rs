@@ -27,7 +27,7 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
                     })
                 })
                 .collect();
-            out.data(&format!("{:#}\n", json!({ "format_version": 1, "services": rows })));
+            out.json(&json!({ "format_version": 1, "services": rows }));
         }
         DataFormat::Human if all.is_empty() => out.note("nothing was applied yet"),
         DataFormat::Human => {

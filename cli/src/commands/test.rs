@@ -4,6 +4,7 @@ use crate::args::{TestArgs, TestFormat};
 use crate::diagnostics;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
+use dax_engine::printable::{Line, Text};
 use dax_engine::{Engine, Sources, TestOutcome, TestRequest, Verdict};
 use serde_json::json;
 use std::fmt::Write;
@@ -34,14 +35,13 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
     let seconds = start.elapsed().as_secs_f64();
     let failed =
         outcomes.iter().filter(|one| matches!(one.verdict, Verdict::Failed { .. })).count();
-    let text = match args.format {
+    match args.format {
         TestFormat::Human => human(&sources, &outcomes, out),
-        TestFormat::Json => json_report(&sources, &outcomes),
-        TestFormat::Junit => junit(&sources, &outcomes, seconds),
-    };
-    out.data(&text);
+        TestFormat::Json => out.json(&json_report(&sources, &outcomes)),
+        TestFormat::Junit => out.data(&junit(&sources, &outcomes, seconds)),
+    }
     if let Some(path) = &args.junit {
-        std::fs::write(path, junit(&sources, &outcomes, seconds))
+        crate::files::write(path, junit(&sources, &outcomes, seconds).as_bytes())
             .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
     }
     if outcomes.is_empty() {
@@ -59,29 +59,26 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
     Ok(if failed > 0 { Exit::Error } else { Exit::Done })
 }
 
-fn human(sources: &Sources, outcomes: &[TestOutcome], out: &Printer) -> String {
-    let mut text = String::new();
+fn human(sources: &Sources, outcomes: &[TestOutcome], out: &mut Printer) {
     for one in outcomes {
+        let title = Line::new(&one.title);
         match &one.verdict {
-            Verdict::Passed { cases: 1 } => {
-                let _ = writeln!(text, "ok    {}", one.title);
-            }
-            Verdict::Passed { cases } => {
-                let _ = writeln!(text, "ok    {} ({cases} cases)", one.title);
-            }
+            Verdict::Passed { cases: 1 } => out.data(&format!("ok    {title}\n")),
+            Verdict::Passed { cases } => out.data(&format!("ok    {title} ({cases} cases)\n")),
             Verdict::Failed { diagnostics: found, given } => {
-                let _ = writeln!(text, "FAIL  {}  {}", one.title, sources.location(one.span));
+                let place = Line::new(&sources.location(one.span));
+                out.data(&format!("FAIL  {title}  {place}\n"));
                 for (name, value) in given {
-                    let _ = writeln!(text, "      with {name} = {value}");
+                    let value = Line::new(&value.to_string());
+                    out.data(&format!("      with {name} = {value}\n"));
                 }
-                text.push_str(&out.shown(sources, found));
+                out.shown(sources, found);
             }
         }
     }
-    text
 }
 
-fn json_report(sources: &Sources, outcomes: &[TestOutcome]) -> String {
+fn json_report(sources: &Sources, outcomes: &[TestOutcome]) -> serde_json::Value {
     let rows: Vec<_> = outcomes
         .iter()
         .map(|one| {
@@ -90,13 +87,13 @@ fn json_report(sources: &Sources, outcomes: &[TestOutcome]) -> String {
                 Verdict::Passed { cases } => json!({ "title": one.title, "place": place, "passed": true, "cases": cases }),
                 Verdict::Failed { diagnostics: found, given } => {
                     let given: serde_json::Map<_, _> = given.iter().map(|(name, value)| (name.to_string(), json!(value.shape()))).collect();
-                    let findings: serde_json::Value = serde_json::from_str(&diagnostics::json(sources, found)).unwrap_or_default();
+                    let findings = diagnostics::json(sources, found);
                     json!({ "title": one.title, "place": place, "passed": false, "given": given, "findings": findings })
                 }
             }
         })
         .collect();
-    format!("{:#}\n", json!({ "format_version": 1, "tests": rows }))
+    json!({ "format_version": 1, "tests": rows })
 }
 
 /// The JUnit format as CI systems read it.
@@ -144,17 +141,16 @@ fn junit(sources: &Sources, outcomes: &[TestOutcome], seconds: f64) -> String {
     text
 }
 
-/// A text inside of XML; characters that XML 1.0 does not have become `?`.
+/// A text inside of XML; the two characters that XML 1.0 has not become `?`.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in Text::new(text).as_str().chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' | '\t' | '\r' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('?'),
+            '\u{fffe}' | '\u{ffff}' => out.push('?'),
             c => out.push(c),
         }
     }

@@ -4,6 +4,7 @@ use crate::args::{DataFormat, WhyArgs};
 use crate::commands::params;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
+use dax_engine::printable::Line;
 use dax_engine::{Engine, Missing};
 use serde_json::json;
 
@@ -17,10 +18,7 @@ pub(crate) fn run(args: &WhyArgs, engine: &Engine, out: &mut Printer) -> Result<
                 json!({ "address": one.address, "value": one.value.shape(), "location": one.location, "text": one.text, "layer": one.layer, "names": names, "wins": one.wins })
             })
             .collect();
-        out.data(&format!(
-            "{:#}\n",
-            json!({ "format_version": 1, "address": args.address, "offers": rows })
-        ));
+        out.json(&json!({ "format_version": 1, "address": args.address, "offers": rows }));
         return Ok(Exit::Done);
     }
     for one in &all {
@@ -29,9 +27,11 @@ pub(crate) fn run(args: &WhyArgs, engine: &Engine, out: &mut Printer) -> Result<
         } else {
             format!("  instead of {}", one.value)
         };
-        out.data(&format!("{head}\n    {}: {}  ({})\n", one.location, one.text, one.layer));
+        let text = format!("    {}: {}  ({})", one.location, one.text, one.layer);
+        out.data(&format!("{}\n{}\n", Line::new(&head), Line::new(&text)));
         for (name, place) in &one.names {
-            out.data(&format!("    where {name} is defined: {place}\n"));
+            let name = format!("    where {name} is defined: {place}");
+            out.data(&format!("{}\n", Line::new(&name)));
         }
     }
     Ok(Exit::Done)
