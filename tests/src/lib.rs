@@ -6,6 +6,7 @@ pub mod plans;
 pub mod programs;
 pub mod properties;
 pub mod random;
+pub mod soak;
 pub mod world;
 
 use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};

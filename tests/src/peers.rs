@@ -21,10 +21,41 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server that ends with this value.
 pub struct Peer {
     child: Child,
+    /// The command that started it, for a server that is killed on purpose.
+    again: Option<Box<dyn Fn() -> Command + Send>>,
     /// Where it listens.
     pub port: u16,
     /// Its files.
     _folder: tempfile::TempDir,
+}
+
+impl Peer {
+    /// Kills the server, as a crash does.
+    pub fn crash(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts a server that was killed on its files and its port.
+    ///
+    /// # Panics
+    /// It does not start, or is none that can be started again.
+    pub fn start_again(&mut self) {
+        let again = self.again.as_ref().expect("a server that can be started again");
+        // Those of its processes that the crash left end by themselves, and until then it refuses to start.
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            self.child = again().spawn().expect("a server");
+            while matches!(self.child.try_wait(), Ok(None)) {
+                if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("the server does not start again");
+    }
 }
 
 impl Drop for Peer {
@@ -100,13 +131,14 @@ pub fn postgres() -> Option<Peer> {
             .expect("chown");
         assert!(owned.success(), "the folder has another owner now");
     }
-    let command = |program: &Path| {
+    let here = folder.path().to_owned();
+    let command = move |program: &Path| {
         let mut command = if root { Command::new("setpriv") } else { Command::new(program) };
         if root {
             command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
         }
         command
-            .current_dir(folder.path())
+            .current_dir(&here)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -119,19 +151,15 @@ pub fn postgres() -> Option<Peer> {
         .status();
     assert!(made.expect("initdb").success(), "initdb makes a database");
     let port = free_port();
-    let mut started = command(&server);
-    started.arg("-D").arg(&data).args([
-        "-p",
-        &port.to_string(),
-        "-c",
-        "listen_addresses=127.0.0.1",
-        "-c",
-        "fsync=off",
-    ]);
-    started.args(["-c", "unix_socket_directories="]);
-    let mut child = started.spawn().expect("postgres");
+    let again = move || {
+        let mut started = command(&server);
+        started.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "fsync=off"]);
+        started.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        started
+    };
+    let mut child = again().spawn().expect("postgres");
     wait(port, &mut child, "PostgreSQL");
-    Some(Peer { child, port, _folder: folder })
+    Some(Peer { child, again: Some(Box::new(again)), port, _folder: folder })
 }
 
 /// A MinIO server with the user `daxdax` and the password `daxdaxdax`.
@@ -156,5 +184,5 @@ pub fn minio() -> Option<Peer> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("minio");
     wait(port, &mut child, "MinIO");
-    Some(Peer { child, port, _folder: folder })
+    Some(Peer { child, again: None, port, _folder: folder })
 }

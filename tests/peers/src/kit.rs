@@ -123,7 +123,7 @@ pub(crate) const ARGO: Kit = Kit {
         programs: &[(
             "github.com/argoproj/argo-rollouts/cmd/rollouts-controller",
             "rollouts-controller",
-            &["version"],
+            &["--version"],
         )],
         files: &[
             ("github.com/argoproj/argo-rollouts", "manifests/crds/rollout-crd.yaml"),
