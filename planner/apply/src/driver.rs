@@ -178,10 +178,7 @@ impl Driver<'_> {
     }
 
     fn analyses(&self, step: StepId) -> bool {
-        self.plan
-            .steps
-            .get(step.0 as usize)
-            .is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
+        self.plan.step(step).is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
     }
 
     /// What people outside want of the run.
@@ -201,7 +198,8 @@ impl Driver<'_> {
         let digest = flow.digest.get_or_insert_with(|| dax_plan::digest::digest(&self.plan));
         let approvals = self.store.approvals(&self.plan.environment, digest).await?;
         for step in flow.awaiting.clone() {
-            let StepKind::Gate { approval } = &self.plan.steps[step.0 as usize].kind else {
+            let Some(StepKind::Gate { approval }) = self.plan.step(step).map(|step| &step.kind)
+            else {
                 continue;
             };
             if let Ok(by) = agreed(approval, Some(step), &approvals) {
@@ -270,7 +268,8 @@ impl Driver<'_> {
             Entry::Failed { step, message, .. } => Progress::Failed(*step, message.clone()),
             Entry::Measured { step, verdict, values, .. } => {
                 let measured = flow.measured.get(step).cloned().unwrap_or_default();
-                if let StepKind::Analyse { analysis, .. } = &self.plan.steps[step.0 as usize].kind {
+                let kind = self.plan.step(*step).map(|step| &step.kind);
+                if let Some(StepKind::Analyse { analysis, .. }) = kind {
                     failing(analysis, &measured)
                         .into_iter()
                         .for_each(|condition| (self.progress)(Progress::Advised(*step, condition)));
@@ -293,7 +292,7 @@ impl Driver<'_> {
 
     /// Starts a call; its outcome comes back as an event.
     fn call(&self, step: StepId, which: Which, flow: &Flow) {
-        let planned = &self.plan.steps[step.0 as usize];
+        let Some(planned) = self.plan.step(step) else { return };
         let sender = flow.sender.clone();
         let refused = |message: String| Event::Failed(step, Failure::refused(message));
         let Some(mut call) =
@@ -325,6 +324,11 @@ impl Driver<'_> {
                 return;
             }
         }
+        for secret in operations::useful_secrets(&self.plan, &flow.specs, step, &call) {
+            if let Ok(value) = (self.providers.secret)(&secret) {
+                call.secrets.0.entry(secret.name).or_insert(value);
+            }
+        }
         // Whoever only waits holds no change up; but his time runs from when it is his turn, so that a slow platform is
         // not given up because many wait for it.
         let waits = matches!(call.operation, Operation::AwaitReady { .. });
@@ -347,7 +351,7 @@ impl Driver<'_> {
     }
 
     fn measure(&self, step: StepId, flow: &Flow) {
-        let planned = &self.plan.steps[step.0 as usize];
+        let Some(planned) = self.plan.step(step) else { return };
         let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else { return };
         let sender = flow.sender.clone();
         let Some(metrics) = self.providers.metrics.get(&analysis.from).cloned() else {

@@ -156,8 +156,8 @@ pub struct Machine {
     plan: Arc<Plan>,
     groups: Groups,
     status: Vec<Status>,
-    dependents: Vec<Vec<StepId>>,
-    attempts: Vec<u32>,
+    dependents: BTreeMap<StepId, Vec<StepId>>,
+    attempts: BTreeMap<StepId, u32>,
     /// Steps whose call was made, or may have been, without an answer.
     unsure: BTreeSet<StepId>,
     intended_ms: BTreeMap<StepId, u64>,
@@ -194,10 +194,10 @@ impl Machine {
     /// A run of a plan, as far as its journal says it came.
     pub fn new(plan: Arc<Plan>, journal: &[Entry]) -> Self {
         let count = plan.steps.len();
-        let mut dependents = vec![Vec::new(); count];
-        for step in &plan.steps {
+        let mut dependents: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+        for (id, step) in ids(count).zip(&plan.steps) {
             for before in &step.after {
-                dependents[before.0 as usize].push(step.id);
+                dependents.entry(*before).or_default().push(id);
             }
         }
         let mut machine = Self {
@@ -205,7 +205,7 @@ impl Machine {
             plan,
             status: vec![Status::Waiting; count],
             dependents,
-            attempts: vec![0; count],
+            attempts: BTreeMap::new(),
             unsure: BTreeSet::new(),
             intended_ms: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -226,9 +226,10 @@ impl Machine {
     }
 
     fn set(&mut self, step: StepId, status: Status) {
-        let Some(slot) = self.status.get_mut(step.0 as usize) else { return };
+        let planned = self.plan.step(step).zip(self.status.get_mut(index(step)));
+        let Some((planned, slot)) = planned else { return };
         let before = std::mem::replace(slot, status);
-        let waits = only_waits(&self.plan.steps[step.0 as usize].kind);
+        let waits = only_waits(&planned.kind);
         for (status, more) in [(before, false), (status, true)] {
             let counter = match status {
                 Status::Running if waits => &mut self.count.waiting,
@@ -241,7 +242,8 @@ impl Machine {
     }
 
     fn get(&self, step: StepId) -> Status {
-        self.status[step.0 as usize]
+        // Of a step that there is not nothing ever began.
+        self.status.get(index(step)).copied().unwrap_or(Status::Waiting)
     }
 
     /// Where a step is.
@@ -281,11 +283,11 @@ impl Machine {
     fn start(&mut self, now_ms: u64, out: &mut Vec<Command>) {
         // What was under way when the journal ended is asked for again: every operation is idempotent, and
         // where one is not, only a person can say what became of it.
-        for index in 0..self.status.len() {
-            let step = self.plan.steps[index].id;
-            match (self.status[index], self.phase) {
+        let plan = self.plan.clone();
+        for (step, planned) in ids(plan.steps.len()).zip(&plan.steps) {
+            match (self.get(step), self.phase) {
                 (Status::Running, Phase::Forward | Phase::Draining)
-                    if self.plan.steps[index].idempotency == Idempotency::Ask =>
+                    if planned.idempotency == Idempotency::Ask =>
                 {
                     self.leave_open(step, "the run ended in the middle of it, and only a person can see what became of it".to_owned(), out);
                 }
@@ -293,7 +295,7 @@ impl Machine {
                     self.unsure.insert(step);
                     self.carry_out(step, now_ms, out);
                 }
-                (Status::Waiting, Phase::Forward) if self.plan.steps[index].after.is_empty() => {
+                (Status::Waiting, Phase::Forward) if planned.after.is_empty() => {
                     self.begin(step, now_ms, out)
                 }
                 (Status::Done, Phase::Forward) => self.release(step, now_ms, out),
@@ -304,11 +306,9 @@ impl Machine {
 
     /// Begins the steps for which this one was the last to wait for.
     fn release(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
-        for next in self.dependents[step.0 as usize].clone() {
-            let ready = self.plan.steps[next.0 as usize]
-                .after
-                .iter()
-                .all(|before| self.get(*before) == Status::Done);
+        for next in self.dependents.get(&step).cloned().unwrap_or_default() {
+            let after = self.plan.step(next).map_or(&[][..], |next| &next.after);
+            let ready = after.iter().all(|before| self.get(*before) == Status::Done);
             if ready && self.get(next) == Status::Waiting {
                 self.begin(next, now_ms, out);
             }
@@ -326,7 +326,8 @@ impl Machine {
     }
 
     fn carry_out(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
-        match &self.plan.steps[step.0 as usize].kind {
+        let Some(planned) = self.plan.step(step) else { return };
+        match &planned.kind {
             StepKind::Hold { ms } => {
                 let since = self.intended_ms.get(&step).map_or(0, |at| now_ms.saturating_sub(*at));
                 out.push(Command::Timer(step, ms.saturating_sub(since)));
@@ -341,14 +342,14 @@ impl Machine {
         if let Some((undone, operation)) = self.undoing
             && undone == step
         {
-            self.attempts[step.0 as usize] = 0;
+            self.attempts.remove(&step);
             return self.undo(step, operation + 1, out);
         }
         if self.get(step) != Status::Running {
             return;
         }
         self.set(step, Status::Done);
-        self.attempts[step.0 as usize] = 0;
+        self.attempts.remove(&step);
         out.push(Command::Write(Entry::Done { step }));
         if self.phase == Phase::Forward {
             self.release(step, now_ms, out);
@@ -363,11 +364,11 @@ impl Machine {
     }
 
     fn failed(&mut self, step: StepId, failure: Failure, out: &mut Vec<Command>) {
-        let attempt = self.attempts[step.0 as usize];
+        let Some(planned) = self.plan.step(step) else { return };
+        let attempt = self.attempts.get(&step).copied().unwrap_or(0);
         if failure.unknown {
             self.unsure.insert(step);
         }
-        let planned = &self.plan.steps[step.0 as usize];
         let undone = self.undoing.is_some_and(|(undone, _)| undone == step);
         let asks = planned.idempotency == Idempotency::Ask && failure.unknown;
         let again = failure.transient
@@ -375,7 +376,7 @@ impl Machine {
             && !asks
             && (undone || planned.retry == Retry::Transient);
         if again {
-            self.attempts[step.0 as usize] += 1;
+            self.attempts.insert(step, attempt + 1);
             let wait = backoff_ms(attempt).max(failure.retry_after_ms.unwrap_or(0));
             return out.push(Command::Timer(step, wait));
         }
@@ -478,7 +479,8 @@ impl Machine {
         if self.get(step) != Status::Running {
             return;
         }
-        match &self.plan.steps[step.0 as usize].kind {
+        let Some(planned) = self.plan.step(step) else { return };
+        match &planned.kind {
             StepKind::Hold { .. } => self.succeeded(step, now_ms, out),
             StepKind::Analyse { .. } => self.tick(step, now_ms, out),
             StepKind::Gate { .. } => out.push(Command::Await(step)),
@@ -531,6 +533,16 @@ impl Machine {
             out.push(Command::Finish(outcome));
         }
     }
+}
+
+/// Where a step stands among all of them.
+fn index(step: StepId) -> usize {
+    usize::try_from(step.0).unwrap_or(usize::MAX)
+}
+
+/// The ids of so many steps: a plan that was read may say others, and its journal goes by the place.
+fn ids(count: usize) -> impl Iterator<Item = StepId> {
+    (0..u32::try_from(count).unwrap_or(u32::MAX)).map(StepId)
 }
 
 /// Whether a step only waits or watches.

@@ -1,6 +1,6 @@
 //! Steps of a plan as operations of a provider.
 
-use dax_core::{Name, RevisionId, SecretRef, Value};
+use dax_core::{Name, RevisionId, SecretPart, SecretRef, Value};
 use dax_plan::{Plan, Step, StepId, StepKind};
 use dax_provider_api::{Call, Expect, Fence, Operation, Secrets};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ impl Specs {
             .iter()
             .rev()
             .find(|id| **id <= step.id)
-            .and_then(|id| settings(&plan.steps[id.0 as usize].kind));
+            .and_then(|id| settings(&plan.step(*id)?.kind));
         last.or_else(|| Some(&plan.observed(&step.provider, &step.object)?.settings))?.get(name)
     }
 
@@ -48,7 +48,7 @@ impl Specs {
     fn find<'p>(&self, plan: &'p Plan, step: &Step, revision: &RevisionId) -> Option<&'p Value> {
         let key = (step.provider.clone(), step.object.clone(), revision.clone());
         if let Some(StepKind::CreateRevision { spec, .. } | StepKind::Roll { spec, .. }) =
-            self.made.get(&key).map(|made| &plan.steps[made.0 as usize].kind)
+            self.made.get(&key).and_then(|made| Some(&plan.step(*made)?.kind))
         {
             return Some(spec);
         }
@@ -88,7 +88,7 @@ pub fn call(
     id: StepId,
     which: Which,
 ) -> Option<Call> {
-    let step = &plan.steps[id.0 as usize];
+    let step = plan.step(id)?;
     let (kind, expect, timeout_ms) = match which {
         Which::Do => (
             &step.kind,
@@ -125,7 +125,7 @@ pub fn call(
 
 /// The secrets that a call needs, and no others.
 pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
-    let step = &plan.steps[id.0 as usize];
+    let Some(step) = plan.step(id) else { return Vec::new() };
     let spec = match &call.operation {
         Operation::CreateRevision { spec, .. }
         | Operation::Roll { spec, .. }
@@ -138,6 +138,38 @@ pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<Secre
     let mut found = Vec::new();
     spec.iter().for_each(|spec| spec.secrets(&mut found));
     found.into_iter().cloned().collect()
+}
+
+/// Secrets that a call can do without: with them a platform masks them in what it shows, and gives them to
+/// what it starts again by itself.
+pub fn useful_secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
+    let Some(step) = plan.step(id) else { return Vec::new() };
+    let mut found: Vec<&SecretRef> = Vec::new();
+    match &call.operation {
+        Operation::AwaitReady { revision } => {
+            specs.find(plan, step, revision).iter().for_each(|spec| spec.secrets(&mut found));
+        }
+        Operation::UpdateService { .. } => {
+            let live = plan.observed(&step.provider, &step.object);
+            let revisions = live.into_iter().flat_map(|live| live.revisions.values());
+            revisions.for_each(|revision| revision.spec.secrets(&mut found));
+        }
+        Operation::CreateRevision { spec, .. }
+        | Operation::Roll { spec, .. }
+        | Operation::Run { spec, .. } => spec.secrets(&mut found),
+        _ => {}
+    }
+    // A text that is made of secrets is one, and so is each of its pieces.
+    let mut all = Vec::new();
+    let mut open: Vec<&SecretRef> = found;
+    while let Some(secret) = open.pop() {
+        all.push(secret.clone());
+        open.extend(secret.parts.iter().filter_map(|part| match part {
+            SecretPart::Secret(inner) => Some(inner),
+            SecretPart::Text(_) => None,
+        }));
+    }
+    all
 }
 
 fn operation(kind: &StepKind, spec_of: &dyn Fn(&RevisionId) -> Option<Value>) -> Option<Operation> {

@@ -89,7 +89,7 @@ pub fn run(
         now_ms = now_ms.max(at_ms);
         let mut later = |after_ms: u64, event: Event| {
             order += 1;
-            events.insert((now_ms + after_ms, order), event);
+            events.insert((now_ms.saturating_add(after_ms), order), event);
         };
         let commands = machine.step(now_ms, event);
         let entries: Vec<Entry> = commands

@@ -1,6 +1,6 @@
 //! The way back: step by step, the latest first, each by its inverse.
 
-use super::{Command, Machine, Phase, Status};
+use super::{Command, Machine, Phase, Status, ids};
 use crate::journal::{Entry, Outcome};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::StepId;
@@ -30,9 +30,10 @@ impl Machine {
                 Status::Done | Status::Failed | Status::Running | Status::Undoing | Status::Open
             )
         };
-        let steps = self.plan.steps.iter().map(|step| step.id);
-        self.going_back =
-            steps.filter(|step| begun(self.get(*step)) && open[self.groups.with(*step)]).collect();
+        let goes = |step: &StepId| {
+            begun(self.get(*step)) && open.get(self.groups.with(*step)).is_some_and(|open| *open)
+        };
+        self.going_back = ids(self.plan.steps.len()).filter(goes).collect();
     }
 
     /// Takes back the next step.
@@ -44,21 +45,22 @@ impl Machine {
             let (step, message) = self.failure.clone().unwrap_or_default();
             return self.finish(Outcome::RolledBack { step, message }, out);
         };
-        let planned = &self.plan.steps[step.0 as usize];
-        if planned.inverse.class == InverseClass::None {
+        let class = self.plan.step(step).map(|planned| planned.inverse.class);
+        if class == Some(InverseClass::None) {
             self.set(step, Status::Kept);
             let reason = "it has no way back".to_owned();
             return out.push(Command::Write(Entry::Kept { step, by: None, reason }));
         }
         self.set(step, Status::Undoing);
-        self.attempts[step.0 as usize] = 0;
+        self.attempts.remove(&step);
         out.push(Command::Write(Entry::UndoIntent { step, at_ms: now_ms }));
         self.undo(step, 0, out);
     }
 
     pub(super) fn undo(&mut self, step: StepId, operation: usize, out: &mut Vec<Command>) {
         self.forced = false;
-        if operation < self.plan.steps[step.0 as usize].inverse.steps.len() {
+        let operations = self.plan.step(step).map_or(0, |planned| planned.inverse.steps.len());
+        if operation < operations {
             self.undoing = Some((step, operation));
             out.push(Command::Undo(step, operation));
         } else {
@@ -70,7 +72,7 @@ impl Machine {
 
     /// Leaves a step as it is because a person says so, while the run goes back. The entry to write comes back.
     pub fn keep(&mut self, step: StepId, by: &Name, reason: &str) -> Option<Entry> {
-        if self.phase != Phase::Back || self.status.get(step.0 as usize) != Some(&Status::Undoing) {
+        if self.phase != Phase::Back || self.get(step) != Status::Undoing {
             return None;
         }
         let entry = Entry::Kept { step, by: Some(by.clone()), reason: reason.to_owned() };
@@ -85,7 +87,10 @@ impl Machine {
         self.plan
             .result
             .keys()
-            .filter(|addr| self.groups.group_of(addr).is_none_or(|group| !open[group]))
+            .filter(|addr| {
+                let group = self.groups.group_of(addr);
+                !group.and_then(|group| open.get(group)).is_some_and(|open| *open)
+            })
             .collect()
     }
 }

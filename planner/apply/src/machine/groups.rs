@@ -48,15 +48,17 @@ impl Groups {
             .map(|step| of_service.get(&step.service).copied().unwrap_or(0))
             .collect();
         let mut steps = vec![Vec::new(); count.max(1)];
-        for (step, group) in plan.steps.iter().zip(&of_step) {
-            steps[*group].push(step.id);
+        for (id, group) in super::ids(plan.steps.len()).zip(&of_step) {
+            if let Some(steps) = steps.get_mut(*group) {
+                steps.push(id);
+            }
         }
         Self { of_step, of_service, steps }
     }
 
     /// The steps that are taken back together with this one.
     pub(super) fn with(&self, step: StepId) -> usize {
-        self.of_step[step.0 as usize]
+        self.of_step.get(super::index(step)).copied().unwrap_or(usize::MAX)
     }
 
     /// The steps of a group.

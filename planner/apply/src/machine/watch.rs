@@ -41,13 +41,14 @@ impl Machine {
 
     fn watching(&mut self, step: StepId) -> &mut Watch {
         let begun = self.begun(step);
-        let planned = &self.plan.steps[step.0 as usize];
-        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else {
-            unreachable!("only analyses are watched")
-        };
-        let failed_checks = self.failed_checks.get(&planned.service).copied().unwrap_or(0);
+        let (mut next_ms, mut failed_checks) = (begun, 0);
+        if let Some(planned) = self.plan.step(step)
+            && let StepKind::Analyse { ms, analysis, .. } = &planned.kind
+        {
+            failed_checks = self.failed_checks.get(&planned.service).copied().unwrap_or(0);
+            next_ms = begun.saturating_add(analysis.first_after_ms(*ms));
+        }
         let tally = Tally { failed_checks, ..Tally::default() };
-        let next_ms = begun + analysis.first_after_ms(*ms);
         self.watches.entry(step).or_insert_with(|| Watch { tally, next_ms, ..Watch::default() })
     }
 
@@ -57,13 +58,14 @@ impl Machine {
     }
 
     fn held(&self, step: StepId, ms: u64, now_ms: u64) -> bool {
-        now_ms >= self.begun(step) + ms
+        now_ms >= self.begun(step).saturating_add(ms)
     }
 
     /// The time of a measurement, or of the end of the hold, has come.
     pub(super) fn tick(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
         let plan = self.plan.clone();
-        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else {
+        let Some(StepKind::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.kind)
+        else {
             return;
         };
         let held = self.held(step, *ms, now_ms);
@@ -88,7 +90,8 @@ impl Machine {
         out: &mut Vec<Command>,
     ) {
         let plan = self.plan.clone();
-        let StepKind::Analyse { ms, analysis, .. } = &plan.steps[step.0 as usize].kind else {
+        let Some(StepKind::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.kind)
+        else {
             return;
         };
         if self.get(step) != Status::Running {
@@ -108,7 +111,7 @@ impl Machine {
         match decision {
             Decision::Again(wait) => {
                 // What is only held ends with the hold, whenever the next measurement is due.
-                let ends = self.begun(step) + ms;
+                let ends = self.begun(step).saturating_add(*ms);
                 let bounded = analysis.count == 0
                     && analysis.semantics != Semantics::Flagger
                     && ends > now_ms;
@@ -137,17 +140,17 @@ impl Machine {
         baseline: &BTreeMap<Name, Value>,
     ) -> Decision {
         let plan = self.plan.clone();
-        let planned = &plan.steps[step.0 as usize];
+        let Some(planned) = plan.step(step) else { return Decision::Undecided };
         let StepKind::Analyse { ms, analysis, .. } = &planned.kind else {
             return Decision::Undecided;
         };
         let held = self.held(step, *ms, at_ms);
-        let ends = self.begun(step) + ms;
+        let ends = self.begun(step).saturating_add(*ms);
         let watch = self.watching(step);
         watch.keep(analysis, values, baseline);
         let decision = analysis::assess(analysis, &mut watch.tally, verdict, held);
         if let Decision::Again(wait) = decision {
-            let next = at_ms + wait;
+            let next = at_ms.saturating_add(wait);
             // The native rules measure once more when the hold ends.
             let last =
                 analysis.semantics == Semantics::Native && analysis.count == 0 && ends > at_ms;

@@ -214,10 +214,14 @@ impl World for Modelled {
 
     fn call(&mut self, id: StepId, which: Which, _now_ms: u64) -> Result<Answer, Died> {
         let plan = self.plan.clone();
-        let step = &plan.steps[id.0 as usize];
-        let kind = match which {
-            Which::Do => &step.kind,
-            Which::Undo(at) | Which::Force(at) => &step.inverse.steps[at],
+        let step = plan.step(id);
+        let kind = step.and_then(|step| match which {
+            Which::Do => Some(&step.kind),
+            Which::Undo(at) | Which::Force(at) => step.inverse.steps.get(at),
+        });
+        let Some((step, kind)) = step.zip(kind) else {
+            let message = format!("the plan has no step {id}");
+            return Ok(Answer { result: Err(Failure::refused(message)), after_ms: 0 });
         };
         let after_ms = self.draw(CALL_MS)
             + match kind {

@@ -4,18 +4,26 @@ use super::{Findings, result};
 use crate::analysis::{Analysis, Baseline, Condition};
 use crate::model::{Gate, Plan, StepKind};
 use crate::sequence::GRACE_MS;
-use dax_core::{Route, Value, WHOLE};
+use dax_core::{LiveService, Route, Value, WHOLE};
 
 /// The most replicas of a service: `replicas: int 0..1000` in `stdlib/std/service.dax`.
 pub(super) const MOST_REPLICAS: i64 = 1_000;
 /// No share of replicas is more than all of them this many times over.
 const MOST_AT_ONCE: i64 = 100 * MOST_REPLICAS;
+/// More replicas than any platform runs of one service.
+const MOST_RUNNING: i64 = 1_000_000;
 /// A hundred years in milliseconds: nobody waits longer, and sums of such times overflow nothing.
 const MOST_MS: u64 = 3_155_760_000_000;
 /// `every: Duration 100ms..1d` in `stdlib/std/strategy.dax`.
 const EVERY_MS: std::ops::RangeInclusive<u64> = 100..=86_400_000;
 
 pub(super) fn check(plan: &Plan, found: &mut Findings) {
+    let objects = plan.observed.iter().flat_map(|(provider, objects)| {
+        objects.iter().filter_map(move |(object, live)| Some((provider, object, live.as_ref()?)))
+    });
+    for (provider, object, live) in objects {
+        running(live, &format!("observed.{provider}.{object}"), found);
+    }
     for (addr, applied) in &plan.result {
         let Some(applied) = applied else { continue };
         if let Some(replicas) = applied.values.get("replicas") {
@@ -45,6 +53,17 @@ pub(super) fn check(plan: &Plan, found: &mut Findings) {
             time(*soak_ms, format!("gates[{at}].soak_ms"), found);
             time(*valid_ms, format!("gates[{at}].valid_ms"), found);
         }
+    }
+}
+
+fn running(live: &LiveService, field: &str, found: &mut Findings) {
+    for (id, revision) in &live.revisions {
+        for (name, number) in [("replicas", revision.replicas), ("ready", revision.ready)] {
+            between(number, MOST_RUNNING, format!("{field}.revisions.{id}.{name}"), found);
+        }
+    }
+    if live.traffic.values().any(|share| *share > WHOLE) {
+        found.say(format!("{field}.traffic"), "has a share that is more than the whole");
     }
 }
 
