@@ -43,4 +43,5 @@ codes! {
     DEFAULT_IN_SET = 9029 "a default of an environment gives way to the service";
     BAD_ALLOW = 9030 "the permission is wrong";
     SAME_BRANCHES = 9031 "both branches are the same";
+    HIDDEN = 9032 "a character is not seen";
 }

@@ -7,6 +7,7 @@ mod allow;
 mod codes;
 mod expressions;
 mod graph;
+mod hidden;
 mod items;
 mod unused;
 
@@ -47,6 +48,7 @@ pub fn lint(loaded: &Loaded, graph: &Graph) -> Vec<Diagnostic> {
     expressions::run(&input, &mut found);
     items::run(&input, &mut found);
     graph::run(&input, &mut found);
+    hidden::run(&input, &mut found);
     let mut found = allow::filter(&input, found);
     diagnostic::sort(&mut found);
     found

@@ -5,6 +5,7 @@
 
 pub mod ast;
 pub mod format;
+pub mod hidden;
 pub mod parser;
 mod quote;
 pub mod split;

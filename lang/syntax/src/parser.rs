@@ -13,6 +13,7 @@ mod types;
 pub use faults::CODES;
 
 use crate::ast::{File, Ident, Item};
+use crate::hidden;
 use crate::split::{self, Chunk};
 use crate::tree::{Kind, Tree};
 use dax_core::{Diagnostic, FileId, Name, Span};
@@ -43,6 +44,7 @@ fn parse_by(
         let mut lower = Lower { file, text, chunk, tree: &tree, diagnostics: &mut diagnostics };
         items.extend(lower.chunk());
     }
+    hidden::check(file, text, &mut diagnostics);
     dax_core::diagnostic::sort(&mut diagnostics);
     (File { id: file, items }, diagnostics)
 }

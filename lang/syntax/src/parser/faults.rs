@@ -43,6 +43,7 @@ pub const CODES: &[Code] = &[
     TAGGED_INTERPOLATION,
     TOO_DEEP,
     MALFORMED,
+    crate::hidden::DECEIVES,
 ];
 
 /// Where the bad text stands.
@@ -298,7 +299,7 @@ fn words(expected: &[Kind]) -> String {
             | Kind::mark
             | Kind::prefix
             | Kind::minus => "a value",
-            Kind::ty | Kind::ty_alt | Kind::ty_name | Kind::ty_record => "a type",
+            Kind::ty | Kind::ty_alt | Kind::ty_name | Kind::ty_record | Kind::ty_paren => "a type",
             Kind::path | Kind::ident => "a name",
             Kind::assign => "`=`",
             Kind::params => "`(`",
