@@ -52,7 +52,7 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
     let mut all = Vec::new();
     for prefix in projects {
         let old = side(&git::AtRevision { files: &before, prefix: prefix.clone() })?;
-        let new = side(&Disk { root: top.join(&prefix) })?;
+        let new = side(&Disk::new(&top.join(&prefix)))?;
         compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
     }
     Ok(all)

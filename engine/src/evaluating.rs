@@ -17,13 +17,16 @@ struct With<'t> {
 }
 
 impl FileSystem for With<'_> {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
-        if path == FILE { Ok(Some(self.text.as_bytes().to_vec())) } else { self.disk.read(path) }
+    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+        if within.is_empty() && path == FILE {
+            return Ok(Some(self.text.as_bytes().to_vec()));
+        }
+        self.disk.read(within, path)
     }
 
-    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
-        let mut names = self.disk.list(folder)?;
-        if folder.is_empty() {
+    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+        let mut names = self.disk.list(within, folder)?;
+        if within.is_empty() && folder.is_empty() {
             names.get_or_insert_default().push(FILE.to_owned());
         }
         Ok(names)
@@ -56,7 +59,7 @@ impl Engine {
     ) -> Result<Evaluated, EngineError> {
         let text = format!("{definitions}let {NAME} = {expression}\n");
         let loaded =
-            dax_project::load(&With { disk: Disk { root: self.root.clone() }, text: &text })?;
+            dax_project::load(&With { disk: Disk::new(&self.root), text: &text })?;
         let (node, type_name, diagnostics) = loaded.evaluate(params, environment, NAME);
         Ok(Evaluated {
             value: node.map(|node| node.value()),

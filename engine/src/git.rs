@@ -1,11 +1,19 @@
 //! The git client, as far as dax needs it: files of a revision, and revisions of other repositories.
+//!
+//! A checkout's own configuration can name programs for git to run. None of those that are read here is heard:
+//! no hook, monitor, pager, signature check or transport; and nothing takes longer than it may.
+
+mod fetching;
+mod process;
+
+pub(crate) use fetching::package;
 
 use crate::EngineError;
 use dax_project::FileSystem;
+use process::{READING, prepared, run};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Endings of files that a program can be made of.
 const ENDINGS: &[&str] = &["dax", "mod", "lock", "yaml", "yml", "json", "toml"];
@@ -14,21 +22,9 @@ fn failed(what: &str, detail: impl std::fmt::Display) -> EngineError {
     EngineError::Git { what: what.to_owned(), detail: detail.to_string().trim().to_owned() }
 }
 
-/// Runs git in a folder; gives what it prints.
+/// Runs git in a folder, on this machine alone; gives what it prints.
 pub(crate) fn git(folder: &Path, args: &[&str]) -> Result<Vec<u8>, EngineError> {
-    let what = format!("git {}", args.first().copied().unwrap_or(""));
-    let run = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(args)
-        .stdin(Stdio::null())
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .output();
-    let output = run.map_err(|error| failed(&what, format!("git cannot be started: {error}")))?;
-    if !output.status.success() {
-        return Err(failed(&what, String::from_utf8_lossy(&output.stderr)));
-    }
-    Ok(output.stdout)
+    run(&mut prepared(folder), args, Vec::new(), READING)
 }
 
 /// The top folder of the repository that holds a folder.
@@ -65,31 +61,18 @@ pub(crate) fn files_at(
             wanted.push((path.to_owned(), object.to_owned()));
         }
     }
-    read_objects(top, &wanted)
+    read_objects(&mut prepared(top), &wanted)
 }
 
 /// Reads many objects by one process.
 fn read_objects(
-    top: &Path,
+    command: &mut Command,
     wanted: &[(String, String)],
 ) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
     let what = "git cat-file";
-    let broken = |error: std::io::Error| failed(what, error);
-    let mut child = Command::new("git")
-        .arg("-C")
-        .arg(top)
-        .args(["cat-file", "--batch"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(broken)?;
-    let mut input = child.stdin.take().ok_or_else(|| failed(what, "no input"))?;
     let names: String = wanted.iter().map(|(_, object)| format!("{object}\n")).collect();
-    let writer = std::thread::spawn(move || input.write_all(names.as_bytes()));
-    let output = child.wait_with_output().map_err(broken)?;
-    let written = writer.join().map_err(|_| failed(what, "the writer ended"))?;
-    written.map_err(broken)?;
-    let mut rest = output.stdout.as_slice();
+    let output = run(command, &["cat-file", "--batch"], names.into_bytes(), READING)?;
+    let mut rest = output.as_slice();
     let mut files = BTreeMap::new();
     for (path, _) in wanted {
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
@@ -117,9 +100,9 @@ pub(crate) struct AtRevision<'f> {
 
 impl AtRevision<'_> {
     /// A path from the top; nothing when it leads out of the repository.
-    fn whole(&self, path: &str) -> Option<String> {
+    fn whole(&self, within: &str, path: &str) -> Option<String> {
         let mut parts: Vec<&str> = self.prefix.split('/').filter(|part| !part.is_empty()).collect();
-        for part in path.split('/') {
+        for part in within.split('/').chain(path.split('/')) {
             match part {
                 "" | "." => {}
                 ".." => {
@@ -133,12 +116,12 @@ impl AtRevision<'_> {
 }
 
 impl FileSystem for AtRevision<'_> {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
-        Ok(self.whole(path).and_then(|path| self.files.get(&path).cloned()))
+    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
+        Ok(self.whole(within, path).and_then(|path| self.files.get(&path).cloned()))
     }
 
-    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
-        let Some(whole) = self.whole(folder) else { return Ok(None) };
+    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
+        let Some(whole) = self.whole(within, folder) else { return Ok(None) };
         let prefix = if whole.is_empty() { String::new() } else { format!("{whole}/") };
         let below =
             self.files.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));

@@ -1,6 +1,6 @@
 //! What reviewers were shown, and what they said of it, kept in the state.
 
-use crate::{Engine, EngineError, Missing, Params, git, now_ms, plan_file};
+use crate::{Engine, EngineError, Missing, Params, git, now_ms};
 use dax_apply::store::{Approval, Review};
 use dax_core::Name;
 use dax_plan::Plan;
@@ -72,21 +72,13 @@ pub fn projects(folder: &Path) -> Result<Vec<(String, PathBuf)>, EngineError> {
     Ok(found.iter().map(|prefix| (shown(prefix), top.join(prefix))).collect())
 }
 
-/// Saves a plan.
-///
-/// # Errors
-/// The file cannot be written.
-pub fn save_plan(plan: &Plan, path: &Path) -> Result<(), EngineError> {
-    plan_file::write(plan, path)
-}
-
 impl Engine {
     /// The environments that the program declares, with whether there is one for each key.
     ///
     /// # Errors
     /// The project cannot be loaded.
     pub fn declared_environments(&self) -> Result<BTreeMap<Name, bool>, EngineError> {
-        let loaded = dax_project::load(&crate::files::Disk { root: self.root.clone() })?;
+        let loaded = dax_project::load(&crate::files::Disk::new(&self.root))?;
         Ok(loaded.environments().into_iter().collect())
     }
 
@@ -204,7 +196,7 @@ impl Engine {
     /// # Errors
     /// There is no `dax.mod`.
     pub fn people(&self) -> Result<(Name, BTreeMap<Name, Vec<Name>>), EngineError> {
-        let manifest = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?;
+        let manifest = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?;
         Ok((manifest.project, manifest.groups))
     }
 

@@ -3,10 +3,14 @@
 use crate::files::Disk;
 use crate::{Diagnostic, Engine, EngineError, Sources, diagnostic, git};
 use dax_core::Name;
+use dax_files::Beneath;
 use dax_project::packages::{self, LOCK, Locked, VENDOR};
 use dax_project::{FileSystem, Package, Source};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// The file that makes a folder a package; written last, so that a copy that has it is whole.
+const MANIFEST: &str = "dax.mod";
 
 /// Packages that require packages, one after the other, before something must be wrong.
 const MOST_ROUNDS: usize = 100;
@@ -28,12 +32,13 @@ impl Engine {
     /// # Errors
     /// A package cannot be found or fetched, or a file cannot be written.
     pub fn vendor(&self, copy: bool) -> Result<Vec<Vendored>, EngineError> {
-        let disk = Disk { root: self.root.clone() };
+        let project = Beneath::open(&self.root).map_err(|source| self.in_root(".", source))?;
         let mut fetched: Vec<Name> = Vec::new();
-        let (packages, sources, problems) = self.bring_all(&disk, copy, &mut fetched)?;
+        let (packages, sources, problems) = self.bring_all(&project, copy, &mut fetched)?;
         if diagnostic::has_errors(&problems) {
             return Err(EngineError::Program { sources, diagnostics: problems });
         }
+        let disk = Disk::new(&self.root);
         let mut lock = BTreeMap::new();
         let mut all = Vec::new();
         for package in &packages {
@@ -46,40 +51,46 @@ impl Engine {
                 fetched: fetched.contains(&package.name),
             });
         }
-        self.remove_unused(&packages)?;
-        let path = self.root.join(LOCK);
-        let text = packages::lock_text(&lock);
-        let unchanged = std::fs::read_to_string(&path).is_ok_and(|old| old == text);
-        let wanted = !lock.is_empty() || path.exists();
-        if wanted && !unchanged {
-            std::fs::write(&path, text)
-                .map_err(|source| EngineError::File { path: path.display().to_string(), source })?;
+        self.remove_unused(&project, &packages)?;
+        let io = |source| self.in_root(LOCK, source);
+        let (path, text) = (Path::new(LOCK), packages::lock_text(&lock));
+        let old = project.read(path, dax_files::LARGEST).map_err(io)?;
+        if old.as_deref() != Some(text.as_bytes()) && (old.is_some() || !lock.is_empty()) {
+            project.write(path, text.as_bytes()).map_err(io)?;
         }
         Ok(all)
+    }
+
+    fn in_root(&self, path: &str, source: std::io::Error) -> EngineError {
+        EngineError::File { path: self.root.join(path).display().to_string(), source }
     }
 
     /// Fetches and copies until every package that is required is here.
     fn bring_all(
         &self,
-        disk: &Disk,
+        project: &Beneath,
         copy: bool,
         fetched: &mut Vec<Name>,
     ) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), EngineError> {
         for _ in 0..MOST_ROUNDS {
-            let (packages, sources, problems) = packages::resolve(disk)?;
+            // What was brought is looked at anew.
+            let disk = Disk::new(&self.root);
+            let (packages, sources, problems) = packages::resolve(&disk)?;
             let mut brought = false;
             for package in &packages {
                 let Some(target) = package.vendored() else { continue };
-                if self.root.join(&target).join("dax.mod").is_file() {
+                if package.folder == target || has_manifest(&disk, &target) {
                     continue;
                 }
-                match &package.source {
-                    Source::Git { url, rev } => self.fetch(url, rev, &target)?,
+                let files = match &package.source {
+                    Source::Git { url, rev } => git::package(&self.root, url, rev)?,
                     Source::Version(_) if copy && !package.folder.is_empty() => {
-                        self.copy(disk, &package.folder, &target)?
+                        files_of(&disk, &package.folder)?
                     }
                     _ => continue,
-                }
+                };
+                write_all(project, &target, &files)
+                    .map_err(|(path, source)| self.in_root(&path, source))?;
                 fetched.push(package.name.clone());
                 brought = true;
             }
@@ -93,91 +104,65 @@ impl Engine {
         })
     }
 
-    /// Fetches one revision of a repository into a folder, without its history.
-    fn fetch(&self, url: &str, rev: &str, target: &str) -> Result<(), EngineError> {
-        let work = self.folder().join("fetch");
-        let io = |path: &Path| {
-            let path = path.display().to_string();
-            move |source| EngineError::File { path, source }
-        };
-        if work.exists() {
-            std::fs::remove_dir_all(&work).map_err(io(&work))?;
-        }
-        crate::files::private_folder(&self.folder()).map_err(io(&work))?;
-        std::fs::create_dir_all(&work).map_err(io(&work))?;
-        git::git(&work, &["init", "--quiet"])?;
-        if git::git(&work, &["fetch", "--quiet", "--depth", "1", "--end-of-options", url, rev])
-            .is_err()
-        {
-            // Servers may refuse to serve a commit that no branch points to; then all of it is fetched.
-            git::git(
-                &work,
-                &[
-                    "fetch",
-                    "--quiet",
-                    "--end-of-options",
-                    url,
-                    "+refs/heads/*:refs/remotes/origin/*",
-                    "+refs/tags/*:refs/tags/*",
-                ],
-            )?;
-        }
-        git::git(&work, &["checkout", "--quiet", "--detach", rev])?;
-        std::fs::remove_dir_all(work.join(".git")).map_err(io(&work))?;
-        let from = Disk { root: work.clone() };
-        for path in packages::hashes(&from, ".")?.keys() {
-            self.write_file(
-                &format!("{target}/{path}"),
-                &from.read(path).map_err(io(&work))?.unwrap_or_default(),
-            )?;
-        }
-        std::fs::remove_dir_all(&work).map_err(io(&work))
-    }
-
-    fn copy(&self, disk: &Disk, folder: &str, target: &str) -> Result<(), EngineError> {
-        for path in packages::hashes(disk, folder)?.keys() {
-            let from = format!("{folder}/{path}");
-            let bytes = disk
-                .read(&from)
-                .map_err(|source| EngineError::File { path: from.clone(), source })?
-                .unwrap_or_default();
-            self.write_file(&format!("{target}/{path}"), &bytes)?;
-        }
-        Ok(())
-    }
-
-    fn write_file(&self, path: &str, bytes: &[u8]) -> Result<(), EngineError> {
-        let whole = self.root.join(path);
-        let write = || {
-            if let Some(folder) = whole.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            std::fs::write(&whole, bytes)
-        };
-        write().map_err(|source| EngineError::File { path: path.to_owned(), source })
-    }
-
     /// Takes copies away that nothing requires any more.
-    fn remove_unused(&self, packages: &[Package]) -> Result<(), EngineError> {
+    fn remove_unused(&self, project: &Beneath, packages: &[Package]) -> Result<(), EngineError> {
         let kept: Vec<String> = packages.iter().filter_map(Package::vendored).collect();
-        let mut open = vec![VENDOR.to_owned()];
+        let io = |path: &str| {
+            let path = path.to_owned();
+            move |source| self.in_root(&path, source)
+        };
+        let Some(vendor) = project.folder(Path::new(VENDOR)).map_err(io(VENDOR))? else {
+            return Ok(());
+        };
+        let vendor = vendor.without_links();
+        let mut open = vec![String::new()];
         while let Some(folder) = open.pop() {
-            let disk = Disk { root: self.root.clone() };
-            let names = disk
-                .list(&folder)
-                .map_err(|source| EngineError::File { path: folder.clone(), source })?
-                .unwrap_or_default();
+            let shown = format!("{VENDOR}/{folder}");
+            let names = vendor.list(Path::new(&folder)).map_err(io(&shown))?.unwrap_or_default();
             for name in names.iter().filter_map(|name| name.strip_suffix('/')) {
-                let below = format!("{folder}/{name}");
+                let below =
+                    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
+                let whole = format!("{VENDOR}/{below}");
                 if !name.contains('@') {
                     open.push(below);
-                } else if !kept.contains(&below) {
-                    let path = self.root.join(&below);
-                    std::fs::remove_dir_all(&path)
-                        .map_err(|source| EngineError::File { path: below, source })?;
+                } else if !kept.contains(&whole) {
+                    vendor.remove_all(Path::new(&below)).map_err(io(&whole))?;
                 }
             }
         }
         Ok(())
     }
+}
+
+fn has_manifest(disk: &Disk, folder: &str) -> bool {
+    disk.read(folder, MANIFEST).is_ok_and(|found| found.is_some())
+}
+
+/// The files of a package that lies here, by path.
+fn files_of(disk: &Disk, folder: &str) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
+    let mut files = BTreeMap::new();
+    packages::walk(disk, folder, &mut |path, bytes| {
+        files.insert(path.to_owned(), bytes);
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// Writes the files of a package into a folder of the project, where nothing else is left.
+fn write_all(
+    project: &Beneath,
+    target: &str,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<(), (String, std::io::Error)> {
+    let failed = |path: &str| {
+        let path = path.to_owned();
+        move |error| (path, error)
+    };
+    project.remove_all(Path::new(target)).map_err(failed(target))?;
+    let (first, last): (Vec<_>, Vec<_>) = files.iter().partition(|(path, _)| *path != MANIFEST);
+    for (path, bytes) in first.into_iter().chain(last) {
+        let path = format!("{target}/{path}");
+        project.create(Path::new(&path), bytes).map_err(failed(&path))?;
+    }
+    Ok(())
 }

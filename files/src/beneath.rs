@@ -51,6 +51,16 @@ impl Beneath {
         Ok(found.map(|dir| Self { dir: Arc::new(dir), links: self.links }))
     }
 
+    /// As [`Beneath::folder`], made where it lacks.
+    ///
+    /// # Errors
+    /// It leads out of this one, or cannot be made.
+    pub fn make_folder(&self, path: &Path) -> io::Result<Self> {
+        content(path)?;
+        self.dir.create_dir_all(path).map_err(named)?;
+        self.folder(path)?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
     /// The content of a regular file of at most `limit` bytes; nothing where there is none.
     ///
     /// # Errors

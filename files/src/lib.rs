@@ -46,9 +46,15 @@ fn open_regular(dir: &Dir, path: &Path, options: &mut OpenOptions) -> io::Result
         }
         Err(error) => return Err(error),
     };
+    regular(&file)?;
+    Ok(Some(file))
+}
+
+/// Refuses what is no regular file.
+fn regular(file: &File) -> io::Result<()> {
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
-        return Ok(Some(file));
+        return Ok(());
     }
     use cap_std::fs::FileTypeExt;
     let what = match () {
@@ -59,6 +65,21 @@ fn open_regular(dir: &Dir, path: &Path, options: &mut OpenOptions) -> io::Result
         () => "something else",
     };
     Err(not_regular(what))
+}
+
+/// The content of a regular file of at most `limit` bytes at a path that somebody gave as a whole;
+/// links are followed wherever they lead. Nothing where there is none.
+///
+/// # Errors
+/// It is no regular file, is larger, or cannot be read.
+pub fn read_given(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let Some(file) = absent(opened)? else { return Ok(None) };
+    let file = File::from_std(file);
+    regular(&file)?;
+    read_bounded(file, limit).map(Some)
 }
 
 fn not_regular(what: &str) -> io::Error {

@@ -1,11 +1,12 @@
 //! Texts that a client has open: they count, whatever stands on disk.
 
 use crate::positions::{Encoding, Text};
+use dax_files::Roots;
 use dax_ide::Nearby;
 use dax_project::FileSystem;
 use gen_lsp_types::{TextDocumentContentChangeEvent as Event, Uri};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Result};
+use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,43 +126,31 @@ pub(crate) fn nearby(root: &Path) -> Nearby {
 
 /// A project's folder, with what is open in place of what stands on disk.
 pub(crate) struct Overlay {
-    pub(crate) root: PathBuf,
+    pub(crate) disk: Roots,
     pub(crate) open: BTreeMap<String, Arc<str>>,
 }
 
-fn absent<T>(result: Result<T>) -> Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
+/// A path beneath a folder, either of which may be empty.
+fn joined(folder: &str, path: &str) -> String {
+    if folder.is_empty() || path.is_empty() {
+        return format!("{folder}{path}");
     }
+    format!("{folder}/{path}")
 }
 
 impl FileSystem for Overlay {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        match self.open.get(path) {
+    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>> {
+        match self.open.get(&joined(within, path)) {
             Some(text) => Ok(Some(text.as_bytes().to_vec())),
-            None => absent(std::fs::read(self.root.join(path))),
+            None => self.disk.read(within, path),
         }
     }
 
-    fn list(&self, folder: &str) -> Result<Option<Vec<String>>> {
-        let found = absent(std::fs::read_dir(self.root.join(folder)))?;
-        let mut names = Vec::new();
-        for entry in found.into_iter().flatten() {
-            let entry = entry?;
-            if let Ok(name) = entry.file_name().into_string() {
-                names.push(if entry.file_type()?.is_dir() { format!("{name}/") } else { name });
-            }
-        }
+    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>> {
+        let mut names = self.disk.list(within, folder)?.unwrap_or_default();
         // A text that was never saved is a file of its folder all the same.
-        let prefix = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{}/", folder.trim_end_matches('/'))
-        };
+        let folder = joined(within, folder.trim_end_matches('/'));
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         for path in self.open.keys() {
             if let Some(name) = path
                 .strip_prefix(&prefix)
@@ -172,6 +161,13 @@ impl FileSystem for Overlay {
         }
         Ok(Some(names).filter(|names| !names.is_empty()))
     }
+}
+
+/// The text of a file as it stands on disk: of a project's only what lies beneath it.
+pub(crate) fn on_disk(path: &Path) -> Option<String> {
+    let root = root_of(path).or_else(|| path.parent().map(Path::to_owned))?;
+    let bytes = Roots::new(&root).read("", &name_in(&root, path)?).ok()??;
+    dax_project::text::decode(bytes).ok()
 }
 
 #[cfg(test)]

@@ -238,13 +238,13 @@ impl Client {
     fn cold(&self) -> ByFile<Vec<String>> {
         struct InMemory<'t>(&'t ByFile<String>);
         impl FileSystem for InMemory<'_> {
-            fn read(&self, path: &str) -> std::io::Result<Option<Vec<u8>>> {
+            fn read(&self, _: &str, path: &str) -> std::io::Result<Option<Vec<u8>>> {
                 let manifest = (path == "dax.mod").then_some("project = \"test\"\n");
                 Ok(manifest
                     .or_else(|| self.0.get(path).map(String::as_str))
                     .map(|text| text.as_bytes().to_vec()))
             }
-            fn list(&self, folder: &str) -> std::io::Result<Option<Vec<String>>> {
+            fn list(&self, _: &str, folder: &str) -> std::io::Result<Option<Vec<String>>> {
                 let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
                 let inside = self
                     .0

@@ -1,9 +1,10 @@
 //! What is open: texts, and the projects that they belong to.
 
-use crate::documents::{Documents, Overlay, name_in, nearby, root_of};
+use crate::documents::{Documents, Overlay, name_in, nearby, on_disk, root_of};
 use crate::positions::{Encoding, Text};
 use crate::show;
 use dax_core::{FileId, Span};
+use dax_files::Roots;
 use dax_ide::Project;
 use gen_lsp_types::{Diagnostic, Location, TextDocumentPositionParams, Uri};
 use std::collections::BTreeMap;
@@ -51,7 +52,7 @@ impl Workspace {
     pub(crate) fn changed(&mut self, path: &Path) {
         let Some(root) = root_of(path) else { return };
         let text = self.documents.get(path).map(|document| document.text.text.to_string());
-        let text = text.or_else(|| std::fs::read_to_string(path).ok());
+        let text = text.or_else(|| on_disk(path));
         let open = self
             .projects
             .entry(root.clone())
@@ -92,7 +93,7 @@ impl Workspace {
     pub(crate) fn load(&mut self, root: &Path) {
         let Some(open) = self.projects.get_mut(root).filter(|open| open.reload) else { return };
         open.reload = false;
-        let files = Overlay { root: root.to_owned(), open: self.documents.below(root) };
+        let files = Overlay { disk: Roots::new(root), open: self.documents.below(root) };
         let names: Vec<String> = files
             .open
             .keys()
@@ -152,7 +153,7 @@ impl Workspace {
     pub(crate) fn text(&self, uri: &Uri) -> Option<Text> {
         let path = uri.to_file_path().ok()?;
         let open = self.documents.get(&path).map(|document| document.text.clone());
-        open.or_else(|| Some(Text::new(&std::fs::read_to_string(path).ok()?)))
+        open.or_else(|| Some(Text::new(&on_disk(&path)?)))
     }
 
     /// The address of a file as its client writes it.

@@ -21,6 +21,18 @@ pub const NOT_LOCKED: Code = Code::error(8007, "the package is not locked");
 /// A package that is not what was locked. Explained in docs/diagnostics/DAX8008.md.
 pub const TAMPERED: Code = Code::error(8008, "the package was changed");
 
+/// A file that may not or cannot be read. Explained in docs/diagnostics/DAX8009.md.
+pub const UNREADABLE: Code = Code::error(8009, "the file cannot be read");
+
 /// Every code of this crate.
-pub const CODES: &[Code] =
-    &[MANIFEST, NO_MODULE, NOT_TEXT, CIRCULAR_IMPORT, BAD_FILE, NO_PACKAGE, NOT_LOCKED, TAMPERED];
+pub const CODES: &[Code] = &[
+    MANIFEST,
+    NO_MODULE,
+    NOT_TEXT,
+    CIRCULAR_IMPORT,
+    BAD_FILE,
+    NO_PACKAGE,
+    NOT_LOCKED,
+    TAMPERED,
+    UNREADABLE,
+];

@@ -21,6 +21,7 @@ impl Loaded {
         {
             return false;
         }
+        let text = crate::text::without_mark(text).unwrap_or(text);
         let Some(old) = self.file_mut(id) else { return false };
         let (new, found) = dax_syntax::parse(id, text);
         if reads(old) != reads(&new) {

@@ -9,6 +9,9 @@ mod edit;
 mod load;
 mod manifest;
 pub mod packages;
+mod reading;
+pub mod remote;
+pub mod text;
 
 pub use codes::CODES;
 pub use dax_sema::{
@@ -21,19 +24,25 @@ pub use packages::Package;
 use dax_core::{Diagnostic, Name};
 use dax_ir::Graph;
 
-/// How files are reached. Paths are relative to the project's folder, with `/` between their parts.
+/// Access to the files of a project and of its packages, each of which is a root of its own.
+///
+/// `within` says for whom is read: `""` for the project, else the folder of a package as its
+/// [`Package::folder`] has it, counted from the project's and perhaps beside it. Paths are relative to
+/// that root, with `/` between their parts; whoever implements this lets none lead out of it, follows no
+/// link in a package, opens nothing but regular files and reads no more of one than fits into memory.
 pub trait FileSystem {
     /// The bytes of a file, or nothing when there is none.
     ///
     /// # Errors
-    /// The file is there and cannot be read.
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, std::io::Error>;
+    /// The file is there and cannot be read, or may not.
+    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error>;
 
-    /// The names of the files in a folder, and of its folders with a `/` behind; nothing when there is no such folder.
+    /// The names of the files in a folder, and of its folders with a `/` behind; nothing when there is
+    /// no such folder.
     ///
     /// # Errors
-    /// The folder is there and cannot be read.
-    fn list(&self, folder: &str) -> Result<Option<Vec<String>>, std::io::Error>;
+    /// The folder is there and cannot be read, or may not.
+    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error>;
 }
 
 /// Why a project could not be loaded at all.

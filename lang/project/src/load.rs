@@ -1,9 +1,9 @@
 //! Loading: every file once, every import to its module.
 
-use crate::codes::{BAD_FILE, CIRCULAR_IMPORT, NO_MODULE, NOT_TEXT};
-use crate::manifest;
-use crate::packages::{self, Package};
-use crate::{FileSystem, Manifest, ProjectError};
+use crate::codes::{BAD_FILE, CIRCULAR_IMPORT, NO_MODULE, NOT_TEXT, UNREADABLE};
+use crate::packages::{self, Locked, Package};
+use crate::reading::{At, Reader, joined};
+use crate::{FileSystem, Manifest, ProjectError, manifest, text};
 use dax_core::{Diagnostic, FileId, Name, Sources, Span};
 use dax_ir::Node;
 use dax_sema::walk::walk_item;
@@ -40,7 +40,7 @@ pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
 /// As [`load`].
 pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, ProjectError> {
     let mut loader = Loader {
-        files,
+        reader: Reader::new(files),
         sources: Sources::default(),
         diagnostics: Vec::new(),
         modules: Vec::new(),
@@ -50,28 +50,21 @@ pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, P
         own_requires: BTreeSet::new(),
         base: String::new(),
     };
-    let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
-    let text = String::from_utf8_lossy(&text);
-    let file = loader.sources.add("dax.mod", text.as_ref().into());
-    let manifest = manifest::parse(file, &text, &mut loader.diagnostics);
-    loader.packages =
-        packages::choose(files, &manifest, &mut loader.sources, &mut loader.diagnostics)?;
+    let bytes = loader.reader.own("dax.mod")?.ok_or(ProjectError::NoManifest)?;
+    let manifest = manifest::read("dax.mod", bytes, &mut loader.sources, &mut loader.diagnostics);
+    let Loader { reader, sources, diagnostics, .. } = &mut loader;
+    let mut packages = packages::choose(reader, &manifest, sources, diagnostics);
     loader.own_requires = manifest.requires.iter().map(|require| require.name.clone()).collect();
-    if !loader.packages.is_empty() {
-        let lock = match read(files, packages::LOCK)? {
-            Some(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
-                let file = loader.sources.add(packages::LOCK, text.as_str().into());
-                packages::parse_lock(file, &text, &mut loader.diagnostics)
-            }
-            None => BTreeMap::new(),
-        };
-        packages::verify(files, &loader.packages, &lock, &mut loader.diagnostics)?;
+    if !packages.is_empty() {
+        let lock = loader.lock()?;
+        let Loader { reader, diagnostics, .. } = &mut loader;
+        packages::verify(files, reader, &mut packages, &lock, diagnostics);
     }
-    let root = loader.folder("")?.unwrap_or(ModuleId(0));
+    loader.packages = packages;
+    let root = loader.open("")?.unwrap_or(ModuleId(0));
     for name in further.iter().filter(|name| name.ends_with(".dax")) {
         if loader.sources.find(name).is_none() {
-            loader.folder(name.rsplit_once('/').map_or("", |(folder, _)| folder))?;
+            loader.open(name.rsplit_once('/').map_or("", |(folder, _)| folder))?;
         }
     }
     let mut prelude = Vec::new();
@@ -100,16 +93,16 @@ pub fn load_with(files: &dyn FileSystem, further: &[String]) -> Result<Loaded, P
 /// # Errors
 /// [`ProjectError`] when there is no project or its `dax.mod` cannot be read.
 pub fn manifest(files: &dyn FileSystem) -> Result<Manifest, ProjectError> {
-    let text = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
-    Ok(manifest::parse(FileId::default(), &String::from_utf8_lossy(&text), &mut Vec::new()))
-}
-
-fn read(files: &dyn FileSystem, path: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-    files.read(path).map_err(|source| ProjectError::Unreadable { path: path.to_owned(), source })
+    let bytes = Reader::new(files).own("dax.mod")?.ok_or(ProjectError::NoManifest)?;
+    let text = text::decode(bytes).map_err(|found| {
+        let source = std::io::Error::new(std::io::ErrorKind::InvalidData, found.why);
+        ProjectError::Unreadable { path: "dax.mod".to_owned(), source }
+    })?;
+    Ok(manifest::parse(FileId::default(), &text, &mut Vec::new()))
 }
 
 struct Loader<'f> {
-    files: &'f dyn FileSystem,
+    reader: Reader<'f>,
     sources: Sources,
     diagnostics: Vec<Diagnostic>,
     modules: Vec<ModuleSource>,
@@ -143,67 +136,100 @@ impl Loader<'_> {
         Some(id)
     }
 
-    /// The module made of a folder's files, or nothing when there is no such folder.
-    fn folder(&mut self, folder: &str) -> Result<Option<ModuleId>, ProjectError> {
-        let unreadable = |source| ProjectError::Unreadable { path: folder.to_owned(), source };
-        let Some(mut names) = self.files.list(folder).map_err(unreadable)? else { return Ok(None) };
-        names.retain(|name| name.ends_with(".dax"));
-        names.sort();
-        let join = |name: &String| {
-            if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") }
+    /// What `dax.lock` says.
+    fn lock(&mut self) -> Result<BTreeMap<Name, Locked>, ProjectError> {
+        let Some(bytes) = self.reader.own(packages::LOCK)? else { return Ok(BTreeMap::new()) };
+        let Some((file, text)) = self.text(packages::LOCK, bytes) else {
+            return Ok(BTreeMap::new());
         };
-        let paths: Vec<String> = names.iter().map(join).collect();
-        self.module(folder, &paths).map(Some)
+        Ok(packages::parse_lock(file, &text, &mut self.diagnostics))
     }
 
-    fn module(&mut self, key: &str, paths: &[String]) -> Result<ModuleId, ProjectError> {
-        let id = ModuleId(self.modules.len());
-        self.known.insert(key.to_owned(), id);
+    /// The text of a file, which is kept for messages; nothing, and a finding, where it is none.
+    fn text(&mut self, path: &str, bytes: Vec<u8>) -> Option<(FileId, String)> {
+        let lossy = || String::from_utf8_lossy(&bytes).into_owned();
+        match text::decode(bytes.clone()) {
+            Ok(text) => Some((self.sources.add(path, text.as_str().into()), text)),
+            Err(found) => {
+                let file = self.sources.add(path, lossy().into());
+                let start = u32::try_from(found.at).unwrap_or(u32::MAX);
+                let span = Span { file, start, end: start };
+                self.diagnostics.push(Diagnostic::new(NOT_TEXT, span, found.why));
+                None
+            }
+        }
+    }
+
+    /// A folder's module that no import asks for.
+    fn open(&mut self, folder: &str) -> Result<Option<ModuleId>, ProjectError> {
+        let shown = if folder.is_empty() { "." } else { folder };
+        self.folder(folder)
+            .map_err(|source| ProjectError::Unreadable { path: shown.to_owned(), source })
+    }
+
+    /// A path of the project, or of the package that is being loaded.
+    fn at(&self, path: &str) -> At {
+        At { within: self.base.clone(), path: path.to_owned() }
+    }
+
+    /// Says that a file or folder cannot be read, where it was asked for.
+    fn unreadable(&mut self, at: &At, span: Option<Span>, error: &std::io::Error) {
+        let span = span.unwrap_or_else(|| {
+            let file = self.sources.add(&at.shown(), "".into());
+            Span { file, start: 0, end: 0 }
+        });
+        let detail = format!("`{}`: {error}", at.shown());
+        self.diagnostics.push(Diagnostic::new(UNREADABLE, span, detail));
+    }
+
+    /// The module made of a folder's files, or nothing when there is no such folder.
+    fn folder(&mut self, folder: &str) -> std::io::Result<Option<ModuleId>> {
+        let at = self.at(folder);
+        let Some(names) = self.reader.programs(&at)? else { return Ok(None) };
+        let paths: Vec<String> = names.iter().map(|name| joined(folder, name)).collect();
+        Ok(Some(self.module(&at, &paths)))
+    }
+
+    /// The module made of files of the project, or of the package that is being loaded.
+    fn module(&mut self, key: &At, paths: &[String]) -> ModuleId {
+        let (id, key) = (ModuleId(self.modules.len()), key.shown());
+        self.known.insert(key.clone(), id);
         let foreign = !self.base.is_empty();
-        self.modules.push(ModuleSource { path: key.into(), foreign, ..ModuleSource::default() });
-        self.path.push(key.to_owned());
+        self.modules.push(ModuleSource {
+            path: key.as_str().into(),
+            foreign,
+            ..ModuleSource::default()
+        });
+        self.path.push(key);
         let mut files = Vec::new();
         let mut imports = BTreeMap::new();
         let mut data = BTreeMap::new();
         for path in paths {
-            let Some(bytes) = read(self.files, path)? else { continue };
-            let text = match String::from_utf8(bytes) {
-                Ok(text) => text,
+            let at = self.at(path);
+            let bytes = match self.reader.read(&at) {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => continue,
                 Err(error) => {
-                    let at = error.utf8_error().valid_up_to();
-                    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                    let file = self.sources.add(path, text.into());
-                    let start = u32::try_from(at).unwrap_or(u32::MAX);
-                    let detail = format!("byte {at} starts no character");
-                    self.diagnostics.push(Diagnostic::new(
-                        NOT_TEXT,
-                        Span { file, start, end: start },
-                        detail,
-                    ));
+                    self.unreadable(&at, None, &error);
                     continue;
                 }
             };
-            let file = self.sources.add(path, text.as_str().into());
+            let Some((file, text)) = self.text(&at.shown(), bytes) else { continue };
             let (ast, faults) = dax_syntax::parse(file, &text);
             self.diagnostics.extend(faults);
-            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-            self.imports(&ast, &folder, &mut imports)?;
-            self.data(&ast, &folder, &mut data)?;
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            self.imports(&ast, folder, &mut imports);
+            self.data(&ast, folder, &mut data);
             files.push(ast);
         }
         self.path.pop();
         self.modules[id.0].files = files;
         self.modules[id.0].imports = imports;
         self.modules[id.0].data = data;
-        Ok(id)
+        id
     }
 
-    fn imports(
-        &mut self,
-        ast: &File,
-        folder: &str,
-        into: &mut BTreeMap<Name, ModuleId>,
-    ) -> Result<(), ProjectError> {
+    fn imports(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, ModuleId>) {
         for item in &ast.items {
             let ItemKind::Command(command) = &item.kind else { continue };
             if command.word.name != "import" {
@@ -211,20 +237,14 @@ impl Loader<'_> {
             }
             // An import of the wrong form is reported where names are collected.
             let Some((path, span)) = import_path(command) else { continue };
-            if let Some(module) = self.resolve(&path, span, folder)? {
+            if let Some(module) = self.resolve(&path, span, folder) {
                 into.insert(path, module);
             }
         }
-        Ok(())
     }
 
     /// Reads the files that `data "…"` names.
-    fn data(
-        &mut self,
-        ast: &File,
-        folder: &str,
-        into: &mut BTreeMap<Name, Node>,
-    ) -> Result<(), ProjectError> {
+    fn data(&mut self, ast: &File, folder: &str, into: &mut BTreeMap<Name, Node>) {
         let mut wanted: BTreeMap<Name, Span> = BTreeMap::new();
         for item in &ast.items {
             walk_item(item, &mut |expr| {
@@ -237,49 +257,60 @@ impl Loader<'_> {
             if into.contains_key(&path) {
                 continue;
             }
-            let written =
-                if path.starts_with('.') { path.to_string() } else { format!("./{path}") };
-            let Some(target) = relative(folder, &written) else {
-                self.diagnostics.push(Diagnostic::new(
-                    BAD_FILE,
-                    span,
-                    format!("`{path}` leads out of the project"),
-                ));
-                continue;
-            };
-            let Some(bytes) = read(self.files, &target)? else {
-                let diagnostic =
-                    Diagnostic::new(BAD_FILE, span, format!("there is no file `{target}`"));
-                self.diagnostics
-                    .push(diagnostic.help("the path counts from the folder of this file"));
-                continue;
-            };
-            match String::from_utf8(bytes) {
-                Ok(text) => {
-                    let file = self.sources.add(&target, text.as_str().into());
-                    match crate::data::read(&target, file, &text) {
-                        Ok(node) => {
-                            into.insert(path, node);
-                        }
-                        Err(fault) => self.diagnostics.push(fault.related(span, "it is read here")),
-                    }
-                }
-                Err(_) => self.diagnostics.push(Diagnostic::new(
-                    BAD_FILE,
-                    span,
-                    format!("`{target}` is not UTF-8 text"),
-                )),
+            if let Some(node) = self.data_file(&path, span, folder) {
+                into.insert(path, node);
             }
         }
-        Ok(())
     }
 
-    fn resolve(
-        &mut self,
-        path: &str,
-        span: Span,
-        folder: &str,
-    ) -> Result<Option<ModuleId>, ProjectError> {
+    /// The content of a data file; nothing, and a finding, where there is none.
+    fn data_file(&mut self, path: &str, span: Span, folder: &str) -> Option<Node> {
+        let climbs = path.starts_with("./") || path.starts_with("../");
+        let written = if climbs { path.to_owned() } else { format!("./{path}") };
+        let Some(target) = relative(folder, &written).filter(|_| !path.starts_with('/')) else {
+            let detail = format!("`{path}` leads out of the {}", self.root_name());
+            self.diagnostics.push(Diagnostic::new(BAD_FILE, span, detail));
+            return None;
+        };
+        let at = self.at(&target);
+        let bytes = match self.reader.read(&at) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                let detail = format!("there is no file `{}`", at.shown());
+                let diagnostic = Diagnostic::new(BAD_FILE, span, detail);
+                self.diagnostics
+                    .push(diagnostic.help("the path counts from the folder of this file"));
+                return None;
+            }
+            Err(error) => {
+                self.unreadable(&at, Some(span), &error);
+                return None;
+            }
+        };
+        let text = match text::decode(bytes) {
+            Ok(text) => text,
+            Err(found) => {
+                let detail = format!("`{}`: {found}", at.shown());
+                self.diagnostics.push(Diagnostic::new(BAD_FILE, span, detail));
+                return None;
+            }
+        };
+        let file = self.sources.add(&at.shown(), text.as_str().into());
+        match crate::data::read(&target, file, &text) {
+            Ok(node) => Some(node),
+            Err(fault) => {
+                self.diagnostics.push(fault.related(span, "it is read here"));
+                None
+            }
+        }
+    }
+
+    /// What the root of the file that is being loaded is called.
+    fn root_name(&self) -> &'static str {
+        if self.base.is_empty() { "project" } else { "package" }
+    }
+
+    fn resolve(&mut self, path: &str, span: Span, folder: &str) -> Option<ModuleId> {
         if path.starts_with("std/") {
             let module = self.std(path);
             if module.is_none() {
@@ -297,31 +328,23 @@ impl Loader<'_> {
                 };
                 self.diagnostics.push(diagnostic);
             }
-            return Ok(module);
+            return module;
         }
         if !path.starts_with('.') {
             return self.package(path, span);
         }
-        let Some(target) = relative(folder, path)
-            .filter(|target| self.base.is_empty() || target.starts_with(&self.base))
-        else {
-            let diagnostic = Diagnostic::new(
-                NO_MODULE,
-                span,
-                format!(
-                    "`{path}` leads out of the {}",
-                    if self.base.is_empty() { "project" } else { "package" }
-                ),
-            );
+        let Some(target) = relative(folder, path) else {
+            let detail = format!("`{path}` leads out of the {}", self.root_name());
+            let diagnostic = Diagnostic::new(NO_MODULE, span, detail);
             self.diagnostics
                 .push(diagnostic.help("what lies elsewhere is a package: `require` it in dax.mod"));
-            return Ok(None);
+            return None;
         };
-        self.load_at(target, span)
+        self.load_at(&target, span)
     }
 
     /// A module of a required package.
-    fn package(&mut self, path: &str, span: Span) -> Result<Option<ModuleId>, ProjectError> {
+    fn package(&mut self, path: &str, span: Span) -> Option<ModuleId> {
         let named = |name: &Name| {
             path.strip_prefix(name.as_str())
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -354,49 +377,57 @@ impl Loader<'_> {
                 )),
             };
             self.diagnostics.push(diagnostic);
-            return Ok(None);
+            return None;
         };
         if package.folder.is_empty() {
-            return Ok(None); // that it is not here was reported
+            return None; // that it is not here was reported
         }
-        let target = format!("{}{}", package.folder, &path[package.name.len()..]);
+        let inner = format!(".{}", &path[package.name.len()..]);
+        let Some(target) = relative("", &inner).or_else(|| (inner == ".").then(String::new)) else {
+            let detail = format!("`{path}` leads out of the package");
+            self.diagnostics.push(Diagnostic::new(NO_MODULE, span, detail));
+            return None;
+        };
         let outer = std::mem::replace(&mut self.base, package.folder);
-        let module = self.load_at(target, span);
+        let module = self.load_at(&target, span);
         self.base = outer;
         module
     }
 
-    fn load_at(&mut self, target: String, span: Span) -> Result<Option<ModuleId>, ProjectError> {
-        if self.path.contains(&target) {
-            let at = self.path.iter().position(|open| *open == target).unwrap_or(0);
+    fn load_at(&mut self, target: &str, span: Span) -> Option<ModuleId> {
+        let at = self.at(target);
+        let key = at.shown();
+        if let Some(open) = self.path.iter().position(|open| *open == key) {
             let shown = |p: &String| if p.is_empty() { ".".to_owned() } else { p.clone() };
-            let circle: Vec<String> = self.path[at..].iter().map(shown).collect();
-            let detail = format!("{} → {}", circle.join(" → "), shown(&target));
+            let circle: Vec<String> = self.path[open..].iter().map(shown).collect();
+            let detail = format!("{} → {}", circle.join(" → "), shown(&key));
             self.diagnostics.push(
                 Diagnostic::new(CIRCULAR_IMPORT, span, detail)
                     .help("move what both need into a third module"),
             );
-            return Ok(None);
+            return None;
         }
-        if let Some(known) = self.known.get(&target) {
-            return Ok(Some(*known));
+        if let Some(known) = self.known.get(&key) {
+            return Some(*known);
         }
-        let module = if target.ends_with(".dax") {
-            match read(self.files, &target)? {
-                Some(_) => Some(self.module(&target, std::slice::from_ref(&target))?),
-                None => None,
-            }
+        let found = if target.ends_with(".dax") {
+            let found = self.reader.read(&at);
+            found.map(|found| found.map(|_| self.module(&at, &[target.to_owned()])))
         } else {
-            self.folder(&target)?
+            self.folder(target)
         };
-        if module.is_none() {
-            self.diagnostics.push(Diagnostic::new(
-                NO_MODULE,
-                span,
-                format!("there is no file or folder `{target}`"),
-            ));
+        match found {
+            Ok(Some(module)) => Some(module),
+            Ok(None) => {
+                let detail = format!("there is no file or folder `{key}`");
+                self.diagnostics.push(Diagnostic::new(NO_MODULE, span, detail));
+                None
+            }
+            Err(error) => {
+                self.unreadable(&at, Some(span), &error);
+                None
+            }
         }
-        Ok(module)
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! It is written in dax itself.
 
-use crate::codes::MANIFEST;
-use dax_core::{Diagnostic, FileId, Name, Span, Value};
+use crate::codes::{MANIFEST, NOT_TEXT};
+use crate::{remote, text};
+use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, ItemKind, Member};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -57,20 +58,47 @@ pub enum Source {
     Version(Version),
 }
 
+impl Manifest {
+    /// A manifest that says nothing.
+    fn silent() -> Self {
+        Self {
+            project: Name::default(),
+            edition: EDITION,
+            version: None,
+            packages: None,
+            requires: Vec::new(),
+            state: None,
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+/// Reads the bytes of a `dax.mod` and keeps its text for messages.
+pub(crate) fn read(
+    path: &str,
+    bytes: Vec<u8>,
+    sources: &mut Sources,
+    problems: &mut Vec<Diagnostic>,
+) -> Manifest {
+    match text::decode(bytes) {
+        Ok(text) => {
+            let file = sources.add(path, text.as_str().into());
+            parse(file, &text, problems)
+        }
+        Err(found) => {
+            let file = sources.add(path, "".into());
+            problems.push(Diagnostic::new(NOT_TEXT, Span { file, start: 0, end: 0 }, found.why));
+            Manifest::silent()
+        }
+    }
+}
+
 /// Reads `dax.mod`; what is wrong with it is reported and replaced by a default.
 pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) -> Manifest {
     let (ast, faults) = dax_syntax::parse(file, text);
     let parsed = faults.is_empty();
     problems.extend(faults);
-    let mut manifest = Manifest {
-        project: Name::default(),
-        edition: EDITION,
-        version: None,
-        packages: None,
-        requires: Vec::new(),
-        state: None,
-        groups: BTreeMap::new(),
-    };
+    let mut manifest = Manifest::silent();
     for item in &ast.items {
         match &item.kind {
             ItemKind::Field(field) => setting(field, &mut manifest, problems),
@@ -180,8 +208,7 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
     };
     let part_fits = |part: &str| {
         !part.is_empty()
-            && part != ".."
-            && part != "."
+            && !part.starts_with(['.', '-'])
             && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
     };
     if !name.split('/').all(part_fits) || name.starts_with("std/") || name == "std" {
@@ -211,7 +238,12 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
         .as_slice()
     {
         [("path", (path, _))] => Source::Path((*path).clone()),
-        [("git", (url, _)), ("rev", (rev, rev_span))] => {
+        [("git", (url, url_span)), ("rev", (rev, rev_span))] => {
+            if let Err(why) = remote::parse(url) {
+                let diagnostic = Diagnostic::new(MANIFEST, *url_span, why);
+                problems.push(diagnostic.help(remote::FORMS));
+                return None;
+            }
             if rev.len() != 40 || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return wrong(
                     *rev_span,

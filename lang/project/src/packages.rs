@@ -4,8 +4,9 @@
 //! newest; nothing newer than somebody asked for is ever taken, so a build is the same tomorrow. What the project
 //! itself requires by path or by git revision settles the package for everybody.
 
-use crate::codes::{NO_PACKAGE, NOT_LOCKED, TAMPERED};
-use crate::manifest::{self, Manifest, Source};
+use crate::codes::{MANIFEST, NO_PACKAGE, NOT_LOCKED, TAMPERED, UNREADABLE};
+use crate::manifest::{self, Manifest, Require, Source};
+use crate::reading::{At, Reader, joined};
 use crate::{FileSystem, ProjectError};
 use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value};
 use dax_syntax::ast::{Arg, Expr, ExprKind, ItemKind, Member};
@@ -16,6 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const VENDOR: &str = "vendor";
 /// The file that says what each package must be.
 pub const LOCK: &str = "dax.lock";
+
+/// Most files of a package.
+pub const MOST_FILES: usize = 20_000;
+/// All files of a package together, in bytes.
+pub const MOST_BYTES: u64 = 512 << 20;
+/// Folders in folders of a package.
+const MOST_DEEP: usize = 64;
 
 /// A package that was chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,21 +68,20 @@ pub fn resolve(
     files: &dyn FileSystem,
 ) -> Result<(Vec<Package>, Sources, Vec<Diagnostic>), ProjectError> {
     let (mut sources, mut problems) = (Sources::default(), Vec::new());
-    let bytes = read(files, "dax.mod")?.ok_or(ProjectError::NoManifest)?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let file = sources.add("dax.mod", text.as_str().into());
-    let manifest = manifest::parse(file, &text, &mut problems);
-    let packages = choose(files, &manifest, &mut sources, &mut problems)?;
+    let mut reader = Reader::new(files);
+    let bytes = reader.own("dax.mod")?.ok_or(ProjectError::NoManifest)?;
+    let manifest = manifest::read("dax.mod", bytes, &mut sources, &mut problems);
+    let packages = choose(&mut reader, &manifest, &mut sources, &mut problems);
     Ok((packages, sources, problems))
 }
 
 /// Chooses the packages of a project; one that is not here is reported.
 pub(crate) fn choose(
-    files: &dyn FileSystem,
+    reader: &mut Reader<'_>,
     manifest: &Manifest,
     sources: &mut Sources,
     problems: &mut Vec<Diagnostic>,
-) -> Result<Vec<Package>, ProjectError> {
+) -> Vec<Package> {
     let fixed: BTreeSet<Name> = manifest
         .requires
         .iter()
@@ -122,21 +129,55 @@ pub(crate) fn choose(
             requires: BTreeSet::new(),
             span,
         };
-        let Some(text) = locate(files, manifest, &mut package)? else {
-            problems.push(missing(&package, manifest));
-            // Known, so that its imports are not reported one by one.
-            chosen.insert(name, package);
-            continue;
+        let found = match locate(reader, manifest, &mut package) {
+            Ok(found) => found.ok_or_else(|| missing(&package, manifest)),
+            Err((path, error)) => {
+                let detail = format!("`{path}`: {error}");
+                Err(Diagnostic::new(UNREADABLE, package.span, detail))
+            }
         };
-        let path = format!("{}/dax.mod", package.folder);
-        let file = sources.add(&path, text.as_str().into());
-        let inner = manifest::parse(file, &text, problems);
+        let bytes = match found {
+            Ok(bytes) => bytes,
+            Err(problem) => {
+                problems.push(problem);
+                // Known, so that its imports are not reported one by one.
+                package.folder.clear();
+                chosen.insert(name, package);
+                continue;
+            }
+        };
+        let path = joined(&package.folder, "dax.mod");
+        let inner = manifest::read(&path, bytes, sources, problems);
         package.requires = inner.requires.iter().map(|require| require.name.clone()).collect();
-        let inner_requires = inner.requires.into_iter().map(|r| (r.name, r.source, r.span));
-        open.splice(0..0, inner_requires);
+        let inner_requires: Vec<Require> = inner
+            .requires
+            .into_iter()
+            .filter(|inner| fixed.contains(&inner.name) || may_require(&package, inner, problems))
+            .collect();
+        open.splice(0..0, inner_requires.into_iter().map(|r| (r.name, r.source, r.span)));
         chosen.insert(name, package);
     }
-    Ok(chosen.into_values().collect())
+    chosen.into_values().collect()
+}
+
+/// Whether a package may require another from where it says: one that was brought here from
+/// elsewhere cannot choose folders and repositories of this machine.
+fn may_require(package: &Package, inner: &Require, problems: &mut Vec<Diagnostic>) -> bool {
+    let here = match &inner.source {
+        Source::Path(_) => true,
+        Source::Git { url, .. } => crate::remote::is_local(url),
+        Source::Version(_) => false,
+    };
+    if !here || matches!(package.source, Source::Path(_)) {
+        return true;
+    }
+    let detail = format!(
+        "`{}` is no folder of this machine, and requires `{}` from one",
+        package.name, inner.name
+    );
+    let help = "require it in the project's own dax.mod, which settles it for all";
+    problems.push(Diagnostic::new(MANIFEST, inner.span, detail).help(help));
+    false
 }
 
 fn shown(source: &Source) -> String {
@@ -174,71 +215,102 @@ fn missing(package: &Package, manifest: &Manifest) -> Diagnostic {
     Diagnostic::new(NO_PACKAGE, package.span, detail).help(help)
 }
 
-/// Finds the folder of a package; gives the text of its `dax.mod`.
+/// Finds the folder of a package; gives the content of its `dax.mod`, or why a file cannot be read.
 fn locate(
-    files: &dyn FileSystem,
+    reader: &mut Reader<'_>,
     manifest: &Manifest,
     package: &mut Package,
-) -> Result<Option<String>, ProjectError> {
+) -> Result<Option<Vec<u8>>, (String, std::io::Error)> {
     let mut folders: Vec<String> = package.vendored().into_iter().collect();
     match &package.source {
-        Source::Path(path) => folders.push(path.trim_end_matches('/').to_owned()),
+        Source::Path(path) => folders.push(folder_of(path)),
         Source::Version(version) => {
             folders.extend(
                 manifest
                     .packages
                     .as_ref()
-                    .map(|at| format!("{}/{}/{version}", at.trim_end_matches('/'), package.name)),
+                    .map(|at| format!("{}/{}/{version}", folder_of(at), package.name)),
             );
         }
         Source::Git { .. } => {}
     }
     for folder in folders {
-        if let Some(bytes) = read(files, &format!("{folder}/dax.mod"))? {
-            package.folder = folder;
-            return Ok(Some(String::from_utf8_lossy(&bytes).into_owned()));
+        let at = At { within: folder, path: "dax.mod".to_owned() };
+        if let Some(bytes) = reader.read(&at).map_err(|error| (at.shown(), error))? {
+            package.folder = at.within;
+            return Ok(Some(bytes));
         }
     }
     Ok(None)
 }
 
-fn read(files: &dyn FileSystem, path: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-    files.read(path).map_err(|source| ProjectError::Unreadable { path: path.to_owned(), source })
+/// The folder that `dax.mod` names; the project's own stands as `.`.
+fn folder_of(path: &str) -> String {
+    match path.trim_end_matches('/') {
+        "" if path.starts_with('/') => "/".to_owned(),
+        "" => ".".to_owned(),
+        path => path.to_owned(),
+    }
 }
 
-/// Every file of a folder with its hash, hidden ones left out.
+/// Whether a file belongs to a package: hidden ones do not, nor do the package's own copies of others.
+pub fn is_part(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.clone().all(|part| !part.starts_with('.')) && parts.next() != Some(VENDOR)
+}
+
+/// Every file of a package with its hash.
 ///
 /// # Errors
-/// A file or folder cannot be read.
+/// A file or folder cannot be read, such as a link; or it is too much.
 pub fn hashes(files: &dyn FileSystem, folder: &str) -> Result<BTreeMap<Name, Name>, ProjectError> {
     let mut all = BTreeMap::new();
-    collect(files, folder, "", &mut all)?;
+    walk(files, folder, &mut |path, bytes| {
+        all.insert(path.into(), Name::new(blake3::hash(&bytes).to_hex()));
+        Ok(())
+    })?;
     Ok(all)
 }
 
-fn collect(
+/// Goes through every file of a package.
+///
+/// # Errors
+/// As [`hashes`], or what `each` gives.
+pub fn walk(
     files: &dyn FileSystem,
     folder: &str,
-    inner: &str,
-    all: &mut BTreeMap<Name, Name>,
+    each: &mut dyn FnMut(&str, Vec<u8>) -> std::io::Result<()>,
 ) -> Result<(), ProjectError> {
-    let at = if inner.is_empty() { folder.to_owned() } else { format!("{folder}/{inner}") };
-    let names = files
-        .list(&at)
-        .map_err(|source| ProjectError::Unreadable { path: at.clone(), source })?
-        .unwrap_or_default();
-    for name in names.into_iter().filter(|name| !name.starts_with('.')) {
-        let below = if inner.is_empty() { name.clone() } else { format!("{inner}/{name}") };
-        match below.strip_suffix('/') {
-            Some(folder_below) if name == "vendor/" && inner.is_empty() => {
-                let _ = folder_below; // a package's own copies are not part of it
+    let unreadable = |inner: &str, source| {
+        let path = joined(folder, inner);
+        ProjectError::Unreadable { path, source }
+    };
+    let too_much = |what: String| std::io::Error::new(std::io::ErrorKind::FileTooLarge, what);
+    let (mut open, mut count, mut together) = (vec![String::new()], 0_usize, 0_u64);
+    while let Some(inner) = open.pop() {
+        let names = files.list(folder, &inner).map_err(|source| unreadable(&inner, source))?;
+        for name in names.unwrap_or_default() {
+            let below = joined(&inner, name.trim_end_matches('/'));
+            if !is_part(&below) {
+                continue;
             }
-            Some(folder_below) => collect(files, folder, folder_below, all)?,
-            None => {
-                if let Some(bytes) = read(files, &format!("{folder}/{below}"))? {
-                    all.insert(below.into(), Name::new(blake3::hash(&bytes).to_hex()));
-                }
+            count += 1;
+            if count > MOST_FILES || below.split('/').count() > MOST_DEEP {
+                let what = format!("packages have at most {MOST_FILES} files, {MOST_DEEP} deep");
+                return Err(unreadable(&below, too_much(what)));
             }
+            if name.ends_with('/') {
+                open.push(below);
+                continue;
+            }
+            let bytes = files.read(folder, &below).map_err(|source| unreadable(&below, source))?;
+            let Some(bytes) = bytes else { continue };
+            together += bytes.len() as u64;
+            if together > MOST_BYTES {
+                let what = format!("packages have at most {} MiB", MOST_BYTES >> 20);
+                return Err(unreadable(&below, too_much(what)));
+            }
+            each(&below, bytes).map_err(|source| unreadable(&below, source))?;
         }
     }
     Ok(())
@@ -310,14 +382,16 @@ pub fn at(source: &Source) -> Option<Name> {
     }
 }
 
-/// Whether every package is what the lock says; the first file that is not is named.
+/// Holds every package against the lock; the first file that is not what it says is named, and the
+/// package is not used.
 pub(crate) fn verify(
     files: &dyn FileSystem,
-    packages: &[Package],
+    reader: &mut Reader<'_>,
+    packages: &mut [Package],
     lock: &BTreeMap<Name, Locked>,
     problems: &mut Vec<Diagnostic>,
-) -> Result<(), ProjectError> {
-    for package in packages.iter().filter(|package| !package.folder.is_empty()) {
+) {
+    for package in packages.iter_mut().filter(|package| !package.folder.is_empty()) {
         let Some(at) = at(&package.source) else { continue };
         let Some(locked) = lock.get(&package.name).filter(|locked| locked.at == at) else {
             let detail = format!("`{}` at {at} is not in {LOCK}", package.name);
@@ -325,29 +399,42 @@ pub(crate) fn verify(
                 Diagnostic::new(NOT_LOCKED, package.span, detail)
                     .help("look at what it brings, then `dax vendor`"),
             );
+            package.folder.clear();
             continue;
         };
-        let found = hashes(files, &package.folder)?;
-        let changed = locked
-            .files
-            .iter()
-            .find(|(path, hash)| found.get(*path) != Some(*hash))
-            .map(|(path, _)| path);
-        let added = found.keys().find(|path| !locked.files.contains_key(*path));
-        let what = match (changed, added) {
-            (Some(path), _) if found.contains_key(path) => {
-                Some(format!("`{}/{path}` is not what was locked", package.folder))
-            }
-            (Some(path), _) => Some(format!("`{}/{path}` is gone", package.folder)),
-            (None, Some(path)) => {
-                Some(format!("`{}/{path}` was not there when it was locked", package.folder))
-            }
-            (None, None) => None,
+        let Some(what) = difference(files, package, locked) else {
+            reader.lock(&package.folder, locked);
+            continue;
         };
-        if let Some(what) = what {
-            let help = "somebody changed the package: restore it, or look at the change and run `dax vendor`";
-            problems.push(Diagnostic::new(TAMPERED, package.span, what).help(help));
-        }
+        let help =
+            "somebody changed the package: restore it, or look at the change and run `dax vendor`";
+        problems.push(Diagnostic::new(TAMPERED, package.span, what).help(help));
+        package.folder.clear();
     }
-    Ok(())
+}
+
+/// The first file by which a package is not what was locked.
+fn difference(files: &dyn FileSystem, package: &Package, locked: &Locked) -> Option<String> {
+    let found = match hashes(files, &package.folder) {
+        Ok(found) => found,
+        Err(ProjectError::Unreadable { path, source }) => {
+            return Some(format!("`{path}`: {source}"));
+        }
+        Err(error) => return Some(error.to_string()),
+    };
+    let folder = &package.folder;
+    let changed = locked
+        .files
+        .iter()
+        .find(|(path, hash)| found.get(*path) != Some(*hash))
+        .map(|(path, _)| path);
+    let added = found.keys().find(|path| !locked.files.contains_key(*path));
+    match (changed, added) {
+        (Some(path), _) if found.contains_key(path) => {
+            Some(format!("`{folder}/{path}` is not what was locked"))
+        }
+        (Some(path), _) => Some(format!("`{folder}/{path}` is gone")),
+        (None, Some(path)) => Some(format!("`{folder}/{path}` was not there when it was locked")),
+        (None, None) => None,
+    }
 }

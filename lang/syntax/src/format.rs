@@ -10,8 +10,26 @@ use crate::split;
 use crate::tree::{Kind, Tree};
 use tokens::{Token, TokenKind};
 
-/// Formats a whole text.
+/// The mark that some editors put at the start of a file; it says nothing in UTF-8.
+const MARK: char = '\u{feff}';
+
+/// Formats a whole text; its lines end as the first of them does, and a byte order mark goes.
 pub fn format(text: &str) -> String {
+    let text = text.trim_start_matches(MARK);
+    let Some(first) = text.find('\n').filter(|_| text.contains("\r\n")) else {
+        return format_lines(text);
+    };
+    let wide = text[..first].ends_with('\r');
+    let mut plain = text.replace("\r\n", "\n");
+    while plain.contains("\r\n") {
+        plain = plain.replace("\r\n", "\n");
+    }
+    let formatted = format_lines(&plain);
+    if wide { formatted.replace('\n', "\r\n") } else { formatted }
+}
+
+/// Formats a text whose lines end in `\n`.
+fn format_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for chunk in split::split(text) {
         let tree = Tree::parse(text, &chunk);
@@ -30,7 +48,8 @@ pub fn format(text: &str) -> String {
     }
     let leading = out.len() - out.trim_start_matches('\n').len();
     out.drain(..leading);
-    out
+    // What stood behind a mark starts a line now, and is perhaps an item.
+    if out.starts_with(MARK) { format(&out) } else { out }
 }
 
 fn is_fault(kind: Kind) -> bool {

@@ -78,6 +78,8 @@ impl Lower<'_> {
                         parts.push(Part::Expr(expr));
                     }
                 }
+                // A checkout with other line ends holds the same text.
+                _ if block => text.push_str(&self.slice(child).replace("\r\n", "\n")),
                 _ => text.push_str(self.slice(child)),
             }
         }
