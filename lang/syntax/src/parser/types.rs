@@ -48,6 +48,7 @@ impl Lower<'_> {
                     base = TypeExpr { kind: TypeKind::Literal(text), span: self.span(child) };
                 }
                 Kind::ty_record => base = self.record(child),
+                Kind::ty_paren => base = self.child(child, Kind::ty).map_or(base, |ty| self.ty(ty)),
                 _ => base = self.named(child),
             }
         }
