@@ -1,11 +1,14 @@
 //! Rollouts of Argo and Canaries of Flagger as strategies: what both have alike.
 
+use crate::json::{array, name, text};
+use dax_syntax::write::{Expr, Ident, Item, Member, command, field};
 use serde_json::Value as Json;
 
-/// A strategy: its text, and what of it dax has no words for.
-#[derive(Default)]
+/// A strategy: what it says, and what of it dax has no words for.
 pub(crate) struct Found {
-    pub(crate) text: String,
+    /// `canary`, `blue_green` or `rolling`.
+    pub(crate) kind: &'static str,
+    pub(crate) members: Vec<Member>,
     pub(crate) lost: Vec<String>,
     /// The Prometheus that it asks.
     pub(crate) address: Option<String>,
@@ -15,16 +18,20 @@ pub(crate) struct Found {
 
 impl Found {
     /// The strategy with the line that has the controller go on with it, where it can.
-    pub(crate) fn handed_to(self, mode: &str) -> Self {
-        if self.unfit.is_some() {
-            return self;
+    pub(crate) fn handed_to(mut self, mode: &'static str) -> Self {
+        if self.unfit.is_none() {
+            self.members.insert(0, field("mode", Expr::str(mode)));
         }
-        let text = self.text.replacen("{\n", &format!("{{\n  mode = \"{mode}\"\n"), 1);
-        Self { text, ..self }
+        self
+    }
+
+    /// The item of the program.
+    pub(crate) fn item(name: &Ident, kind: &'static str, members: Vec<Member>) -> Item {
+        Item::plain(command("strategy", [Expr::name(name.clone())]).of(kind).block(members))
     }
 }
 
-/// What objects there are beside the one that is looked at.
+/// Which objects there are beside the one that is looked at.
 pub(crate) struct Beside<'b> {
     /// MetricTemplates of Flagger, or AnalysisTemplates of Argo.
     pub(crate) templates: &'b [&'b Json],
@@ -37,33 +44,20 @@ pub(crate) struct Beside<'b> {
 }
 
 impl<'b> Beside<'b> {
-    pub(crate) fn template(&self, name: &str) -> Option<&'b Json> {
-        self.templates
-            .iter()
-            .find(|template| {
-                template.pointer("/metadata/name").and_then(Json::as_str) == Some(name)
-            })
-            .copied()
+    pub(crate) fn template(&self, wanted: &str) -> Option<&'b Json> {
+        self.templates.iter().find(|template| name(template) == wanted).copied()
     }
-}
-
-pub(crate) fn array<'j>(json: &'j Json, pointer: &str) -> &'j [Json] {
-    json.pointer(pointer).and_then(Json::as_array).map_or(&[][..], Vec::as_slice)
 }
 
 /// The templates that a Rollout or a Canary names.
 pub(crate) fn templates(object: &Json) -> Vec<&str> {
-    let of = |pointer: &str, name: &str| -> Vec<&str> {
-        let list = object
-            .pointer(pointer)
-            .map_or(&[][..], |list| list.as_array().map_or(&[][..], Vec::as_slice));
-        list.iter().filter_map(|one| one.pointer(name)?.as_str()).collect()
-    };
-    let own = of("/spec/strategy/canary/analysis/templates", "/templateName");
-    [
-        own,
-        of("/spec/analysis/metrics", "/templateRef/name"),
-        of("/spec/canaryAnalysis/metrics", "/templateRef/name"),
-    ]
-    .concat()
+    let places = [
+        ("/spec/strategy/canary/analysis/templates", "/templateName"),
+        ("/spec/analysis/metrics", "/templateRef/name"),
+        ("/spec/canaryAnalysis/metrics", "/templateRef/name"),
+    ];
+    let found = places
+        .into_iter()
+        .flat_map(|(list, name)| array(object, list).iter().map(move |one| text(one, name)));
+    found.filter(|name| !name.is_empty()).collect()
 }

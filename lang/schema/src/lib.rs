@@ -1,12 +1,16 @@
 //! Schemas of others as types of dax: JSON Schema, OpenAPI and Kubernetes CRDs.
 //!
 //! What comes out is meant to be read and kept: named types, the descriptions as doc comments, the one canonical
-//! form. What a type cannot say is left to the system that the schema belongs to, never invented.
+//! form. What a type cannot say is left to the system that the schema belongs to, never invented. Invariant: types
+//! are made of typed pieces ([`dax_syntax::write`]) and are read again before they are handed out, so no text of a
+//! schema becomes a word, a field or an item.
 
 mod names;
 mod types;
+mod values;
 mod write;
 
+use dax_syntax::write::one_line;
 use serde_json::Value as Json;
 
 /// Why a text gives no types.
@@ -45,7 +49,7 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
         Err(_) => serde_saphyr::from_multiple(request.text).map_err(|error| SchemaError {
             message: format!(
                 "this is no YAML or JSON: {}",
-                error.to_string().lines().next().unwrap_or("")
+                one_line(error.to_string().lines().next().unwrap_or(""))
             ),
         })?,
     };
@@ -59,18 +63,16 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
                 document["metadata"]["name"].as_str().unwrap_or("")
             ));
         } else if let Some(schemas) = openapi(document) {
-            roots.extend(
-                schemas.iter().map(|(name, schema)| (names::type_name(name), schema.clone())),
-            );
+            roots.extend(schemas.iter().map(|(name, schema)| (name.clone(), schema.clone())));
             origin.push(format!(
                 "the OpenAPI description `{}`",
                 document["info"]["title"].as_str().unwrap_or("")
             ));
         } else if document.is_object() && is_schema(document) {
             let name = document["title"].as_str().unwrap_or(request.name);
-            roots.push((names::type_name(name), document.clone()));
+            roots.push((name.to_owned(), document.clone()));
             for (name, schema) in definitions(document) {
-                roots.push((names::type_name(name), schema.clone()));
+                roots.push((name.clone(), schema.clone()));
             }
             origin.push("a JSON Schema".to_owned());
         }
@@ -82,21 +84,18 @@ pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
     }
     let mut made = types::Types::of(roots);
     if !request.only.is_empty() {
-        let known: Vec<String> = made.names();
-        if let Some(unknown) =
-            request.only.iter().find(|name| !known.contains(&names::type_name(name)))
-        {
-            return Err(SchemaError {
-                message: format!("there is no type `{unknown}`; there are {}", known.join(", ")),
-            });
+        let known = made.names();
+        let unknown =
+            request.only.iter().find(|name| !known.contains(&names::type_name(name).as_str()));
+        if let Some(unknown) = unknown {
+            let (unknown, known) = (one_line(unknown), known.join(", "));
+            let message = format!("there is no type `{unknown}`; there are {known}");
+            return Err(SchemaError { message });
         }
         made.keep(request.only);
     }
-    Ok(dax_syntax::format(&format!(
-        "# Written by `dax import-schema` from {}.\n\n{}",
-        origin.join(" and "),
-        write::text(&made)
-    )))
+    let head = format!("Written by `dax import-schema` from {}.", origin.join(" and "));
+    write::text(made, head).map_err(|error| SchemaError { message: error.to_string() })
 }
 
 fn is_schema(document: &Json) -> bool {
@@ -126,5 +125,5 @@ fn custom_resource(document: &Json) -> Option<(String, Json)> {
     let versions = spec["versions"].as_array()?;
     let version =
         versions.iter().find(|version| version["storage"] == true).or_else(|| versions.first())?;
-    Some((names::type_name(kind), version["schema"]["openAPIV3Schema"].clone()))
+    Some((kind.to_owned(), version["schema"]["openAPIV3Schema"].clone()))
 }

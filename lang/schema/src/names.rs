@@ -1,4 +1,10 @@
-//! Names and texts as dax writes them.
+//! Names as dax writes them.
+
+/// Names that mean something else in every module.
+const TAKEN: [&str; 15] = [
+    "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes",
+    "Percent", "Cpu", "Rate", "Url", "Instant",
+];
 
 /// A name as types are named: `io.k8s.Pod-spec` is `PodSpec`.
 pub(crate) fn type_name(name: &str) -> String {
@@ -20,20 +26,8 @@ pub(crate) fn type_name(name: &str) -> String {
     if out.starts_with(|c: char| c.is_ascii_digit()) || out.is_empty() {
         out.insert(0, 'T');
     }
-    // Names that mean something else in every module.
-    if [
-        "List", "Set", "Map", "Secret", "Static", "Plan", "Apply", "Ref", "Duration", "Bytes",
-        "Percent", "Cpu", "Rate",
-    ]
-    .contains(&out.as_str())
-    {
+    if TAKEN.contains(&out.as_str()) {
         out.push_str("Type");
     }
     out
-}
-
-/// Whether dax can write a name.
-pub(crate) fn is_ident(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -1,47 +1,14 @@
 //! From schema to types, before they are written down.
 
-use crate::names::{is_ident, type_name};
-use dax_syntax::quoted;
+use crate::names::type_name;
+use crate::values::{condition, literal};
+use dax_syntax::ast::BinaryOp;
+use dax_syntax::write::{Condition, Ident, Names, RecordField, Type};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Characters of a `pattern` beyond which it is left to the system that owns the schema.
-const LONGEST_PATTERN: usize = 200;
-
-/// A type.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Type {
-    /// A built-in type, or one of the standard library.
-    Plain(&'static str),
-    /// A type that is written down by name.
-    Named(String),
-    Literal(String),
-    Union(Vec<Type>),
-    Optional(Box<Type>),
-    List(Box<Type>),
-    Set(Box<Type>),
-    /// A list with the field that tells its elements apart.
-    Keyed(Box<Type>, String),
-    Map(Box<Type>),
-    /// Bounds, both included.
-    Range(&'static str, String, String),
-    /// A condition on `self`.
-    Where(Box<Type>, String),
-    Record(Vec<Field>, bool),
-}
-
-/// A field of a record.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Field {
-    pub(crate) name: String,
-    pub(crate) doc: String,
-    pub(crate) optional: bool,
-    pub(crate) ty: Type,
-    pub(crate) default: Option<String>,
-}
-
 /// A named type with its description.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) doc: String,
     pub(crate) ty: Type,
@@ -52,63 +19,118 @@ pub(crate) struct Named {
 /// All types of a schema, in the order in which they are found.
 #[derive(Debug, Default)]
 pub(crate) struct Types {
-    pub(crate) all: Vec<(String, Named)>,
+    pub(crate) all: Vec<(Ident, Named)>,
+}
+
+/// A schema that a type is made of.
+struct Root {
+    name: Ident,
+    schema: Json,
 }
 
 /// The work under way.
 struct Maker {
-    roots: BTreeMap<String, Json>,
+    roots: Vec<Root>,
+    /// Roots by the name that the schema has for them, and by that of the type.
+    known: BTreeMap<String, usize>,
+    names: Names,
     done: Types,
+    /// What is in `done`, by name.
+    places: BTreeMap<Ident, usize>,
     /// Types being made, outermost first: one of these inside of itself is `any`.
-    open: Vec<String>,
+    open: Vec<usize>,
     notes: Vec<String>,
 }
 
+/// A built-in type, or one of the standard library.
+pub(crate) fn plain(word: &'static str) -> Type {
+    Type::Name(word.into())
+}
+
+/// Whether it is the plain type of one of these names.
+pub(crate) fn is_plain(ty: &Type, words: &[&str]) -> bool {
+    matches!(ty, Type::Name(name) if words.contains(&name.as_str()))
+}
+
+/// A type that may be absent.
+fn optional(ty: Type) -> Type {
+    if matches!(ty, Type::Optional(_)) { ty } else { Type::Optional(Box::new(ty)) }
+}
+
+/// One of several types.
+fn union(types: Vec<Type>) -> Type {
+    let mut all: Vec<Type> = Vec::new();
+    for ty in types {
+        let parts = if let Type::Union(parts) = ty { parts } else { vec![ty] };
+        for part in parts {
+            if !all.contains(&part) {
+                all.push(part);
+            }
+        }
+    }
+    match all.len() {
+        0 => plain("any"),
+        1 => all.remove(0),
+        _ => Type::Union(all),
+    }
+}
+
 impl Types {
+    /// The types of schemas, each with the name that it has there.
     pub(crate) fn of(roots: Vec<(String, Json)>) -> Self {
-        let names: Vec<String> = roots.iter().map(|(name, _)| name.clone()).collect();
         let mut maker = Maker {
-            roots: roots.into_iter().collect(),
+            roots: Vec::new(),
+            known: BTreeMap::new(),
+            names: Names::default(),
             done: Self::default(),
+            places: BTreeMap::new(),
             open: Vec::new(),
             notes: Vec::new(),
         };
-        for name in names {
-            maker.root(&name);
+        for (at, (raw, schema)) in roots.into_iter().enumerate() {
+            let wanted = type_name(&raw);
+            let name = maker.names.claim(&[&wanted]);
+            for key in [raw, wanted] {
+                maker.known.entry(key).or_insert(at);
+            }
+            maker.roots.push(Root { name, schema });
+        }
+        for at in 0..maker.roots.len() {
+            maker.root(at);
         }
         maker.done
     }
 
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.all.iter().map(|(name, _)| name.clone()).collect()
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.all.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Keeps these types and what they need.
     pub(crate) fn keep(&mut self, only: &[String]) {
-        let mut kept: BTreeSet<String> = BTreeSet::new();
-        let mut open: Vec<String> = only.iter().map(|name| type_name(name)).collect();
+        let places: BTreeMap<&Ident, usize> =
+            self.all.iter().enumerate().map(|(at, (name, _))| (name, at)).collect();
+        let mut kept: BTreeSet<Ident> = BTreeSet::new();
+        let mut open: Vec<Ident> =
+            only.iter().map(|name| Ident::made_of(&type_name(name))).collect();
         while let Some(name) = open.pop() {
-            if kept.insert(name.clone())
-                && let Some((_, named)) = self.all.iter().find(|(known, _)| *known == name)
+            if let Some(at) = places.get(&name)
+                && kept.insert(name)
             {
-                needs(&named.ty, &mut open);
+                needs(&self.all[*at].1.ty, &mut open);
             }
         }
         self.all.retain(|(name, _)| kept.contains(name));
     }
 }
 
-fn needs(ty: &Type, into: &mut Vec<String>) {
+fn needs(ty: &Type, into: &mut Vec<Ident>) {
     match ty {
-        Type::Plain(_) | Type::Literal(_) | Type::Range(..) => {}
-        Type::Named(name) => into.push(name.clone()),
+        Type::Literal(_) | Type::Range(..) => {}
+        Type::Name(name) => into.push(name.clone()),
         Type::Union(all) => all.iter().for_each(|one| needs(one, into)),
-        Type::Optional(one)
-        | Type::List(one)
-        | Type::Set(one)
-        | Type::Keyed(one, _)
-        | Type::Map(one)
-        | Type::Where(one, _) => needs(one, into),
+        Type::Optional(one) | Type::Of(_, one) | Type::Keyed(one, _) | Type::Where(one, _) => {
+            needs(one, into)
+        }
         Type::Record(fields, _) => fields.iter().for_each(|field| needs(&field.ty, into)),
     }
 }
@@ -123,19 +145,23 @@ fn description(schema: &Json) -> String {
 }
 
 impl Maker {
-    fn root(&mut self, name: &str) {
-        if self.done.all.iter().any(|(known, _)| known == name)
-            || self.open.iter().any(|open| open == name)
-        {
+    fn root(&mut self, at: usize) {
+        let name = self.roots[at].name.clone();
+        if self.places.contains_key(&name) || self.open.contains(&at) {
             return;
         }
-        let Some(schema) = self.roots.get(name).cloned() else { return };
-        self.open.push(name.to_owned());
+        let schema = self.roots[at].schema.clone();
+        self.open.push(at);
         let notes = std::mem::take(&mut self.notes);
-        let ty = self.ty(&schema, name, true);
+        let ty = self.ty(&schema, name.as_str(), true);
         let notes = std::mem::replace(&mut self.notes, notes);
         self.open.pop();
-        self.done.all.push((name.to_owned(), Named { doc: description(&schema), ty, notes }));
+        self.add(name, Named { doc: description(&schema), ty, notes });
+    }
+
+    fn add(&mut self, name: Ident, named: Named) {
+        self.places.insert(name.clone(), self.done.all.len());
+        self.done.all.push((name, named));
     }
 
     /// The type of a schema; records below get names that begin with `path`.
@@ -143,7 +169,7 @@ impl Maker {
         let ty = self.bare(schema, path, top);
         let nullable = schema["nullable"] == true
             || schema["type"].as_array().is_some_and(|all| all.iter().any(|one| one == "null"));
-        if nullable && !matches!(ty, Type::Optional(_)) { Type::Optional(Box::new(ty)) } else { ty }
+        if nullable { optional(ty) } else { ty }
     }
 
     fn bare(&mut self, schema: &Json, path: &str, top: bool) -> Type {
@@ -151,10 +177,10 @@ impl Maker {
             return self.reference(reference);
         }
         if schema["x-kubernetes-int-or-string"] == true {
-            return Type::Union(vec![Type::Plain("int"), Type::Plain("string")]);
+            return Type::Union(vec![plain("int"), plain("string")]);
         }
         if let Some(values) = schema["enum"].as_array() {
-            return self.choices(values);
+            return choices(values);
         }
         if let Some(value) = schema["const"].as_str() {
             return Type::Literal(value.to_owned());
@@ -172,45 +198,35 @@ impl Maker {
         match type_word(schema) {
             Some("object") => self.object(schema, path, top),
             Some("array") => self.array(schema, path),
-            Some("string") => string(schema),
+            Some("string") => self.string(schema),
             Some("integer") => range(schema, "int"),
             Some("number") => range(schema, "number"),
-            Some("boolean") => Type::Plain("bool"),
-            Some("null") => Type::Plain("none"),
+            Some("boolean") => plain("bool"),
+            Some("null") => plain("none"),
             _ if schema.get("properties").is_some() => self.object(schema, path, top),
-            _ => Type::Plain("any"),
+            _ => plain("any"),
         }
+    }
+
+    /// The root that a reference names.
+    fn target(&self, reference: &str) -> Option<usize> {
+        let raw = reference.rsplit('/').next().unwrap_or(reference);
+        let name = raw.replace("~1", "/").replace("~0", "~");
+        self.known.get(&name).or_else(|| self.known.get(&type_name(raw))).copied()
     }
 
     fn reference(&mut self, reference: &str) -> Type {
-        let name = type_name(reference.rsplit('/').next().unwrap_or(reference));
-        if self.open.contains(&name) {
-            self.notes.push(format!("`{name}` holds itself; inside of it, it is `any`"));
-            return Type::Plain("any");
-        }
-        if !self.roots.contains_key(&name) {
+        let Some(at) = self.target(reference) else {
             self.notes.push(format!("`{reference}` is not in this file"));
-            return Type::Plain("any");
-        }
-        self.root(&name);
-        Type::Named(name)
-    }
-
-    fn choices(&mut self, values: &[Json]) -> Type {
-        let texts: Option<Vec<Type>> = values
-            .iter()
-            .filter(|value| !value.is_null())
-            .map(|value| value.as_str().map(|text| Type::Literal(text.to_owned())))
-            .collect();
-        let null = values.iter().any(Json::is_null);
-        let ty = match texts {
-            Some(mut all) if all.len() == 1 => all.remove(0),
-            Some(all) if !all.is_empty() => Type::Union(all),
-            _ if values.iter().all(Json::is_i64) => Type::Plain("int"),
-            _ if values.iter().all(Json::is_boolean) => Type::Plain("bool"),
-            _ => Type::Plain("any"),
+            return plain("any");
         };
-        if null { Type::Optional(Box::new(ty)) } else { ty }
+        let name = self.roots[at].name.clone();
+        if self.open.contains(&at) {
+            self.notes.push(format!("`{name}` holds itself; inside of it, it is `any`"));
+            return plain("any");
+        }
+        self.root(at);
+        Type::Name(name)
     }
 
     fn all_of(&mut self, all: &[Json], path: &str, top: bool) -> Type {
@@ -221,10 +237,9 @@ impl Maker {
         for part in all {
             let part = match part["$ref"].as_str() {
                 Some(reference) => {
-                    let name = type_name(reference.rsplit('/').next().unwrap_or(reference));
-                    self.roots.get(&name).cloned().unwrap_or(Json::Null)
+                    self.target(reference).map_or(&Json::Null, |at| &self.roots[at].schema)
                 }
-                None => part.clone(),
+                None => part,
             };
             if let (Some(into), Some(from)) =
                 (merged["properties"].as_object_mut(), part["properties"].as_object())
@@ -245,29 +260,18 @@ impl Maker {
         let mut types: Vec<Type> = Vec::new();
         for (at, one) in all.iter().filter(|one| one["type"] != "null").enumerate() {
             // An alternative that only says which fields are required adds nothing to the type.
-            if one.get("type").is_none()
-                && one.get("properties").is_none()
-                && one.get("$ref").is_none()
-                && one.get("enum").is_none()
-                && one.get("const").is_none()
-            {
+            let says = ["type", "properties", "$ref", "enum", "const"];
+            if says.iter().all(|key| one.get(*key).is_none()) {
                 continue;
             }
             let name = one["title"].as_str().map_or_else(
                 || format!("{path}{}", at + 1),
                 |title| format!("{path}{}", type_name(title)),
             );
-            let ty = self.ty(one, &name, false);
-            if !types.contains(&ty) {
-                types.push(ty);
-            }
+            types.push(self.ty(one, &name, false));
         }
-        let ty = match types.len() {
-            0 => Type::Plain("any"),
-            1 => types.remove(0),
-            _ => Type::Union(types),
-        };
-        if null { Type::Optional(Box::new(ty)) } else { ty }
+        let ty = union(types);
+        if null { optional(ty) } else { ty }
     }
 
     fn object(&mut self, schema: &Json, path: &str, top: bool) -> Type {
@@ -277,37 +281,27 @@ impl Maker {
         else {
             return match &schema["additionalProperties"] {
                 inner @ Json::Object(_) => {
-                    Type::Map(Box::new(self.ty(inner, &format!("{path}Value"), false)))
+                    let inner = self.ty(inner, &format!("{path}Value"), false);
+                    Type::Of("Map".into(), Box::new(inner))
                 }
                 Json::Bool(false) => Type::Record(Vec::new(), false),
-                _ => Type::Map(Box::new(Type::Plain("any"))),
+                _ => Type::Of("Map".into(), Box::new(plain("any"))),
             };
         };
-        let required: Vec<&str> = schema["required"]
+        let required: BTreeSet<&str> = schema["required"]
             .as_array()
             .map(|all| all.iter().filter_map(Json::as_str).collect())
             .unwrap_or_default();
+        let outer = std::mem::take(&mut self.notes);
         let mut fields = Vec::new();
         let mut left_out = Vec::new();
         for (name, property) in properties {
-            if !is_ident(name) {
-                left_out.push(name.as_str());
-                continue;
+            match Ident::word(name) {
+                Some(word) => {
+                    fields.push(self.field(word, property, path, required.contains(name.as_str())));
+                }
+                None => left_out.push(name.as_str()),
             }
-            let ty = self.ty(property, &format!("{path}{}", type_name(name)), false);
-            let default = property.get("default").and_then(|value| literal(value, &ty));
-            let optional = !required.contains(&name.as_str()) && default.is_none();
-            let ty = match ty {
-                Type::Optional(inner) if optional => *inner,
-                other => other,
-            };
-            fields.push(Field {
-                name: name.clone(),
-                doc: description(property),
-                optional,
-                ty,
-                default,
-            });
         }
         if !left_out.is_empty() {
             self.notes.push(format!(
@@ -322,19 +316,31 @@ impl Maker {
                 Some(Json::Bool(true) | Json::Object(_))
             );
         let record = Type::Record(fields, extra);
+        let notes = std::mem::replace(&mut self.notes, outer);
         if top {
+            self.notes.extend(notes);
             return record;
         }
-        let mut name = path.to_owned();
-        let taken = |name: &str, done: &Types, roots: &BTreeMap<String, Json>| {
-            done.all.iter().any(|(known, _)| known == name) || roots.contains_key(name)
-        };
-        while taken(&name, &self.done, &self.roots) {
-            name.push('_');
+        let name = self.names.claim(&[path]);
+        self.add(name.clone(), Named { doc: description(schema), ty: record, notes });
+        Type::Name(name)
+    }
+
+    fn field(&mut self, name: Ident, schema: &Json, path: &str, required: bool) -> RecordField {
+        let below = format!("{path}{}", type_name(name.as_str()));
+        let ty = self.ty(schema, &below, false);
+        let given = schema.get("default").filter(|given| !given.is_null());
+        let default = given.and_then(|given| literal(given, &ty));
+        if let (Some(given), None) = (given, &default) {
+            let shown: String = given.to_string().chars().take(60).collect();
+            self.notes.push(format!("the default of `{name}` is left out: {shown}"));
         }
-        let notes = std::mem::take(&mut self.notes);
-        self.done.all.push((name.clone(), Named { doc: description(schema), ty: record, notes }));
-        Type::Named(name)
+        let optional = !required && default.is_none();
+        let ty = match ty {
+            Type::Optional(inner) if optional => *inner,
+            other => other,
+        };
+        RecordField { doc: description(schema), name, optional, ty, default }
     }
 
     fn array(&mut self, schema: &Json, path: &str) -> Type {
@@ -342,22 +348,67 @@ impl Maker {
             items @ Json::Object(_) => {
                 self.ty(items, path.strip_suffix('s').unwrap_or(&format!("{path}Item")), false)
             }
-            _ => Type::Plain("any"),
+            _ => plain("any"),
         };
         let keys: Vec<&str> = schema["x-kubernetes-list-map-keys"]
             .as_array()
             .map(|all| all.iter().filter_map(Json::as_str).collect())
             .unwrap_or_default();
-        match keys.as_slice() {
-            [key] if matches!(element, Type::Named(_)) => {
-                Type::Keyed(Box::new(element), (*key).to_owned())
+        if let ([key], Some(fields)) = (keys.as_slice(), self.fields(&element)) {
+            let own = fields.iter().find(|field| field.name.as_str() == *key);
+            if let Some(key) = own.map(|field| field.name.clone()) {
+                return Type::Keyed(Box::new(Type::Of("List".into(), Box::new(element))), key);
             }
-            _ if schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set" => {
-                Type::Set(Box::new(element))
-            }
-            _ => Type::List(Box::new(element)),
+            self.notes.push(format!("elements have no field `{key}` that tells them apart"));
+        }
+        let set = schema["uniqueItems"] == true || schema["x-kubernetes-list-type"] == "set";
+        Type::Of(if set { "Set" } else { "List" }.into(), Box::new(element))
+    }
+
+    /// The fields of a record that is written by name.
+    fn fields(&self, ty: &Type) -> Option<&[RecordField]> {
+        let Type::Name(name) = ty else { return None };
+        match &self.done.all[*self.places.get(name)?].1.ty {
+            Type::Record(fields, _) => Some(fields),
+            _ => None,
         }
     }
+
+    fn string(&mut self, schema: &Json) -> Type {
+        match schema["format"].as_str() {
+            Some("uri" | "url") => return plain("Url"),
+            Some("date-time") => return plain("Instant"),
+            _ => {}
+        }
+        let mut conditions: Vec<Condition> =
+            schema["pattern"].as_str().and_then(condition).into_iter().collect();
+        if let Some(least) = schema["minLength"].as_u64().filter(|least| *least > 0) {
+            conditions.push(Condition::Length(BinaryOp::GreaterEqual, least));
+        }
+        if let Some(most) = schema["maxLength"].as_u64() {
+            conditions.push(Condition::Length(BinaryOp::LessEqual, most));
+        }
+        refined(plain("string"), conditions)
+    }
+}
+
+fn refined(base: Type, conditions: Vec<Condition>) -> Type {
+    if conditions.is_empty() { base } else { Type::Where(Box::new(base), conditions) }
+}
+
+fn choices(values: &[Json]) -> Type {
+    let texts: Option<Vec<Type>> = values
+        .iter()
+        .filter(|value| !value.is_null())
+        .map(|value| value.as_str().map(|text| Type::Literal(text.to_owned())))
+        .collect();
+    let ty = match texts {
+        Some(all) if !all.is_empty() => union(all),
+        _ if values.iter().all(Json::is_i64) => plain("int"),
+        _ if values.iter().all(Json::is_boolean) => plain("bool"),
+        _ => plain("any"),
+    };
+    if values.iter().any(Json::is_null) { optional(ty) } else { ty }
 }
 
 fn type_word(schema: &Json) -> Option<&str> {
@@ -368,78 +419,17 @@ fn type_word(schema: &Json) -> Option<&str> {
     }
 }
 
-fn string(schema: &Json) -> Type {
-    let plain = match schema["format"].as_str() {
-        Some("uri" | "url") => return Type::Plain("Url"),
-        Some("date-time") => return Type::Plain("Instant"),
-        _ => Type::Plain("string"),
-    };
-    let mut conditions = Vec::new();
-    if let Some(pattern) = schema["pattern"]
-        .as_str()
-        .filter(|pattern| pattern.len() <= LONGEST_PATTERN && is_portable(pattern))
-    {
-        conditions.push(format!("matches(self, {})", quoted(pattern)));
-    }
-    if let Some(least) = schema["minLength"].as_u64().filter(|least| *least > 0) {
-        conditions.push(format!("length(self) >= {least}"));
-    }
-    if let Some(most) = schema["maxLength"].as_u64() {
-        conditions.push(format!("length(self) <= {most}"));
-    }
-    if conditions.is_empty() {
-        plain
-    } else {
-        Type::Where(Box::new(plain), conditions.join(" and "))
-    }
-}
-
-/// Whether a pattern of ECMA-262 means the same here: look-around and back references do not exist.
-fn is_portable(pattern: &str) -> bool {
-    !["(?=", "(?!", "(?<", "\\1", "\\2", "\\/", "\\p", "\\u"]
-        .iter()
-        .any(|part| pattern.contains(part))
-}
-
 fn range(schema: &Json, base: &'static str) -> Type {
     let bound = |key: &str| {
         schema[key].as_i64().or_else(|| {
             schema[key].as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 1e15).map(|f| f as i64)
         })
     };
-    match (bound("minimum"), bound("maximum"), base) {
-        (Some(low), Some(high), _) if low <= high => {
-            Type::Range(base, low.to_string(), high.to_string())
-        }
-        (Some(low), None, _) => Type::Where(Box::new(Type::Plain(base)), format!("self >= {low}")),
-        (None, Some(high), _) => {
-            Type::Where(Box::new(Type::Plain(base)), format!("self <= {high}"))
-        }
-        _ => Type::Plain(base),
+    let refined = |op, bound| refined(plain(base), vec![Condition::Value(op, bound)]);
+    match (bound("minimum"), bound("maximum")) {
+        (Some(low), Some(high)) if low <= high => Type::Range(base.into(), low, high),
+        (Some(low), None) => refined(BinaryOp::GreaterEqual, low),
+        (None, Some(high)) => refined(BinaryOp::LessEqual, high),
+        _ => plain(base),
     }
-}
-
-/// A default as dax writes it; nothing for what its type would not take.
-fn literal(value: &Json, ty: &Type) -> Option<String> {
-    Some(match (value, ty) {
-        (Json::Bool(value), Type::Plain("bool" | "any")) => value.to_string(),
-        (
-            Json::Number(number),
-            Type::Plain("int" | "any") | Type::Range("int", ..) | Type::Where(..),
-        ) if number.is_i64() => number.to_string(),
-        (Json::Number(number), Type::Plain("number") | Type::Range("number", ..)) => {
-            number.to_string()
-        }
-        (
-            Json::String(text),
-            Type::Plain("string" | "any" | "Url" | "Instant") | Type::Where(..),
-        ) => quoted(text),
-        (Json::String(text), Type::Literal(literal)) if text == literal => quoted(text),
-        (Json::String(text), Type::Union(all)) if all.contains(&Type::Literal(text.clone())) => {
-            quoted(text)
-        }
-        (Json::Array(items), Type::List(_) | Type::Set(_)) if items.is_empty() => "[]".to_owned(),
-        (Json::Object(map), Type::Map(_)) if map.is_empty() => "{}".to_owned(),
-        _ => return None,
-    })
 }

@@ -1,117 +1,44 @@
-//! Types as text; the formatter gives it its form.
+//! Types as a program.
 
-use crate::types::{Field, Type, Types};
-use dax_syntax::quoted;
-use std::fmt::Write;
+use crate::types::Types;
+use dax_syntax::write::{self, Item, ItemKind, Mismatch, RecordField, Type, one_line};
 
-/// Characters of a line of a doc comment.
-const WIDTH: usize = 100;
-
-/// All types, each behind what it needs.
-pub(crate) fn text(types: &Types) -> String {
-    let mut out = String::new();
-    for (name, named) in &types.all {
-        doc(&mut out, &named.doc, "");
-        for note in &named.notes {
-            let _ = writeln!(out, "## Note: {note}.");
+/// All types, each behind what it needs, below a comment that says where they come from.
+///
+/// # Errors
+/// The text does not read back as it was meant.
+pub(crate) fn text(types: Types, head: String) -> Result<String, Mismatch> {
+    let items = types.all.into_iter().map(|(name, named)| {
+        let notes = named.notes.iter().map(|note| format!("Note: {}.", one_line(note)));
+        let doc = std::iter::once(named.doc).chain(notes).filter(|text| !text.is_empty());
+        Item {
+            notes: Vec::new(),
+            doc: doc.collect(),
+            kind: ItemKind::Type(name, settled(named.ty)),
         }
-        let _ = write!(out, "type {name} = ");
-        ty(&mut out, &named.ty, "");
-        out.push_str("\n\n");
-    }
-    out
+    });
+    write::write(&write::Program { head: vec![head], items: items.collect() })
 }
 
-fn doc(out: &mut String, text: &str, indent: &str) {
-    for line in text.lines() {
-        let mut rest = line.trim_end();
-        while rest.chars().count() > WIDTH {
-            let limit = rest.char_indices().nth(WIDTH).map_or(rest.len(), |(at, _)| at);
-            let Some(at) = rest[..limit].rfind(' ').filter(|at| *at > 0) else { break };
-            let _ = writeln!(out, "{indent}## {}", &rest[..at]);
-            rest = rest[at..].trim_start();
-        }
-        let _ = writeln!(out, "{indent}## {rest}");
-    }
-}
-
-fn ty(out: &mut String, of: &Type, indent: &str) {
-    match of {
-        Type::Plain(name) => out.push_str(name),
-        Type::Named(name) => out.push_str(name),
-        Type::Literal(text) => out.push_str(&quoted(text)),
-        Type::Union(all) => {
-            for (at, one) in all.iter().enumerate() {
-                if at > 0 {
-                    out.push_str(" | ");
-                }
-                // A condition would take the rest of the union into itself.
-                match one {
-                    Type::Where(base, _) => ty(out, base, indent),
-                    other => ty(out, other, indent),
-                }
+/// The type as it reads best: what may be absent of a union is one more alternative.
+fn settled(ty: Type) -> Type {
+    let inner = |ty: Box<Type>| Box::new(settled(*ty));
+    match ty {
+        Type::Optional(of) => match settled(*of) {
+            Type::Union(mut all) => {
+                all.push(Type::Name("none".into()));
+                Type::Union(all)
             }
-        }
-        Type::Optional(inner) => match &**inner {
-            Type::Union(all) => {
-                for one in all {
-                    ty(out, one, indent);
-                    out.push_str(" | ");
-                }
-                out.push_str("none");
-            }
-            Type::Where(base, _) => {
-                ty(out, base, indent);
-                out.push('?');
-            }
-            Type::Optional(_) => ty(out, inner, indent),
-            other => {
-                ty(out, other, indent);
-                out.push('?');
-            }
+            other => Type::Optional(Box::new(other)),
         },
-        Type::List(inner) => around(out, "List", inner, indent),
-        Type::Set(inner) => around(out, "Set", inner, indent),
-        Type::Map(inner) => around(out, "Map", inner, indent),
-        Type::Keyed(inner, key) => {
-            around(out, "List", inner, indent);
-            let _ = write!(out, " keyed by {key}");
+        Type::Union(all) => Type::Union(all.into_iter().map(settled).collect()),
+        Type::Of(name, of) => Type::Of(name, inner(of)),
+        Type::Keyed(of, key) => Type::Keyed(inner(of), key),
+        Type::Where(base, conditions) => Type::Where(inner(base), conditions),
+        Type::Record(fields, open) => {
+            let settle = |field: RecordField| RecordField { ty: settled(field.ty), ..field };
+            Type::Record(fields.into_iter().map(settle).collect(), open)
         }
-        Type::Range(base, low, high) => {
-            let _ = write!(out, "{base} {low}..{high}");
-        }
-        Type::Where(base, condition) => {
-            ty(out, base, indent);
-            let _ = write!(out, " where {condition}");
-        }
-        Type::Record(fields, open) => record(out, fields, *open, indent),
+        plain @ (Type::Name(_) | Type::Literal(_) | Type::Range(..)) => plain,
     }
-}
-
-fn around(out: &mut String, word: &str, inner: &Type, indent: &str) {
-    let _ = write!(out, "{word}<");
-    ty(out, inner, indent);
-    out.push('>');
-}
-
-fn record(out: &mut String, fields: &[Field], open: bool, indent: &str) {
-    if fields.is_empty() && !open {
-        out.push_str("{ }");
-        return;
-    }
-    let inner = format!("{indent}  ");
-    out.push_str("{\n");
-    for field in fields {
-        doc(out, &field.doc, &inner);
-        let _ = write!(out, "{inner}{}{}: ", field.name, if field.optional { "?" } else { "" });
-        ty(out, &field.ty, &inner);
-        if let Some(default) = &field.default {
-            let _ = write!(out, " = {default}");
-        }
-        out.push('\n');
-    }
-    if open {
-        let _ = writeln!(out, "{inner}...");
-    }
-    let _ = write!(out, "{indent}}}");
 }

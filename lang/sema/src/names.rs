@@ -11,9 +11,7 @@ use dax_syntax::split::ITEM_WORDS;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
-/// Words of expressions, which name nothing.
-pub const RESERVED: &[&str] =
-    &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
+pub use dax_syntax::RESERVED;
 
 /// `param name: type = default`.
 #[derive(Clone, Debug)]

@@ -7,10 +7,13 @@ pub mod ast;
 pub mod format;
 pub mod hidden;
 pub mod parser;
-mod quote;
 pub mod split;
 pub mod tree;
+pub mod write;
 
 pub use format::format;
 pub use parser::parse;
-pub use quote::quoted;
+
+/// Words of expressions, which name nothing.
+pub const RESERVED: &[&str] =
+    &["if", "then", "else", "for", "in", "and", "or", "not", "true", "false", "none", "unset"];
