@@ -510,8 +510,10 @@ pub(crate) enum StateCommand {
     Show(StateShowArgs),
     /// Print the state as it is kept.
     Pull(StatePullArgs),
-    /// Read everything that is kept and hold it against its hashes.
+    /// Read everything that is kept and hold it against its digests; exits with 1 when anything is wrong.
     Verify(StateVerifyArgs),
+    /// Say that `.dax` is yours, and that the state's address in `dax.mod` may get your credentials.
+    Trust,
     /// Take the lease of an environment away from whoever holds it.
     Unlock(SignalArgs),
 }
@@ -534,7 +536,7 @@ pub(crate) struct StatePullArgs {
 pub(crate) struct StateVerifyArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Go on from a state that is older than the one that was last seen here.
+    /// Go on from what is there, although this machine remembers a newer state, another one or one at all.
     #[arg(long)]
     pub(crate) accept: bool,
 }
@@ -733,6 +735,28 @@ pub(crate) struct DemoArgs {
     /// It crashes after so many requests.
     #[arg(long)]
     pub(crate) crash_after: Option<u64>,
+    /// What goes wrong with answers, for proxies and canaries to cope with.
+    #[arg(long, value_enum)]
+    pub(crate) fault: Option<DemoFault>,
+    /// One of so many requests has the fault.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fault_every: u64,
+    /// Close a connection on which nothing was asked for this long.
+    #[arg(long, value_parser = duration)]
+    pub(crate) idle_close: Option<Duration>,
+}
+
+/// What can go wrong with an answer of the demo service.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DemoFault {
+    /// The body ends in the middle.
+    Truncate,
+    /// The body stops in the middle, and nothing more comes.
+    Stall,
+    /// No answer comes.
+    Hang,
+    /// The connection is closed without an answer.
+    Close,
 }
 
 /// A percentage as parts of a million.
@@ -753,12 +777,15 @@ fn percent(text: &str) -> Result<u64, String> {
 #[derive(Args)]
 pub(crate) struct AgentArgs {
     /// Where the agent keeps its files.
-    #[arg(long)]
+    #[arg(long, default_value = ".dax/local")]
     pub(crate) folder: PathBuf,
     /// Where the services' processes run.
-    #[arg(long)]
+    #[arg(long, default_value = ".")]
     pub(crate) root: PathBuf,
     /// Stay; without it the agent is started in a session of its own and this process ends.
     #[arg(long)]
     pub(crate) stay: bool,
+    /// End the agent and everything that agents of this project started, and put the record aside
+    #[arg(long, conflicts_with = "stay")]
+    pub(crate) end: bool,
 }

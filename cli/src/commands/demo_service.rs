@@ -1,6 +1,6 @@
 //! `dax demo-service`: a small HTTP service to try dax with.
 
-use crate::args::DemoArgs;
+use crate::args::{DemoArgs, DemoFault};
 use crate::exit::{CliError, Exit};
 use dax_provider_builtin::local::demo;
 
@@ -15,9 +15,21 @@ pub(crate) fn run(args: DemoArgs) -> Result<Exit, CliError> {
         latency: args.latency,
         start_delay: args.start_delay,
         crash_after: args.crash_after,
+        fault: args.fault.map(fault),
+        fault_every: args.fault_every,
+        idle_close: args.idle_close,
     };
     runtime
         .block_on(demo::run(service))
         .map_err(|error| CliError::World(format!("port {port}: {error}")))?;
     Ok(Exit::Done)
+}
+
+fn fault(fault: DemoFault) -> demo::Fault {
+    match fault {
+        DemoFault::Truncate => demo::Fault::Truncate,
+        DemoFault::Stall => demo::Fault::Stall,
+        DemoFault::Hang => demo::Fault::Hang,
+        DemoFault::Close => demo::Fault::Close,
+    }
 }

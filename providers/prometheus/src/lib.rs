@@ -1,6 +1,8 @@
 //! Prometheus as a source of metrics: instant queries, as its HTTP API defines them.
 //!
-//! `$service`, `$environment`, `$revision` and `$window` in a query stand for what is measured.
+//! `$service`, `$environment`, `$revision` and `$window` in a query stand for what is measured. What is no number,
+//! or not all of what was asked for, is never taken for one: `NaN`, infinities and no series are no data, and an
+//! answer with warnings is an error of the source.
 //! Source: <https://prometheus.io/docs/prometheus/latest/querying/api/>.
 
 use dax_core::{Name, Quantity, Unit, Value};
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 /// Longest wait for an answer where the configuration does not say.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest answer that is read; one number needs far less.
+const LONGEST: usize = 4 << 20;
 
 /// The instance of a program.
 ///
@@ -59,6 +63,9 @@ struct Answer {
     data: Option<Data>,
     #[serde(default)]
     error: Option<String>,
+    /// Why a part may be missing: a store that was not reached, samples that were left out.
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +83,9 @@ struct Sample(IgnoredAny, String);
 
 #[derive(Deserialize)]
 struct Series {
-    value: Sample,
+    /// Absent where the series holds histograms.
+    #[serde(default)]
+    value: Option<Sample>,
 }
 
 impl Server {
@@ -105,8 +114,7 @@ impl Server {
                 message: format!("`{}` answers {status}: its `token` is not accepted", self.name),
             });
         }
-        let body =
-            response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
+        let body = self.body(response).await?;
         let told: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
         let version =
             told.pointer("/data/version").and_then(serde_json::Value::as_str).unwrap_or("not told");
@@ -123,11 +131,10 @@ impl Server {
         let response =
             request.send().await.map_err(|error| self.unreachable(&error.without_url()))?;
         let status = response.status();
-        let body =
-            response.bytes().await.map_err(|error| self.unreachable(&error.without_url()))?;
         let refused = |message: String| ProviderError::Refused {
             message: format!("`{}`: {message}", self.name),
         };
+        let body = self.body(response).await?;
         if status.as_u16() == 429 || status.is_server_error() {
             return Err(ProviderError::Busy {
                 retry_after: None,
@@ -136,12 +143,26 @@ impl Server {
         }
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|_| refused(format!("it answers {status} and no JSON")))?;
-        match answer {
-            Answer { error: Some(error), .. } => Err(refused(error)),
-            Answer { data: Some(data), .. } => {
-                Ok(number(data, &text).map_err(refused)?.map(|number| typed(number, &query.ty)))
+        if answer.error.is_none() && answer.data.is_none() {
+            return Err(refused(format!("it answers {status} without data")));
+        }
+        value(answer, &text, &query.ty).map_err(refused)
+    }
+
+    /// The body of an answer, up to a bound.
+    async fn body(&self, mut response: reqwest::Response) -> Result<Vec<u8>, ProviderError> {
+        let mut body = Vec::new();
+        loop {
+            let chunk = response.chunk().await;
+            match chunk.map_err(|error| self.unreachable(&error.without_url()))? {
+                None => return Ok(body),
+                Some(chunk) if body.len() + chunk.len() > LONGEST => {
+                    return Err(ProviderError::Refused {
+                        message: format!("`{}`: its answer is longer than 4 MiB", self.name),
+                    });
+                }
+                Some(chunk) => body.extend_from_slice(&chunk),
             }
-            Answer { .. } => Err(refused(format!("it answers {status} without data"))),
         }
     }
 }
@@ -158,10 +179,27 @@ fn substitute(query: &Query) -> String {
     known.iter().fold(query.text.to_string(), |text, (name, value)| text.replace(name, value))
 }
 
-/// The number that a query gives; nothing where it gives none, as `NaN` is what no division by zero requests gives.
+/// What an answer says about a metric of a type.
+fn value(answer: Answer, text: &str, ty: &str) -> Result<Option<Value>, String> {
+    if let Some(error) = answer.error {
+        return Err(error);
+    }
+    // Some versions put hints about the query there, too.
+    let partial = answer.warnings.iter().find(|warning| !warning.starts_with("PromQL info"));
+    if let Some(warning) = partial {
+        return Err(format!("a part of the data may be missing: {warning}"));
+    }
+    let Some(data) = answer.data else { return Ok(None) };
+    number(data, text)?.map(|number| typed(number, ty)).transpose()
+}
+
+/// The number that a query gives; nothing where it gives none.
+///
+/// `NaN` is what a division by zero requests gives, and an infinity what a division of errors by them does, or
+/// a quantile beyond all buckets.
 fn number(data: Data, text: &str) -> Result<Option<Decimal>, String> {
     let number = |sample: &Sample| match sample.1.as_str() {
-        "NaN" => Ok(None),
+        "NaN" | "+Inf" | "-Inf" | "Inf" => Ok(None),
         text => match text.parse().or_else(|_| Decimal::from_scientific(text)) {
             Ok(number) => Ok(Some(number)),
             Err(_) => Err(format!("`{text}` is no number that can be compared")),
@@ -171,7 +209,8 @@ fn number(data: Data, text: &str) -> Result<Option<Decimal>, String> {
         Data::Scalar(sample) => number(&sample),
         Data::Vector(series) => match series.as_slice() {
             [] => Ok(None),
-            [one] => number(&one.value),
+            [Series { value: Some(one) }] => number(one),
+            [_] => Err(format!("`{text}` gives a histogram: ask for a quantile of it")),
             more => Err(format!(
                 "`{text}` gives {} series, and one is wanted: add `sum(…)` or labels",
                 more.len()
@@ -183,17 +222,20 @@ fn number(data: Data, text: &str) -> Result<Option<Decimal>, String> {
 
 /// A number of Prometheus as the program's type: its base units are ratios, seconds, bytes and cores.
 /// Source: <https://prometheus.io/docs/practices/naming/#base-units>.
-fn typed(number: Decimal, ty: &str) -> Value {
-    let quantity =
-        |unit, factor: i64| Value::Quantity(Quantity::new(unit, number * Decimal::from(factor)));
+fn typed(number: Decimal, ty: &str) -> Result<Value, String> {
+    let quantity = |unit, factor: i64| {
+        let amount = number.checked_mul(Decimal::from(factor));
+        let amount = amount.ok_or_else(|| format!("`{number}` is too large for a {ty}"))?;
+        Ok(Value::Quantity(Quantity::new(unit, amount)))
+    };
     match Unit::from_type_name(ty) {
         Some(unit @ Unit::Percent) => quantity(unit, 100),
         Some(unit @ (Unit::Duration | Unit::Cpu)) => quantity(unit, 1000),
         Some(unit @ (Unit::Bytes | Unit::Rate)) => quantity(unit, 1),
         None if ty == "int" && number.fract().is_zero() => {
-            i64::try_from(number).map_or(Value::Decimal(number), Value::Int)
+            Ok(i64::try_from(number).map_or(Value::Decimal(number), Value::Int))
         }
-        None => Value::Decimal(number.normalize()),
+        None => Ok(Value::Decimal(number.normalize())),
     }
 }
 
@@ -215,8 +257,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str, ty: &str) -> Result<Option<Value>, String> {
-        let answer: Answer = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        Ok(number(answer.data.ok_or("no data")?, "up")?.map(|number| typed(number, ty)))
+        value(serde_json::from_str(body).map_err(|error| error.to_string())?, "up", ty)
     }
 
     #[test]
@@ -248,6 +289,27 @@ mod tests {
         let two =
             r#"{"data":{"resultType":"vector","result":[{"value":[1,"1"]},{"value":[1,"2"]}]}}"#;
         assert!(read(two, "int").unwrap_err().contains("gives 2 series"));
+    }
+
+    #[test]
+    fn what_is_no_number_or_not_all_of_it_is_never_taken_for_one() {
+        let scalar = |number: &str| {
+            format!(r#"{{"data":{{"resultType":"scalar","result":[1,"{number}"]}}}}"#)
+        };
+        for number in ["NaN", "+Inf", "-Inf"] {
+            assert_eq!(read(&scalar(number), "Percent"), Ok(None), "{number}");
+        }
+        for number in ["1e400", "79228162514264337593543950335", "7.9e28", "", "0x10"] {
+            assert!(read(&scalar(number), "Duration").is_err(), "{number}");
+        }
+        let with = |warning: &str| {
+            let data = r#"{"resultType":"vector","result":[{"value":[1,"0"]}]}"#;
+            read(&format!(r#"{{"data":{data},"warnings":["{warning}"]}}"#), "Percent")
+        };
+        assert!(with("store 10.0.0.1 was not reached").unwrap_err().contains("10.0.0.1"));
+        assert!(with("PromQL info: metric might not be a counter").unwrap().is_some());
+        let histogram = r#"{"data":{"resultType":"vector","result":[{"histogram":[1,{}]}]}}"#;
+        assert!(read(histogram, "Percent").unwrap_err().contains("histogram"));
     }
 
     #[test]

@@ -1,137 +1,49 @@
 //! The proxy on a service's own port: divides traffic among revisions and measures them.
 //!
-//! Shares are kept exactly, by smooth weighted round robin, not by chance. A request that reached no replica
-//! goes to another one; a client sees a refusal only when no replica of any revision is ready.
+//! A request that reached no replica goes to another one; a client sees a refusal only when no replica of any
+//! revision is ready. No replica is put aside for what a client did.
 
-use super::metrics::Metrics;
-use super::replica::Replica;
-use dax_core::{Name, RevisionId};
-use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::graceful::GracefulShutdown;
-use std::pin::Pin;
-use std::sync::atomic::Ordering;
+mod body;
+mod forward;
+mod head;
+mod limits;
+mod links;
+mod router;
+mod seats;
+mod stream;
+mod tunnel;
+
+pub(crate) use router::{Backend, Router};
+
+use dax_core::Name;
+use forward::{Client, Door, forward};
+use hyper::header::HeaderValue;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use seats::{Order, Seat, Taken};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
+use std::time::Duration;
+use stream::Stream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
-/// Bodies up to this size are kept, so that a request that reached nobody can be sent again.
-const KEPT_BODY: u64 = 64 * 1024;
-/// Replicas that one request tries.
-const TRIES: usize = 4;
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
-type ReplyBody = BoxBody<Bytes, Error>;
-type Sender = Client<HttpConnector, BoxBody<Bytes, Error>>;
-
-/// A revision as the proxy sees it.
-pub(crate) struct Backend {
-    pub(crate) revision: RevisionId,
-    pub(crate) share: u32,
-    pub(crate) replicas: Vec<Arc<Replica>>,
-    pub(crate) metrics: Arc<Metrics>,
-    /// Smooth weighted round robin: the credit of this revision.
-    credit: i64,
-    next: usize,
-}
-
-impl Backend {
-    pub(crate) fn new(
-        revision: RevisionId,
-        share: u32,
-        replicas: Vec<Arc<Replica>>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { revision, share, replicas, metrics, credit: 0, next: 0 }
-    }
-
-    /// The next of its replicas that may be given a request.
-    fn next_ready(
-        &mut self,
-        usable: impl Fn(&Arc<Replica>) -> bool,
-    ) -> Option<(Arc<Replica>, Arc<Metrics>)> {
-        let ready: Vec<&Arc<Replica>> =
-            self.replicas.iter().filter(|replica| usable(replica)).collect();
-        let replica = (*ready.get(self.next % ready.len().max(1))?).clone();
-        self.next = self.next.wrapping_add(1);
-        Some((replica, self.metrics.clone()))
-    }
-}
-
-/// Who gets the next request.
-#[derive(Default)]
-pub(crate) struct Router {
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    backends: Vec<Backend>,
-    /// Header, value, and the revision that such requests reach.
-    routes: Vec<(Name, Name, RevisionId)>,
-}
-
-impl Router {
-    /// Replaces the backends; those that stay keep their place in the round.
-    pub(crate) fn set(&self, mut backends: Vec<Backend>, routes: Vec<(Name, Name, RevisionId)>) {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        table.routes = routes;
-        let current = &mut table.backends;
-        for backend in &mut backends {
-            if let Some(old) = current
-                .iter()
-                .find(|old| old.revision == backend.revision && old.share == backend.share)
-            {
-                backend.credit = old.credit;
-                backend.next = old.next;
-            }
-        }
-        table.backends = backends;
-    }
-
-    /// The replica for the next request, passing over those already tried.
-    fn pick(&self, headers: &HeaderMap, tried: &[u64]) -> Option<(Arc<Replica>, Arc<Metrics>)> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let Table { backends, routes } = &mut *table;
-        let meant = |(name, value, _): &&(Name, Name, RevisionId)| {
-            headers.get_all(name.as_str()).iter().any(|found| found == value.as_str())
-        };
-        let routed = routes.iter().find(meant).map(|(_, _, revision)| revision.clone());
-        let usable =
-            |replica: &Arc<Replica>| replica.is_ready() && !tried.contains(&replica.number);
-        let at = routed.and_then(|revision| {
-            backends.iter().position(|b| b.revision == revision && b.replicas.iter().any(usable))
-        });
-        if let Some(at) = at {
-            return backends[at].next_ready(usable);
-        }
-        let any_shared = backends.iter().any(|b| b.share > 0 && b.replicas.iter().any(usable));
-        let mut total = 0;
-        let mut best: Option<usize> = None;
-        for at in 0..backends.len() {
-            let backend = &mut backends[at];
-            if backend.share == 0 || !any_shared || !backend.replicas.iter().any(usable) {
-                continue;
-            }
-            backend.credit += i64::from(backend.share);
-            total += i64::from(backend.share);
-            if best.is_none_or(|best| backends[best].credit < backends[at].credit) {
-                best = Some(at);
-            }
-        }
-        let backend = &mut backends[best?];
-        backend.credit -= total;
-        backend.next_ready(usable)
-    }
-}
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// Headers that a request may have.
+const MOST_HEADERS: usize = 256;
+/// Time between looks at connections that nobody uses.
+const SWEEP: Duration = Duration::from_secs(1);
+/// Pause after a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Time for a connection to leave that was told to make room.
+const ROOM: Duration = Duration::from_millis(1);
 
 /// A port that is listened on; dropping it lets open requests finish.
 pub(crate) struct Listener {
@@ -143,42 +55,20 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens on a port of the loopback interface.
     pub(crate) async fn open(port: u16, name: Name, router: Arc<Router>) -> Result<Self, String> {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("port {port} is taken by another program: stop it, or give the service another port with `ports.{name} = …`")
+        let listener = bind(port).map_err(|error| match error.kind() {
+            io::ErrorKind::AddrInUse => super::ports::taken(port, &name),
+            io::ErrorKind::PermissionDenied => {
+                format!("port {port} may not be used without more rights; ports from 1024 on may")
             }
-            std::io::ErrorKind::PermissionDenied => format!("port {port} may not be used without more rights; ports from 1024 on may"),
             _ => format!("port {port} cannot be listened on: {error}"),
         })?;
-        let (close, mut closing) = oneshot::channel();
-        let closed = tokio::spawn(async move {
-            let client = Client::builder(TokioExecutor::new())
-                .pool_idle_timeout(Duration::from_secs(30))
-                .build_http();
-            let open = GracefulShutdown::new();
-            let drain = loop {
-                tokio::select! {
-                    accepted = listener.accept() => {
-                        let Ok((stream, peer)) = accepted else { continue };
-                        let _ = stream.set_nodelay(true);
-                        let (router, client, name) = (router.clone(), client.clone(), name.clone());
-                        let serve = hyper::service::service_fn(move |request| {
-                            let (router, client, name) = (router.clone(), client.clone(), name.clone());
-                            async move { Ok::<_, std::convert::Infallible>(forward(&router, &client, &name, peer.ip(), request).await) }
-                        });
-                        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), serve);
-                        tokio::spawn(open.watch(connection));
-                    }
-                    drain = &mut closing => break drain.unwrap_or_default(),
-                }
-            };
-            drop(listener);
-            let _ = tokio::time::timeout(drain, open.shutdown()).await;
-        });
+        let (close, closing) = oneshot::channel();
+        let door = Arc::new(Door { router, port: name });
+        let closed = tokio::spawn(listen(listener, door, closing));
         Ok(Self { port, close: Some(close), closed: Some(closed) })
     }
 
-    /// Takes no new connection and waits until the open ones are done, at most `drain`.
+    /// Takes no new connection and waits until the open ones are done, at most `drain`; then they end.
     pub(crate) async fn close(mut self, drain: Duration) {
         if let Some(close) = self.close.take() {
             let _ = close.send(drain);
@@ -189,133 +79,144 @@ impl Listener {
     }
 }
 
-fn text(status: StatusCode, message: &str) -> Response<ReplyBody> {
-    let mut response = Response::new(
-        Full::new(Bytes::from(format!("{message}\n"))).map_err(|never| match never {}).boxed(),
-    );
-    *response.status_mut() = status;
-    response
+fn bind(port: u16) -> io::Result<TcpListener> {
+    let socket = tokio::net::TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from(([127, 0, 0, 1], port)))?;
+    socket.listen(BACKLOG)
 }
 
-/// Headers that belong to one connection and are not passed on. Source: RFC 9110, section 7.6.1.
-const HOP_BY_HOP: [&str; 7] = [
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-async fn forward(
-    router: &Router,
-    client: &Sender,
-    port: &Name,
-    peer: std::net::IpAddr,
-    request: Request<Incoming>,
-) -> Response<ReplyBody> {
-    let (mut head, body) = request.into_parts();
-    for name in HOP_BY_HOP {
-        head.headers.remove(name);
-    }
-    if let Ok(value) = HeaderValue::from_str(&peer.to_string()) {
-        head.headers.append(HeaderName::from_static("x-forwarded-for"), value);
-    }
-    let small =
-        body.is_end_stream() || body.size_hint().upper().is_some_and(|upper| upper <= KEPT_BODY);
-    let (kept, mut stream) = if small {
-        match body.collect().await {
-            Ok(body) => (Some(body.to_bytes()), None),
-            Err(_) => return text(StatusCode::BAD_REQUEST, "the request's body was cut"),
+/// Accepts connections until it is told to close, then lets the open ones finish.
+async fn listen(listener: TcpListener, door: Arc<Door>, mut closing: oneshot::Receiver<Duration>) {
+    let mut open = JoinSet::new();
+    let mut sweep = tokio::time::interval(SWEEP);
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let drain = loop {
+        tokio::select! {
+            accepted = accept(&listener) => {
+                if let Some((stream, peer)) = accepted {
+                    open.spawn(serve(stream, peer, seats::take(port), door.clone()));
+                }
+            }
+            _ = open.join_next(), if !open.is_empty() => {}
+            _ = sweep.tick() => {
+                seats::sweep();
+                links::sweep();
+            }
+            drain = &mut closing => break drain.unwrap_or_default(),
         }
-    } else {
-        head.headers.remove(CONTENT_LENGTH);
-        (None, Some(body))
     };
-    let mut tried = Vec::new();
-    let mut problem = "no replica is ready".to_owned();
-    while tried.len() < TRIES {
-        let Some((replica, metrics)) = router.pick(&head.headers, &tried) else { break };
-        let Some(target) = replica.ports.get(port) else { break };
-        let guard = Open::on(replica.clone());
-        let body: BoxBody<Bytes, Error> = match (&kept, stream.take()) {
-            (Some(bytes), _) => Full::new(bytes.clone()).map_err(|never| match never {}).boxed(),
-            (None, Some(stream)) => stream.map_err(Error::from).boxed(),
-            (None, None) => break,
-        };
-        let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
-        let Ok(uri) = format!("http://127.0.0.1:{target}{path}").parse::<Uri>() else { break };
-        let mut outgoing = Request::new(body);
-        (*outgoing.method_mut(), *outgoing.uri_mut(), *outgoing.headers_mut()) =
-            (head.method.clone(), uri, head.headers.clone());
-        let begun = Instant::now();
-        match client.request(outgoing).await {
-            Ok(response) => {
-                metrics.record(begun.elapsed(), response.status().is_server_error());
-                let (mut head, body) = response.into_parts();
-                for name in HOP_BY_HOP {
-                    head.headers.remove(name);
-                }
-                return Response::from_parts(head, Guarded { inner: body, _open: guard }.boxed());
-            }
-            Err(error) => {
-                // It never got there, or asking again does no harm: another replica may answer.
-                let again = error.is_connect()
-                    || matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
-                problem = error.to_string();
-                replica.suspect();
-                tried.push(replica.number);
-                if !again || kept.is_none() {
-                    metrics.record(begun.elapsed(), true);
-                    break;
-                }
+    drop(listener);
+    seats::finish(port);
+    let done = async { while open.join_next().await.is_some() {} };
+    // What is not done by then ends here, with the tasks.
+    let _ = tokio::time::timeout(drain, done).await;
+}
+
+/// The next connection; none when there is no room for one at the moment.
+async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+    if !seats::has_room() {
+        tokio::time::sleep(ROOM).await;
+        return None;
+    }
+    match listener.accept().await {
+        Ok(accepted) => Some(accepted),
+        Err(error) if limits::is_exhausted(&error) => {
+            seats::make_room();
+            tokio::time::sleep(PAUSE).await;
+            None
+        }
+        Err(_) => None,
+    }
+}
+
+/// Serves one connection until it ends, is told to, or another protocol has come and gone.
+async fn serve(stream: TcpStream, peer: SocketAddr, taken: Taken, door: Arc<Door>) {
+    let stream = Stream::new(stream);
+    let seat = taken.0.clone();
+    let Ok(address) = HeaderValue::from_str(&peer.ip().to_string()) else { return };
+    let client = Arc::new(Client {
+        seat: seat.clone(),
+        stream: stream.clone(),
+        address,
+        tunnel: Mutex::default(),
+    });
+    let asked = client.clone();
+    let service = service_fn(move |request| {
+        let (door, client) = (door.clone(), asked.clone());
+        async move { Ok::<_, Infallible>(forward(&door, &client, request).await) }
+    });
+    let mut orders = seat.orders();
+    let mut connection = pin!(
+        hyper::server::conn::http1::Builder::new()
+            .half_close(true)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(Heard { stream, seat }), service)
+            .with_upgrades()
+    );
+    loop {
+        tokio::select! {
+            _ = connection.as_mut() => break,
+            _ = orders.changed() => match *orders.borrow_and_update() {
+                Order::Stay => {}
+                Order::Finish => connection.as_mut().graceful_shutdown(),
+                Order::Leave => return,
             }
         }
     }
-    let status =
-        if tried.is_empty() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::BAD_GATEWAY };
-    text(status, &format!("dax: {problem}"))
-}
-
-/// Counts a request as open for as long as it lives.
-struct Open(Arc<Replica>);
-
-impl Open {
-    fn on(replica: Arc<Replica>) -> Self {
-        replica.open.fetch_add(1, Ordering::AcqRel);
-        Self(replica)
+    let tunnel = client.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel {
+        tunnel.run().await;
     }
 }
 
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::AcqRel);
-    }
+/// A client's connection whose seat learns of what is read.
+struct Heard {
+    stream: Stream,
+    seat: Arc<Seat>,
 }
 
-/// A reply's body; its replica is busy until the last byte is through.
-struct Guarded {
-    inner: Incoming,
-    _open: Open,
-}
-
-impl Body for Guarded {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
+impl AsyncRead for Heard {
+    fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.inner).poll_frame(context).map_err(Error::from)
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.seat.hears();
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Heard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

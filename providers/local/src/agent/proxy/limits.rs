@@ -1,0 +1,65 @@
+//! How many connections there may be: what this process may open, divided so that no side starves another.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::sync::{Arc, LazyLock};
+use tokio::sync::Semaphore;
+
+/// What counts as "as many as you like".
+const PLENTY: u64 = 1 << 20;
+/// Connections of clients at the same time, whatever the system allows.
+const MOST_CLIENTS: u64 = 100_000;
+
+/// The connections that this process may have.
+pub(super) struct Limits {
+    /// Connections of clients.
+    pub(super) clients: usize,
+    /// Connections to replicas.
+    pub(super) replicas: Arc<Semaphore>,
+}
+
+/// The limits of this process; looking at them first raises the limit of open files as far as it may be raised.
+pub(super) static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits::of(raised()));
+
+impl Limits {
+    /// Half of all files is for clients, three eighths for replicas, and the rest for probes, logs and starts.
+    fn of(files: u64) -> Self {
+        let whole = |number: u64| usize::try_from(number.max(1)).unwrap_or(usize::MAX);
+        Self {
+            clients: whole((files / 2).min(MOST_CLIENTS)),
+            replicas: Arc::new(Semaphore::new(whole(files / 8 * 3).min(Semaphore::MAX_PERMITS))),
+        }
+    }
+}
+
+/// Raises the limit of open files as far as it may be raised, and says what it is now.
+fn raised() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(PLENTY).min(PLENTY);
+    let now = limit.current.unwrap_or(PLENTY);
+    if now >= most {
+        return now.min(PLENTY);
+    }
+    let wanted = Rlimit { current: Some(most), maximum: limit.maximum };
+    if setrlimit(Resource::Nofile, wanted).is_ok() { most } else { now }
+}
+
+/// Whether an error says that there are too many open files or too little memory for one more.
+pub(super) fn is_exhausted(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| scarce.iter().any(|e| e.raw_os_error() == code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_and_replicas_leave_files_for_probes_and_starts() {
+        let small = Limits::of(1024);
+        assert_eq!((small.clients, small.replicas.available_permits()), (512, 384));
+        let tiny = Limits::of(1);
+        assert_eq!((tiny.clients, tiny.replicas.available_permits()), (1, 1));
+        assert_eq!(Limits::of(u64::MAX).clients, 100_000);
+    }
+}
