@@ -4,7 +4,7 @@
 //! mark made with a key that no repository can hold.
 
 use crate::Private;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 /// The name of the file that binds a folder to this machine and its place.
@@ -46,23 +46,7 @@ pub fn folder() -> io::Result<Private> {
 /// # Errors
 /// The folder cannot be used.
 pub fn key() -> io::Result<[u8; 32]> {
-    let folder = folder()?;
-    let known = |bytes: Vec<u8>| {
-        <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
-            let path = folder.path().join("machine.key").display().to_string();
-            io::Error::new(ErrorKind::InvalidData, format!("{path} is not 32 bytes: remove it"))
-        })
-    };
-    // Of two that make it at once, both use what the lock's holder wrote.
-    let lock = folder.lock_file("machine.lock")?;
-    lock.lock()?;
-    if let Some(bytes) = folder.read("machine.key", 1024)? {
-        return known(bytes);
-    }
-    let mut key = [0; 32];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-    folder.replace("machine.key", &key)?;
-    Ok(key)
+    folder()?.key("machine.key")
 }
 
 /// A mark that only this user on this machine can make, of some parts and for one purpose.

@@ -8,7 +8,7 @@ use cap_std::fs::{
     PermissionsExt,
 };
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -163,6 +163,25 @@ impl Private {
             self.dir.rename(&fresh, &self.dir, name)
         };
         write().inspect_err(|_| drop(self.dir.remove_file(&fresh)))
+    }
+
+    /// A key of 32 random bytes, made on first use. Of two that make it at once, both get the same.
+    ///
+    /// # Errors
+    /// It cannot be read or made, or is something else.
+    pub fn key(&self, name: &str) -> io::Result<[u8; 32]> {
+        let lock = self.lock_file("keys.lock")?;
+        lock.lock()?;
+        if let Some(bytes) = self.read(name, 1024)? {
+            return bytes.as_slice().try_into().map_err(|_| {
+                let message = format!("{} is not 32 bytes: remove it", self.shown(name));
+                io::Error::new(ErrorKind::InvalidData, message)
+            });
+        }
+        let mut key = [0; 32];
+        File::open("/dev/urandom")?.read_exact(&mut key)?;
+        self.replace(name, &key)?;
+        Ok(key)
     }
 
     /// A file that is written at its end, made where it lacks.

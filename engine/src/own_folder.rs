@@ -1,0 +1,115 @@
+//! dax's own folder of a project, `.dax`: believed only where it was made on this machine for this place.
+//!
+//! It holds the state, the agent's record and keys, so whoever can put files there decides what runs. A
+//! checkout can: a commit may hold a `.dax`, and git overwrites ignored files without a word. So the folder
+//! is bound to this machine by a mark that no repository can make, and nothing in it may be tracked.
+
+use crate::{Engine, EngineError, git};
+use dax_files::Private;
+use dax_files::machine::{self, Binding};
+use std::io;
+
+/// The folder's name.
+const NAME: &str = ".dax";
+/// The file that keeps it out of git.
+const IGNORE: &str = ".gitignore";
+
+impl Engine {
+    /// The project's own folder, if there is one.
+    ///
+    /// # Errors
+    /// [`EngineError::ForeignFolder`] where it came with the repository or from elsewhere.
+    pub(crate) fn own_folder(&self) -> Result<Option<Private>, EngineError> {
+        if let Some(known) = self.own.get() {
+            return Ok(Some(known.clone()));
+        }
+        let Some(folder) = Private::open(&self.root, NAME).map_err(|e| self.own_error(e))? else {
+            return Ok(None);
+        };
+        self.refuse_tracked()?;
+        let doubt = match machine::binding(&folder).map_err(|e| self.own_error(e))? {
+            Binding::Here => None,
+            Binding::Unbound if self.is_new(&folder)? => {
+                machine::bind(&folder).map_err(|e| self.own_error(e))?;
+                None
+            }
+            Binding::Unbound => Some("nothing says that it was made on this machine".to_owned()),
+            Binding::Elsewhere(place) => Some(format!(
+                "it was made for `{}`, on this machine or another",
+                place.escape_debug()
+            )),
+        };
+        if let Some(why) = doubt {
+            return Err(EngineError::ForeignFolder { path: self.folder(), why });
+        }
+        Ok(Some(self.own.get_or_init(|| folder).clone()))
+    }
+
+    /// The project's own folder, made where it lacks: of mode 0700, and kept out of git.
+    ///
+    /// # Errors
+    /// As [`Engine::own_folder`], or it cannot be made.
+    pub(crate) fn make_own_folder(&self) -> Result<Private, EngineError> {
+        if let Some(folder) = self.own_folder()? {
+            return Ok(folder);
+        }
+        let make = || -> io::Result<Private> {
+            let folder = Private::create(&self.root, NAME)?;
+            folder.replace(IGNORE, b"*\n")?;
+            machine::bind(&folder)?;
+            Ok(folder)
+        };
+        let folder = make().map_err(|error| self.own_error(error))?;
+        Ok(self.own.get_or_init(|| folder).clone())
+    }
+
+    /// The key of the project's fingerprints, made on first use and readable by this user only.
+    ///
+    /// # Errors
+    /// As [`Engine::make_own_folder`], or it cannot be read.
+    pub(crate) fn fingerprint_key(&self) -> Result<[u8; 32], EngineError> {
+        self.make_own_folder()?.key("fingerprint.key").map_err(|error| self.own_error(error))
+    }
+
+    /// Binds the project's own folder to this machine and place, because a person vouches for it.
+    /// Nothing where there is no such folder.
+    ///
+    /// # Errors
+    /// Git tracks something in it, or it cannot be written.
+    pub fn trust_own_folder(&self) -> Result<Option<Vec<String>>, EngineError> {
+        let Some(folder) = Private::open(&self.root, NAME).map_err(|e| self.own_error(e))? else {
+            return Ok(None);
+        };
+        self.refuse_tracked()?;
+        machine::bind(&folder).map_err(|error| self.own_error(error))?;
+        folder.names().map(Some).map_err(|error| self.own_error(error))
+    }
+
+    fn is_new(&self, folder: &Private) -> Result<bool, EngineError> {
+        let names = folder.names().map_err(|error| self.own_error(error))?;
+        Ok(names.iter().all(|name| name == IGNORE))
+    }
+
+    /// Says no where git would bring or overwrite what is in the folder.
+    fn refuse_tracked(&self) -> Result<(), EngineError> {
+        if !self.root.ancestors().any(|folder| folder.join(".git").exists()) {
+            return Ok(());
+        }
+        // Where git cannot be asked, the binding alone decides.
+        let Ok(listed) = git::git(&self.root, &["ls-files", "-z", "--", NAME]) else {
+            return Ok(());
+        };
+        let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let mut names = names.map(String::from_utf8_lossy).filter(|name| !name.ends_with(IGNORE));
+        let Some(first) = names.next() else { return Ok(()) };
+        let why = format!(
+            "git tracks `{}`: `git rm -r --cached {NAME}` takes it out of the repository",
+            first.escape_debug()
+        );
+        Err(EngineError::ForeignFolder { path: self.folder(), why })
+    }
+
+    fn own_error(&self, source: io::Error) -> EngineError {
+        EngineError::File { path: self.folder().display().to_string(), source }
+    }
+}
