@@ -3,6 +3,8 @@
 //! A [`blobs::Blobs`] keeps texts by key. All but one kind of them are written once and never changed; an
 //! environment's *head* names them by hash and is replaced only by compare-and-swap. So every write of a run is
 //! fenced: whoever holds an old head writes in vain, and what a torn write leaves behind nobody refers to.
+//!
+//! Invariant: what was deleted, emptied, changed or put in another's place is an error, never another answer.
 
 mod anchor;
 pub mod audit;
@@ -22,10 +24,10 @@ pub use error::StoreError;
 pub use head::{Holder, LEASE_MS, Lease, Pin};
 pub use messages::{Approval, Signal, Wish};
 pub use reviews::Review;
-pub use runs::{Ending, Point, Run};
+pub use runs::{Ending, Point, Run, Unfinished};
 pub use seal::{Key, Sealed};
 pub use sqlite::Sqlite;
-pub use verify::Report;
+pub use verify::{Finding, Report};
 
 use blobs::{Blob, Blobs, Commit};
 use dax_core::{Name, ResourceAddr, Value};
@@ -34,7 +36,7 @@ use head::Head;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The format that this version writes; it reads no newer one.
@@ -78,7 +80,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store, making it when it is not there. The anchor remembers how new it was when it was last seen.
+    /// Opens the store, making it when it is not there. The anchor remembers which one it was and how new it was
+    /// when it was last seen.
     ///
     /// # Errors
     /// [`StoreError`] says what is wrong with it.
@@ -86,8 +89,16 @@ impl Store {
         let mut store = Self { blobs, anchor: anchor.map(Arc::new), lineage: Name::default() };
         let mut found = store.blobs.get("meta").await?;
         if found.is_none() {
+            if let Some(anchor) = &store.anchor {
+                anchor.check_lineage(None, &store.place())?;
+            }
+            store.refuse_without_meta().await?;
             let fresh = Meta { format_version: FORMAT, lineage: random_name() };
-            store.blobs.put_new("meta", json(&fresh)).await?;
+            match store.blobs.put_new("meta", json(&fresh)).await {
+                // There is nothing, and nothing can come of it: that is enough for whoever only looks.
+                Err(StoreError::ReadOnly { .. }) => return Ok(store),
+                made => drop(made?),
+            }
             // Somebody else may have been faster.
             found = store.blobs.get("meta").await?;
         }
@@ -107,7 +118,21 @@ impl Store {
             });
         }
         store.lineage = meta.lineage;
+        if let Some(anchor) = &store.anchor {
+            anchor.check_lineage(Some(&store.lineage), &store.place())?;
+        }
         Ok(store)
+    }
+
+    /// Makes sure that where `meta` lacks there is nothing else either.
+    async fn refuse_without_meta(&self) -> Result<()> {
+        let keys = self.blobs.list("").await?;
+        let Some(other) = keys.iter().find(|key| *key != "meta") else { return Ok(()) };
+        // Somebody else may just have begun.
+        match self.blobs.get("meta").await? {
+            Some(_) => Ok(()),
+            None => Err(self.corrupt(format!("`meta` is gone, and `{other}` is there"))),
+        }
     }
 
     /// Where it is, in words.
@@ -128,9 +153,7 @@ impl Store {
     fn unpack<'b>(&self, bytes: &'b [u8]) -> Result<Cow<'b, [u8]>> {
         match bytes.strip_prefix(PACKED) {
             None => Ok(Cow::Borrowed(bytes)),
-            Some(packed) => lz4_flex::decompress_size_prepended(packed)
-                .map(Cow::Owned)
-                .map_err(|error| self.corrupt(error.to_string())),
+            Some(packed) => unpacked(packed).map(Cow::Owned).map_err(|error| self.corrupt(error)),
         }
     }
 
@@ -162,38 +185,49 @@ impl Store {
     /// The environment's head; nothing when nobody ever held it.
     async fn head(&self, environment: &str) -> Result<Option<(Head, Blob)>> {
         let Some(blob) = self.blobs.get(&head::key(environment)).await? else {
-            return match self
-                .anchor
-                .as_ref()
-                .and_then(|anchor| anchor.seen(&self.lineage, environment))
-            {
-                Some(_) => Err(StoreError::Older {
-                    place: self.place(),
-                    environment: environment.to_owned(),
-                    found: 0,
-                }),
-                None => Ok(None),
-            };
+            self.refuse_without_head(environment).await?;
+            return Ok(None);
         };
-        let head: Head = self.parse(&blob.bytes)?;
-        if head.lineage != self.lineage || head.environment != environment {
-            return Err(
-                self.corrupt(format!("the head of `{environment}` belongs to another state"))
-            );
-        }
+        let head = self.read_head(environment, &blob.bytes)?;
         if let Some(anchor) = &self.anchor {
             anchor.check(&head, &self.place())?;
         }
         Ok(Some((head, blob)))
     }
 
-    /// The environments that have a state or had one.
+    /// Makes sure that where a head lacks the environment never had one.
+    async fn refuse_without_head(&self, environment: &str) -> Result<()> {
+        let anchor = self.anchor.as_ref();
+        if let Some(seen) = anchor.and_then(|anchor| anchor.seen(&self.lineage, environment)) {
+            return Err(self.corrupt(format!(
+                "the head of `{environment}` is gone, of which this machine has seen change {}",
+                seen.counter
+            )));
+        }
+        for kind in UNDER_A_HEAD {
+            if let Some(key) = self.blobs.list(&format!("{kind}/{environment}/")).await?.first() {
+                return Err(self.corrupt(format!(
+                    "the head of `{environment}` is gone, and `{key}` is there"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The environments that have a state or had one, also those that have lost their head.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn environments(&self) -> Result<Vec<Name>> {
-        let keys = self.blobs.list("heads/").await?;
-        Ok(keys.iter().filter_map(|key| key.strip_prefix("heads/")).map(Name::from).collect())
+        let mut names = BTreeSet::new();
+        for kind in ["heads", "points"] {
+            let keys = self.blobs.list(&format!("{kind}/")).await?;
+            names.extend(keys.iter().filter_map(|key| key.split('/').nth(1)).map(Name::from));
+        }
+        if let Some(anchor) = &self.anchor {
+            names.extend(anchor.environments(&self.lineage));
+        }
+        Ok(names.into_iter().collect())
     }
 
     /// The current state of an environment; an empty one when nothing was applied yet.
@@ -275,7 +309,7 @@ impl Store {
         let commit = Commit {
             puts,
             key: head::key(&lease.environment),
-            bytes: json(&next),
+            bytes: self.head_text(&next),
             expected: Some(lease.version.clone()),
             remove,
         };
@@ -315,15 +349,36 @@ fn fenced_by(lease: &Lease, head: &Head) -> StoreError {
 const PACKED: &[u8] = b"lz4\x01";
 /// Texts from this size on are packed: plans and states of many services repeat themselves.
 const LARGE: usize = 16 * 1024;
+/// No text is larger when it is unpacked.
+const LARGEST: usize = 512 << 20;
+/// A packed byte stands for no more than so many: what the format of LZ4 allows.
+const RATIO: usize = 255;
+
+/// Kinds of texts that an environment has only together with a head.
+const UNDER_A_HEAD: [&str; 5] = ["audit", "journal", "plans", "points", "states"];
 
 pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
     let text = serde_json::to_vec(value)
         .expect("stored values serialise: no map has keys that are not text");
+    pack(text)
+}
+
+/// A text as it is kept.
+fn pack(text: Vec<u8>) -> Vec<u8> {
     if text.len() < LARGE {
         text
     } else {
         [PACKED, &lz4_flex::compress_prepend_size(&text)].concat()
     }
+}
+
+/// What was packed; the size that it claims is believed only as far as its bytes can reach.
+fn unpacked(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    let (size, rest) = lz4_flex::block::uncompressed_size(packed).map_err(|e| e.to_string())?;
+    if size > LARGEST.min(rest.len().saturating_mul(RATIO)) {
+        return Err(format!("a text of {} bytes claims to be {size} bytes long", rest.len()));
+    }
+    lz4_flex::block::decompress(rest, size).map_err(|error| error.to_string())
 }
 
 /// Sixteen hexadecimal digits of chance.

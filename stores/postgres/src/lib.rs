@@ -3,8 +3,10 @@
 //! A commit is one transaction whose swap is an `UPDATE … WHERE version = …`: of two writers with the same old
 //! head one finds no row any more.
 
+mod bound;
+
 use dax_apply::store::StoreError;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, Texts, Version};
+use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Row, Transaction};
@@ -25,11 +27,16 @@ pub struct PostgresBlobs {
 }
 
 impl PostgresBlobs {
-    /// Connects to `postgres://user@host/database`; what the address lacks comes from the variables that `psql` reads.
+    /// Connects to `postgres://user@host/database`. What the address lacks comes from the variables that `psql` reads,
+    /// where those are for it.
     ///
     /// # Errors
-    /// The address is none, or the database cannot be reached.
-    pub async fn open(url: &str, project: &str) -> Result<Self, StoreError> {
+    /// The address is none, credentials would go where only a program sends them, or the database cannot be reached.
+    pub async fn open(
+        url: &str,
+        project: &str,
+        credentials: Credentials,
+    ) -> Result<Self, StoreError> {
         let wrong = |error: sqlx::Error| StoreError::Io {
             place: "the state's database".to_owned(),
             message: error.to_string(),
@@ -41,6 +48,11 @@ impl PostgresBlobs {
             options.get_port(),
             options.get_database().unwrap_or("")
         );
+        if credentials == Credentials::Bound
+            && let Some(what) = bound::strays(url, &options, &bound::Surroundings::here())
+        {
+            return Err(StoreError::Unbound { place, what });
+        }
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(15))

@@ -4,7 +4,7 @@
 //! stopped in between, or loses the swap, leaves texts behind that nobody refers to.
 
 use dax_apply::store::StoreError;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, Texts, Version};
+use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
 use futures::TryStreamExt;
 use futures::future::try_join_all;
@@ -27,12 +27,17 @@ impl S3Blobs {
     /// server without TLS needs `AWS_ALLOW_HTTP=true`.
     ///
     /// # Errors
-    /// The address is none, or a variable does not fit.
-    pub fn open(url: &str, project: &str) -> Result<Self, StoreError> {
+    /// The address is none, a variable does not fit, or only a program says that they are to be used for it.
+    pub fn open(url: &str, project: &str, credentials: Credentials) -> Result<Self, StoreError> {
         let wrong = |message: String| StoreError::Io { place: url.to_owned(), message };
         let rest = url.strip_prefix("s3://").filter(|rest| !rest.is_empty());
         let rest = rest
             .ok_or_else(|| wrong("an address of this kind is `s3://bucket/prefix`".to_owned()))?;
+        if credentials == Credentials::Bound {
+            // No credential of AWS is for one bucket, and there is no way in without.
+            let what = "your credentials for AWS would be used there".to_owned();
+            return Err(StoreError::Unbound { place: url.to_owned(), what });
+        }
         let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
         let store = AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
@@ -41,7 +46,11 @@ impl S3Blobs {
         let folder = folder.trim_matches('/');
         let prefix =
             if folder.is_empty() { project.to_owned() } else { format!("{folder}/{project}") };
-        Ok(Self { store, prefix, place: format!("s3://{rest}") })
+        let server = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()));
+        let server = server.map_or_else(String::new, |server| format!(" at {server}"));
+        Ok(Self { store, prefix, place: format!("s3://{rest}{server}") })
     }
 
     fn path(&self, key: &str) -> Path {

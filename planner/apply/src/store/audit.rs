@@ -20,6 +20,9 @@ pub enum What {
         digest: Name,
         /// The state that it started from.
         serial: u64,
+        /// The state that it goes back to, where it is a rollback.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        restores: Option<u64>,
         /// Who approved the plan.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         approved_by: Vec<Name>,
@@ -136,9 +139,11 @@ pub struct Actor {
     pub commit: Option<Commit>,
     /// From where it is promoted, if it is.
     pub promoted: Option<Promoted>,
+    /// The state that is gone back to, where it is a rollback.
+    pub restores: Option<u64>,
 }
 
-fn key(environment: &str, seq: u64, hash: &str) -> String {
+pub(super) fn key(environment: &str, seq: u64, hash: &str) -> String {
     format!("audit/{environment}/{seq:010}-{hash}")
 }
 

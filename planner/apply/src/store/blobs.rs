@@ -10,6 +10,15 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version(pub Name);
 
+/// Which credentials a place may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Those of the surroundings, because a person named the place.
+    Ambient,
+    /// Those alone that are bound to the place itself, because only a program names it.
+    Bound,
+}
+
 /// Texts by key.
 pub type Texts = Vec<(String, Vec<u8>)>;
 
@@ -66,6 +75,11 @@ pub trait Blobs: Send + Sync {
 
     /// Removes texts.
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Looks for damage of the place as a whole that no single text shows.
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// The key of digests, where a digest must not tell what it is of.
     fn hash_key(&self) -> Option<[u8; 32]> {

@@ -1,5 +1,7 @@
 //! Why a store cannot do what was asked.
 
+use dax_core::Name;
+
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -17,7 +19,8 @@ pub enum StoreError {
     },
     /// It is damaged.
     #[error(
-        "{place} is damaged: {message}; nothing was changed. Restore a copy of it, or move it away and run `dax plan` to see what is adopted"
+        "{place} is damaged: {message}; nothing was changed. Put a copy of it back; where there is none, move it away, run \
+         `dax state verify --accept` and take over what still runs with `dax adopt`"
     )]
     Corrupt {
         /// Where it is.
@@ -37,6 +40,55 @@ pub enum StoreError {
         environment: String,
         /// How many changes it has.
         found: u64,
+    },
+    /// It is not where this machine remembers it.
+    #[error(
+        "{place} holds {}, and this machine remembers a state there{}: lineage {expected}. It was deleted, emptied or \
+         replaced. Nothing was changed. Put a copy of it back; or, if it is meant to be gone, run `dax state verify \
+         --accept` and take over what still runs with `dax adopt`",
+        found_there(found),
+        of_environments(environments)
+    )]
+    Lost {
+        /// Where it should be.
+        place: String,
+        /// Its lineage.
+        expected: Name,
+        /// The lineage of what is there now.
+        found: Option<Name>,
+        /// Its environments, as far as they were seen here.
+        environments: Vec<Name>,
+    },
+    /// What this machine remembers of states cannot be used.
+    #[error(
+        "{path}, where this machine remembers how new the state was, cannot be used: {message}. Nothing was changed; if \
+         the state is as it should be, `dax state verify --accept` goes on from it"
+    )]
+    Anchor {
+        /// The file.
+        path: String,
+        /// Why.
+        message: String,
+    },
+    /// Only the program names it, and it is not to choose where credentials go.
+    #[error(
+        "the program says that the state is at {place}, and {what}. Nothing was sent or written there: a program does not \
+         decide that. Name the place yourself with --state or DAX_STATE, or allow it once for this project on this \
+         machine with `dax state trust`"
+    )]
+    Unbound {
+        /// The place, without credentials.
+        place: String,
+        /// What speaks against it.
+        what: String,
+    },
+    /// It can be read and not written.
+    #[error("{place} cannot be written: {message}. What only reads it works")]
+    ReadOnly {
+        /// Where it is.
+        place: String,
+        /// Why.
+        message: String,
     },
     /// It is sealed and cannot be opened.
     #[error("{place} is sealed: {message}")]
@@ -82,4 +134,21 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+}
+
+fn found_there(found: &Option<Name>) -> String {
+    match found {
+        Some(lineage) => format!("another state (lineage {lineage})"),
+        None => "no state".to_owned(),
+    }
+}
+
+fn of_environments(environments: &[Name]) -> String {
+    match environments {
+        [] => String::new(),
+        some => {
+            let names: Vec<String> = some.iter().map(|name| format!("`{name}`")).collect();
+            format!(" of {}", names.join(", "))
+        }
+    }
 }

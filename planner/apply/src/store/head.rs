@@ -1,6 +1,6 @@
 //! The head of an environment: who may change it, which state is the current one, and where the chains end.
 
-use super::{Commit, Result, Store, StoreError, json};
+use super::{Commit, Result, Store, StoreError};
 use crate::journal::Outcome;
 use dax_core::Name;
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,9 @@ pub(super) struct OpenRun {
     pub(super) started_ms: u64,
     pub(super) digest: Name,
     pub(super) serial: u64,
+    /// The state that it goes back to, where it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) restores: Option<u64>,
     pub(super) plan: String,
     pub(super) journal: End,
     /// What it waits for, if it waits.
@@ -61,6 +64,9 @@ pub(super) struct OpenRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     pub(super) format_version: u32,
+    /// Whether its text ends with a digest of itself; older versions write none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) summed: bool,
     pub(super) lineage: Name,
     pub(super) environment: Name,
     /// Counts the changes of the head.
@@ -86,6 +92,11 @@ pub(super) fn key(environment: &str) -> String {
     format!("heads/{environment}")
 }
 
+/// What stands before the digest at the end of a head's text.
+const SUM: &[u8] = b",\"sum\":\"";
+/// Characters of a digest.
+const DIGITS: usize = 64;
+
 /// The right to change an environment.
 #[derive(Clone, Debug)]
 pub struct Lease {
@@ -108,6 +119,7 @@ impl Store {
     fn empty_head(&self, environment: &str) -> Head {
         Head {
             format_version: super::FORMAT,
+            summed: true,
             lineage: self.lineage.clone(),
             environment: environment.into(),
             counter: 0,
@@ -159,7 +171,7 @@ impl Store {
         let commit = Commit {
             puts: Vec::new(),
             key: key(environment),
-            bytes: json(&head),
+            bytes: self.head_text(&head),
             expected,
             remove: Vec::new(),
         };
@@ -214,12 +226,61 @@ impl Store {
         Ok(former)
     }
 
+    /// The text of a head: its fields, and last a digest of them, so that a changed byte is noticed.
+    pub(super) fn head_text(&self, head: &Head) -> Vec<u8> {
+        let mut text = serde_json::to_vec(&Head { summed: true, ..head.clone() })
+            .expect("stored values serialise: no map has keys that are not text");
+        let sum = self.hash(&text);
+        text.pop();
+        text.extend_from_slice(SUM);
+        text.extend_from_slice(sum.as_bytes());
+        text.extend_from_slice(b"\"}");
+        super::pack(text)
+    }
+
+    /// Reads a head and holds it against its digest. One without was written by an older version.
+    pub(super) fn read_head(&self, environment: &str, bytes: &[u8]) -> Result<Head> {
+        let changed = || {
+            self.corrupt(format!("the head of `{environment}` was changed after it was written"))
+        };
+        let text = self.unpack(bytes)?;
+        let tail = text.len().checked_sub(SUM.len() + DIGITS + 2).map(|at| text.split_at(at));
+        let sum = tail.and_then(|(fields, tail)| {
+            Some((fields, tail.strip_prefix(SUM)?.strip_suffix(b"\"}")?))
+        });
+        if let Some((fields, sum)) = sum
+            && self.hash(&[fields, b"}"].concat()).as_bytes() != sum
+        {
+            return Err(changed());
+        }
+        let head: Head =
+            serde_json::from_slice(&text).map_err(|error| self.corrupt(error.to_string()))?;
+        if head.summed && sum.is_none() {
+            return Err(changed());
+        }
+        if head.lineage != self.lineage || head.environment != environment {
+            return Err(
+                self.corrupt(format!("the head of `{environment}` belongs to another state"))
+            );
+        }
+        Ok(head)
+    }
+
     /// Who holds an environment now.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn holder(&self, environment: &str) -> Result<Option<Holder>> {
         Ok(self.head(environment).await?.and_then(|(head, _)| head.holder))
+    }
+
+    /// Who holds an environment now, and until when in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn lease(&self, environment: &str) -> Result<Option<(Holder, u64)>> {
+        let head = self.head(environment).await?;
+        Ok(head.and_then(|(head, _)| Some((head.holder?, head.expires_ms))))
     }
 
     /// Why an environment is not to be changed, if it is pinned.

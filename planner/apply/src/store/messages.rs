@@ -1,8 +1,9 @@
 //! Messages to a run from outside of it: approvals and wishes. They need no lease, each has a key of its own.
 
-use super::{Result, Store, json, random_name};
+use super::{Result, Store, json};
 use dax_core::Name;
 use dax_plan::StepId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// Somebody agrees to a plan, or to go on at one of its steps.
@@ -48,14 +49,37 @@ pub struct Signal {
     pub at_ms: u64,
 }
 
+/// Characters of the digest at the end of a message's key.
+const DIGITS: usize = 64;
+
+/// Whether the key of a message ends with its digest; those of older versions do not.
+pub(super) fn is_summed(key: &str) -> bool {
+    key.rsplit_once('-').is_some_and(|(_, hash)| hash.len() == DIGITS)
+}
+
 impl Store {
+    /// The last part of a message's key: chance, and the digest of its text.
+    pub(super) fn message_name(&self, bytes: &[u8]) -> String {
+        format!("{}-{}", super::random_name(), self.hash(bytes))
+    }
+
+    /// Reads a message and holds it against the digest in its key, if that has one.
+    pub(super) fn message<T: DeserializeOwned>(&self, key: &str, bytes: &[u8]) -> Result<T> {
+        if is_summed(key) {
+            self.check_name(key, bytes)?;
+        }
+        self.parse(bytes)
+    }
+
     /// Records an approval.
     ///
     /// # Errors
     /// The store cannot be written.
     pub async fn approve(&self, environment: &str, approval: &Approval) -> Result<()> {
-        let key = format!("approvals/{environment}/{}/{}", approval.digest, random_name());
-        self.blobs.put_new(&key, json(approval)).await.map(|_| ())
+        let bytes = json(approval);
+        let name = self.message_name(&bytes);
+        let key = format!("approvals/{environment}/{}/{name}", approval.digest);
+        self.blobs.put_new(&key, bytes).await.map(|_| ())
     }
 
     /// The approvals of a plan, the oldest first.
@@ -65,7 +89,7 @@ impl Store {
     pub async fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>> {
         let found = self.blobs.scan(&format!("approvals/{environment}/{digest}/")).await?;
         let mut all: Vec<Approval> =
-            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+            found.iter().map(|(key, bytes)| self.message(key, bytes)).collect::<Result<_>>()?;
         all.sort_by(|a, b| (a.at_ms, &a.by).cmp(&(b.at_ms, &b.by)));
         Ok(all)
     }
@@ -75,8 +99,9 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn signal(&self, environment: &str, run: u64, signal: &Signal) -> Result<()> {
-        let key = format!("signals/{environment}/{run:010}/{}", random_name());
-        self.blobs.put_new(&key, json(signal)).await.map(|_| ())
+        let bytes = json(signal);
+        let key = format!("signals/{environment}/{run:010}/{}", self.message_name(&bytes));
+        self.blobs.put_new(&key, bytes).await.map(|_| ())
     }
 
     /// What is wanted of a run, the oldest first; each is told once.
@@ -89,7 +114,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut all: Vec<Signal> =
-            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+            found.iter().map(|(key, bytes)| self.message(key, bytes)).collect::<Result<_>>()?;
         all.sort_by_key(|signal| signal.at_ms);
         let keys: Vec<String> = found.into_iter().map(|(key, _)| key).collect();
         self.blobs.remove(&keys).await?;

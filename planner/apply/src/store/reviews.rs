@@ -2,7 +2,7 @@
 //!
 //! They need no lease: nothing that runs depends on them, and each has a key of its own.
 
-use super::{Result, Store, json, random_name};
+use super::{Result, Store, json};
 use dax_core::Name;
 use dax_plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -34,13 +34,14 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn keep_review(&self, environment: &str, review: &Review) -> Result<()> {
+        let bytes = json(review);
         let key = format!(
             "reviews/{environment}/{}/{:013}-{}",
             review.change,
             review.at_ms,
-            random_name()
+            self.message_name(&bytes)
         );
-        self.blobs.put_new(&key, json(review)).await?;
+        self.blobs.put_new(&key, bytes).await?;
         let all = self.blobs.list(&format!("reviews/{environment}/")).await?;
         let mut gone: Vec<String> = all
             .iter()
@@ -87,7 +88,7 @@ impl Store {
     pub async fn reviews(&self, environment: &str, change: &str) -> Result<Vec<Review>> {
         let found = self.blobs.scan(&format!("reviews/{environment}/{change}/")).await?;
         let mut all: Vec<Review> =
-            found.iter().map(|(_, bytes)| self.parse(bytes)).collect::<Result<_>>()?;
+            found.iter().map(|(key, bytes)| self.message(key, bytes)).collect::<Result<_>>()?;
         all.sort_by_key(|review| review.at_ms);
         Ok(all)
     }

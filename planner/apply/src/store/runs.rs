@@ -2,7 +2,7 @@
 
 use super::audit::{Actor, Commit, Promoted, Touched, What};
 use super::head::{End, Head, OpenRun};
-use super::{Lease, Pin, Result, Snapshot, Store, json};
+use super::{Holder, Lease, Pin, Result, Snapshot, Store, json};
 use crate::journal::{Entry, Outcome};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::model::Mode;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// How many states of an environment are kept, beside those that somebody gave a name.
 const KEPT_STATES: usize = 50;
 /// How many runs keep their plan and their journal.
-const KEPT_RUNS: u64 = 50;
+pub(super) const KEPT_RUNS: u64 = 50;
 
 /// A run as the history shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Run {
     pub digest: Name,
     /// The state that it started from.
     pub serial: u64,
+    /// The state that it goes back to, where it is a rollback.
+    pub restores: Option<u64>,
     /// The state that it left, if it left one.
     pub left: Option<u64>,
     /// Who approved its plan.
@@ -68,8 +70,28 @@ pub struct Point {
     /// What somebody called it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Name>,
+    /// The state that was gone back to, where a rollback left this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<u64>,
     /// Where it is kept.
     pub(super) key: String,
+}
+
+/// A run that has not ended, as the head of its environment tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The run.
+    pub id: u64,
+    /// `apply`, `rollback` or `destroy`.
+    pub mode: Name,
+    /// Who started it.
+    pub by: String,
+    /// When, in milliseconds since 1970.
+    pub started_ms: u64,
+    /// What it waits for, if it waits.
+    pub waits: Option<Outcome>,
+    /// Who holds its environment, until when.
+    pub holder: Option<(Holder, u64)>,
 }
 
 /// How a run ends.
@@ -92,13 +114,13 @@ pub struct Ending<'e> {
 
 /// Entries that became durable together.
 #[derive(Serialize, Deserialize)]
-struct Batch {
+pub(super) struct Batch {
     seq: u64,
-    prev: Name,
-    entries: Vec<Entry>,
+    pub(super) prev: Name,
+    pub(super) entries: Vec<Entry>,
 }
 
-fn journal_key(environment: &str, run: u64, end: &End) -> String {
+pub(super) fn journal_key(environment: &str, run: u64, end: &End) -> String {
     format!("journal/{environment}/{run:010}/{:010}-{}", end.seq, end.hash)
 }
 
@@ -135,6 +157,7 @@ impl Store {
             mode: mode.clone(),
             digest: digest.clone(),
             serial,
+            restores: actor.restores,
             approved_by,
             services: services.collect(),
             commit: actor.commit.clone(),
@@ -150,6 +173,7 @@ impl Store {
             started_ms: actor.at_ms,
             digest,
             serial,
+            restores: actor.restores,
             plan: plan_key.clone(),
             journal: End::default(),
             waits: None,
@@ -245,6 +269,7 @@ impl Store {
                     at_ms: actor.at_ms,
                     run: run.id,
                     name: ending.name.clone(),
+                    restores: run.restores,
                     key: key.clone(),
                 },
             );
@@ -323,7 +348,7 @@ impl Store {
         Ok(keys)
     }
 
-    async fn points_of(&self, head: &Head) -> Result<Vec<Point>> {
+    pub(super) async fn points_of(&self, head: &Head) -> Result<Vec<Point>> {
         match &head.points {
             Some(key) => self.parse(&self.named(key).await?),
             None => Ok(Vec::new()),
@@ -353,8 +378,25 @@ impl Store {
         Ok(Some((run.id, plan, journal)))
     }
 
+    /// The run of an environment that has not ended, without its plan and its journal.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn open_run(&self, environment: &str) -> Result<Option<Unfinished>> {
+        let Some((head, _)) = self.head(environment).await? else { return Ok(None) };
+        let Head { run: Some(run), holder, expires_ms, .. } = head else { return Ok(None) };
+        Ok(Some(Unfinished {
+            id: run.id,
+            mode: run.mode,
+            by: run.holder,
+            started_ms: run.started_ms,
+            waits: run.waits,
+            holder: holder.map(|holder| (holder, expires_ms)),
+        }))
+    }
+
     /// A journal from its end back to its beginning, its chain checked.
-    async fn walk(&self, environment: &str, run: u64, end: &End) -> Result<Vec<Entry>> {
+    pub(super) async fn walk(&self, environment: &str, run: u64, end: &End) -> Result<Vec<Entry>> {
         let texts: BTreeMap<String, Vec<u8>> = self
             .blobs
             .scan(&format!("journal/{environment}/{run:010}/"))
@@ -425,6 +467,7 @@ impl Store {
                     mode,
                     digest,
                     serial,
+                    restores,
                     approved_by,
                     services,
                     commit,
@@ -442,6 +485,7 @@ impl Store {
                         waits: None,
                         digest,
                         serial,
+                        restores,
                         left: None,
                         approved_by,
                         services,

@@ -54,6 +54,13 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A key for another purpose, from which this one cannot be computed.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.0)
+    }
+}
+
 /// A place whose texts are sealed.
 pub struct Sealed {
     inner: Arc<dyn Blobs>,
@@ -118,6 +125,10 @@ impl Blobs for Sealed {
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
         self.inner.list(prefix)
+    }
+
+    fn check<'a>(&'a self) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.check()
     }
 
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
