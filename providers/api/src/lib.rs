@@ -3,7 +3,9 @@
 //! A provider translates and nothing more: ordering, retries, journal and rollback belong to the applier.
 //! No type of any system's own library occurs here.
 
+pub mod redact;
 pub mod review;
+pub mod trust;
 
 use dax_core::image::{self, Image};
 use dax_core::{LiveService, Name, RevisionId, Route, Traits, Value};
@@ -250,6 +252,17 @@ impl ProviderError {
     /// Whether the call may have taken effect all the same.
     pub const fn is_unknown(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// The error with the values of secrets masked in its message, in whatever form they stand there.
+    #[must_use]
+    pub fn redacted<S: AsRef<str>>(mut self, values: impl IntoIterator<Item = S>) -> Self {
+        let (Self::Busy { message, .. }
+        | Self::Refused { message }
+        | Self::Conflict { message }
+        | Self::Unreachable { message }) = &mut self;
+        *message = redact::Redactor::new(values).redact(message);
+        self
     }
 
     /// When to try again, if the system said so.

@@ -16,7 +16,7 @@ use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dax_core::{Name, Value};
-use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError};
+use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError, trust};
 use std::time::{Duration, SystemTime};
 
 /// What a token begins with.
@@ -55,6 +55,16 @@ pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderEr
     };
     let missing =
         || ProviderError::Refused { message: format!("`{}`: say which `cluster`", instance.name) };
+    if let Some(endpoint) = text("endpoint").filter(|url| !trust::is_trusted(url, &is_eks)) {
+        // Whoever answers there also says which cluster gets the token.
+        let message = format!(
+            "`{}`: {endpoint} is not EKS, and only the program says that it is to learn who you are at AWS; if it is meant, \
+             say {}={endpoint}",
+            instance.name,
+            trust::VARIABLE
+        );
+        return Err(ProviderError::Refused { message });
+    }
     Ok(Eks {
         name: instance.name.clone(),
         cluster: text("cluster").ok_or_else(missing)?,
@@ -65,6 +75,22 @@ pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderEr
         sts: text("sts_endpoint"),
         config: tokio::sync::OnceCell::new(),
     })
+}
+
+/// Whether a host is the API of EKS, reached directly or through an endpoint of a VPC.
+/// Source: <https://docs.aws.amazon.com/general/latest/gr/eks.html>,
+/// <https://docs.aws.amazon.com/eks/latest/userguide/vpc-interface-endpoints.html>.
+fn is_eks(host: &str) -> bool {
+    let labels = |suffix: &str| host.strip_suffix(suffix).map(|rest| rest.split('.').collect());
+    let through: Option<Vec<&str>> =
+        labels(".vpce.amazonaws.com").or_else(|| labels(".vpce.amazonaws.com.cn"));
+    if let Some(labels) = through {
+        return labels.len() >= 2 && labels[labels.len() - 2] == "eks";
+    }
+    let direct: Option<Vec<&str>> = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"]
+        .iter()
+        .find_map(|suffix| labels(suffix));
+    direct.is_some_and(|labels| labels.len() == 2 && matches!(labels[0], "eks" | "eks-fips"))
 }
 
 impl Eks {
@@ -256,6 +282,36 @@ mod tests {
         let mut pairs: Vec<String> = query.split('&').map(str::to_owned).collect();
         pairs.sort_unstable();
         pairs
+    }
+
+    #[test]
+    fn only_the_api_of_eks_learns_who_asks() {
+        let at = |endpoint: &str| {
+            let config = [("cluster", "shop"), ("endpoint", endpoint)];
+            let config = config.map(|(name, value)| (Name::new(name), Value::str(value)));
+            let config = Value::Map(config.into_iter().collect());
+            locator(&Instance { name: "kubernetes.eks".into(), config, ..Instance::default() })
+                .map(drop)
+        };
+        for endpoint in [
+            "https://eks.eu-west-1.amazonaws.com",
+            "https://eks.cn-north-1.amazonaws.com.cn",
+            "https://eks.eu-west-1.api.aws",
+            "https://vpce-0123-abc.eks.eu-west-1.vpce.amazonaws.com",
+        ] {
+            at(endpoint).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+        }
+        for endpoint in [
+            "http://eks.eu-west-1.amazonaws.com",
+            "https://evil.example",
+            "https://0123.gr7.eu-west-1.eks.amazonaws.com",
+            "https://abc.execute-api.eu-west-1.amazonaws.com",
+            "https://vpce-0123.vpce-svc-1.eu-west-1.vpce.amazonaws.com",
+            "https://eks.eu-west-1.amazonaws.com.evil.example",
+        ] {
+            let refused = at(endpoint).expect_err(endpoint).to_string();
+            assert!(refused.contains("is not EKS") && refused.contains("DAX_TRUST="), "{refused}");
+        }
     }
 
     // The signatures are those of botocore 1.44.5 for the same request, credentials and time.

@@ -4,7 +4,7 @@
 //! <https://cloud.google.com/docs/authentication/application-default-credentials>.
 
 use dax_core::{Name, Value};
-use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError};
+use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError, trust};
 use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
@@ -38,6 +38,15 @@ pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderEr
             message: format!("`{}`: say which `{name}`", instance.name),
         })
     };
+    if let Some(endpoint) = text("endpoint").filter(|url| !trust::is_trusted(url, &is_gke)) {
+        let message = format!(
+            "`{}`: {endpoint} is not Google's, and only the program says that your token for Google Cloud is to be sent \
+             there; if it is meant, say {}={endpoint}",
+            instance.name,
+            trust::VARIABLE
+        );
+        return Err(ProviderError::Refused { message });
+    }
     Ok(Gke {
         name: instance.name.clone(),
         path: format!(
@@ -50,6 +59,17 @@ pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderEr
         endpoint: text("endpoint").map(str::to_owned),
         credentials: tokio::sync::OnceCell::new(),
     })
+}
+
+/// Whether a host is the API of GKE: global, of a region, or through Private Service Connect.
+/// Source: <https://cloud.google.com/kubernetes-engine/docs/reference/rest>,
+/// <https://cloud.google.com/vpc/docs/about-accessing-google-apis-endpoints>.
+fn is_gke(host: &str) -> bool {
+    let Some(name) = host.strip_suffix(".googleapis.com") else { return false };
+    name == "container"
+        || (name.ends_with("-container") && !name.contains('.'))
+        || (name.starts_with("container.") && name.ends_with(".rep"))
+        || (name.starts_with("container-") && name.ends_with(".p"))
 }
 
 impl Gke {
@@ -142,5 +162,40 @@ impl Locator for Gke {
 
     fn bearer(&self) -> BoxFuture<'_, Result<Bearer, ProviderError>> {
         Box::pin(self.token())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_google_gets_the_token() {
+        let at = |endpoint: &str| {
+            let config =
+                [("project", "p"), ("location", "l"), ("cluster", "c"), ("endpoint", endpoint)];
+            let config = config.map(|(name, value)| (Name::new(name), Value::str(value)));
+            let config = Value::Map(config.into_iter().collect());
+            locator(&Instance { name: "kubernetes.gke".into(), config, ..Instance::default() })
+                .map(drop)
+        };
+        for endpoint in [
+            "https://container.googleapis.com",
+            "https://europe-west1-container.googleapis.com",
+            "https://container.europe-west3.rep.googleapis.com",
+            "https://container-shop.p.googleapis.com",
+        ] {
+            at(endpoint).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+        }
+        for endpoint in [
+            "http://container.googleapis.com",
+            "https://evil.example",
+            "https://container.googleapis.com@evil.example",
+            "https://containerxgoogleapis.com",
+            "https://storage.googleapis.com",
+        ] {
+            let refused = at(endpoint).expect_err(endpoint).to_string();
+            assert!(refused.contains("is not Google's"), "{refused}");
+        }
     }
 }

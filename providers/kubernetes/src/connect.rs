@@ -3,6 +3,7 @@
 use crate::api::Api;
 use crate::cluster::Cluster;
 use crate::keys::Keys;
+use crate::kubeconfig::{self, NamedBy};
 use dax_core::{Name, Value};
 use dax_provider_api::{Endpoint, Instance, Locator, ProviderError};
 use governor::{Quota, RateLimiter};
@@ -31,8 +32,8 @@ pub(crate) struct Config {
 }
 
 enum Way {
-    /// A context of a kubeconfig; the default file without a path.
-    Context(String, Option<PathBuf>),
+    /// A context of a kubeconfig, and whose word that is; the default file without a path.
+    Context(String, Option<PathBuf>, NamedBy),
     /// The service account of the pod.
     InCluster,
     /// A cloud knows.
@@ -41,7 +42,11 @@ enum Way {
 
 impl Config {
     /// The configuration of an instance; paths are meant from the project's folder.
-    pub(crate) fn of(instance: &Instance, root: &Path) -> Result<Self, ProviderError> {
+    pub(crate) fn of(
+        instance: &Instance,
+        root: &Path,
+        by: NamedBy,
+    ) -> Result<Self, ProviderError> {
         let text = |name: &str| {
             instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
         };
@@ -49,7 +54,8 @@ impl Config {
         let way = match text("context") {
             _ if in_cluster => Way::InCluster,
             Some(context) => {
-                Way::Context(context.to_owned(), text("kubeconfig").map(|path| root.join(path)))
+                let path = text("kubeconfig").map(|path| root.join(path));
+                Way::Context(context.to_owned(), path, by)
             }
             None => {
                 let message = format!(
@@ -81,13 +87,13 @@ impl Config {
             Way::Located(locator) => {
                 return Ok((self.config_at(&locator.locate().await?).await?, None));
             }
-            Way::Context(context, path) => (context, path),
+            Way::Context(context, path, by) => (context, path.as_ref().map(|path| (path, *by))),
         };
         let found = match path {
-            Some(path) => Kubeconfig::read_from(path),
-            None => Kubeconfig::read(),
+            Some((path, by)) => kubeconfig::read(path, context, by),
+            None => Kubeconfig::read().map_err(|error| chain(&error)),
         };
-        let found = found.map_err(|error| self.refused(&chain(&error)))?;
+        let found = found.map_err(|error| self.refused(&error))?;
         let known: Vec<&str> = found.contexts.iter().map(|context| context.name.as_str()).collect();
         if !known.contains(&context.as_str()) {
             let meant = dax_core::suggest::nearest(context, known.iter().copied());
@@ -137,14 +143,11 @@ fn rate(instance: &Instance) -> NonZeroU32 {
 
 /// The program that proves who asks, if the context has one.
 fn plugin(found: &Kubeconfig, context: &str) -> Option<String> {
-    let context = found.contexts.iter().find(|one| one.name == context)?;
-    let user = context.context.as_ref()?.user.as_ref()?;
-    let user = found.auth_infos.iter().find(|info| info.name == *user)?;
-    user.auth_info.as_ref()?.exec.as_ref()?.command.clone()
+    kubeconfig::user(found, context)?.exec.as_ref()?.command.clone()
 }
 
 /// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -14,6 +14,7 @@ mod handed;
 mod jobs;
 mod keys;
 mod kinds;
+mod kubeconfig;
 mod lower;
 mod names;
 mod owned;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 /// # Errors
 /// Its configuration makes no sense.
 pub fn provider(instance: &Instance, root: &Path) -> Result<Provider, ProviderError> {
-    Ok(connected(connect::Config::of(instance, root)?))
+    Ok(connected(connect::Config::of(instance, root, kubeconfig::NamedBy::Program)?))
 }
 
 /// The instance of a program whose cluster a cloud knows the way to.
@@ -71,7 +72,8 @@ pub async fn objects(
         .collect();
     let instance =
         Instance { name: context.into(), config: Value::Map(config), ..Instance::default() };
-    let cluster = connect::connect(&connect::Config::of(&instance, root)?).await?;
+    let config = connect::Config::of(&instance, root, kubeconfig::NamedBy::Person)?;
+    let cluster = connect::connect(&config).await?;
     read::everything(&cluster, namespaces).await
 }
 
@@ -141,7 +143,11 @@ impl Platform for Kubernetes {
     }
 
     fn change<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<(), ProviderError>> {
-        Box::pin(async move { change::change(self.cluster().await?, &named(call)).await })
+        Box::pin(async move {
+            let changed = change::change(self.cluster().await?, &named(call)).await;
+            // An error may hold lines of a log, and what is in them is the program's doing.
+            changed.map_err(|error| error.redacted(call.secrets.0.values()))
+        })
     }
 
     fn examine(&self) -> BoxFuture<'_, Result<Vec<Fact>, ProviderError>> {

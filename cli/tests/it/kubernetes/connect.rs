@@ -1,7 +1,7 @@
 //! Every way to a cluster: certificates, tokens, plugins, proxies, and from inside.
 
 use super::{plan, project, web};
-use crate::project::{Project, said};
+use crate::project::{Project, Said, said};
 use dax_tests::peers::kubernetes::{Cluster, cluster};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -30,6 +30,12 @@ fn a_client_certificate_proves_who_asks() {
     );
 }
 
+/// A plan by somebody who says that the kubeconfig `way` is theirs.
+fn plan_as_own(project: &Project) -> Said {
+    let mut command = project.command(&["plan", "-e", "dev"]);
+    said(&command.env("KUBECONFIG", project.path("way")).output().expect("dax runs"))
+}
+
 #[test]
 fn a_plugin_is_run_for_a_token() {
     let Some(cluster) = cluster() else { return };
@@ -48,14 +54,18 @@ fn a_plugin_is_run_for_a_token() {
         cluster.kubeconfig_with("plugged", &proof(&plugin.display().to_string()), ""),
     )
     .expect("a file");
-    assert!(plan(&project, &[]).contains("1 to create"));
+    // Only the program names it: nothing is run.
+    let refused = project.dax(&["plan", "-e", "dev"]);
+    let refused = format!("{}{}", refused.out, refused.err);
+    assert!(refused.contains("runs a plugin (`exec`), and only the program names it"), "{refused}");
+    assert!(plan_as_own(&project).out.contains("1 to create"));
     // One that is not there is told by name.
     std::fs::write(
         project.path("way"),
         cluster.kubeconfig_with("plugged", &proof("no-such-plugin"), ""),
     )
     .expect("a file");
-    let said = project.dax(&["plan", "-e", "dev"]);
+    let said = plan_as_own(&project);
     assert!(
         format!("{}{}", said.out, said.err).contains("no-such-plugin"),
         "{}{}",
@@ -72,7 +82,10 @@ fn a_token_is_read_from_its_file() {
     let proof = format!("tokenFile: '{}'", project.path("token").display());
     std::fs::write(project.path("way"), cluster.kubeconfig_with("filed", &proof, ""))
         .expect("a file");
-    assert!(plan(&project, &[]).contains("1 to create"));
+    let refused = project.dax(&["plan", "-e", "dev"]);
+    let refused = format!("{}{}", refused.out, refused.err);
+    assert!(refused.contains("sends the content of a file (`tokenFile`)"), "{refused}");
+    assert!(plan_as_own(&project).out.contains("1 to create"));
 }
 
 /// A proxy that connects to whatever it is asked for, and counts.
