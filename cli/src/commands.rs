@@ -52,9 +52,9 @@ use crate::progress::Display;
 use dax_engine::printable::Text;
 use dax_engine::{
     ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan,
-    PlanRequest, Promoted, Selection, StateSource, StepId, Told, Watch, event,
+    Origin, PlanRequest, Selection, StateSource, StepId, Told, Watch, event, output_within,
 };
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 
 /// The engine for a folder, with every provider and every place for a state that is built in.
@@ -69,10 +69,17 @@ pub(crate) fn engine(folder: &Path, state: Option<String>) -> Result<Engine, Cli
     };
     let platforms =
         Box::new(move |instance: &_| dax_provider_builtin::provider(instance, &context));
-    let state =
-        StateSource { url: state, key: state_key()?, open: Box::new(dax_store_builtin::open) };
+    let state = StateSource {
+        url: state,
+        key: state_key()?,
+        open: Box::new(dax_store_builtin::open),
+        stranger: ci::of_a_stranger(),
+    };
     Ok(Engine::new(root, platforms, state)?)
 }
+
+/// How long the command for the state's key may take; it may ask somebody.
+const KEY_TIME: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// The text of the key that seals the state: from a variable, from a file, or from what a command prints.
 fn state_key() -> Result<Option<String>, CliError> {
@@ -88,12 +95,12 @@ fn state_key() -> Result<Option<String>, CliError> {
     let Some(command) = variable("DAX_STATE_KEY_COMMAND") else { return Ok(None) };
     let wrong =
         |message: String| CliError::World(format!("the command for the state's key: {message}"));
-    let output = std::process::Command::new("sh")
-        .arg("-c")
-        .arg(&command)
-        .stderr(std::process::Stdio::inherit())
-        .output();
-    let output = output.map_err(|error| wrong(error.to_string()))?;
+    let mut shell = std::process::Command::new("sh");
+    let output = output_within(shell.arg("-c").arg(&command), Vec::new(), KEY_TIME);
+    let output = output.map_err(|error| match error.kind() {
+        std::io::ErrorKind::TimedOut => wrong(format!("{error} ({} s)", KEY_TIME.as_secs())),
+        _ => wrong(error.to_string()),
+    })?;
     if !output.status.success() {
         return Err(wrong(output.status.to_string()));
     }
@@ -214,7 +221,7 @@ pub(crate) fn show_and_apply(
     question: &str,
     args: &RunArgs,
     expect: Option<String>,
-    promoted: Option<Promoted>,
+    origin: Origin,
     engine: &Engine,
     out: &mut Printer,
 ) -> Result<Exit, CliError> {
@@ -247,7 +254,7 @@ pub(crate) fn show_and_apply(
         name: args.point.as_deref().map(Into::into),
         lock_timeout: args.lock_timeout,
         again,
-        promoted,
+        origin,
     };
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| {
         engine.apply(request, interrupts, watch)
@@ -256,11 +263,25 @@ pub(crate) fn show_and_apply(
 
 /// The text of a file; `-` is standard input.
 pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
-    if path.as_os_str() == "-" {
-        return Ok(std::io::read_to_string(std::io::stdin())?);
+    dax_engine::text::decode(read_bytes(path)?)
+        .map_err(|found| CliError::World(format!("{}: {found}", path.display())))
+}
+
+/// The bytes of a file that a person named, as many as fit; `-` is standard input.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, CliError> {
+    let wrong = |message: String| CliError::World(format!("{}: {message}", path.display()));
+    let mut bytes = Vec::new();
+    let limit = dax_files::LARGEST + 1;
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| wrong(error.to_string()))?;
+    if bytes.len() as u64 == limit {
+        return Err(wrong(format!("it is larger than {} MiB", dax_files::LARGEST >> 20)));
     }
-    std::fs::read_to_string(path)
-        .map_err(|error| CliError::World(format!("{}: {error}", path.display())))
+    Ok(bytes)
 }
 
 /// Writes what a command made to the file that is named, or to standard output.
@@ -354,7 +375,8 @@ pub(crate) fn perform(
             }
         }
         Outcome::RolledBack { step: None, message } => {
-            out.alarm(&format!("{message}; everything was taken back"))
+            out.alarm(&format!("{message}; everything was taken back"));
+            finished.aftermath.iter().for_each(|sentence| out.alarm(sentence));
         }
         Outcome::RolledBack { step: Some(step), message } => {
             let failed = finished
@@ -363,7 +385,7 @@ pub(crate) fn perform(
                 .get(step.0 as usize)
                 .map_or_else(String::new, |s| format!(" of {}", s.service));
             out.alarm(&format!("failed at step {step}{failed}: {message}"));
-            out.alarm("everything since the last rollback point was taken back; what ran before runs again");
+            finished.aftermath.iter().for_each(|sentence| out.alarm(sentence));
         }
         Outcome::Stuck { step, message } => {
             out.alarm(&format!("step {step} could not be taken back: {message}"));
@@ -379,6 +401,12 @@ pub(crate) fn perform(
         }
         Outcome::Diverged { message } => {
             out.alarm(&format!("every step went well, yet {message}; `dax plan -e {environment}` shows what is left to do"));
+        }
+        Outcome::Abandoned { message } => {
+            out.alarm(&format!(
+                "run {} is ended as it is: {message}. Nothing was taken back, and the state says what it said before: see `dax status -e {environment}` and `dax drift -e {environment}`, then `dax apply -e {environment}`",
+                finished.run
+            ));
         }
         Outcome::Interrupted => {
             out.alarm(&format!("interrupted; carry on with `dax resume -e {environment}`"))

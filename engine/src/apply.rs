@@ -1,6 +1,10 @@
 //! Carrying plans out: lease, staleness, run, what is left afterwards, and what was put off until then.
 
+use crate::abandoning::Broken;
+use crate::aftermath::aftermath;
+use crate::plan_file::vouches;
 use crate::providers::Wanted;
+use crate::unfinished::Condition;
 use crate::{
     Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms,
     planning, unknown,
@@ -9,7 +13,7 @@ use dax_apply::store::audit::{Actor, Commit, Promoted};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::model::Idempotency;
-use dax_plan::{Plan, StepId};
+use dax_plan::{Plan, StepId, proof};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,8 +40,19 @@ pub struct ApplyRequest {
     pub lock_timeout: Duration,
     /// What the plan was made from: its deferred parts are planned again from that.
     pub again: Option<PlanRequest>,
-    /// From where it is promoted, if it is.
-    pub promoted: Option<Promoted>,
+    /// Where what it brings comes from.
+    pub origin: Origin,
+}
+
+/// Where what a run brings comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The program.
+    Program,
+    /// Another environment, where it was proved.
+    Promoted(Promoted),
+    /// An earlier state, by its number.
+    State(u64),
 }
 
 /// How a run is to go on that waits for somebody.
@@ -67,6 +82,8 @@ pub struct Finished {
     pub urls: Vec<(ResourceAddr, Name)>,
     /// Calls to providers that it took, where they are counted.
     pub calls: BTreeMap<Name, u64>,
+    /// What became of the services where it went back, a sentence each.
+    pub aftermath: Vec<String>,
 }
 
 /// Where wishes to stop come from; a front end may send one at any time.
@@ -106,16 +123,21 @@ impl Engine {
         interrupts: &mut Interrupts,
         watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
-        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, promoted } =
+        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, origin } =
             request;
         if let Some(expected) = &expect {
             let found = dax_plan::digest::digest(&plan);
-            if expected.is_empty() || !found.starts_with(expected.as_str()) {
+            if !vouches(expected, &found) {
                 return Err(EngineError::OtherDigest { expected: expected.clone(), found });
             }
         }
         let commit = git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms });
-        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit, promoted };
+        let (promoted, restores) = match origin {
+            Origin::Program => (None, None),
+            Origin::Promoted(promoted) => (Some(promoted), None),
+            Origin::State(serial) => (None, Some(serial)),
+        };
+        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit, promoted, restores };
         let mut plan = plan;
         for _ in 0..MOST_PARTS {
             self.allowed(&plan, &acknowledged)?;
@@ -209,14 +231,12 @@ impl Engine {
     /// One does, or the state cannot be read.
     pub fn nothing_waits(&self, environment: &str) -> Result<(), EngineError> {
         let store = self.store()?;
-        if self.runtime.block_on(store.holder(environment))?.is_some() {
-            return Ok(());
-        }
-        match self.runtime.block_on(store.unfinished(environment))? {
-            Some((run, ..)) => {
-                Err(EngineError::Unfinished { run, environment: environment.to_owned() })
+        match self.open_run(&store, environment)? {
+            Some(open) if !matches!(open.condition, Condition::InProgress(_)) => {
+                let environment = environment.to_owned();
+                Err(EngineError::Unfinished { run: open.run, environment })
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -229,8 +249,12 @@ impl Engine {
         actor: &Actor,
     ) -> Result<(u64, Providers), EngineError> {
         let environment = &plan.environment;
-        if let Some((run, ..)) = self.runtime.block_on(store.unfinished(environment))? {
-            return Err(EngineError::Unfinished { run, environment: environment.to_string() });
+        if let Some(open) = self.runtime.block_on(store.open_run(environment))? {
+            let environment = environment.to_string();
+            return Err(EngineError::Unfinished { run: open.id, environment });
+        }
+        if let Some(unsound) = proof::prove(plan).into_iter().next() {
+            return Err(EngineError::Unsound(unsound));
         }
         let (state, base) = self.runtime.block_on(store.state(environment))?;
         if base.lineage != plan.base.lineage {
@@ -238,8 +262,13 @@ impl Engine {
                 message: "it was made from another state".to_owned(),
             });
         }
+        if plan.base.serial > base.serial {
+            let message = "it was made from a newer state than there is".to_owned();
+            return Err(EngineError::Stale { message });
+        }
         let providers = self.providers(&Wanted::of_plan(plan))?;
-        if let Some(message) = self.runtime.block_on(world::stale(plan, &providers))? {
+        let live = self.runtime.block_on(world::read(&providers, environment))?;
+        if let Some(message) = world::moved_on(plan, &live) {
             return Err(EngineError::Stale { message });
         }
         for change in &plan.changes {
@@ -252,6 +281,12 @@ impl Engine {
                 );
                 return Err(EngineError::Stale { message });
             }
+        }
+        if let Some(unsound) = proof::against(plan, &state.services, &live).into_iter().next() {
+            return Err(EngineError::Unsound(unsound));
+        }
+        if let Some(unsound) = world::unable(plan, &providers) {
+            return Err(EngineError::Unsound(unsound));
         }
         let digest = dax_plan::digest::digest(plan);
         let approvals = self.runtime.block_on(store.approvals(environment, &digest))?;
@@ -282,7 +317,7 @@ impl Engine {
         let candidates: Vec<Name> = self.named_or_all(&store, environment)?;
         let mut open = None;
         for name in candidates {
-            if self.runtime.block_on(store.unfinished(&name))?.is_some() {
+            if self.runtime.block_on(store.open_run(&name))?.is_some() {
                 open = Some(name);
                 break;
             }
@@ -293,13 +328,18 @@ impl Engine {
             who: holder::who(),
             why: decisions.reason.clone(),
             at_ms: now_ms(),
-            commit: None,
-            promoted: None,
+            ..Actor::default()
         };
-        let result = match self.runtime.block_on(store.unfinished(&environment)) {
-            Err(error) => Err(error.into()),
+        let result = match self.sound_run(&store, &environment) {
+            Err(error) => Err(error),
             Ok(None) => Err(nothing()), // its holder ended it while we waited
-            Ok(Some((run, plan, mut journal))) => decide(&plan, &journal, decisions, &actor.who)
+            Ok(Some(Err(broken))) if decisions.abort => {
+                self.abandon(&store, &mut lease, broken, actor)
+            }
+            Ok(Some(Err(Broken { run, why }))) => {
+                Err(EngineError::Broken { run, environment: environment.to_string(), why })
+            }
+            Ok(Some(Ok((run, plan, mut journal)))) => decide(&plan, &journal, decisions, &actor.who)
                 .and_then(|entries| {
                     self.runtime.block_on(store.note(
                         &mut lease,
@@ -357,6 +397,13 @@ impl Engine {
             Vec::new()
         };
         let calls = crate::providers::calls(&providers);
+        let aftermath = match &outcome {
+            Outcome::RolledBack { .. } => {
+                let journal = self.runtime.block_on(store.journal(&plan.environment, run))?;
+                aftermath(&plan, &journal)
+            }
+            _ => Vec::new(),
+        };
         // The last word to the platforms: one that runs nothing any more may end.
         self.runtime.block_on(async {
             for platform in providers.platforms.values() {
@@ -364,7 +411,7 @@ impl Engine {
             }
             Ok::<_, EngineError>(())
         })?;
-        Ok(Finished { run, plan, outcome, urls, calls })
+        Ok(Finished { run, plan, outcome, urls, calls, aftermath })
     }
 
     fn urls(
@@ -464,7 +511,7 @@ fn decide(
         if known {
             continue;
         }
-        if plan.steps[step.0 as usize].idempotency == Idempotency::Ask {
+        if plan.step(step).is_some_and(|step| step.idempotency == Idempotency::Ask) {
             let message =
                 format!("see what became of step {step}, then say --done {step} or --again {step}");
             return Err(EngineError::Denied { message });

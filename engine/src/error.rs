@@ -65,6 +65,18 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
+    /// The folder that holds state and records was not made here.
+    #[error(
+        "{} is not believed: {why}. It may have come with the repository, and what it holds decides \
+         what runs; remove it, or, if it is yours, run `dax state trust`",
+        path.display()
+    )]
+    ForeignFolder {
+        /// The folder.
+        path: std::path::PathBuf,
+        /// What speaks against it.
+        why: String,
+    },
     /// Git cannot do what it was asked.
     #[error("{what}: {detail}")]
     Git {
@@ -88,6 +100,21 @@ pub enum EngineError {
     NoPlace {
         /// The address, without a password.
         url: String,
+    },
+    /// A plan is not one that a planner makes for this state and this world.
+    #[error("the plan does not hold: {_0}; make a new one with `dax plan`")]
+    Unsound(dax_plan::proof::Unsound),
+    /// The plan or the journal of a run was written by nobody who may.
+    #[error(
+        "run {run} of `{environment}` cannot be carried on: {why}. `dax abort -e {environment}` ends it as it is; nothing is done or taken back then"
+    )]
+    Broken {
+        /// The run.
+        run: u64,
+        /// Its environment.
+        environment: String,
+        /// What is wrong.
+        why: String,
     },
     /// The plan does nothing.
     #[error("there is nothing to do")]
@@ -156,6 +183,18 @@ pub enum EngineError {
         /// What was asked for.
         what: String,
     },
+    /// What is in effect is the first state, or nothing is.
+    #[error(
+        "{}; `dax history -e {environment}` lists the states that are kept, and `dax destroy -e {environment}` removes \
+         everything",
+        no_earlier(environment, now)
+    )]
+    NoEarlier {
+        /// The environment.
+        environment: String,
+        /// The state that is in effect.
+        now: Option<u64>,
+    },
     /// An address leads nowhere.
     #[error("{address}: {message}")]
     NoAddress {
@@ -185,4 +224,13 @@ fn hint(meant: &Option<String>, known: &[String]) -> String {
 
 fn in_environment(environment: &Option<String>) -> String {
     environment.as_ref().map_or_else(String::new, |name| format!(" of `{name}`"))
+}
+
+fn no_earlier(environment: &str, now: &Option<u64>) -> String {
+    match now {
+        Some(serial) => {
+            format!("`{environment}` is at state {serial}, and no earlier one is kept to go back to")
+        }
+        None => format!("nothing was applied in `{environment}` yet, so there is nothing to go back to"),
+    }
 }

@@ -4,6 +4,7 @@ use crate::providers::Wanted;
 use crate::{Checked, Engine, EngineError, Params};
 use dax_core::{LiveService, Name, ResourceAddr, Value};
 use dax_ir::{Layer, Via};
+use std::collections::VecDeque;
 
 /// A service of an environment: what was applied and what runs.
 pub struct ServiceStatus {
@@ -85,21 +86,22 @@ impl Engine {
         let environments = self.named_or_all(&store, environment)?;
         let mut all = Vec::new();
         for name in environments {
+            let mut of_one = Vec::new();
             let points = self.runtime.block_on(store.points(&name))?;
             for run in self.runtime.block_on(store.runs(&name))? {
                 let point = points.iter().find(|point| Some(point.serial) == run.left);
                 let current =
                     point.is_some() && points.first().map(|point| point.serial) == run.left;
-                all.push(HistoryEntry {
+                of_one.push(HistoryEntry {
                     run,
                     point: point.map(|point| point.serial),
                     name: point.and_then(|point| point.name.clone()),
                     current,
                 });
             }
+            all.push(of_one);
         }
-        all.sort_by_key(|entry| std::cmp::Reverse(entry.run.started_ms));
-        Ok(all)
+        Ok(newest_first(all))
     }
 
     /// Why `environment.service.field` is what it is: every value offered, the one that counts last. Of `environment.service`
@@ -189,6 +191,21 @@ impl Engine {
         }
         all.sort_by_key(|one| one.wins);
         Ok(all)
+    }
+}
+
+/// Histories of environments, each newest first, as one. Runs of an environment stay in their order, whatever the
+/// clock said; between environments it decides.
+fn newest_first(histories: Vec<Vec<HistoryEntry>>) -> Vec<HistoryEntry> {
+    let mut rest: Vec<VecDeque<HistoryEntry>> = histories.into_iter().map(VecDeque::from).collect();
+    let mut all = Vec::new();
+    loop {
+        let newest =
+            rest.iter_mut().max_by_key(|entries| entries.front().map(|one| one.run.started_ms));
+        match newest.and_then(VecDeque::pop_front) {
+            Some(entry) => all.push(entry),
+            None => return all,
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 //! The engine owns the async runtime, the clock and the files; fronts call plain functions. What a provider
 //! is called stays with whoever builds the program: the engine is handed a [`ProviderFactory`].
 
+mod abandoning;
 mod affected;
+mod aftermath;
 mod apply;
 mod codes;
+mod command;
 mod course;
 mod doctor;
 mod error;
@@ -14,8 +17,10 @@ mod events;
 mod files;
 mod git;
 mod holder;
+mod holding;
 mod inspect;
 mod judging;
+mod own_folder;
 mod people;
 mod plan_file;
 mod planning;
@@ -27,11 +32,13 @@ mod reviewing;
 mod secrets;
 mod standing;
 mod state;
+mod unfinished;
 mod unknown;
 mod vendor;
 
 pub use affected::{Affected, affected};
-pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Told, Watch};
+pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Origin, Told, Watch};
+pub use command::output_within;
 pub use codes::{codes, format};
 pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
@@ -43,7 +50,7 @@ pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed,
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
-pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy};
+pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text};
 pub use dax_render as render;
 pub use doctor::Examined;
 pub use error::EngineError;
@@ -52,12 +59,13 @@ pub use events::event;
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use people::{Approved, Heard, Snapshotted};
-pub use planning::{PlanRequest, Target};
+pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
-pub use reviewing::{Revision, age, common, projects, revision, save_plan, top};
+pub use reviewing::{Revision, age, common, projects, revision, top};
 pub use standing::Standing;
 pub use state::{OpenPlace, StateSource};
+pub use unfinished::{Condition, OpenRun};
 
 pub use vendor::Vendored;
 
@@ -77,6 +85,8 @@ pub struct Engine {
     /// Where the state is kept.
     pub state: StateSource,
     runtime: tokio::runtime::Runtime,
+    /// The project's own folder, once it is known to belong here.
+    own: std::sync::OnceLock<dax_files::Private>,
 }
 
 /// A program with its graph and what was found about it.
@@ -127,7 +137,7 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|source| EngineError::File { path: root.display().to_string(), source })?;
-        Ok(Self { root, platforms, state, runtime })
+        Ok(Self { root, platforms, state, runtime, own: std::sync::OnceLock::new() })
     }
 
     /// Where dax keeps its own files.
@@ -160,7 +170,7 @@ impl Engine {
 
     /// The parsed project, with parameters that it has.
     fn load(&self, params: &Params) -> Result<Loaded, EngineError> {
-        let loaded = dax_project::load(&files::Disk { root: self.root.clone() })?;
+        let loaded = dax_project::load(&files::Disk::new(&self.root))?;
         if !params.values.is_empty() {
             let names = loaded.param_names();
             if let Some(name) = params.values.keys().find(|name| !names.contains(name)) {
@@ -187,7 +197,7 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded.
     pub fn environments(&self) -> Result<Vec<String>, EngineError> {
-        let loaded = dax_project::load(&files::Disk { root: self.root.clone() })?;
+        let loaded = dax_project::load(&files::Disk::new(&self.root))?;
         Ok(loaded.environment_names().iter().map(ToString::to_string).collect())
     }
 

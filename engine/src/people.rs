@@ -3,7 +3,7 @@
 use crate::{Engine, EngineError, holder, now_ms};
 use dax_apply::StoreError;
 use dax_apply::store::audit::Actor;
-use dax_apply::store::{Anchor, Approval, Pin, Record, Report, Signal, What, Wish};
+use dax_apply::store::{Approval, Pin, Record, Report, Signal, What, Wish};
 use dax_core::Name;
 use dax_plan::StepId;
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl Engine {
             }
         };
         let by = holder::who();
-        let manifest = dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?;
+        let manifest = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?;
         let groups: Vec<Name> = manifest
             .groups
             .iter()
@@ -108,8 +108,8 @@ impl Engine {
         reason: &str,
     ) -> Result<Heard, EngineError> {
         let store = self.store()?;
-        let open = self.runtime.block_on(store.unfinished(environment))?;
-        let (run, ..) = open.ok_or_else(|| EngineError::NothingToResume {
+        let open = self.runtime.block_on(store.open_run(environment))?;
+        let run = open.map(|open| open.id).ok_or_else(|| EngineError::NothingToResume {
             environment: Some(environment.to_owned()),
         })?;
         let holder = self.runtime.block_on(store.holder(environment))?;
@@ -136,8 +136,7 @@ impl Engine {
             who: holder::who(),
             why: reason.to_owned(),
             at_ms: now_ms(),
-            commit: None,
-            promoted: None,
+            ..Actor::default()
         };
         let result =
             self.runtime.block_on(store.pin(&mut lease, pinned, &actor)).map_err(EngineError::from);
@@ -178,31 +177,24 @@ impl Engine {
         Ok(self.runtime.block_on(store.pull(environment))?)
     }
 
-    /// Reads everything that is kept and holds it against its hashes. With `accept` an older state than was seen
-    /// here before is taken as it is.
+    /// Reads everything that is kept and holds it against its digests. With `accept` what is there is taken as it is,
+    /// although this machine remembers another or a newer state.
     ///
     /// # Errors
-    /// The first thing that is not as it was written.
+    /// The state cannot be read. What is wrong with a text of it is a finding.
     pub fn verify_state(
         &self,
         environment: Option<&str>,
         accept: bool,
     ) -> Result<Vec<Report>, EngineError> {
         if accept {
-            let path = self.anchor_path();
-            let names: Vec<Name> = match environment {
-                Some(name) => vec![name.into()],
-                None => self.runtime.block_on(self.store()?.environments())?,
-            };
-            for name in names {
-                Anchor::forget(&path, &name).map_err(|source| EngineError::File {
-                    path: path.display().to_string(),
-                    source,
-                })?;
-            }
+            self.accept_state(environment)?;
         }
         let store = self.store()?;
-        let environments = self.named_or_all(&store, environment)?;
+        let environments = match environment {
+            Some(name) => vec![name.into()],
+            None => self.runtime.block_on(store.traces())?,
+        };
         environments.iter().map(|name| Ok(self.runtime.block_on(store.verify(name))?)).collect()
     }
 
@@ -219,8 +211,7 @@ impl Engine {
             who: holder::who(),
             why: reason.to_owned(),
             at_ms: now_ms(),
-            commit: None,
-            promoted: None,
+            ..Actor::default()
         };
         let what = What::Unlock { from: former.name.clone() };
         let result = self

@@ -2,10 +2,12 @@
 
 use crate::providers::{self, Wanted};
 use crate::standing::Standing;
+use crate::unfinished::OpenRun;
 use crate::{
-    Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, plan_file,
-    previewing, secrets, unknown,
+    Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, previewing,
+    secrets, unknown,
 };
+use dax_apply::store::Point;
 use dax_apply::{Providers, Snapshot, Store, world};
 use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
 use dax_plan::desired::{self, Desired};
@@ -13,7 +15,6 @@ use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection};
 use dax_provider_api::ProviderError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 /// A service that its platform cannot run. Explained in docs/diagnostics/DAX7001.md.
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
@@ -38,7 +39,7 @@ pub struct PlanRequest {
 /// To which state to go back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The one before the last.
+    /// The one before what is in effect now.
     Before,
     /// The one with this number.
     Serial(u64),
@@ -54,6 +55,18 @@ struct Origin<'o> {
     providers: BTreeMap<Name, Value>,
     locate: &'o dyn Fn(Span) -> String,
     selection: Selection,
+}
+
+/// What is not as it was applied.
+pub struct Drifted {
+    /// How many services were looked at.
+    pub services: usize,
+    /// What differs, leaf by leaf.
+    pub drift: Vec<dax_plan::drift::Drift>,
+    /// The run that has not ended, if there is one: differences may be its own.
+    pub run: Option<OpenRun>,
+    /// The services that it changes.
+    pub touched: BTreeSet<ResourceAddr>,
 }
 
 /// What there is: the state, and what runs.
@@ -110,6 +123,10 @@ impl Engine {
     /// A plan with what stands in its way, and what it took to make it.
     fn stand(&self, store: &Store, judged: Judged, world: &World) -> Result<Judged, EngineError> {
         let mut standing = self.standing_of(store, &judged.plan)?;
+        if let Some(run) = self.open_run(store, &judged.plan.environment)? {
+            standing.obstacles.insert(0, run.text());
+            standing.early = false;
+        }
         standing.obstacles.extend(world.unreachable.iter().map(unreachable));
         standing.early &= world.unreachable.is_empty();
         Ok(Judged { standing, calls: providers::calls(&world.providers), ..judged })
@@ -135,9 +152,7 @@ impl Engine {
             return Err(EngineError::unknown_environment(environment, known));
         };
         let mut problems =
-            secrets::fingerprint(&self.root, &self.folder(), &mut found).map_err(|source| {
-                EngineError::File { path: self.folder().display().to_string(), source }
-            })?;
+            secrets::fingerprint(&self.root, &|| self.fingerprint_key(), &mut found)?;
         let sources = &checked.loaded.sources;
         let locate = |span: Span| sources.location(span);
         let mut desired = desired::from_graph(&found, &locate);
@@ -236,22 +251,32 @@ impl Engine {
         Ok(())
     }
 
-    /// Plans what leads an environment back to an earlier state.
+    /// Plans what leads an environment back to an earlier state; gives the number of that state, too.
     ///
     /// # Errors
     /// There is no such state, or it or a platform cannot be read.
-    pub fn plan_rollback(&self, environment: &str, target: &Target) -> Result<Plan, EngineError> {
+    pub fn plan_rollback(
+        &self,
+        environment: &str,
+        target: &Target,
+    ) -> Result<(Plan, u64), EngineError> {
         let store = self.store()?;
         let points = self.runtime.block_on(store.points(environment))?;
         let found = match target {
-            Target::Before => points.get(1),
+            Target::Before => match before(&points) {
+                Ok(found) => Some(found),
+                Err(now) => {
+                    let environment = environment.to_owned();
+                    return Err(EngineError::NoEarlier { environment, now });
+                }
+            },
             Target::Serial(serial) => points.iter().find(|point| point.serial == *serial),
             Target::Named(name) => {
                 points.iter().find(|point| point.name.as_deref() == Some(name.as_str()))
             }
         };
         let what = match target {
-            Target::Before => "before the last apply".to_owned(),
+            Target::Before => "before this one".to_owned(),
             Target::Serial(serial) => serial.to_string(),
             Target::Named(name) => format!("`{name}`"),
         };
@@ -260,12 +285,8 @@ impl Engine {
         let serial = found.map(|point| point.serial).ok_or_else(missing)?;
         let snapshot =
             self.runtime.block_on(store.state_at(environment, serial))?.ok_or_else(missing)?;
-        self.make_sound(
-            &store,
-            environment,
-            Mode::Rollback,
-            &desired::from_state(&snapshot.services),
-        )
+        let desired = desired::from_state(&snapshot.services);
+        Ok((self.make_sound(&store, environment, Mode::Rollback, &desired)?, serial))
     }
 
     /// Plans the removal of everything that dax made in an environment.
@@ -294,7 +315,7 @@ impl Engine {
 
     /// Says no when the program protects a service of the environment from being destroyed.
     fn refuse_protected(&self, environment: &str) -> Result<(), EngineError> {
-        let loaded = dax_project::load(&crate::files::Disk { root: self.root.clone() })?;
+        let loaded = dax_project::load(&crate::files::Disk::new(&self.root))?;
         match loaded.protected(environment).first() {
             None => Ok(()),
             Some(name) => {
@@ -314,7 +335,7 @@ impl Engine {
         desired: &Desired<'_>,
     ) -> Result<Plan, EngineError> {
         let project =
-            dax_project::read_manifest(&crate::files::Disk { root: self.root.clone() })?.project;
+            dax_project::read_manifest(&crate::files::Disk::new(&self.root))?.project;
         let mut world = self.world(store, environment)?;
         let mut wanted = Wanted::of_state(&world.snapshot);
         wanted.add_desired(desired);
@@ -339,22 +360,11 @@ impl Engine {
         Ok(plan)
     }
 
-    /// Reads a saved plan.
-    ///
-    /// # Errors
-    /// The file cannot be read, is no plan, or was changed.
-    pub fn open_plan(&self, path: &Path) -> Result<Plan, EngineError> {
-        plan_file::read(path)
-    }
-
     /// What is not as it was applied, leaf by leaf.
     ///
     /// # Errors
     /// The state or a platform cannot be read.
-    pub fn drift(
-        &self,
-        environment: &str,
-    ) -> Result<(usize, Vec<dax_plan::drift::Drift>), EngineError> {
+    pub fn drift(&self, environment: &str) -> Result<Drifted, EngineError> {
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
         let wanted = Wanted::of_state(&world.snapshot);
@@ -363,8 +373,34 @@ impl Engine {
             return Err(error.into());
         }
         let applied = &world.snapshot.services;
-        Ok((applied.len(), dax_plan::drift::drift(applied, &world.live)))
+        let run = self.open_run(&store, environment)?;
+        let touched =
+            run.as_ref().map_or(Ok(BTreeSet::new()), |run| self.touched(&store, run))?;
+        Ok(Drifted {
+            services: applied.len(),
+            drift: dax_plan::drift::drift(applied, &world.live),
+            run,
+            touched,
+        })
     }
+}
+
+/// The state that ran before the one that is in effect now, of those that are kept, newest first. After a rollback
+/// the one that it went back to is in effect, so that the next one goes further back.
+///
+/// # Errors
+/// There is none before; gives the number of the one that is in effect, if any is.
+fn before(points: &[Point]) -> Result<&Point, Option<u64>> {
+    let now = points.first().ok_or(None)?;
+    let mut effective = now.serial;
+    // A rollback leads to a state that is older than its own: this ends.
+    while let Some(restored) =
+        points.iter().find(|point| point.serial == effective).and_then(|point| point.restores)
+        && restored < effective
+    {
+        effective = restored;
+    }
+    points.iter().find(|point| point.serial < effective).ok_or(Some(effective))
 }
 
 fn make(
@@ -421,7 +457,7 @@ pub(crate) fn waiting(plan: &Plan) -> BTreeSet<ResourceAddr> {
 }
 
 /// The digest of the program's texts, names included, in whatever order they were read.
-fn sources_digest(sources: &Sources) -> Name {
+pub(crate) fn sources_digest(sources: &Sources) -> Name {
     let mut files: Vec<_> =
         sources.ids().map(|file| (sources.name(file), sources.text(file))).collect();
     files.sort_unstable();

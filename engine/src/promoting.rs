@@ -90,14 +90,14 @@ impl Engine {
             }
             (None, _) => return Err(denied(format!("run {} of `{from}` has not ended", last.id))),
         }
-        let (applied, drifted) = self.drift(from)?;
-        if let Some(first) = drifted.first() {
+        let drifted = self.drift(from)?;
+        if let Some(first) = drifted.drift.first() {
             return Err(denied(format!(
                 "what runs in `{from}` is not what was applied there ({} differs first): `dax drift -e {from}` shows it",
                 first.addr
             )));
         }
-        if applied == 0 {
+        if drifted.services == 0 {
             return Err(denied(format!("nothing runs in `{from}`")));
         }
         let gone = || {

@@ -10,7 +10,9 @@ use crate::scope::{self, Options, Scope};
 use crate::{Forge, Open, ReviewError, Say, approving, plans, previews, protecting};
 use dax_engine::digest::{digest, effect};
 use dax_engine::render::{self, Block, Line, Tone};
-use dax_engine::{ApplyRequest, Engine, EngineError, Finished, Name, Outcome, Plan, Review, Told};
+use dax_engine::{
+    ApplyRequest, Engine, EngineError, Finished, Name, Origin, Outcome, Plan, Review, Told,
+};
 use dax_provider_api::review::{ChangeRequest, Comment};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -210,7 +212,7 @@ impl Environment<'_> {
             name: None,
             lock_timeout: self.request.lock_timeout,
             again: Some(request),
-            promoted: None,
+            origin: Origin::Program,
         };
         let result = carry(self.engine, run, &mut |told| deploying.hear(told));
         let message = result.as_ref().err().map(ToString::to_string);
@@ -362,7 +364,8 @@ impl Environment<'_> {
                 if let Outcome::RolledBack { message, .. }
                 | Outcome::Stuck { message, .. }
                 | Outcome::Held { message, .. }
-                | Outcome::Diverged { message } = &finished.outcome
+                | Outcome::Diverged { message }
+                | Outcome::Abandoned { message } = &finished.outcome
                 {
                     lines.push(line(Tone::Remove, message));
                 }
@@ -454,7 +457,7 @@ fn leave(
                     name: None,
                     lock_timeout: request.lock_timeout,
                     again: None,
-                    promoted: None,
+                    origin: Origin::Program,
                 };
                 carry(&engine, run, &mut |_| {})
                     .map_or_else(Ending::Failed, |finished| Ending::Ran(Box::new(finished)))

@@ -81,6 +81,13 @@ pub struct Place {
     pub credential: Credential,
 }
 
+impl Place {
+    /// Whether it runs for a change request from another repository.
+    pub fn is_from_fork(&self) -> bool {
+        matches!(self.event, Event::Change { fork: true, .. })
+    }
+}
+
 /// A variable of the environment.
 pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 

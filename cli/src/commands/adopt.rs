@@ -4,7 +4,7 @@ use crate::args::AdoptArgs;
 use crate::commands::{environment, params, show_and_apply};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, Missing, PlanRequest, Selection};
+use dax_engine::{Engine, Missing, Origin, PlanRequest, Selection};
 
 pub(crate) fn run(args: &AdoptArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let request = PlanRequest {
@@ -14,5 +14,5 @@ pub(crate) fn run(args: &AdoptArgs, engine: &Engine, out: &mut Printer) -> Resul
         adopt: Some((args.service.clone(), args.from.clone())),
     };
     let plan = engine.plan(&request)?.allowed()?;
-    show_and_apply(plan, Some(request), "Take it over?", &args.run, None, None, engine, out)
+    show_and_apply(plan, Some(request), "Take it over?", &args.run, None, Origin::Program, engine, out)
 }

@@ -33,6 +33,12 @@ pub(crate) fn here() -> Result<Option<Place>, CliError> {
     Ok(place(&variable, &|path| std::fs::read_to_string(path).ok())?)
 }
 
+/// Whether a pipeline runs for somebody outside of the repository: a change request from a fork. Where it cannot be
+/// told, it does.
+pub(crate) fn of_a_stranger() -> bool {
+    !here().is_ok_and(|place| place.is_none_or(|place| !place.is_from_fork()))
+}
+
 /// Tells of calls: those that are held back as data, the others to the curious and to a file, a line each.
 fn watch(verbose: bool, audit: Option<PathBuf>, streams: Streams) -> Watch {
     Arc::new(move |sent: &Sent| {

@@ -4,7 +4,7 @@ use crate::args::DestroyArgs;
 use crate::commands::{environment, show_and_apply};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::Engine;
+use dax_engine::{Engine, Origin};
 
 pub(crate) fn run(
     args: &DestroyArgs,
@@ -13,5 +13,5 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     let plan = engine.plan_destroy(&name)?;
-    show_and_apply(plan, None, "Destroy all of this?", &args.run, None, None, engine, out)
+    show_and_apply(plan, None, "Destroy all of this?", &args.run, None, Origin::Program, engine, out)
 }

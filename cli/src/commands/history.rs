@@ -29,7 +29,7 @@ pub(crate) fn run(
                         "run": run.id, "environment": run.environment, "mode": run.mode, "by": run.holder,
                         "started": time(run.started_ms), "ended": run.ended_ms.map(time),
                         "outcome": run.outcome, "digest": run.digest, "point": entry.point, "current": entry.current,
-                        "name": entry.name, "why": run.why, "waits": run.waits, "approved_by": run.approved_by, "services": run.services, "commit": run.commit, "promoted": run.promoted,
+                        "name": entry.name, "why": run.why, "waits": run.waits, "approved_by": run.approved_by, "services": run.services, "commit": run.commit, "promoted": run.promoted, "restores": run.restores,
                     })
                 })
                 .collect();
@@ -72,7 +72,7 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
     vec![
         run.id.to_string(),
         run.environment.to_string(),
-        run.mode.to_string(),
+        run.restores.map_or_else(|| run.mode.to_string(), |to| format!("{} to {to}", run.mode)),
         outcome,
         time(run.started_ms),
         took,
@@ -142,7 +142,7 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
 }
 
 /// A time as RFC 3339 in UTC, to the second.
-fn time(ms: u64) -> String {
+pub(crate) fn time(ms: u64) -> String {
     let seconds = i64::try_from(ms / 1000).unwrap_or(0);
     jiff::Timestamp::from_second(seconds).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }

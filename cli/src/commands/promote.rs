@@ -5,11 +5,12 @@ use crate::commands::show_and_apply;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::render::millis;
-use dax_engine::{Bundle, Engine, diagnostic};
+use dax_engine::{Bundle, Engine, Origin, diagnostic};
 
 pub(crate) fn run(args: PromoteArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let bundle = engine.bundle(&args.from)?;
     facts(&bundle, out);
+    engine.wait_for_others(&args.to, args.run.lock_timeout)?;
     let (judged, request) = engine.plan_promotion(&bundle, &args.to)?;
     if !diagnostic::has_errors(&judged.findings) {
         out.diagnostics(&judged.sources, &judged.findings);
@@ -22,7 +23,7 @@ pub(crate) fn run(args: PromoteArgs, engine: &Engine, out: &mut Printer) -> Resu
         &question,
         &args.run,
         None,
-        Some(bundle.record()),
+        Origin::Promoted(bundle.record()),
         engine,
         out,
     )

@@ -6,8 +6,8 @@ use crate::args::{
 use crate::commands::environment;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::Engine;
 use dax_engine::printable::Line;
+use dax_engine::{Engine, Report};
 use serde_json::json;
 
 pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
@@ -25,6 +25,7 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
             Ok(Exit::Done)
         }
         StateCommand::Verify(args) => verify(args, engine, out),
+        StateCommand::Trust => trust(engine, out),
         StateCommand::Unlock(args) => {
             let name = environment(&args.environment, engine)?;
             out.note(&match engine.unlock(&name, &args.reason)? {
@@ -100,22 +101,70 @@ fn show(args: &StateShowArgs, engine: &Engine, out: &mut Printer) -> Result<Exit
 
 fn verify(args: &StateVerifyArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let reports = engine.verify_state(args.environment.environment.as_deref(), args.accept)?;
+    if args.accept {
+        out.note("from now on this machine takes the state for what is there");
+    }
     if reports.is_empty() {
         out.note("the state is empty");
     }
+    let mut sound = true;
     for report in reports {
-        out.data(&format!(
-            "{}: sound; {} states, {} records, {} journals with {} entries{}\n",
-            Line::new(&report.environment),
-            report.states,
-            report.records,
-            report.journals,
-            report.entries,
-            if report.orphans.is_empty() {
-                String::new()
-            } else {
-                format!("; {} texts that nothing refers to", report.orphans.len())
-            }
+        sound &= report.findings.is_empty();
+        out.data(&summary(&report));
+        for finding in &report.findings {
+            out.data(&format!("  {}: {}\n", Line::new(&finding.key), Line::new(&finding.message)));
+        }
+        for key in &report.unprotected {
+            out.detail(&format!("written by an older version, without a digest: {key}"));
+        }
+        for key in &report.orphans {
+            out.detail(&format!("nothing refers to it: {key}"));
+        }
+    }
+    if !sound {
+        out.alarm(
+            "the state is not as it was written: put a copy of it back, as docs/operating.md says",
+        );
+    }
+    Ok(if sound { Exit::Done } else { Exit::Error })
+}
+
+fn summary(report: &Report) -> String {
+    let some = |count: usize, text: &str| match count {
+        0 => String::new(),
+        _ => format!("; {count} {text}"),
+    };
+    let verdict = match report.findings.len() {
+        0 => "sound".to_owned(),
+        1 => "1 text is not as it was written".to_owned(),
+        count => format!("{count} texts are not as they were written"),
+    };
+    format!(
+        "{}: {verdict}; {} states, {} plans, {} records, {} journals with {} entries, {} messages{}{}\n",
+        Line::new(&report.environment),
+        report.states,
+        report.plans,
+        report.records,
+        report.journals,
+        report.entries,
+        report.messages,
+        some(report.unprotected.len(), "without a digest, by an older version (-v names them)"),
+        some(report.orphans.len(), "that nothing refers to (-v names them)"),
+    )
+}
+
+fn trust(engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+    match engine.trust_own_folder()? {
+        Some(names) => out.note(&format!(
+            "{} is taken for this machine's own, with {}",
+            engine.folder().display(),
+            names.join(", ")
+        )),
+        None => out.note("there is no `.dax` here yet"),
+    }
+    if let Some(url) = engine.allow_state_address()? {
+        out.note(&format!(
+            "the state at {url}, as `dax.mod` says: your credentials for it may be used there from now on, by this project on this machine"
         ));
     }
     Ok(Exit::Done)

@@ -1,13 +1,20 @@
 //! `dax status`: what runs.
 
 use crate::args::{DataFormat, StatusArgs};
+use crate::commands::history::time;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, ServiceStatus};
-use serde_json::json;
+use dax_engine::{Condition, Engine, OpenRun, ServiceStatus};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
-    let all = engine.status(args.environment.environment.as_deref())?;
+    let environment = args.environment.environment.as_deref();
+    let open = engine.open_runs(environment)?;
+    let all = engine.status(environment).inspect_err(|_| {
+        // A platform that is away takes nothing from what is known of the runs.
+        open.iter().for_each(|run| out.alarm(&run.text()));
+    })?;
     match args.format {
         DataFormat::Json => {
             let rows: Vec<_> = all
@@ -27,9 +34,13 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
                     })
                 })
                 .collect();
-            out.json(&json!({ "format_version": 1, "services": rows }));
+            let runs: Vec<_> = open.iter().map(unfinished).collect();
+            out.json(&json!({ "format_version": 1, "services": rows, "runs": runs }));
         }
-        DataFormat::Human if all.is_empty() => out.note("nothing was applied yet"),
+        DataFormat::Human if all.is_empty() && open.is_empty() => {
+            out.note("nothing was applied yet")
+        }
+        DataFormat::Human if all.is_empty() => {}
         DataFormat::Human => {
             let rows: Vec<Vec<String>> = all.iter().flat_map(rows).collect();
             out.table(
@@ -37,6 +48,12 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
                 &rows,
             );
         }
+    }
+    if matches!(args.format, DataFormat::Human) {
+        open.iter().for_each(|run| out.data(&format!("{}\n", run.text())));
+    }
+    for (edit, services) in edits(&all) {
+        out.note(&format!("{edit}: {}; `dax apply` mends it", services.join(", ")));
     }
     let unwell = all.iter().any(|one| match &one.live {
         None => true,
@@ -49,6 +66,33 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
         out.note("not everything that was applied is ready; `dax plan` shows what it would take");
     }
     Ok(Exit::Done)
+}
+
+/// What is not as it was applied beside what the table shows, with the services that it is about.
+fn edits(all: &[ServiceStatus]) -> BTreeMap<String, Vec<&str>> {
+    let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for one in all {
+        for edit in one.live.iter().flat_map(|live| &live.edits) {
+            let what = format!("{} is {}, not {}", edit.path, edit.found, edit.wrote);
+            found.entry(what).or_default().push(one.addr.name());
+        }
+    }
+    found
+}
+
+/// A run that has not ended, for programs.
+pub(crate) fn unfinished(run: &OpenRun) -> Json {
+    let (step, message) = match &run.condition {
+        Condition::Held(step, message) | Condition::Stuck(step, message) => {
+            (Some(step.to_string()), Some(message))
+        }
+        Condition::InProgress(_) | Condition::Interrupted => (None, None),
+    };
+    let next: Vec<String> = run.next().into_iter().map(|(command, _)| command).collect();
+    json!({
+        "environment": run.environment, "run": run.run, "mode": run.mode, "by": run.by, "started": time(run.started_ms),
+        "state": run.condition.word(), "step": step, "message": message, "next": next,
+    })
 }
 
 fn url(one: &ServiceStatus) -> Option<String> {
