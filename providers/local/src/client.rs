@@ -1,17 +1,31 @@
-//! The platform that the applier sees: finds the agent, starts it when it is needed, and asks it.
+//! The platform that the applier sees: finds the agent and asks it; only a change starts one.
 
-use crate::protocol::{INHERITED, RECORD, Reply, Request, socket_path};
+use crate::agent::{LOCK, LOG};
+use crate::marks::{self, AGENT, Marked};
+use crate::protocol::{INHERITED, Reply, Request, line};
+use crate::record::{self, LONGEST, RECORD, Record};
+use crate::{channel, home, look};
 use dax_core::{LiveService, Name, Traits, Value};
+use dax_files::Private;
 use dax_provider_api::{BoxFuture, Call, Metrics, Platform, ProviderError, Query, Scope};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 /// How long the agent may take to start.
 const START: Duration = Duration::from_secs(10);
+/// How long an agent is waited for that is there and does not listen: it starts, or it ends.
+const BETWEEN: Duration = Duration::from_secs(2);
+/// How often it is looked for.
+const POLL: Duration = Duration::from_millis(20);
+/// How long it may take to answer what takes no work.
+const ANSWER: Duration = Duration::from_secs(20);
+/// Bytes of the agent's log that an error is looked for in.
+const LOG_END: u64 = 2 * 1024;
 
 /// The platform `local.machine` of one project.
 #[derive(Clone, Debug)]
@@ -24,78 +38,151 @@ pub struct Local {
     pub agent: (PathBuf, Vec<String>),
 }
 
-fn unreachable(what: &str, error: &std::io::Error) -> ProviderError {
-    ProviderError::Unreachable { message: format!("the local agent {what}: {error}") }
+/// What there is of an agent.
+enum Found {
+    /// One that listens.
+    Agent(UnixStream),
+    /// None, but what one has written down.
+    Record(Record),
+    /// Neither, and nothing that it could have started.
+    Nothing,
+}
+
+fn failed(what: &str, error: &io::Error) -> ProviderError {
+    let message = format!("the local agent {what}: {error}");
+    match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::InvalidInput | ErrorKind::InvalidData => {
+            ProviderError::Refused { message }
+        }
+        _ => ProviderError::Unreachable { message },
+    }
+}
+
+/// Whether an agent holds the lock of a folder.
+fn is_locked(folder: &Private) -> bool {
+    // A shared lock, and not kept: an agent that starts at this moment tries again.
+    folder
+        .open_file(LOCK)
+        .is_ok_and(|file| file.is_some_and(|file| file.try_lock_shared().is_err()))
 }
 
 impl Local {
-    /// Whether there is anything for an agent to look after.
-    fn has_record(&self) -> bool {
-        self.folder.join(RECORD).exists()
+    /// Looks for an agent, and where there is none for what one has left. Starts and ends nothing.
+    async fn find(&self) -> Result<Found, ProviderError> {
+        let cannot = |error: io::Error| failed("cannot be looked for", &error);
+        let path = home::canonical(&self.folder).map_err(cannot)?;
+        let begun = Instant::now();
+        loop {
+            let folder = home::open(&self.folder).map_err(cannot)?;
+            if let Some(folder) = &folder
+                && let Some(stream) = channel::connect(folder).await.map_err(cannot)?
+            {
+                return Ok(Found::Agent(stream));
+            }
+            let locked = folder.as_ref().is_some_and(is_locked);
+            if !locked && let Some(record) = self.recorded(folder.as_ref(), &path)? {
+                return Ok(Found::Record(record));
+            }
+            let marked = marks::marked(&path);
+            let waits = if locked { START } else { BETWEEN };
+            let agent = marked.iter().any(|one| one.process == AGENT);
+            if !(locked || agent) || begun.elapsed() > waits {
+                return if marked.is_empty() {
+                    Ok(Found::Nothing)
+                } else {
+                    Err(ProviderError::Refused { message: look::unrecorded(&path, &marked) })
+                };
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
+    /// What an agent has written down; what is not to be believed is an error.
+    fn recorded(
+        &self,
+        folder: Option<&Private>,
+        path: &Path,
+    ) -> Result<Option<Record>, ProviderError> {
+        let Some(folder) = folder else { return Ok(None) };
+        let bytes = folder.read(RECORD, LONGEST);
+        let Some(bytes) =
+            bytes.map_err(|error| failed("has a record that cannot be used", &error))?
+        else {
+            return Ok(None);
+        };
+        match record::decode(&bytes, path) {
+            Ok(record) => Ok(Some(record.since_boot())),
+            Err(doubt) => {
+                let marked: Vec<Marked> = marks::marked(path);
+                Err(ProviderError::Refused { message: look::unknown(&doubt, path, &marked) })
+            }
+        }
+    }
+
+    /// A connection to an agent, which is started when there is none.
     async fn connect(&self) -> Result<UnixStream, ProviderError> {
-        let socket = socket_path(&self.folder);
-        if let Ok(stream) = UnixStream::connect(&socket).await {
+        if let Found::Agent(stream) = self.find().await? {
             return Ok(stream);
         }
-        self.start()?;
-        let started = tokio::time::Instant::now();
+        let folder = self.start().map_err(|error| failed("cannot be started", &error))?;
+        let started = Instant::now();
         loop {
-            match UnixStream::connect(&socket).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) if started.elapsed() > START => {
-                    let log = self.folder.join("agent.log");
+            let found = channel::connect(&folder).await;
+            match found.map_err(|error| failed("cannot be reached", &error))? {
+                Some(stream) => return Ok(stream),
+                None if started.elapsed() > START => {
                     let message = format!(
-                        "the local agent did not start: {error}; what it had to say is in {}",
-                        log.display()
+                        "the local agent did not start; {} ends with: {}",
+                        folder.path().join(LOG).display(),
+                        end_of_log(&folder)
                     );
                     return Err(ProviderError::Unreachable { message });
                 }
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                None => tokio::time::sleep(POLL).await,
             }
         }
     }
 
     /// Starts the agent in a session of its own; of two that start at once one ends by itself.
-    fn start(&self) -> Result<(), ProviderError> {
-        let fail = |error: &std::io::Error| unreachable("cannot be started", error);
-        std::fs::create_dir_all(&self.folder).map_err(|e| fail(&e))?;
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("agent.log"))
-            .map_err(|e| fail(&e))?;
+    fn start(&self) -> io::Result<Private> {
+        let folder = home::create(&self.folder)?;
+        let path = home::canonical(&self.folder)?;
+        let log = folder.append(LOG)?;
         let mut command = std::process::Command::new(&self.agent.0);
-        command.args(&self.agent.1).arg("--folder").arg(&self.folder).arg("--root").arg(&self.root);
-        // Nothing else of the environment: a secret in it is no business of the agent.
+        command.args(&self.agent.1).arg("--folder").arg(&path).arg("--root").arg(&self.root);
+        // Nothing else of the environment: a secret in it is no business of the agent. Where this user's key
+        // is, it has to know.
+        let inherited = INHERITED.iter().chain(&["XDG_STATE_HOME"]);
         command
             .env_clear()
-            .envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+            .envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(marks::mark(&path, AGENT));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let mut child = command.spawn().map_err(|e| fail(&e))?;
         // The process that is started hands over to the agent and ends at once.
-        child.wait().map_err(|e| fail(&e))?;
-        Ok(())
+        command.spawn()?.wait()?;
+        Ok(folder)
     }
 
-    async fn ask(&self, request: &Request) -> Result<Reply, ProviderError> {
-        let mut stream = self.connect().await?;
-        let mut line = serde_json::to_string(request)
+    async fn ask(stream: UnixStream, request: &Request) -> Result<Reply, ProviderError> {
+        let said = tokio::time::timeout(ANSWER, Self::converse(stream, request)).await;
+        said.unwrap_or_else(|_| {
+            let message = format!("the local agent did not answer within {} s", ANSWER.as_secs());
+            Err(ProviderError::Unreachable { message })
+        })
+    }
+
+    async fn converse(mut stream: UnixStream, request: &Request) -> Result<Reply, ProviderError> {
+        let mut text = serde_json::to_string(request)
             .map_err(|e| ProviderError::Refused { message: e.to_string() })?;
-        line.push('\n');
-        stream.write_all(line.as_bytes()).await.map_err(|e| unreachable("cannot be asked", &e))?;
-        let mut answer = String::new();
-        let read = BufReader::new(stream)
-            .read_line(&mut answer)
-            .await
-            .map_err(|e| unreachable("does not answer", &e))?;
-        if read == 0 {
+        text.push('\n');
+        stream.write_all(text.as_bytes()).await.map_err(|e| failed("cannot be asked", &e))?;
+        let answer = line(stream).await.map_err(|e| failed("does not answer", &e))?;
+        let Some(answer) = answer else {
             return Err(ProviderError::Unreachable {
                 message: "the local agent went away in the middle of a call".to_owned(),
             });
-        }
-        match serde_json::from_str(&answer) {
+        };
+        match serde_json::from_slice(&answer) {
             Ok(Reply::Refused(message)) => Err(ProviderError::Refused { message }),
             Ok(Reply::Conflict(message)) => Err(ProviderError::Conflict { message }),
             Ok(reply) => Ok(reply),
@@ -103,6 +190,22 @@ impl Local {
                 message: format!("the local agent speaks another version: {error}"),
             }),
         }
+    }
+}
+
+/// The last lines of the agent's own log.
+fn end_of_log(folder: &Private) -> String {
+    let Ok(Some(mut log)) = folder.open_file(LOG) else { return "nothing".to_owned() };
+    let from = log.metadata().map_or(0, |found| found.len()).saturating_sub(LOG_END);
+    let mut bytes = Vec::new();
+    if log.seek(SeekFrom::Start(from)).is_ok() {
+        let _ = log.take(LOG_END).read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    match &lines[lines.len().saturating_sub(3)..] {
+        [] => "nothing".to_owned(),
+        last => last.join(" | "),
     }
 }
 
@@ -133,10 +236,17 @@ impl Platform for Local {
         scope: &'a Scope,
     ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
-            if !self.has_record() && !socket_path(&self.folder).exists() {
-                return Ok(BTreeMap::new());
-            }
-            match self.ask(&Request::Read { environment: scope.environment.clone() }).await? {
+            let stream = match self.find().await? {
+                Found::Agent(stream) => stream,
+                Found::Nothing => return Ok(BTreeMap::new()),
+                Found::Record(record) => {
+                    let path = home::canonical(&self.folder);
+                    let path = path.map_err(|error| failed("cannot be looked for", &error))?;
+                    return Ok(look::live(&record, &path, &scope.environment));
+                }
+            };
+            let request = Request::Read { environment: scope.environment.clone() };
+            match Self::ask(stream, &request).await? {
                 Reply::Services(services) => Ok(services),
                 _ => Err(ProviderError::Refused {
                     message: "the local agent gave another answer than asked for".to_owned(),
@@ -157,14 +267,16 @@ impl Platform for Local {
                 timeout_ms: u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX),
                 secrets: call.secrets.0.clone(),
             };
-            self.ask(&request).await.map(|_| ())
+            let stream = self.connect().await?;
+            // Whoever calls says how long it may take.
+            Self::converse(stream, &request).await.map(|_| ())
         })
     }
 
     fn settle(&self) -> BoxFuture<'_, Result<(), ProviderError>> {
         Box::pin(async move {
-            if self.has_record() || socket_path(&self.folder).exists() {
-                self.ask(&Request::Settle).await?;
+            if let Found::Agent(stream) = self.find().await? {
+                Self::ask(stream, &Request::Settle).await?;
             }
             Ok(())
         })
@@ -184,7 +296,13 @@ impl Metrics for Local {
                 text: query.text.clone(),
                 window_ms: u64::try_from(query.window.as_millis()).unwrap_or(u64::MAX),
             };
-            match self.ask(&request).await? {
+            let stream = match self.find().await? {
+                Found::Agent(stream) => stream,
+                // Only a run measures, and a run may start an agent: its services would stay without one.
+                Found::Record(_) => self.connect().await?,
+                Found::Nothing => return Ok(None),
+            };
+            match Self::ask(stream, &request).await? {
                 Reply::Measured(value) => Ok(value),
                 _ => Ok(None),
             }

@@ -1,22 +1,26 @@
-//! What client and agent say to each other: one line of JSON each way on a Unix socket of mode 0600.
+//! Requests and replies between a command and the agent: one line of JSON each way, bounded in length and time.
 
 use dax_core::{LiveService, Name, RevisionId, Value};
 use dax_provider_api::{Expect, Fence, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
-/// The file name of the agent's record.
-pub(crate) const RECORD: &str = "agent.json";
 /// Variables that the agent and its processes get from the command's own environment.
 pub(crate) const INHERITED: &[&str] =
     &["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
 
-/// Paths of Unix sockets are limited to about a hundred bytes.
-const MAX_SOCKET_PATH: usize = 100;
+/// Bytes that a request or a reply may have.
+pub(crate) const LONGEST_LINE: u64 = 64 << 20;
+/// How long a client may take to say what it wants.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time that anything is given.
+const LONGEST_MS: u64 = 30 * 24 * 3_600_000;
 
-/// A question or an order.
-#[derive(Serialize, Deserialize)]
+/// A question or an operation.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Request {
     Read {
         environment: Name,
@@ -50,21 +54,63 @@ pub(crate) enum Reply {
     Measured(Option<Value>),
     /// It will not be done.
     Refused(String),
-    /// The object is not as the order needs it.
+    /// The object is not as the operation needs it.
     Conflict(String),
 }
 
-/// Where the agent of a folder listens.
-pub(crate) fn socket_path(folder: &Path) -> PathBuf {
-    let path = folder.join("agent.sock");
-    if path.as_os_str().len() <= MAX_SOCKET_PATH {
-        return path;
-    }
-    // The folder's own name is too long; a short one that only this user can enter stands in for it.
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in folder.as_os_str().as_encoded_bytes() {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    base.join(format!("dax-{}-{hash:016x}", rustix::process::getuid().as_raw())).join("agent.sock")
+/// A time that a client named, within reason: what is too long for the clock is a month.
+pub(crate) fn time(ms: u64) -> Duration {
+    Duration::from_millis(ms.min(LONGEST_MS))
 }
+
+/// A request as an agent reads it from a line.
+///
+/// # Errors
+/// It is none, in words for whoever sent it.
+pub(crate) fn request(line: &[u8]) -> Result<Request, String> {
+    let request: Request = serde_json::from_slice(line)
+        .map_err(|error| format!("the agent does not understand this request: {error}"))?;
+    let names: &[&Name] = match &request {
+        Request::Read { environment } => &[environment],
+        Request::Change { environment, service, .. }
+        | Request::Measure { environment, service, .. } => &[environment, service],
+        Request::Settle => &[],
+    };
+    if names.iter().any(|name| name.is_empty()) {
+        return Err("the agent needs the names of an environment and a service".to_owned());
+    }
+    Ok(request)
+}
+
+/// Reads a line of at most [`LONGEST_LINE`] bytes; nothing when there is none.
+///
+/// # Errors
+/// The line is longer, or cannot be read.
+pub(crate) async fn line<R: AsyncRead + Unpin>(stream: R) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let mut stream = BufReader::new(stream.take(LONGEST_LINE));
+    stream.read_until(b'\n', &mut line).await?;
+    match line.last() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) if line.len() as u64 >= LONGEST_LINE => {
+            Err(io::Error::new(ErrorKind::InvalidData, "the line is too long"))
+        }
+        Some(_) => Err(ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Whether any bytes are read as a request or refused. For fuzzing.
+#[doc(hidden)]
+pub fn any_request(bytes: &[u8]) {
+    if let Ok(request) = request(bytes) {
+        let again = serde_json::to_vec(&request).expect("a request is JSON");
+        assert!(self::request(&again).is_ok(), "{request:?}");
+        if let Request::Change { timeout_ms, .. } = request {
+            let _ = std::time::Instant::now() + time(timeout_ms);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,19 +1,18 @@
 //! Commands that run beside a service: hooks and migrations, each once however often it is asked for.
 
 use super::Agent;
-use super::process::{Launch, Process, redacted};
-use super::record::Known;
+use super::process::Process;
 use super::service::Service;
+use crate::marks;
+use crate::record::Known;
 use dax_core::{Name, RevisionId, Value};
-use std::collections::BTreeMap;
-use std::path::Path;
+use dax_provider_api::redact::Redactor;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Commands of a service that are remembered.
 const REMEMBERED: usize = 200;
-/// Lines of its output that a failed command is shown with.
-const SHOWN_LINES: usize = 5;
 
 /// A command that is to be run.
 pub(super) struct Run {
@@ -37,11 +36,7 @@ impl Agent {
         let shown = run.command.iter().map(Name::as_str).collect::<Vec<_>>().join(" ");
         match known {
             Some(Known::Done) => return Ok(()),
-            Some(Known::Begun) => {
-                return Err(format!(
-                    "`{shown}` was begun before and the agent ended in the middle of it: see what it did, then say how to go on"
-                ));
-            }
+            Some(Known::Begun) => return Err(self.begun_before(&run, &shown)),
             None => {}
         }
         service.remember(&run.token, Some(Known::Begun), REMEMBERED);
@@ -51,40 +46,42 @@ impl Agent {
         self.write()?;
         result
     }
-}
 
-async fn execute(service: &Arc<Service>, run: &Run, shown: &str) -> Result<(), String> {
-    let launched = service.launch_of(&run.revision, &run.spec, &run.secrets, &run.token)?;
-    let command: Vec<String> = run.command.iter().map(ToString::to_string).collect();
-    let launch =
-        Launch { command: &command, env: launched.env, root: &launched.root, log: &launched.log };
-    let mut process = Process::start(&launch)?;
-    let Ok(ended) = tokio::time::timeout(run.timeout, process.succeeded()).await else {
-        process.stop(Duration::from_secs(1)).await;
-        return Err(format!(
-            "`{shown}` was not done within {} s{}",
-            run.timeout.as_secs(),
-            lines(&launched.log, &run.secrets)
-        ));
-    };
-    match ended {
-        Ok(()) => {
-            let _ = std::fs::remove_file(&launched.log);
-            Ok(())
-        }
-        Err(how) => Err(format!("`{shown}`: {how}{}", lines(&launched.log, &run.secrets))),
+    fn begun_before(&self, run: &Run, shown: &str) -> String {
+        let mark = marks::of_command(&run.token);
+        let mut running = marks::marked(&self.path);
+        running.retain(|one| one.process == mark);
+        let still = if running.is_empty() {
+            String::new()
+        } else {
+            format!(" (it still runs: {})", marks::listed(&running))
+        };
+        format!(
+            "`{shown}` was begun before and the agent ended in the middle of it{still}: see what it \
+             did, then say how to go on"
+        )
     }
 }
 
-/// The last lines of a log, as the end of a sentence; the values of secrets show as `***`.
-fn lines(log: &Path, secrets: &BTreeMap<Name, String>) -> String {
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = redacted(&String::from_utf8_lossy(&text), secrets);
-    let lines: Vec<&str> = text.lines().collect();
-    let last = &lines[lines.len().saturating_sub(SHOWN_LINES)..];
-    if last.is_empty() {
-        "; it wrote nothing".to_owned()
-    } else {
-        format!("; its last lines: {}", last.join(" | "))
+async fn execute(service: &Arc<Service>, run: &Run, shown: &str) -> Result<(), String> {
+    let revision = (&run.revision, &run.spec);
+    let launched = service.launch_of(revision, &run.command, &run.secrets, &run.token);
+    let redactor = Redactor::new(run.secrets.values());
+    let mut process = Process::start(launched.launch()?)?;
+    let Ok(ended) = tokio::time::timeout(run.timeout, process.succeeded()).await else {
+        process.stop(Duration::from_secs(1)).await;
+        return Err(format!(
+            "`{shown}` was not done within {} s; {}",
+            run.timeout.as_secs(),
+            launched.log.last_lines(Some(&redactor))
+        ));
+    };
+    process.kin.end(BTreeSet::new()).await;
+    match ended {
+        Ok(()) => {
+            launched.log.remove();
+            Ok(())
+        }
+        Err(how) => Err(format!("`{shown}`: {how}; {}", launched.log.last_lines(Some(&redactor)))),
     }
 }

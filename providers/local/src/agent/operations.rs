@@ -2,8 +2,10 @@
 
 use super::commands::Run;
 use super::service::Service;
+use super::standing::Count;
 use super::{Agent, Key};
 use crate::protocol::Reply;
+use crate::record::Wanted;
 use dax_core::{Name, RevisionId, Route, Value};
 use dax_provider_api::{Expect, Fence, Operation};
 use std::collections::BTreeMap;
@@ -29,8 +31,15 @@ impl Agent {
             let mut fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
             order.fence.pass(fences.entry(key.0.clone()).or_default())
         };
-        let live = self.service(&key).map(|service| service.live());
-        if let Err(conflict) = passed.and_then(|()| order.expect.check(live.as_ref())) {
+        if let Some(lost) = self.lost() {
+            return Reply::Refused(lost);
+        }
+        // A replica that cannot start again by itself is shown as missing, yet whoever planned before it was
+        // so finds the object as it was.
+        let live = |count| self.service(&key).map(|service| service.live(count));
+        let expected = |count| order.expect.check(live(count).as_ref());
+        let found = expected(Count::Wanted).or_else(|_| expected(Count::Running));
+        if let Err(conflict) = passed.and(found) {
             return Reply::Conflict(conflict.to_string());
         }
         let Order { operation, token, timeout, secrets, .. } = order;
@@ -70,7 +79,7 @@ impl Agent {
         if let Some(service) = self.service(key) {
             return service.set_settings(settings).await;
         }
-        let service = Service::create(self.clone(), key.0.clone(), key.1.clone(), settings).await?;
+        let service = Service::create(self, key.0.clone(), key.1.clone(), settings).await?;
         self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), service);
         Ok(())
     }
@@ -85,20 +94,18 @@ impl Agent {
         secrets: BTreeMap<Name, String>,
     ) -> Result<(), String> {
         let turn = service.turn.lock().await;
+        service.supply(&secrets);
         match operation {
             Operation::CreateService { settings } | Operation::UpdateService { settings } => {
                 service.set_settings(settings).await
             }
             Operation::CreateRevision { revision, spec, replicas } => {
-                if service.lock().revisions.contains_key(&revision) {
-                    service.supply(&revision, secrets);
-                } else {
+                if !service.lock().revisions.contains_key(&revision) {
                     service.new_revision(&revision, spec, secrets);
                 }
                 self.scale(service, &revision, replicas).await
             }
             Operation::Scale { revision, replicas } => {
-                service.supply(&revision, secrets);
                 self.scale(service, &revision, replicas).await
             }
             Operation::Roll { .. } => {
@@ -158,10 +165,18 @@ impl Agent {
                     self.remove_revision(service, &id).await;
                 }
                 service.close().await;
+                self.end_rest(key).await;
                 service.remove_logs();
                 self.services.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
                 Ok(())
             }
+        }
+    }
+
+    /// Writes down that replicas are to go before they go, so that no agent after this one starts them again.
+    fn note_goodbye(&self) {
+        if let Err(problem) = self.write() {
+            super::say(&problem);
         }
     }
 
@@ -171,22 +186,27 @@ impl Agent {
             inner.traffic.remove(id);
             inner.routes.retain(|route| route.revision() != id);
             let times = (inner.drain(), inner.stop_timeout());
-            let replicas = inner.revisions.get(id).map(|r| r.replicas.clone()).unwrap_or_default();
-            (replicas, times.0, times.1)
+            let replicas = inner.revisions.get_mut(id).map(|revision| {
+                revision.wanted = Wanted::default();
+                std::mem::take(&mut revision.replicas)
+            });
+            (replicas.unwrap_or_default(), times.0, times.1)
         };
         service.route();
+        self.note_goodbye();
         retire(replicas, drain, patience).await;
         service.lock().revisions.remove(id);
     }
 
-    /// Brings a revision to as many replicas as are wanted. The record is written after each start, so that a
-    /// process is never without its entry for long.
+    /// Brings a revision to as many replicas as are wanted. What is to be started is in the record before it
+    /// is started, so that a process is never without its entry.
     async fn scale(
         self: &Arc<Self>,
         service: &Arc<Service>,
         id: &RevisionId,
         wanted: i64,
     ) -> Result<(), String> {
+        let wanted = Wanted::try_from(wanted)?;
         let have = {
             let mut inner = service.lock();
             let revision =
@@ -194,10 +214,17 @@ impl Agent {
             revision.wanted = wanted;
             revision.replicas.len()
         };
-        let wanted = usize::try_from(wanted).unwrap_or(0);
+        let wanted = wanted.count();
+        let mut fresh = Vec::new();
         for _ in have..wanted {
-            service.add_replica(id)?;
-            self.write()?;
+            fresh.push(service.add_replica(id)?);
+        }
+        if !fresh.is_empty() {
+            self.write().inspect_err(|_| service.forget(id, &fresh))?;
+        }
+        for (at, replica) in fresh.iter().enumerate() {
+            let process = replica.start().inspect_err(|_| service.forget(id, &fresh[at..]))?;
+            service.look_after(replica, Some(process));
         }
         service.route();
         if have > wanted {
@@ -212,6 +239,7 @@ impl Agent {
                 (surplus, times.0, times.1)
             };
             service.route();
+            self.note_goodbye();
             retire(surplus, drain, patience).await;
         }
         Ok(())
@@ -251,19 +279,14 @@ async fn await_ready(
                 .iter()
                 .find(|replica| !replica.is_ready())
                 .and_then(|replica| replica.problem());
-            (ready, usize::try_from(revision.wanted).unwrap_or(0), problem)
+            (ready, revision.wanted.count(), problem)
         };
         if ready >= wanted {
             return Ok(());
         }
         if tokio::time::Instant::now() >= until {
             let problem = problem.unwrap_or_else(|| "no probe was answered".to_owned());
-            let lines = service.last_lines(id);
-            let log = if lines.is_empty() {
-                "it wrote nothing".to_owned()
-            } else {
-                format!("its last lines: {}", lines.join(" | "))
-            };
+            let log = service.last_lines(id);
             return Err(format!(
                 "revision {id}: {ready} of {wanted} replicas ready after {} s: {problem}; {log}",
                 patience.as_secs_f64()
