@@ -28,6 +28,10 @@ use world::{Said, World, signal};
 
 /// The time after all ports answer again in which a request may still have met the dead agent.
 const SLACK: Duration = Duration::from_millis(700);
+/// The problems after which it ends.
+const MOST_PROBLEMS: usize = 50;
+/// The time in which a connection to a replica that was killed is broken.
+const AT_ONCE: Duration = Duration::from_millis(100);
 /// Commands that may be needed to finish a run.
 const TRIES: usize = 20;
 /// The replicas start before the first iteration.
@@ -85,6 +89,10 @@ fn iterate(
     let mut said = Instant::now();
     let mut number = options.only.unwrap_or(1);
     while began.elapsed() < options.time && !stop.load(Ordering::Acquire) {
+        if report.problems.len() >= MOST_PROBLEMS {
+            println!("{MOST_PROBLEMS} problems are enough to look at");
+            break;
+        }
         soak.iteration(options.seed, number, world, report)?;
         number += u64::from(options.only.is_none());
         report.elapsed = began.elapsed();
@@ -148,13 +156,13 @@ impl Soak {
             report.problem(number, context(fault));
         }
         permit(world, &world.services);
-        self.requests(number, cut.outage, report);
+        self.requests(number, &cut, report);
         self.posts(number, world, report);
         let (starts, taken) = world.starts();
         report.starts = starts.values().sum();
         report.port_taken += taken - taken_before;
         if !cut.rolled_back {
-            for text in doubled(world, &before, &starts_before, &starts, report) {
+            for text in doubled(world, &before, &starts_before, &starts, &cut, report) {
                 report.problem(number, context(text));
             }
         }
@@ -179,6 +187,7 @@ impl Soak {
             let strike = strike(kind, world, &mut child, chance);
             cut.hit |= strike.hit;
             cut.kills += strike.kills;
+            cut.replica = cut.replica.or(strike.replica);
             if strike.outage.is_some() {
                 cut.outage = strike.outage;
                 let ports = world.services.iter().map(|service| service.port).collect();
@@ -200,14 +209,19 @@ impl Soak {
     }
 
     /// Counts requests, and tells failures in the agent's death from others.
-    fn requests(&mut self, number: u64, outage: Option<Outage>, report: &mut Report) {
+    fn requests(&mut self, number: u64, cut: &Cut, report: &mut Report) {
         let seen = self.load.take();
         report.requests += seen.requests;
         let is_inside = |failure: &Failure| {
-            outage.is_some_and(|outage| {
+            let with_agent = cut.outage.is_some_and(|outage| {
                 let ended = outage.ended.map_or_else(Instant::now, |ended| ended + SLACK);
                 failure.ended >= outage.begun && failure.begun <= ended
-            })
+            });
+            // What was sent to a replica that dies may have been done: only whoever asked can send it again.
+            let with_replica = cut.replica.is_some_and(|killed| {
+                failure.is_post && failure.begun <= killed + AT_ONCE && failure.ended >= killed
+            });
+            with_agent || with_replica
         };
         let (inside, outside): (Vec<Failure>, Vec<Failure>) =
             seen.failures.into_iter().partition(is_inside);
@@ -238,6 +252,7 @@ struct Cut {
     hit: bool,
     kills: u64,
     outage: Option<Outage>,
+    replica: Option<Instant>,
     watch: Option<JoinHandle<Instant>>,
     rolled_back: bool,
     said: Vec<Said>,
@@ -294,9 +309,12 @@ fn doubled(
     before: &[world::Service],
     starts_before: &BTreeMap<(String, String), usize>,
     starts: &BTreeMap<(String, String), usize>,
+    cut: &Cut,
     report: &mut Report,
 ) -> Vec<String> {
     let mut faults = Vec::new();
+    // One that was killed on purpose is started once more.
+    let mut killed = usize::from(cut.replica.is_some());
     let mut wanted = BTreeMap::new();
     for (old, new) in before.iter().zip(&world.services) {
         let fresh = old.tag() != new.tag();
@@ -305,7 +323,10 @@ fn doubled(
     }
     for (key, count) in starts {
         let added = count - starts_before.get(key).copied().unwrap_or(0);
-        let wanted = wanted.get(key).copied().unwrap_or(0);
+        let mut wanted = wanted.get(key).copied().unwrap_or(0);
+        if added > wanted {
+            wanted += std::mem::take(&mut killed);
+        }
         if added > wanted {
             report.doubled += added - wanted;
             faults.push(format!("{key:?} was started {added} times, {wanted} were wanted"));

@@ -28,6 +28,10 @@ fn main() -> ExitCode {
         ["serve", traces, name, version] => {
             service::serve(Path::new(traces), name, version).map_err(|error| error.to_string())
         }
+        ["nap", ..] => {
+            service::nap();
+            Ok(())
+        }
         ["-h" | "--help"] => {
             println!("{USAGE}");
             Ok(())

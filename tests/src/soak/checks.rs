@@ -1,6 +1,7 @@
 //! The checks after each iteration: state, plan, answers, processes, agent, ports.
 
 use super::load::ask;
+use super::service::WITH_CHILD;
 use super::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -49,11 +50,15 @@ fn at_rest(world: &World) -> Vec<String> {
         }
     }
     let mut running: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut beside: BTreeMap<(String, String), usize> = BTreeMap::new();
     for process in world.processes() {
         let words: Vec<&str> = process.words.iter().map(String::as_str).collect();
         match words[..] {
             [_, "serve", _, name, version] => {
                 *running.entry((name.to_owned(), version.to_owned())).or_default() += 1;
+            }
+            [_, "nap", _, name, version] => {
+                *beside.entry((name.to_owned(), version.to_owned())).or_default() += 1;
             }
             [_, "agent", ..] => {}
             _ => faults.push(format!("process {} is still there: {words:?}", process.pid)),
@@ -65,6 +70,11 @@ fn at_rest(world: &World) -> Vec<String> {
         all.map(|it| ((it.name.clone(), version(it)), it.replicas)).collect();
     if running != wanted {
         faults.push(format!("processes {running:?}, wanted {wanted:?}"));
+    }
+    let wanted: BTreeMap<(String, String), usize> =
+        wanted.into_iter().filter(|((name, _), _)| name == WITH_CHILD).collect();
+    if beside != wanted {
+        faults.push(format!("processes beside replicas {beside:?}, wanted {wanted:?}"));
     }
     for service in &world.services {
         for _ in 0..service.replicas * 2 {

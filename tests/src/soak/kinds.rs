@@ -1,5 +1,6 @@
 //! Ways for a run to be cut off, and how each is done to real processes.
 
+use super::service::WITH_SECRET;
 use super::world::{World, signal};
 use crate::random::Chance;
 use rustix::process::Signal;
@@ -27,12 +28,16 @@ pub enum Kind {
     Int,
     /// SIGTERM of dax.
     Term,
+    /// SIGKILL of a replica, which is started again.
+    Replica,
+    /// SIGKILL of the agent and of a replica with a secret, which only the next apply can start again.
+    AgentAndReplica,
     /// SIGKILL of the database, which is started again.
     Database,
 }
 
 /// All of them, each with how often it comes.
-const WEIGHTS: [(Kind, u64); 10] = [
+const WEIGHTS: [(Kind, u64); 12] = [
     (Kind::Kill, 26),
     (Kind::KillTwice, 10),
     (Kind::KillThrice, 6),
@@ -42,13 +47,15 @@ const WEIGHTS: [(Kind, u64); 10] = [
     (Kind::StopCont, 3),
     (Kind::Int, 8),
     (Kind::Term, 8),
+    (Kind::Replica, 8),
+    (Kind::AgentAndReplica, 8),
     (Kind::Database, 25),
 ];
 
 impl Kind {
     /// Chooses one; the database's only where there is one.
     pub fn choose(chance: &mut Chance, with_database: bool) -> Self {
-        let all = if with_database { &WEIGHTS[..] } else { &WEIGHTS[..9] };
+        let all = if with_database { &WEIGHTS[..] } else { &WEIGHTS[..11] };
         let mut at = chance.below(all.iter().map(|(_, weight)| weight).sum());
         for (kind, weight) in all {
             if at < *weight {
@@ -59,18 +66,19 @@ impl Kind {
         Self::Kill
     }
 
-    /// Says that the agent dies of it.
-    pub const fn ends_agent(self) -> bool {
-        matches!(self, Self::Agent | Self::Both)
-    }
-
     /// Commands of dax that are killed one after the other.
     pub const fn deaths(self) -> usize {
         match self {
             Self::KillThrice => 3,
             Self::KillTwice => 2,
             Self::Kill | Self::Both | Self::StopKill => 1,
-            Self::Agent | Self::StopCont | Self::Int | Self::Term | Self::Database => 0,
+            Self::Agent
+            | Self::StopCont
+            | Self::Int
+            | Self::Term
+            | Self::Replica
+            | Self::AgentAndReplica
+            | Self::Database => 0,
         }
     }
 
@@ -86,6 +94,8 @@ impl Kind {
             Self::StopCont => "dax stopped past its lease",
             Self::Int => "dax interrupted",
             Self::Term => "dax terminated",
+            Self::Replica => "replica killed",
+            Self::AgentAndReplica => "agent and replica killed",
             Self::Database => "database killed",
         }
     }
@@ -104,7 +114,7 @@ pub struct Outage {
 pub fn strike(kind: Kind, world: &mut World, child: &mut Child, chance: &mut Chance) -> Strike {
     let running = matches!(child.try_wait(), Ok(None));
     let pid = i32::try_from(child.id()).unwrap_or(0);
-    let mut strike = Strike { hit: running, outage: None, kills: 0 };
+    let mut strike = Strike { hit: running, outage: None, replica: None, kills: 0 };
     let mut send = |name: Signal| {
         if running {
             signal(pid, name);
@@ -135,6 +145,14 @@ pub fn strike(kind: Kind, world: &mut World, child: &mut Child, chance: &mut Cha
                 }
             }
         }
+        Kind::Replica => {
+            let name = &world.services[chance.below(4) as usize].name;
+            strike.replica(world, name, chance);
+        }
+        Kind::AgentAndReplica => {
+            strike.agent(world);
+            strike.replica(world, WITH_SECRET, chance);
+        }
         Kind::Database => {
             if let Some(database) = &mut world.database {
                 database.crash();
@@ -154,11 +172,23 @@ pub struct Strike {
     pub hit: bool,
     /// The agent's death.
     pub outage: Option<Outage>,
+    /// The moment when a replica was killed.
+    pub replica: Option<Instant>,
     /// Processes that were killed.
     pub kills: u64,
 }
 
 impl Strike {
+    fn replica(&mut self, world: &World, name: &str, chance: &mut Chance) {
+        let all = world.replicas(name);
+        if all.is_empty() {
+            return;
+        }
+        self.replica = Some(Instant::now());
+        signal(all[chance.below(all.len() as u64) as usize], Signal::KILL);
+        self.kills += 1;
+    }
+
     fn agent(&mut self, world: &World) {
         let agents = world.agents();
         if agents.is_empty() {

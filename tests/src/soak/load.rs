@@ -22,6 +22,8 @@ const KEPT: usize = 10_000;
 pub struct Failure {
     /// The service that was asked.
     pub service: String,
+    /// A request that is never sent twice.
+    pub is_post: bool,
     /// The moment when it was sent.
     pub begun: Instant,
     /// The moment when it failed.
@@ -113,7 +115,8 @@ fn client(target: &Target, method: &str, stop: &AtomicBool, seen: &Mutex<Seen>) 
                 Ok(open) => connection = Some(open),
                 Err(cause) if seen.failures.len() < KEPT => {
                     let service = target.name.clone();
-                    seen.failures.push(Failure { service, begun, ended, cause });
+                    let is_post = method == "POST";
+                    seen.failures.push(Failure { service, is_post, begun, ended, cause });
                 }
                 Err(_) => {}
             }

@@ -6,8 +6,18 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// The service that has a secret, by the variable `TOKEN`.
+pub const WITH_SECRET: &str = "s0";
+/// The secret.
+pub const SECRET: &str = "soak-secret-5f21";
+/// The service whose replicas have each a process of their own beside them.
+pub const WITH_CHILD: &str = "s4";
+/// The time after which such a process ends by itself, whatever becomes of the soak.
+const LONGEST_NAP: Duration = Duration::from_hours(6);
 /// The file with a line for each start, in the folder of traces.
 pub const STARTS: &str = "starts";
 /// The folder with a file for each process, of the texts that were posted to it.
@@ -26,19 +36,38 @@ struct Service {
 /// The traces cannot be written, or the port is another program's.
 pub fn serve(traces: &Path, name: &str, version: &str) -> std::io::Result<()> {
     let note = std::env::var("NOTE").unwrap_or_default();
-    let tag = format!("{version}.{note}");
+    let mut tag = format!("{version}.{note}");
+    if name == WITH_SECRET && std::env::var("TOKEN").as_deref() != Ok(SECRET) {
+        tag.push_str("-without-its-secret");
+    }
     let port: u16 = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(0);
     let bound = TcpListener::bind(("127.0.0.1", port));
     let state = if bound.is_ok() { "up" } else { "port-taken" };
     let line = format!("{name} {tag} {} {state}\n", std::process::id());
     append(&traces.join(STARTS), &line)?;
     let posts = traces.join(POSTS).join(std::process::id().to_string());
+    if name == WITH_CHILD && bound.is_ok() {
+        child(traces, name, version)?;
+    }
     let service = Arc::new(Service { name: name.to_owned(), tag, posts });
     for stream in bound?.incoming() {
         let (service, stream) = (service.clone(), stream?);
         std::thread::spawn(move || drop(connection(&service, stream)));
     }
     Ok(())
+}
+
+/// Starts a process in a group of its own, as servers do that have workers.
+fn child(traces: &Path, name: &str, version: &str) -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("nap").arg(traces).args([name, version]).process_group(0);
+    command.stdin(Stdio::null()).spawn().map(drop)
+}
+
+/// What the process beside a replica does: nothing, until it is ended with its service.
+pub fn nap() {
+    std::thread::sleep(LONGEST_NAP);
 }
 
 fn append(path: &Path, line: &str) -> std::io::Result<()> {

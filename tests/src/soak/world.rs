@@ -1,7 +1,7 @@
 //! The project of a soak: its program, the commands that are run on it, and the processes that it has.
 
 use super::load::Target;
-use super::service::{POSTS, STARTS};
+use super::service::{POSTS, SECRET, STARTS, WITH_SECRET};
 use crate::peers::{Peer, free_port, postgres};
 use crate::random::Chance;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,17 +121,19 @@ impl World {
     /// The file cannot be written.
     pub fn write(&self) -> std::io::Result<()> {
         let mut text = "import local from \"std/local\"\n\nprovider local.machine {\n  drain        = 2s\n  stop_timeout = 1s\n}\n".to_owned();
+        text.push_str("\nsecret token: string from env(\"SOAK_TOKEN\")\n");
         let (program, traces) = (self.folder.join("bin/service"), self.folder.join("traces"));
         for service in &self.services {
             let _ = write!(
                 text,
-                "\nservice {name} {{\n  command  = [\"{}\", \"serve\", \"{}\", \"{name}\", \"{}\"]\n  replicas = {}\n  ports    = {{ http: {} }}\n  env      = {{ NOTE: \"{}\" }}\n  health http \"/health\" {{ every = 300ms, ready_within = 30s }}\n}}\n",
+                "\nservice {name} {{\n  command  = [\"{}\", \"serve\", \"{}\", \"{name}\", \"{}\"]\n  replicas = {}\n  ports    = {{ http: {} }}\n  env      = {{ NOTE: \"{}\"{} }}\n  health http \"/health\" {{ every = 300ms, ready_within = 30s }}\n}}\n",
                 program.display(),
                 traces.display(),
                 service.version,
                 service.replicas,
                 service.port,
                 service.note,
+                if service.name == WITH_SECRET { ", TOKEN: token" } else { "" },
                 name = service.name,
             );
         }
@@ -165,6 +167,7 @@ impl World {
         command.args(args).current_dir(self.project()).stdin(Stdio::null()).process_group(0);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.join("home")).env("NO_COLOR", "1").env("USER", "soak");
+        command.env("SOAK_TOKEN", SECRET);
         if let Some(state) = &self.state {
             command.env("DAX_STATE", state);
         }
@@ -235,6 +238,14 @@ impl World {
             process.words.get(1..3) == Some(&["agent", "--stay"].map(str::to_owned))
         };
         all.filter(agent).map(|process| process.pid).collect()
+    }
+
+    /// Returns the replicas of a service.
+    pub fn replicas(&self, name: &str) -> Vec<i32> {
+        let all = self.processes().into_iter();
+        let replica = |it: &Process| it.words.get(1).is_some_and(|word| word == "serve");
+        let named = |it: &Process| it.words.get(3).is_some_and(|word| word == name);
+        all.filter(|it| replica(it) && named(it)).map(|process| process.pid).collect()
     }
 
     /// Returns the starts of each service and tag, and those whose port another program had taken.
