@@ -59,6 +59,7 @@ codes! {
     BAD_DATA = error 4014 "the data does not fit";
     BAD_ARGUMENT = error 4015 "the function has no result for this";
     KEY_TWICE = error 4016 "two elements have the same key";
+    NO_PORT_TO_PROBE = error 4017 "the health check has no port";
     POLICY_DENIED = error 4020 "a policy forbids this";
     POLICY_WARNED = warning 4021 "a policy warns of this";
     ASSERTION_FAILED = error 4022 "the assertion does not hold";

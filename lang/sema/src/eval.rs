@@ -13,6 +13,7 @@ mod needs;
 mod params;
 mod policy;
 mod power;
+mod probes;
 mod sample;
 mod services;
 mod testing;

@@ -136,6 +136,7 @@ impl<'a> Evaluator<'_, 'a> {
         self.sources(&mut environment, &mut shared);
         self.place_needs(&mut environment);
         self.check_needs(&environment, setup);
+        self.check_probes(&environment);
         name_resources(&mut environment);
         environment
     }

@@ -1,0 +1,39 @@
+//! Health checks that could never be made: each probe has a port to go to.
+
+use super::Evaluator;
+use crate::codes;
+use dax_core::{Diagnostic, Value};
+use dax_ir::{Data, Environment, Node};
+
+/// Whether a field holds nothing that could be used.
+fn is_empty(node: Option<&Node>) -> bool {
+    match node.map(|node| &node.data) {
+        None => true,
+        Some(Data::Map(map)) => map.is_empty(),
+        Some(Data::Leaf(value)) => *value == Value::None,
+        Some(Data::List(_)) => false,
+    }
+}
+
+impl Evaluator<'_, '_> {
+    /// Every service with a health check has a port: both kinds of check go to one.
+    pub(super) fn check_probes(&self, environment: &Environment) {
+        for service in environment.services.values() {
+            let Some(health) = service.desired.get("health").filter(|node| !is_empty(Some(node)))
+            else {
+                continue;
+            };
+            let Some(kind) = health.get("kind").and_then(|kind| kind.as_leaf()?.as_str()) else {
+                continue;
+            };
+            if is_empty(service.desired.get("ports")) {
+                let name = service.addr.name();
+                let detail = format!("`{name}` has a health check by `{kind}` and no port");
+                let help = "give it a port with `ports = { http: 8080 }`, or leave `health` out: then a \
+                            replica is ready when its process runs";
+                let report = Diagnostic::new(codes::NO_PORT_TO_PROBE, health.origin.span, detail);
+                self.report(report.help(help));
+            }
+        }
+    }
+}
