@@ -6,8 +6,15 @@ use std::path::Path;
 use std::process::Command;
 
 /// The targets, with the longest input of each: what a run is about has to fit, and no more.
-const TARGETS: &[(&str, u32)] =
-    &[("split", 600), ("parse", 300), ("format", 300), ("check", 240), ("evaluate", 120)];
+const TARGETS: &[(&str, u32)] = &[
+    ("split", 600),
+    ("parse", 300),
+    ("format", 300),
+    ("check", 240),
+    ("evaluate", 120),
+    ("agent_record", 2_000),
+    ("agent_request", 1_000),
+];
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     let seconds: u32 = args
@@ -39,7 +46,10 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         command
             .args(["+nightly", "fuzz", "run", "--fuzz-dir", ".", "-O", "-s", "none", target])
             .arg(&found);
-        if *target != "evaluate" {
+        let own_seeds = root.join("tests/fuzz/seeds").join(target);
+        if own_seeds.exists() {
+            command.arg(&own_seeds);
+        } else if *target != "evaluate" {
             command.arg(&seeds);
         }
         command.args([
