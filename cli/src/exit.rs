@@ -39,9 +39,10 @@ impl Exit {
         match outcome {
             Outcome::Succeeded => Self::Done,
             Outcome::RolledBack { .. } => Self::RolledBack,
-            Outcome::Stuck { .. } | Outcome::Held { .. } | Outcome::Diverged { .. } => {
-                Self::NotRolledBack
-            }
+            Outcome::Stuck { .. }
+            | Outcome::Held { .. }
+            | Outcome::Diverged { .. }
+            | Outcome::Abandoned { .. } => Self::NotRolledBack,
             Outcome::Interrupted => Self::Interrupted,
         }
     }

@@ -112,7 +112,9 @@ impl<'d> Deploying<'d> {
                     }
                 }
                 Outcome::Held { message, .. } => self.tell(DeploymentState::Pending, message, None),
-                Outcome::Stuck { message, .. } | Outcome::Diverged { message } => {
+                Outcome::Stuck { message, .. }
+                | Outcome::Diverged { message }
+                | Outcome::Abandoned { message } => {
                     self.tell(DeploymentState::Broken, message, None)
                 }
                 Outcome::Interrupted => {

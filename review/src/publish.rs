@@ -10,7 +10,7 @@ use dax_engine::printable::{Line, Text};
 use dax_engine::{Name, render};
 use dax_provider_api::review::{Annotation, Check, CheckState, Comment, Level};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// So many environments have comments of their own; more share one.
@@ -37,6 +37,8 @@ pub struct Published {
     pub denied: bool,
     /// Whether something else keeps the change from being merged.
     pub failed: bool,
+    /// The folder of each project.
+    folders: BTreeMap<Name, PathBuf>,
 }
 
 /// Plans, judges, keeps and says.
@@ -109,7 +111,7 @@ pub fn review(
     let mut said = BTreeSet::new();
     remarks.retain(|remark| said.insert(remark.clone()));
     found.remarks = remarks;
-    found.files = write(options, place, &found)?;
+    found.files = write(options, place, &found, open)?;
     Ok(found)
 }
 
@@ -174,6 +176,7 @@ fn find(
                 }
             }
         }
+        found.folders.insert(project, scope.path.clone());
         found.reports.append(&mut reports);
     }
     let (chosen, more) = annotations::choose(all);
@@ -369,6 +372,7 @@ fn write(
     options: &Options,
     place: Option<&Place>,
     found: &Published,
+    open: Open<'_>,
 ) -> Result<Vec<PathBuf>, ReviewError> {
     let wrong = |path: &Path| {
         let path = path.display().to_string();
@@ -386,8 +390,10 @@ fn write(
             format!("{}-{}", report.project, report.environment).replace(['[', ']', '/'], "-");
         let name = name.trim_end_matches('-');
         let file = report.planned().map(|planned| (folder.join(format!("{name}.plan")), planned));
-        if let Some((path, planned)) = &file {
-            dax_engine::save_plan(&planned.plan, path)?;
+        let folder = found.folders.get(&report.project);
+        if let (Some((path, planned)), Some(folder)) = (&file, folder) {
+            // The engine of the project knows the key that seals the plan.
+            open(folder)?.save_plan(&planned.plan, path)?;
             files.push(path.clone());
         }
         rows.push(json!({

@@ -4,7 +4,7 @@ use crate::args::PlanArgs;
 use crate::commands::{plan_request, simulate};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{Engine, diagnostic, save_plan};
+use dax_engine::{Engine, diagnostic};
 
 pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let judged =
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result
         return Ok(Exit::Error);
     }
     if let Some(file) = &args.output {
-        save_plan(plan, file)?;
+        engine.save_plan(plan, file)?;
         out.note(&format!("saved: apply just this with `dax apply {}`", file.display()));
     }
     let changes = args.detailed_exitcode && !plan.is_empty();

@@ -174,6 +174,11 @@ pub enum Outcome {
     },
     /// It was interrupted and can be resumed.
     Interrupted,
+    /// Somebody ended it because its plan cannot be trusted: nothing more was done, and nothing was taken back.
+    Abandoned {
+        /// What is wrong with the plan.
+        message: String,
+    },
 }
 
 impl Outcome {
@@ -186,6 +191,7 @@ impl Outcome {
             Self::Held { .. } => "held",
             Self::Diverged { .. } => "diverged",
             Self::Interrupted => "interrupted",
+            Self::Abandoned { .. } => "abandoned",
         }
     }
 

@@ -1,7 +1,9 @@
 //! What the live objects are to a plan: whether it is stale, and whether they are as it says when it is done.
 
 use dax_core::{LiveService, Name, SecretRef, Value, image};
-use dax_plan::{LiveState, Plan};
+use dax_plan::model::Idempotency;
+use dax_plan::proof::Unsound;
+use dax_plan::{LiveState, Plan, StepKind};
 use dax_provider_api::{Metrics, Platform, ProviderError, Scope, Sought};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -124,6 +126,18 @@ fn first_leaf(a: &Value, b: &Value, path: &str) -> Option<(String, Value, Value)
             right.get(name).unwrap_or(&Value::None),
             &path,
         )
+    })
+}
+
+/// The first step of which a plan says something else than the platform that is to carry it out.
+pub fn unable(plan: &Plan, providers: &Providers) -> Option<Unsound> {
+    plan.steps.iter().find_map(|step| {
+        let StepKind::Migrate { .. } = step.kind else { return None };
+        let once = providers.platforms.get(&step.provider)?.traits().commands_once;
+        let wanted = if once { Idempotency::ByTag } else { Idempotency::Ask };
+        let field = format!("steps[{}].idempotency", step.id.0);
+        let message = "is not what its platform says of commands".to_owned();
+        (step.idempotency != wanted).then_some(Unsound { field, message })
     })
 }
 
