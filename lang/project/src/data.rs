@@ -25,9 +25,12 @@ pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Box<Dia
         "json" => {
             if let Err(error) = serde_json::from_str::<de::IgnoredAny>(text) {
                 let start = byte_of(text, error.line(), error.column());
+                let why = error.to_string();
+                // The place is marked.
+                let why = why.rsplit_once(" at line ").map_or(why.as_str(), |(why, _)| why);
                 return Err(fault(
                     Span { file, start, end: start },
-                    format!("this is no JSON: {error}"),
+                    format!("this is no JSON: {why}"),
                 ));
             }
             yaml(file, text).map_err(|(span, why)| fault(span, format!("this is no JSON: {why}")))
@@ -35,14 +38,17 @@ pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Box<Dia
         "yaml" | "yml" => {
             yaml(file, text).map_err(|(span, why)| fault(span, format!("this is no YAML: {why}")))
         }
-        "toml" => match toml_span::parse(text) {
-            Ok(mut value) => Ok(from_toml(file, text, &mut value)),
-            Err(error) => {
-                let span =
-                    Span { file, start: offset(error.span.start), end: offset(error.span.end) };
-                Err(fault(span, format!("this is no TOML: {error}")))
-            }
-        },
+        "toml" => {
+            let places = Places::new(file, text);
+            let read = match toml_span::parse(text) {
+                Ok(mut value) => from_toml(&places, &mut value),
+                Err(error) => {
+                    let (start, end) = (offset(error.span.start), offset(error.span.end));
+                    Err((Span { file, start, end }, error.kind.to_string()))
+                }
+            };
+            read.map_err(|(span, why)| fault(span, format!("this is no TOML: {why}")))
+        }
         other => Err(fault(
             whole,
             format!("there is no reader for `.{other}` files; data is `.yaml`, `.json` or `.toml`"),
@@ -64,16 +70,41 @@ fn origin(span: Span) -> Origin {
     Origin { span, layer: Layer::Plain, via: Via::Item }
 }
 
-fn yaml(file: FileId, text: &str) -> Result<Node, (Span, String)> {
+/// What is wrong, and where.
+type Fault = (Span, String);
+
+fn yaml(file: FileId, text: &str) -> Result<Node, Fault> {
+    let places = Places::new(file, text);
     match serde_saphyr::from_str::<Spanned<Piece>>(text) {
-        Ok(piece) => Ok(from_yaml(&Places::new(file, text), piece)),
+        Ok(piece) => from_yaml(&places, piece),
         Err(error) => {
             let at = error.location().map_or(0, |location| {
                 byte_of(text, location.line() as usize, location.column() as usize)
             });
-            let message = error.to_string();
-            let why = message.lines().next().unwrap_or("").trim_start_matches("error: ").to_owned();
-            Err((Span { file, start: at, end: at }, why))
+            Err((Span { file, start: at, end: at }, said(error.without_snippet())))
+        }
+    }
+}
+
+/// An error of the reader in words for whoever wrote the file.
+fn said(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{}` stands here twice", key.escape_debug())
+        }
+        Error::DuplicateMappingKey { key: None, .. } => "a key stands here twice".to_owned(),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "it has more values, or more of them in each other, than are read".to_owned()
+        }
+        Error::NonFiniteFloat { .. } => "this is no number of the language".to_owned(),
+        Error::MultipleDocuments { .. } => "it holds several documents; data is one".to_owned(),
+        other => {
+            let message = UserMessageFormatter.format_message(other);
+            message.lines().next().unwrap_or("it cannot be read").to_owned()
         }
     }
 }
@@ -90,6 +121,14 @@ impl<'t> Places<'t> {
         let lines =
             std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { file, text, lines }
+    }
+
+    /// What is written at a place of the reader.
+    fn slice(&self, at: serde_saphyr::Span) -> &'t str {
+        let start = at.byte_offset().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let length = at.byte_len().and_then(|at| usize::try_from(at).ok()).unwrap_or(0);
+        let written = self.text.get(start..start + length).unwrap_or("");
+        written.trim_matches(|c: char| c.is_whitespace() || c == '"' || c == '\'')
     }
 
     /// The span from a line and column on, to the end of what stands there.
@@ -116,7 +155,8 @@ enum Piece {
     None,
     Bool(bool),
     Int(i64),
-    Decimal(Decimal),
+    /// A number that is read from its own text, because the reader would lose digits.
+    Number,
     Text(String),
     List(Vec<Spanned<Piece>>),
     Map(Vec<(String, Spanned<Piece>)>),
@@ -151,17 +191,12 @@ impl<'de> Visitor<'de> for PieceVisitor {
         Ok(Piece::Int(value))
     }
 
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Piece, E> {
-        i64::try_from(value)
-            .map(Piece::Int)
-            .map_err(|_| E::custom(format!("the number {value} is too large")))
+    fn visit_u64<E>(self, value: u64) -> Result<Piece, E> {
+        Ok(i64::try_from(value).map_or(Piece::Number, Piece::Int))
     }
 
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Piece, E> {
-        // The shortest text of a float is the one that was written, for numbers of up to 15 digits.
-        decimal(&value.to_string())
-            .map(Piece::Decimal)
-            .ok_or_else(|| E::custom(format!("`{value}` is no number of the language")))
+    fn visit_f64<E>(self, _: f64) -> Result<Piece, E> {
+        Ok(Piece::Number)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Piece, E> {
@@ -191,56 +226,178 @@ impl<'de> Deserialize<'de> for Piece {
     }
 }
 
+/// A number as it is written, with all of its digits; nothing where it has more than can be held.
 fn decimal(text: &str) -> Option<Decimal> {
-    Decimal::from_str_exact(text)
-        .or_else(|_| Decimal::from_scientific(text))
-        .ok()
-        .map(|number| number.normalize())
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let number = Decimal::from_str_exact(digits.strip_prefix('+').unwrap_or(digits)).ok()?;
+    let number = number.normalize();
+    if number.is_zero() {
+        return Some(Decimal::ZERO);
+    }
+    let scale = i64::from(number.scale()).checked_sub(exponent)?;
+    let (mantissa, scale) = match u32::try_from(scale) {
+        Ok(scale) => (number.mantissa(), scale),
+        Err(_) => {
+            let zeros = u32::try_from(scale.checked_neg()?).ok()?;
+            (number.mantissa().checked_mul(10_i128.checked_pow(zeros)?)?, 0)
+        }
+    };
+    Decimal::try_from_i128_with_scale(mantissa, scale).ok().map(|number| number.normalize())
 }
 
-fn from_yaml(places: &Places<'_>, piece: Spanned<Piece>) -> Node {
+fn exact(text: &str, span: Span) -> Result<Data, Fault> {
+    match decimal(text) {
+        Some(number) => Ok(Data::Leaf(Value::Decimal(number))),
+        None => {
+            let shown: String = text.chars().take(60).collect();
+            let shown = shown.escape_debug();
+            Err((
+                span,
+                format!("`{shown}` has more digits than a number can hold; write it as a text"),
+            ))
+        }
+    }
+}
+
+fn from_yaml(places: &Places<'_>, piece: Spanned<Piece>) -> Result<Node, Fault> {
     let at = piece.referenced;
     let span = places.span(at.line(), at.column());
     let data = match piece.value {
         Piece::None => Data::Leaf(Value::None),
         Piece::Bool(value) => Data::Leaf(Value::Bool(value)),
         Piece::Int(value) => Data::Leaf(Value::Int(value)),
-        Piece::Decimal(value) => Data::Leaf(Value::Decimal(value)),
+        Piece::Number => exact(places.slice(piece.defined.span()), span)?,
         Piece::Text(value) => Data::Leaf(Value::str(value)),
         Piece::List(items) => {
-            Data::List(items.into_iter().map(|item| from_yaml(places, item)).collect())
+            let items = items.into_iter().map(|item| from_yaml(places, item));
+            Data::List(items.collect::<Result<_, _>>()?)
         }
-        Piece::Map(entries) => Data::Map(
-            entries
+        Piece::Map(entries) => {
+            let entries = entries
                 .into_iter()
-                .map(|(key, item)| (Name::new(key), from_yaml(places, item)))
-                .collect(),
-        ),
+                .map(|(key, item)| Ok((Name::new(key), from_yaml(places, item)?)));
+            Data::Map(entries.collect::<Result<_, Fault>>()?)
+        }
     };
-    Node { data, origin: origin(span) }
+    Ok(Node { data, origin: origin(span) })
 }
 
-fn from_toml(file: FileId, text: &str, value: &mut toml_span::Value<'_>) -> Node {
+fn from_toml(places: &Places<'_>, value: &mut toml_span::Value<'_>) -> Result<Node, Fault> {
     use toml_span::value::ValueInner;
-    let span = Span { file, start: offset(value.span.start), end: offset(value.span.end) };
-    let written = text.get(value.span.start..value.span.end).unwrap_or("").replace('_', "");
+    let (start, end) = (value.span.start, value.span.end);
+    let span = Span { file: places.file, start: offset(start), end: offset(end) };
+    let written = places.text.get(start..end).unwrap_or("");
     let data = match value.take() {
+        // A checkout with other line ends holds the same text.
+        ValueInner::String(text) if written.contains("\r\n") => {
+            Data::Leaf(Value::str(text.replace("\r\n", "\n")))
+        }
         ValueInner::String(text) => Data::Leaf(Value::str(text)),
         ValueInner::Integer(number) => Data::Leaf(Value::Int(number)),
-        ValueInner::Float(number) => {
-            let exact = decimal(&written).or_else(|| decimal(&number.to_string()));
-            Data::Leaf(exact.map_or_else(|| Value::str(number.to_string()), Value::Decimal))
-        }
+        ValueInner::Float(_) => exact(&written.replace('_', ""), span)?,
         ValueInner::Boolean(value) => Data::Leaf(Value::Bool(value)),
         ValueInner::Array(items) => {
-            Data::List(items.into_iter().map(|mut item| from_toml(file, text, &mut item)).collect())
+            let items = items.into_iter().map(|mut item| from_toml(places, &mut item));
+            Data::List(items.collect::<Result<_, _>>()?)
         }
         ValueInner::Table(table) => {
             let entries = table
                 .into_iter()
-                .map(|(key, mut item)| (Name::new(&key.name), from_toml(file, text, &mut item)));
-            Data::Map(entries.collect::<BTreeMap<_, _>>())
+                .map(|(key, mut item)| Ok((Name::new(&key.name), from_toml(places, &mut item)?)));
+            Data::Map(entries.collect::<Result<BTreeMap<_, _>, Fault>>()?)
         }
     };
-    Node { data, origin: origin(span) }
+    Ok(Node { data, origin: origin(span) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str, text: &str) -> String {
+        match read(path, FileId::default(), text) {
+            Ok(node) => format!("{:?}", node.value()),
+            Err(fault) => fault.detail,
+        }
+    }
+
+    #[test]
+    fn numbers_keep_their_digits_or_are_refused() {
+        let forms = ["a.json", "a.yaml"];
+        let kept = [
+            ("12345678901234567890123", "12345678901234567890123"),
+            ("18446744073709551615", "18446744073709551615"),
+            ("-18446744073709551615", "-18446744073709551615"),
+            ("0.1234567890123456789", "0.1234567890123456789"),
+            ("1.50", "1.5"),
+            ("1.5e3", "1500"),
+            ("25E-2", "0.25"),
+            ("-1e20", "-100000000000000000000"),
+        ];
+        for form in forms {
+            for (written, wanted) in kept {
+                let number = Decimal::from_str_exact(wanted).unwrap();
+                let text = format!("[{written}]");
+                assert_eq!(told(form, &text), format!("{:?}", list(number)), "{form} {written}");
+            }
+            for written in
+                ["1e30", "123456789012345678901234567890123", "0.12345678901234567890123456789012"]
+            {
+                let says = told(form, &format!("[{written}]"));
+                assert!(says.contains("more digits than a number can hold"), "{form}: {says}");
+            }
+            assert!(told(form, "[1e400]").contains("no number"), "{}", told(form, "[1e400]"));
+        }
+        assert!(told("a.yaml", "[.5]").contains("0.5"), "{}", told("a.yaml", "[.5]"));
+        assert!(told("a.yaml", "[!!float \"2.5\"]").contains("2.5"));
+        let shared = told("a.yaml", "a: &x 0.1234567890123456789\nb: *x\n");
+        assert_eq!(shared.matches("0.1234567890123456789").count(), 2, "{shared}");
+        assert!(told("a.toml", "a = 0.1234567890123456789").contains("0.1234567890123456789"));
+        assert!(told("a.toml", "a = 0.12345678901234567890123456789012").contains("more digits"));
+        assert!(told("a.toml", "a = inf").contains("more digits"));
+    }
+
+    fn list(number: Decimal) -> Value {
+        let node = Node {
+            data: Data::List(vec![Node {
+                data: Data::Leaf(Value::Decimal(number)),
+                origin: origin(Span::default()),
+            }]),
+            origin: origin(Span::default()),
+        };
+        node.value()
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_words_of_the_file() {
+        let many = format!("[{}]", vec!["1"; 300_000].join(","));
+        let deep = "[".repeat(5_000);
+        for (path, text, says) in [
+            ("a.yaml", "a: 1\na: 2\n", "this is no YAML: the key `a` stands here twice"),
+            ("a.json", "{\"a\":1,\"a\":2}", "this is no JSON: the key `a` stands here twice"),
+            ("a.json", "{\"a\":", "this is no JSON: EOF while parsing a value"),
+            (
+                "a.json",
+                &many,
+                "this is no JSON: it has more values, or more of them in each other, than are read",
+            ),
+            ("a.yaml", &deep, "this is no YAML: recursion limit exceeded"),
+            (
+                "a.yaml",
+                "a: 1\n---\nb: 2\n",
+                "this is no YAML: it holds several documents; data is one",
+            ),
+        ] {
+            assert_eq!(told(path, text), says);
+        }
+    }
+
+    #[test]
+    fn texts_of_toml_are_the_same_with_other_line_ends() {
+        let text = "a = \"\"\"\none\ntwo\"\"\"\n";
+        assert_eq!(told("a.toml", text), told("a.toml", &text.replace('\n', "\r\n")));
+    }
 }

@@ -172,7 +172,7 @@ fn may_require(package: &Package, inner: &Require, problems: &mut Vec<Diagnostic
         return true;
     }
     let detail = format!(
-        "`{}` is no folder of this machine, and requires `{}` from one",
+        "`{}` was brought here and cannot require `{}` from a folder of this machine",
         package.name, inner.name
     );
     let help = "require it in the project's own dax.mod, which settles it for all";

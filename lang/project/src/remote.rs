@@ -27,13 +27,13 @@ const LONGEST: usize = 2048;
 /// # Errors
 /// Why it is refused.
 pub fn parse(url: &str) -> Result<Remote<'_>, String> {
-    if url.len() > LONGEST || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err("it is too long, or has blanks or control characters".to_owned());
-    }
     if let Some((name, _)) = url.split_once("::")
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '_'))
     {
         return Err(format!("`{name}::` makes git run a program of its own"));
+    }
+    if url.len() > LONGEST || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("it is too long, or has blanks or control characters".to_owned());
     }
     if let Some(path) = url.strip_prefix("file://") {
         let whole = path.starts_with('/') && !path.contains(['%', '?', '#']);
