@@ -3,6 +3,8 @@
 //! Figures are CPU seconds of the whole process (user and system), the smallest of several runs, its wall
 //! time, and its peak memory. Growth is the exponent from one N to the next: 1.0 is linear.
 
+mod proxy;
+
 use crate::{cargo, run as run_command};
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -27,6 +29,11 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         && word == "--measure"
     {
         return measure_here(rest);
+    }
+    if let [word] = args
+        && word == "proxy"
+    {
+        return proxy::run(root);
     }
     run_command(cargo(&["build", "--release", "--package", "dax-cli"]))?;
     let dax = root.join("target/release/dax");

@@ -24,7 +24,12 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         if peer.find().is_ok() {
             continue;
         }
-        if let Err(error) = install(peer) {
+        // Once more, for a registry that was away for a moment; what was downloaded is not fetched again.
+        let installed = install(peer).or_else(|error| {
+            println!("{}: {error:#}; it is tried once more", peer.name);
+            install(peer)
+        });
+        if let Err(error) = installed {
             println!("{}: {error:#}", peer.name);
             failures.push(format!("{}: {error:#}", peer.name));
         }

@@ -83,7 +83,8 @@ fn compiler(manifest: &Manifest) -> Result<()> {
     );
     let said = output(command(Path::new("/")).args(["env", "GOVERSION"]));
     let here = said.map_err(|error| anyhow!(error))?;
-    let here = here.trim().trim_start_matches("go");
+    // `go1.26.8`, or `devel go1.27-0a1b2c3` of one that is built from its sources.
+    let here = here.trim().rsplit("go").next().unwrap_or_default();
     ensure!(
         version(here) >= version(wanted),
         "Go {wanted} or newer builds it, and `go` is {here}: https://go.dev/doc/install"

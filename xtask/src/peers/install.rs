@@ -19,8 +19,9 @@ pub(super) fn whole(kit: &Kit, cache: &Path, make: impl FnOnce(&Path) -> Result<
     if kit.find(cache).is_ok() {
         return Ok(()); // another install was faster
     }
-    let part = cache.join(format!("{}.part", kit.name));
-    remove(&part)?;
+    sweep(kit, cache)?;
+    // What an interrupted install started may still write for a while: it does so in a folder of another name.
+    let part = cache.join(format!("{}{}", part_name(kit), std::process::id()));
     std::fs::create_dir(&part).with_context(|| part.display().to_string())?;
     let made = make(&part).and_then(|()| finish(kit, &part, &target));
     if made.is_err() {
@@ -28,6 +29,21 @@ pub(super) fn whole(kit: &Kit, cache: &Path, make: impl FnOnce(&Path) -> Result<
     }
     made?;
     println!("{}: installed in {} s", kit.name, begun.elapsed().as_secs());
+    Ok(())
+}
+
+fn part_name(kit: &Kit) -> String {
+    format!(".{}.part-", kit.name)
+}
+
+/// Removes what interrupted installs left; only whoever holds the lock may.
+fn sweep(kit: &Kit, cache: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(cache)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&part_name(kit)) {
+            remove(&entry.path())?;
+        }
+    }
     Ok(())
 }
 
@@ -121,12 +137,16 @@ mod tests {
         };
         let error = whole(&KIT, &cache.0, half).expect_err("it fails");
         assert_eq!(error.to_string(), "no network");
-        assert!(!cache.0.join("kit.part").exists());
+        let names = || -> Vec<String> {
+            let entries = std::fs::read_dir(&cache.0).expect("a folder").flatten();
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        };
+        assert_eq!(names(), ["kit.lock"]);
         let absent = KIT.find(&cache.0).expect_err("absent");
         assert!(absent.starts_with("not installed"), "{absent}");
         // All files and no marker, as a version before this one left them, and as a copy cut short does.
         let target = KIT.folder(&cache.0).expect("a name");
-        for folder in [target.clone(), cache.0.join("kit.part")] {
+        for folder in [target.clone(), cache.0.join(".kit.part-1")] {
             std::fs::create_dir(&folder).expect("a folder");
             fill(&folder).expect("written");
         }
@@ -138,6 +158,7 @@ mod tests {
         KIT.find(&cache.0).expect_err("absent");
         whole(&KIT, &cache.0, fill).expect("installed");
         assert_eq!(KIT.find(&cache.0), Ok(target));
+        assert_eq!(names().len(), 2, "the lock and the kit: {:?}", names());
     }
 
     #[test]
