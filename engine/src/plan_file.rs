@@ -54,7 +54,7 @@ pub(crate) fn write(plan: &Plan, key: Option<&Key>, path: &Path) -> Result<(), E
     let file = PlanFile { digest, mac, plan: plan.clone() };
     let text = serde_json::to_string(&file)
         .expect("plan values serialise: no map has keys that are not text");
-    put(path, Text::json(&text).as_str().as_bytes())
+    dax_files::write_given(path, Text::json(&text).as_str().as_bytes())
         .map_err(|source| EngineError::File { path: shown(path), source })
 }
 
