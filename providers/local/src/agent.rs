@@ -64,6 +64,8 @@ pub(crate) struct Agent {
     services: Mutex<BTreeMap<Key, Arc<Service>>>,
     /// The latest holder of each environment's lease; a new agent learns it from the first call.
     fences: Mutex<BTreeMap<Name, Option<Fence>>>,
+    /// The ports that replicas got.
+    handed: ports::Handed,
     /// Held while the record is written, so that an older one never replaces a newer one.
     writing: Mutex<()>,
 }
@@ -110,6 +112,7 @@ pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
         cgroups: Arc::new(Cgroups::find()),
         services: Mutex::default(),
         fences: Mutex::default(),
+        handed: ports::Handed::default(),
         writing: Mutex::default(),
     });
     if let Err(error) = agent.adopt().await {
@@ -119,6 +122,7 @@ pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
     let mut check = tokio::time::interval(CHECK);
     let (ended, mut end) = tokio::sync::mpsc::channel(1);
     let mut lost = false;
+    let mut cutting = None;
     loop {
         tokio::select! {
             connection = listener.accept() => match connection {
@@ -142,8 +146,10 @@ pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
                 if lost && agent.services().is_empty() {
                     break;
                 }
-                let agent = agent.clone();
-                let _ = tokio::task::spawn_blocking(move || agent.rotate_logs()).await;
+                if cutting.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
+                    let agent = agent.clone();
+                    cutting = Some(tokio::task::spawn_blocking(move || agent.rotate_logs()));
+                }
             }
             Some(()) = end.recv() => break,
         }

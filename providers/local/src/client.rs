@@ -18,6 +18,8 @@ use tokio::net::UnixStream;
 
 /// How long the agent may take to start.
 const START: Duration = Duration::from_secs(10);
+/// How long an agent may take to be seen as a process.
+const ALIVE: Duration = Duration::from_millis(700);
 /// How long an agent is waited for that is there and does not listen: it starts, or it ends.
 const BETWEEN: Duration = Duration::from_secs(2);
 /// How often it is looked for.
@@ -130,7 +132,7 @@ impl Local {
             let found = channel::connect(&folder).await;
             match found.map_err(|error| failed("cannot be reached", &error))? {
                 Some(stream) => return Ok(stream),
-                None if started.elapsed() > START => {
+                None if started.elapsed() > START || is_dead(&folder, started.elapsed()) => {
                     let message = format!(
                         "the local agent did not start; {} ends with: {}",
                         folder.path().join(LOG).display(),
@@ -191,6 +193,12 @@ impl Local {
             }),
         }
     }
+}
+
+/// Whether an agent that was started so long ago is gone without having listened.
+fn is_dead(folder: &Private, after: Duration) -> bool {
+    let Ok(path) = std::fs::canonicalize(folder.path()) else { return false };
+    after > ALIVE && !marks::marked(&path).iter().any(|one| one.process == AGENT)
 }
 
 /// The last lines of the agent's own log.

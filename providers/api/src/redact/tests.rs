@@ -178,3 +178,11 @@ fn any_text_is_masked_without_a_panic() {
         assert_eq!(masked.matches('\n').count(), text.matches('\n').count());
     }
 }
+
+#[test]
+fn an_error_of_a_platform_shows_no_secret() {
+    let message = "Job failed, its last lines:\ntoken aHVudGVyMi14eQ==".to_owned();
+    let error = crate::ProviderError::Refused { message };
+    let shown = error.redacted(["hunter2-xy"]).to_string();
+    assert_eq!(shown, "Job failed, its last lines:\ntoken ***");
+}

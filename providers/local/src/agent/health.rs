@@ -1,9 +1,13 @@
 //! Probes: whether a replica can take traffic.
 
+use super::proxy::is_exhausted;
 use dax_core::Value;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// Pause before a connection is tried again for which there was no file or no memory.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// How a replica is probed.
 #[derive(Clone, Debug)]
@@ -46,9 +50,13 @@ impl Health {
     }
 
     async fn ask(&self, port: u16) -> Result<(), String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", port))
-            .await
-            .map_err(|error| format!("port {port}: {error}"))?;
+        let mut stream = loop {
+            match TcpStream::connect(("127.0.0.1", port)).await {
+                // That says nothing about the replica.
+                Err(error) if is_exhausted(&error) => tokio::time::sleep(AGAIN).await,
+                result => break result.map_err(|error| format!("port {port}: {error}"))?,
+            }
+        };
         let Some(path) = &self.path else { return Ok(()) };
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUser-Agent: dax-health\r\nConnection: close\r\n\r\n"

@@ -4,6 +4,8 @@
 //! revision is ready. No replica is put aside for what a client did.
 
 mod body;
+#[cfg(test)]
+mod dev;
 mod forward;
 mod head;
 mod limits;
@@ -12,7 +14,9 @@ mod router;
 mod seats;
 mod stream;
 mod tunnel;
+mod workers;
 
+pub(super) use limits::{give_back, is_exhausted};
 pub(crate) use router::{Backend, Router};
 
 use dax_core::Name;
@@ -95,14 +99,12 @@ async fn listen(listener: TcpListener, door: Arc<Door>, mut closing: oneshot::Re
         tokio::select! {
             accepted = accept(&listener) => {
                 if let Some((stream, peer)) = accepted {
-                    open.spawn(serve(stream, peer, seats::take(port), door.clone()));
+                    let connection = serve(stream, peer, seats::take(port), door.clone());
+                    open.spawn_on(connection, &workers::next());
                 }
             }
             _ = open.join_next(), if !open.is_empty() => {}
-            _ = sweep.tick() => {
-                seats::sweep();
-                links::sweep();
-            }
+            _ = sweep.tick() => seats::sweep(),
             drain = &mut closing => break drain.unwrap_or_default(),
         }
     };
@@ -114,13 +116,14 @@ async fn listen(listener: TcpListener, door: Arc<Door>, mut closing: oneshot::Re
 }
 
 /// The next connection; none when there is no room for one at the moment.
-async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
+async fn accept(listener: &TcpListener) -> Option<(std::net::TcpStream, SocketAddr)> {
     if !seats::has_room() {
         tokio::time::sleep(ROOM).await;
         return None;
     }
     match listener.accept().await {
-        Ok(accepted) => Some(accepted),
+        // Another thread's event loop will look after it.
+        Ok((stream, peer)) => stream.into_std().ok().map(|stream| (stream, peer)),
         Err(error) if limits::is_exhausted(&error) => {
             seats::make_room();
             tokio::time::sleep(PAUSE).await;
@@ -131,7 +134,8 @@ async fn accept(listener: &TcpListener) -> Option<(TcpStream, SocketAddr)> {
 }
 
 /// Serves one connection until it ends, is told to, or another protocol has come and gone.
-async fn serve(stream: TcpStream, peer: SocketAddr, taken: Taken, door: Arc<Door>) {
+async fn serve(stream: std::net::TcpStream, peer: SocketAddr, taken: Taken, door: Arc<Door>) {
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
     let stream = Stream::new(stream);
     let seat = taken.0.clone();
     let Ok(address) = HeaderValue::from_str(&peer.ip().to_string()) else { return };
@@ -170,7 +174,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, taken: Taken, door: Arc<Door
     }
 }
 
-/// A client's connection whose seat learns of what is read.
+/// A client's connection whose seat learns of what is read and written.
 struct Heard {
     stream: Stream,
     seat: Arc<Seat>,
@@ -197,7 +201,9 @@ impl AsyncWrite for Heard {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.seat.sends(written.is_ready());
+        written
     }
 
     fn poll_write_vectored(
@@ -205,7 +211,9 @@ impl AsyncWrite for Heard {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.seat.sends(written.is_ready());
+        written
     }
 
     fn is_write_vectored(&self) -> bool {

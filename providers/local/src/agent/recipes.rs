@@ -139,12 +139,14 @@ impl Service {
         secrets: &BTreeMap<Name, String>,
         call: &str,
     ) -> Launched {
-        let (mut env, secret_env) = variables(spec, Some(secrets));
+        let mut env: Variables = INHERITED
+            .iter()
+            .filter_map(|name| Some(((*name).into(), std::env::var_os(name)?)))
+            .collect();
+        let (plain, secret) = variables(spec, Some(secrets));
+        env.extend(plain);
+        env.extend(secret.unwrap_or_default());
         env.extend(self.about(id));
-        env.extend(secret_env.unwrap_or_default());
-        env.extend(
-            INHERITED.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))),
-        );
         let port = ports(&self.lock().settings).into_values().next();
         env.extend(port.map(|port| ("DAX_URL".into(), format!("http://127.0.0.1:{port}/").into())));
         let mark = marks::of_command(call);

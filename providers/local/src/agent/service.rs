@@ -265,7 +265,7 @@ impl Service {
         let mut inner = self.lock();
         let number = inner.next_number;
         inner.next_number = number.saturating_add(1);
-        let ports = free_ports(ports(&inner.settings).into_keys().collect())?;
+        let ports = self.agent.handed.free(ports(&inner.settings).into_keys())?;
         let missing = || format!("there is no revision {id}");
         let revision = inner.revisions.get_mut(id).ok_or_else(missing)?;
         let recipe = self.recipe(id, revision, number, &ports);
@@ -369,19 +369,4 @@ impl Service {
         }
         let _ = logs.remove_empty(&environment);
     }
-}
-
-/// Ports that nobody listens on at this moment, one a name.
-fn free_ports(names: Vec<Name>) -> Result<BTreeMap<Name, u16>, String> {
-    // All are held until all are found, so that they differ.
-    let mut held = Vec::new();
-    let mut ports = BTreeMap::new();
-    for name in names {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))
-            .map_err(|error| format!("no free port: {error}"))?;
-        let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        ports.insert(name, port);
-        held.push(listener);
-    }
-    Ok(ports)
 }

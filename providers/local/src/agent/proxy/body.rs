@@ -8,7 +8,7 @@ use super::stream::{PATIENCE, Stream};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -43,16 +43,20 @@ pub(super) struct Upload {
     pub(super) measurement: Option<Arc<Measurement>>,
     pause: Option<Pin<Box<Sleep>>>,
     ended: Option<oneshot::Sender<Sent>>,
+    /// Whether all of it has been read.
+    whole: Arc<AtomicBool>,
 }
 
 impl Upload {
     /// A body, and how it ends.
     pub(super) fn new(inner: Incoming) -> (Self, oneshot::Receiver<Sent>) {
         let (ended, sent) = oneshot::channel();
-        (Self { inner, measurement: None, pause: None, ended: Some(ended) }, sent)
+        let whole = Arc::default();
+        (Self { inner, measurement: None, pause: None, ended: Some(ended), whole }, sent)
     }
 
     fn end(&mut self, sent: Sent) {
+        self.whole.store(sent == Sent::Whole, Ordering::Release);
         if let Some(ended) = self.ended.take() {
             let _ = ended.send(sent);
         }
@@ -84,6 +88,16 @@ impl Upload {
             Some(Err(_)) => self.end(Sent::Cut),
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Error::from)))
+    }
+}
+
+impl Outgoing {
+    /// Tells whether all of it has been read, now and later.
+    pub(super) fn is_sent(&self) -> Arc<AtomicBool> {
+        match self {
+            Self::Whole(_) => Arc::new(AtomicBool::new(true)),
+            Self::Passed(upload) => upload.whole.clone(),
+        }
     }
 }
 
@@ -179,8 +193,9 @@ pub(super) struct Answer {
     pub(super) measurement: Arc<Measurement>,
     /// What it counts as once all of it is through.
     pub(super) outcome: Outcome,
-    /// The client, where its leaving can be noticed: it has sent all of its request.
-    pub(super) client: Option<Stream>,
+    /// The client, whose leaving can be noticed once it has sent all of its request.
+    pub(super) client: Stream,
+    pub(super) sent: Arc<AtomicBool>,
     pub(super) left: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Held until its end, as the next.
     pub(super) _open: Open,
@@ -228,10 +243,8 @@ impl Answer {
     /// The replica is waited for, unless the client has left.
     fn wait(&mut self, context: &mut Context<'_>) -> Framed {
         self.measurement.waits_for_service();
-        if self.left.is_none()
-            && let Some(client) = &self.client
-        {
-            self.left = Some(Box::pin(client.clone().left()));
+        if self.left.is_none() && self.sent.load(Ordering::Acquire) {
+            self.left = Some(Box::pin(self.client.clone().left()));
         }
         let left = self.left.as_mut().is_some_and(|left| left.as_mut().poll(context).is_ready());
         if !left {
@@ -239,7 +252,6 @@ impl Answer {
         }
         self.abandon();
         self.left = None;
-        self.client = None;
         Poll::Ready(Some(Err("the client has left".into())))
     }
 

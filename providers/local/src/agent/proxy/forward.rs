@@ -16,6 +16,7 @@ use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Method, Request, Response, StatusCode};
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -148,7 +149,7 @@ async fn exchange(
         Outgoing::Whole(bytes) => bytes.clone(),
         Outgoing::Passed(_) => None,
     };
-    let watched = matches!(body, Outgoing::Whole(_));
+    let sent = body.is_sent();
     let mut body = Some(body);
     let mut current: Option<Waiting> = None;
     let mut tried = Vec::new();
@@ -170,7 +171,7 @@ async fn exchange(
                 let got = Got { response, link, measurement, open, turn };
                 return match got.response.status() {
                     StatusCode::SWITCHING_PROTOCOLS => switch(client, upgrade, got),
-                    _ => passed(got, watched.then(|| client.stream.clone())),
+                    _ => passed(got, client.stream.clone(), sent),
                 };
             }
             Err(failure) => failure,
@@ -284,7 +285,7 @@ struct Got {
 }
 
 /// An answer on its way to the client.
-fn passed(got: Got, client: Option<Stream>) -> Response<Reply> {
+fn passed(got: Got, client: Stream, sent: Arc<AtomicBool>) -> Response<Reply> {
     let Got { response, mut link, measurement, open, turn } = got;
     let (mut head, inner) = response.into_parts();
     link.heed(&head.headers);
@@ -300,6 +301,7 @@ fn passed(got: Got, client: Option<Stream>) -> Response<Reply> {
         measurement,
         outcome,
         client,
+        sent,
         left: None,
         _open: open,
         _turn: turn,

@@ -31,9 +31,23 @@ impl Limits {
     }
 }
 
+/// The limit of open files that this process was started with.
+static GIVEN: LazyLock<Rlimit> = LazyLock::new(|| getrlimit(Resource::Nofile));
+
+/// Gives a process that was just started here the limit that the agent was started with: programs that go through
+/// all files that they may have open are slow under a high one.
+pub(in super::super) fn give_back(pid: i32) {
+    #[cfg(target_os = "linux")]
+    if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+        let _ = rustix::process::prlimit(Some(pid), Resource::Nofile, GIVEN.clone());
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = pid;
+}
+
 /// Raises the limit of open files as far as it may be raised, and says what it is now.
 fn raised() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
+    let limit = GIVEN.clone();
     let most = limit.maximum.unwrap_or(PLENTY).min(PLENTY);
     let now = limit.current.unwrap_or(PLENTY);
     if now >= most {
@@ -44,7 +58,7 @@ fn raised() -> u64 {
 }
 
 /// Whether an error says that there are too many open files or too little memory for one more.
-pub(super) fn is_exhausted(error: &std::io::Error) -> bool {
+pub(in super::super) fn is_exhausted(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
     let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
     error.raw_os_error().is_some_and(|code| scarce.iter().any(|e| e.raw_os_error() == code))

@@ -13,11 +13,11 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::header::HeaderMap;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
@@ -55,32 +55,35 @@ struct Idle {
     keeps: bool,
 }
 
-static IDLE: LazyLock<Mutex<BTreeMap<u16, Idle>>> = LazyLock::new(Mutex::default);
-
-fn idle() -> MutexGuard<'static, BTreeMap<u16, Idle>> {
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+thread_local! {
+    /// The idle connections of this thread, by the port that they lead to.
+    static IDLE: RefCell<BTreeMap<u16, Idle>> = RefCell::default();
 }
 
 /// An idle connection to a port; with `once` only one on which a request is safe that must not be sent twice.
 pub(super) fn reuse(port: u16, once: bool) -> Option<Link> {
-    let mut idle = idle();
-    let known = idle.get_mut(&port)?;
-    while let Some(link) = known.links.last() {
-        let age = link.used.elapsed();
-        if age < link.keep && once && (age >= TRUSTED || !known.keeps) {
-            return None;
+    IDLE.with_borrow_mut(|idle| idle.get_mut(&port)?.take(once))
+}
+
+impl Idle {
+    fn take(&mut self, once: bool) -> Option<Link> {
+        while let Some(link) = self.links.last() {
+            let age = link.used.elapsed();
+            if age < link.keep && once && (age >= TRUSTED || !self.keeps) {
+                return None;
+            }
+            let link = self.links.pop()?;
+            if age >= link.keep {
+                continue;
+            }
+            if once && link.stream.unread() != Unread::Nothing {
+                self.keeps = false;
+                continue;
+            }
+            return Some(link);
         }
-        let link = known.links.pop()?;
-        if age >= link.keep {
-            continue;
-        }
-        if once && link.stream.unread() != Unread::Nothing {
-            known.keeps = false;
-            continue;
-        }
-        return Some(link);
+        None
     }
-    None
 }
 
 /// A fresh connection to a port of this machine.
@@ -89,7 +92,7 @@ pub(super) async fn connect(port: u16) -> io::Result<Link> {
     let permit = match LIMITS.replicas.clone().try_acquire_owned() {
         Ok(permit) => permit,
         Err(_) => {
-            idle().clear();
+            IDLE.with_borrow_mut(BTreeMap::clear);
             let turn = LIMITS.replicas.clone().acquire_owned();
             let turn = tokio::time::timeout(CONNECT, turn).await.map_err(|_| scarce())?;
             turn.map_err(|_| scarce())?
@@ -98,7 +101,7 @@ pub(super) async fn connect(port: u16) -> io::Result<Link> {
     let stream = tokio::time::timeout(CONNECT, TcpStream::connect(("127.0.0.1", port)));
     let stream = stream.await.map_err(timeout)?;
     if stream.as_ref().is_err_and(is_exhausted) {
-        idle().clear();
+        IDLE.with_borrow_mut(BTreeMap::clear);
     }
     let stream = Stream::new(stream?);
     let (sender, connection) = hyper::client::conn::http1::Builder::new()
@@ -122,28 +125,30 @@ fn scarce() -> io::Error {
 
 /// Lets go of what replicas have closed and of what was not used for long, and learns who keeps connections.
 pub(super) fn sweep() {
-    let mut idle = idle();
-    for known in idle.values_mut() {
-        let Idle { links, keeps } = known;
-        links.retain(|link| {
-            let age = link.used.elapsed();
-            let open = link.stream.unread() == Unread::Nothing;
-            if open && age > TRUSTED {
-                *keeps = true;
-            }
-            open && age < link.keep
-        });
-    }
-    idle.retain(|_, known| !known.links.is_empty());
+    IDLE.with_borrow_mut(|idle| {
+        for Idle { links, keeps } in idle.values_mut() {
+            links.retain(|link| {
+                let age = link.used.elapsed();
+                let open = link.stream.unread() == Unread::Nothing;
+                if open && age > TRUSTED {
+                    *keeps = true;
+                }
+                open && age < link.keep
+            });
+        }
+        idle.retain(|_, known| !known.links.is_empty());
+    });
 }
 
 impl Link {
     /// Notes that the replica closed the connection right after it was used.
     pub(super) fn broke(self) {
-        if self.used.elapsed() < TRUSTED
-            && let Some(known) = idle().get_mut(&self.port)
-        {
-            known.keeps = false;
+        if self.used.elapsed() < TRUSTED {
+            IDLE.with_borrow_mut(|idle| {
+                if let Some(known) = idle.get_mut(&self.port) {
+                    known.keeps = false;
+                }
+            });
         }
     }
 
@@ -201,11 +206,12 @@ impl Link {
             return;
         }
         self.used = Instant::now();
-        let mut idle = idle();
-        let known = idle.entry(self.port).or_default();
-        if known.links.len() < MOST_KEPT {
-            known.links.push(self);
-        }
+        IDLE.with_borrow_mut(|idle| {
+            let known = idle.entry(self.port).or_default();
+            if known.links.len() < MOST_KEPT {
+                known.links.push(self);
+            }
+        });
     }
 }
 

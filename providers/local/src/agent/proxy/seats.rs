@@ -11,6 +11,8 @@ use tokio::sync::watch;
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection may stay without a request.
 const IDLE: Duration = Duration::from_secs(75);
+/// How long a client may read nothing of what is sent to it.
+const STUCK: Duration = Duration::from_secs(60);
 
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(super) struct Seat {
     /// The port that it came to.
     port: u16,
     phase: Mutex<(Phase, Instant)>,
+    /// Since when it takes nothing of what is sent to it.
+    stuck: Mutex<Option<Instant>>,
     order: watch::Sender<Order>,
 }
 
@@ -87,6 +91,7 @@ pub(super) fn take(port: u16) -> Taken {
         port,
         number: SEATS.last.fetch_add(1, Ordering::Relaxed),
         phase: Mutex::new((Phase::Idle, Instant::now())),
+        stuck: Mutex::default(),
         order: watch::Sender::new(Order::Stay),
     });
     let mut taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,12 +128,13 @@ pub(super) fn finish(port: u16) {
     }
 }
 
-/// Ends the connections that have been idle, or in the middle of a head, for too long.
+/// Ends the connections that have been idle, in the middle of a head, or deaf for too long.
 pub(super) fn sweep() {
     let taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner);
     for seat in taken.values() {
         let (phase, since) = seat.phase();
-        if phase.is_over(since.elapsed()) {
+        let stuck = *seat.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        if phase.is_over(since.elapsed()) || stuck.is_some_and(|since| since.elapsed() > STUCK) {
             seat.tell(Order::Leave);
         }
     }
@@ -153,6 +159,12 @@ impl Seat {
         if phase.0 == Phase::Idle {
             *phase = (Phase::Head, Instant::now());
         }
+    }
+
+    /// Bytes were taken by the client, or none are at the moment.
+    pub(super) fn sends(&self, taken: bool) {
+        let mut stuck = self.stuck.lock().unwrap_or_else(PoisonError::into_inner);
+        *stuck = if taken { None } else { stuck.or_else(|| Some(Instant::now())) };
     }
 
     /// A request is there.
