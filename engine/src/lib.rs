@@ -63,7 +63,7 @@ pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
 pub use reviewing::{Revision, age, common, projects, revision, top};
-pub use standing::Standing;
+pub use standing::{Standing, denial};
 pub use state::{OpenPlace, StateSource};
 pub use unfinished::{Condition, OpenRun};
 
@@ -87,6 +87,8 @@ pub struct Engine {
     runtime: tokio::runtime::Runtime,
     /// The project's own folder, once it is known to belong here.
     own: std::sync::OnceLock<dax_files::Private>,
+    /// Why platforms could not be read when they were last looked at.
+    unread: std::sync::Mutex<BTreeMap<Name, String>>,
 }
 
 /// A program with its graph and what was found about it.
@@ -137,7 +139,8 @@ impl Engine {
             .enable_all()
             .build()
             .map_err(|source| EngineError::File { path: root.display().to_string(), source })?;
-        Ok(Self { root, platforms, state, runtime, own: std::sync::OnceLock::new() })
+        let (own, unread) = (std::sync::OnceLock::new(), std::sync::Mutex::default());
+        Ok(Self { root, platforms, state, runtime, own, unread })
     }
 
     /// Where dax keeps its own files.
@@ -235,7 +238,9 @@ impl Engine {
     }
 }
 
-pub use dax_import::{Imported, Request as ImportRequest, import as import_kubernetes};
+pub use dax_import::{
+    Imported, Manifests, Request as ImportRequest, import as import_kubernetes,
+};
 
 /// A schema of others as types.
 ///

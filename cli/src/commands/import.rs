@@ -4,7 +4,8 @@ use crate::args::{ImportCommand, ImportKubernetesArgs};
 use crate::commands::{deliver, read_text};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
-use dax_engine::{ImportRequest, import_kubernetes};
+use dax_engine::{ImportRequest, Manifests, import_kubernetes};
+use dax_files::Beneath;
 use std::path::Path;
 
 pub(crate) fn run(command: &ImportCommand, out: &mut Printer) -> Result<Exit, CliError> {
@@ -20,7 +21,8 @@ fn kubernetes(args: &ImportKubernetesArgs, out: &mut Printer) -> Result<Exit, Cl
     let ImportKubernetesArgs { environment, context, adopt, namespaces, .. } = args;
     let kubeconfig = args.kubeconfig.as_ref().map(|path| path.display().to_string());
     if !namespaces.is_empty() {
-        texts.push(live(context, kubeconfig.as_deref(), namespaces)?);
+        let text = live(context, kubeconfig.as_deref(), namespaces)?;
+        texts.push(Manifests { name: "the cluster".to_owned(), text });
     }
     let request = ImportRequest {
         texts: &texts,
@@ -53,23 +55,45 @@ fn live(
 }
 
 /// The texts of a file, of standard input, or of the manifests of a folder and those below it.
-fn read(path: &Path, texts: &mut Vec<String>) -> Result<(), CliError> {
-    let world = |error: std::io::Error| CliError::World(format!("{}: {error}", path.display()));
-    if path.is_dir() {
-        let mut entries: Vec<_> =
-            std::fs::read_dir(path).map_err(world)?.collect::<Result<_, _>>().map_err(world)?;
-        entries.sort_by_key(std::fs::DirEntry::path);
-        for entry in entries {
-            let path = entry.path();
-            let manifest = path.extension().is_some_and(|extension| {
-                extension == "yaml" || extension == "yml" || extension == "json"
-            });
-            if path.is_dir() || manifest {
-                read(&path, texts)?;
-            }
-        }
-    } else {
-        texts.push(read_text(path)?);
+fn read(path: &Path, texts: &mut Vec<Manifests>) -> Result<(), CliError> {
+    if !path.is_dir() {
+        let (name, text) = (path.display().to_string(), read_text(path)?);
+        texts.push(Manifests { name, text });
+        return Ok(());
+    }
+    let at = |inner: &str| path.join(inner).display().to_string();
+    let failed = |inner: &str| {
+        let shown = at(inner);
+        move |error: std::io::Error| CliError::World(format!("{shown}: {error}"))
+    };
+    let folder = Beneath::open(path).map_err(failed(""))?;
+    for name in manifests(&folder).map_err(failed(""))? {
+        let found = folder.read(Path::new(&name), dax_files::LARGEST).map_err(failed(&name))?;
+        let Some(bytes) = found else { continue };
+        let text = dax_engine::text::decode(bytes)
+            .map_err(|found| CliError::World(format!("{}: {found}", at(&name))))?;
+        texts.push(Manifests { name: at(&name), text });
     }
     Ok(())
+}
+
+/// The paths of the manifests below a folder, in order; no link is followed to a folder.
+fn manifests(folder: &Beneath) -> std::io::Result<Vec<String>> {
+    let folder = folder.clone().without_links();
+    let (mut found, mut open) = (Vec::new(), vec![String::new()]);
+    while let Some(at) = open.pop() {
+        for name in folder.list(Path::new(&at))?.unwrap_or_default() {
+            let below = if at.is_empty() { name.clone() } else { format!("{at}/{name}") };
+            match name.strip_suffix('/') {
+                Some(inner) if [".git", ".dax"].contains(&inner) => {}
+                Some(_) => open.push(below.trim_end_matches('/').to_owned()),
+                None if [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) => {
+                    found.push(below);
+                }
+                None => {}
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

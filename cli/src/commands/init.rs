@@ -3,6 +3,7 @@
 use crate::args::InitArgs;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
+use dax_files::Beneath;
 use std::path::Path;
 
 const MAIN: &str = include_str!("init/main.dax");
@@ -22,14 +23,17 @@ pub(crate) fn run(args: &InitArgs, folder: &Path, out: &mut Printer) -> Result<E
         ("dax.mod", format!("project = \"{name}\"\nedition = 2026\n")),
         ("main.dax", MAIN.to_owned()),
     ];
-    if let Some((there, _)) = files.iter().find(|(file, _)| target.join(file).exists()) {
+    if let Some((there, _)) =
+        files.iter().find(|(file, _)| target.join(file).symlink_metadata().is_ok())
+    {
         return Err(CliError::World(format!(
             "{} is there already; nothing was changed",
             target.join(there).display()
         )));
     }
+    let folder = Beneath::open(&target)?;
     for (file, text) in files {
-        std::fs::write(target.join(file), text)?;
+        folder.create(Path::new(file), text.as_bytes())?;
     }
     out.note(&format!("made {}", target.display()));
     out.note("next: `dax plan`, then `dax apply`");

@@ -5,7 +5,9 @@ use crate::commands::params;
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::{Diagnostic, Engine, Missing, Sources};
+use dax_files::Beneath;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Rounds of fixes before those that are left must contradict each other.
 const MOST_ROUNDS: usize = 10;
@@ -42,6 +44,7 @@ fn fix(engine: &Engine, sources: &Sources, found: &[Diagnostic]) -> Result<usize
     for fix in found.iter().filter_map(|finding| finding.fix.as_ref()) {
         of_file.entry(fix.span.file).or_default().push(fix);
     }
+    let project = Beneath::open(&engine.root)?;
     let mut count = 0;
     for (file, mut fixes) in of_file {
         fixes.sort_by_key(|fix| fix.span.start);
@@ -58,9 +61,10 @@ fn fix(engine: &Engine, sources: &Sources, found: &[Diagnostic]) -> Result<usize
             count += 1;
         }
         out.push_str(&text[at..]);
-        let path = engine.root.join(sources.name(file));
-        std::fs::write(&path, dax_engine::format(&out))
-            .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
+        let (name, text) = (sources.name(file), dax_engine::format(&out));
+        project
+            .write(Path::new(name), text.as_bytes())
+            .map_err(|error| CliError::World(format!("{name}: {error}")))?;
     }
     Ok(count)
 }

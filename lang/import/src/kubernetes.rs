@@ -2,6 +2,7 @@
 
 use crate::amounts::share;
 use crate::json::{Objects, array, name, of, text};
+use crate::manifests::Manifests;
 use crate::strategy::{self, Beside, Found};
 use crate::ways::{self, Used};
 use crate::workload::Workload;
@@ -11,8 +12,8 @@ use serde_json::Value as Json;
 
 /// What is asked for.
 pub struct Request<'r> {
-    /// Manifests as YAML or JSON: documents in a row, and lists.
-    pub texts: &'r [String],
+    /// Manifests as YAML or JSON.
+    pub texts: &'r [Manifests],
     /// The environment that binds what is found.
     pub environment: &'r str,
     /// The context of the kubeconfig that the provider names.

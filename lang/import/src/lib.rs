@@ -17,3 +17,4 @@ mod ways;
 mod workload;
 
 pub use kubernetes::{Imported, Request, import};
+pub use manifests::Manifests;

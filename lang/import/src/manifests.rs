@@ -4,22 +4,49 @@ use crate::json::{Objects, namespace, text};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
+/// A text with manifests, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifests {
+    /// The file, for messages.
+    pub name: String,
+    /// Documents in a row, and lists.
+    pub text: String,
+}
+
 /// The documents of texts, those of lists one by one.
 ///
 /// # Errors
-/// A text is no YAML.
-pub(crate) fn read(texts: &[String]) -> Result<Vec<Json>, String> {
+/// A text is no YAML: its name, line and column, and why.
+pub(crate) fn read(texts: &[Manifests]) -> Result<Vec<Json>, String> {
     let mut documents = Vec::new();
-    for text in texts {
+    for Manifests { name, text } in texts {
         let found: Vec<Json> = match serde_json::from_str(text) {
             Ok(document) => vec![document],
             Err(_) => serde_saphyr::from_multiple(text).map_err(|error| {
-                format!("this is no YAML: {}", error.to_string().lines().next().unwrap_or(""))
+                let error = error.without_snippet();
+                let at = error
+                    .location()
+                    .map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
+                format!("{name}{at}: this is no YAML: {}", said(error))
             })?,
         };
         found.into_iter().for_each(|document| flatten(document, &mut documents));
     }
     Ok(documents)
+}
+
+/// An error of the reader in words for whoever wrote the file.
+fn said(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("the key `{}` stands here twice", key.escape_debug())
+        }
+        Error::Budget { .. } => {
+            "it has more values, or more of them in each other, than are read".to_owned()
+        }
+        other => UserMessageFormatter.format_message(other).into_owned(),
+    }
 }
 
 /// A list may hold lists.
