@@ -134,7 +134,7 @@ impl Soak {
         let kind = Kind::choose(&mut chance, world.database.is_some());
         let mut cut = Cut::default();
         self.cut(kind, world, &mut chance, &mut cut)?;
-        let recovered = recover(world, &mut cut)?;
+        let recovered = recover(world, &mut cut, TRIES)?;
         if let (Some(outage), Some(watch)) = (&mut cut.outage, cut.watch.take()) {
             outage.ended = watch.join().ok();
             let length = outage.ended.map_or(Duration::MAX, |ended| ended - outage.begun);
@@ -145,6 +145,7 @@ impl Soak {
         count.1 += u64::from(cut.hit);
         report.kills += cut.kills;
         report.rolled_back += u64::from(cut.rolled_back);
+        report.held_state += u64::from(cut.held_state);
         let context = |text: String| format!("{}: {text}", kind.name());
         if let Err(text) = recovered {
             report.problem(number, context(text));
@@ -194,12 +195,11 @@ impl Soak {
                 cut.watch = Some(std::thread::spawn(move || await_ports(ports)));
             }
             if kind == Kind::StopCont {
-                // Another one waits until the lease has run out and finishes; then the first goes on.
-                let recovered = recover(world, cut)?;
+                // Another one waits until the lease has run out and finishes; then the first goes on. One that was
+                // stopped in the middle of a write holds the file of the state, and nobody can take that away.
+                let recovered = recover(world, cut, 2)?;
                 signal(i32::try_from(child.id()).unwrap_or(0), rustix::process::Signal::CONT);
-                if let Err(text) = recovered {
-                    return Err(std::io::Error::other(text));
-                }
+                cut.held_state |= recovered.is_err_and(|text| text.contains("is locked"));
             }
             let said = world.wait(&mut child, "apply")?;
             cut.rolled_back |= said.code == 5;
@@ -255,6 +255,7 @@ struct Cut {
     replica: Option<Instant>,
     watch: Option<JoinHandle<Instant>>,
     rolled_back: bool,
+    held_state: bool,
     said: Vec<Said>,
 }
 
@@ -272,9 +273,9 @@ fn permit(world: &World, before: &[world::Service]) {
 }
 
 /// Finishes what is unfinished, as the commands say, until there is nothing to do.
-fn recover(world: &World, cut: &mut Cut) -> Result<std::result::Result<(), String>> {
+fn recover(world: &World, cut: &mut Cut, tries: usize) -> Result<std::result::Result<(), String>> {
     let mut last = String::new();
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         let said = world.dax(APPLY)?;
         if said.code == 0 {
             return Ok(Ok(()));

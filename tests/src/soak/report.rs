@@ -22,6 +22,8 @@ pub struct Report {
     pub kills: u64,
     /// Iterations in which a run was rolled back before it was applied again.
     pub rolled_back: u64,
+    /// Iterations in which a stopped command held the file of the state, so that it had to go on first.
+    pub held_state: u64,
     /// Requests of the clients.
     pub requests: u64,
     /// Failed ones while the agent was dead.
@@ -97,6 +99,7 @@ impl std::fmt::Display for Report {
             (self.iterations(), "iterations"),
             (self.kills, "processes killed"),
             (self.rolled_back, "iterations with a run that was rolled back and applied again"),
+            (self.held_state, "iterations with a command that was stopped in a write of the state"),
             (self.requests, "requests"),
             (self.inside, "requests failed while the agent was dead"),
             (self.outside, "requests failed at any other time"),
