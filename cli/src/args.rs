@@ -776,11 +776,11 @@ fn percent(text: &str) -> Result<u64, String> {
 
 #[derive(Args)]
 pub(crate) struct AgentArgs {
-    /// Where the agent keeps its files.
-    #[arg(long, default_value = ".dax/local")]
+    /// Folder of the agent's files
+    #[arg(id = "agent_folder", long = "folder", default_value = ".dax/local")]
     pub(crate) folder: PathBuf,
-    /// Where the services' processes run.
-    #[arg(long, default_value = ".")]
+    /// Folder in which the services' processes run
+    #[arg(id = "agent_root", long = "root", default_value = ".")]
     pub(crate) root: PathBuf,
     /// Stay; without it the agent is started in a session of its own and this process ends.
     #[arg(long)]

@@ -236,8 +236,8 @@ pub(crate) fn show_and_apply(
         out.plan(&plan, &standing, &shown);
         out.arrived()?;
     }
-    if let Some(obstacle) = standing.obstacles.first() {
-        return Err(EngineError::Denied { message: obstacle.clone() }.into());
+    if let Some(message) = dax_engine::denial(&plan, &standing) {
+        return Err(EngineError::Denied { message }.into());
     }
     if plan.is_empty() {
         return Ok(Exit::Done);

@@ -64,7 +64,7 @@ fn run(arguments: Arguments, out: &mut Printer) -> Result<Exit, CliError> {
     let state = arguments.state.filter(|url| !url.is_empty());
     match arguments.command {
         #[cfg(feature = "local")]
-        Command::Agent(args) => commands::agent::run(args),
+        Command::Agent(args) => commands::agent::run(args, out),
         #[cfg(feature = "local")]
         Command::DemoService(args) => commands::demo_service::run(args),
         Command::Init(args) => commands::init::run(&args, folder, out),

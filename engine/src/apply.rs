@@ -185,8 +185,8 @@ impl Engine {
         if let Some(blocked) = plan.changes.iter().find_map(|change| change.blocked.clone()) {
             return Err(EngineError::Denied { message: blocked });
         }
-        if let Some(obstacle) = self.standing(plan)?.obstacles.into_iter().next() {
-            return Err(EngineError::Denied { message: obstacle });
+        if let Some(message) = crate::standing::denial(plan, &self.standing(plan)?) {
+            return Err(EngineError::Denied { message });
         }
         let open: Vec<String> = plan
             .points_of_no_return()

@@ -15,6 +15,7 @@ use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection};
 use dax_provider_api::ProviderError;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 
 /// A service that its platform cannot run. Explained in docs/diagnostics/DAX7001.md.
 pub const NOT_RUNNABLE: Code = Code::error(7001, "the platform cannot run this service");
@@ -245,7 +246,11 @@ impl Engine {
         for (instance, live) in self.runtime.block_on(world::look(&world.providers, environment)) {
             match live {
                 Ok(live) => drop(world.live.insert(instance, live)),
-                Err(error) => drop(world.unreachable.insert(instance, error)),
+                Err(error) => {
+                    let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+                    unread.insert(instance.clone(), unreachable((&instance, &error)));
+                    drop(world.unreachable.insert(instance, error));
+                }
             }
         }
         Ok(())

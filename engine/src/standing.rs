@@ -7,6 +7,7 @@ use dax_core::{Name, ResourceAddr};
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
 pub use dax_render::Standing;
+use std::sync::PoisonError;
 
 /// Services of which nothing is known.
 fn unreachable(plan: &Plan) -> Vec<String> {
@@ -21,6 +22,13 @@ fn unreachable(plan: &Plan) -> Vec<String> {
     )]
 }
 
+/// Why a plan cannot be applied now: the first obstacle, with its reasons where something cannot be read.
+pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
+    let shown = if plan.unreachable.is_empty() { 1 } else { standing.obstacles.len() };
+    let first: Vec<&str> = standing.obstacles.iter().take(shown).map(String::as_str).collect();
+    (!first.is_empty()).then(|| first.join("; "))
+}
+
 impl Engine {
     /// What stands in a plan's way now.
     ///
@@ -28,7 +36,13 @@ impl Engine {
     /// The state cannot be read.
     pub fn standing(&self, plan: &Plan) -> Result<Standing, EngineError> {
         let store = self.store()?;
-        self.standing_of(&store, plan)
+        let mut standing = self.standing_of(&store, plan)?;
+        if !plan.unreachable.is_empty() {
+            let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = standing.obstacles.len().min(1);
+            standing.obstacles.splice(at..at, unread.values().cloned());
+        }
+        Ok(standing)
     }
 
     pub(crate) fn standing_of(&self, store: &Store, plan: &Plan) -> Result<Standing, EngineError> {

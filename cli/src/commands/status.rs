@@ -73,7 +73,7 @@ fn edits(all: &[ServiceStatus]) -> BTreeMap<String, Vec<&str>> {
     let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for one in all {
         for edit in one.live.iter().flat_map(|live| &live.edits) {
-            let what = format!("{} is {}, not {}", edit.path, edit.found, edit.wrote);
+            let what = format!("{} is {} (as applied: {})", edit.path, edit.found, edit.wrote);
             found.entry(what).or_default().push(one.addr.name());
         }
     }

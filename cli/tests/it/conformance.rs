@@ -18,6 +18,7 @@ fn seconds(number: i64) -> Value {
 #[test]
 fn the_local_platform_conforms() {
     let project = Project::new("");
+    std::fs::create_dir(project.path(".dax")).expect("the engine's folder");
     let platform = dax_provider_builtin::local::Local {
         folder: project.path(".dax/local"),
         root: project.path("."),

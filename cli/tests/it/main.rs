@@ -1,5 +1,6 @@
 //! The real binary with real processes, on ports that nobody uses.
 
+mod agent;
 mod basics;
 mod conformance;
 mod crash;

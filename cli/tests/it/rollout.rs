@@ -124,43 +124,6 @@ fn after_an_environment_that_was_not_applied_nothing_is_applied() {
 }
 
 #[test]
-fn the_agent_dies_and_the_next_one_finds_its_processes_again() {
-    let project = Project::web();
-    project.expect(0, APPLY);
-    let before = project.services();
-    let agent = project.agent().expect("an agent");
-    std::process::Command::new("kill").args(["-9", &agent.to_string()]).status().expect("killed");
-    wait_until("the agent's end", || project.agent().is_none());
-    assert_eq!(project.services(), before, "the services go on without it");
-    wait_until("readiness", || project.dax(&["status"]).out.contains("2/2"));
-    assert_eq!(project.services(), before, "the same processes");
-    assert_eq!(project.get(project.ports[0]).expect("an answer").0, 200);
-    project.expect(0, &["plan", "-e", "dev", "--detailed-exitcode"]);
-    project.expect(0, &["destroy", "-e", "dev", "--auto-approve", "-q"]);
-    wait_until("no process", || project.processes().is_empty());
-}
-
-#[test]
-fn a_process_that_a_dead_agent_did_not_write_down_is_ended_by_the_next_one() {
-    let project = Project::web();
-    project.expect(0, APPLY);
-    let before = project.services();
-    let agent = project.agent().expect("an agent");
-    std::process::Command::new("kill").args(["-9", &agent.to_string()]).status().expect("killed");
-    // As if it had died between the start of this process and its entry in the record.
-    let folder = project.path(".").canonicalize().expect("a path").join(".dax/local");
-    let mut command = project.command(&["demo-service", "--port", "0", "--start-delay", "1h"]);
-    let mut stray = std::os::unix::process::CommandExt::process_group(&mut command, 0)
-        .env("DAX_AGENT", folder)
-        .spawn()
-        .expect("a stray");
-    project.expect(0, &["status"]);
-    let how = stray.wait().expect("ended");
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&how), Some(9));
-    assert_eq!(project.services(), before, "those that were written down go on");
-}
-
-#[test]
 fn a_replica_that_dies_is_started_again() {
     let project = Project::web();
     project.expect(0, APPLY);
