@@ -241,3 +241,44 @@ fn explain(
         wins,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(environment: &str, id: u64, started_ms: u64) -> HistoryEntry {
+        let run = dax_apply::Run {
+            id,
+            environment: environment.into(),
+            mode: "apply".into(),
+            holder: String::new(),
+            why: String::new(),
+            started_ms,
+            ended_ms: None,
+            outcome: None,
+            waits: None,
+            digest: Name::default(),
+            serial: 0,
+            restores: None,
+            left: None,
+            approved_by: Vec::new(),
+            services: Vec::new(),
+            commit: None,
+            promoted: None,
+            complete: Vec::new(),
+            verified: false,
+        };
+        HistoryEntry { run, point: None, name: None, current: false }
+    }
+
+    #[test]
+    fn runs_stay_in_their_order_when_the_clock_jumps() {
+        let dev = vec![entry("dev", 3, 5), entry("dev", 2, 900), entry("dev", 1, 800)];
+        let prod = vec![entry("prod", 2, 850), entry("prod", 1, 4)];
+        let order: Vec<String> = newest_first(vec![dev, prod])
+            .iter()
+            .map(|entry| format!("{} {}", entry.run.environment, entry.run.id))
+            .collect();
+        assert_eq!(order, ["prod 2", "dev 3", "dev 2", "dev 1", "prod 1"]);
+    }
+}

@@ -475,3 +475,44 @@ pub(crate) fn sources_digest(sources: &Sources) -> Name {
     }
     Name::new(hasher.finalize().to_hex())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// States, newest first: number, and which one it went back to.
+    fn found(points: &[(u64, Option<u64>)]) -> Result<u64, Option<u64>> {
+        let all: Vec<Point> = points
+            .iter()
+            .map(|(serial, restores)| {
+                let restores =
+                    restores.map_or_else(String::new, |to| format!(",\"restores\":{to}"));
+                let text =
+                    format!("{{\"serial\":{serial},\"at_ms\":0,\"run\":1,\"key\":\"k\"{restores}}}");
+                serde_json::from_str(&text).expect("a point")
+            })
+            .collect();
+        before(&all).map(|point| point.serial)
+    }
+
+    #[test]
+    fn each_rollback_goes_further_back_until_there_is_nothing_before() {
+        let forward = [(3, None), (2, None), (1, None)];
+        assert_eq!(found(&forward), Ok(2));
+        let once = [&[(4, Some(2))], &forward[..]].concat();
+        assert_eq!(found(&once), Ok(1));
+        let twice = [&[(5, Some(1))], &once[..]].concat();
+        assert_eq!(found(&twice), Err(Some(1)));
+        // After an apply what ran before it is what the last rollback led to.
+        let again = [&[(6, None)], &twice[..]].concat();
+        assert_eq!(found(&again), Ok(5));
+        let back = [&[(7, Some(5))], &again[..]].concat();
+        assert_eq!(found(&back), Err(Some(1)));
+        // Back to a state that was itself come back to.
+        let through = [&[(8, Some(4))], &back[..]].concat();
+        assert_eq!(found(&through), Ok(1));
+        assert_eq!(found(&[]), Err(None));
+        // What no dax writes ends all the same.
+        assert_eq!(found(&[(2, Some(2)), (1, Some(9))]), Ok(1));
+    }
+}

@@ -1,9 +1,8 @@
 //! Secrets: read where they are, fingerprinted with a key of the project, never kept.
 
-use crate::files;
+use crate::EngineError;
 use dax_core::{Code, Diagnostic, Name, SecretPart, SecretRef, Value};
 use dax_ir::{Data, Environment, Node};
-use std::io::Read;
 use std::path::Path;
 
 /// A secret that cannot be read. Explained in docs/diagnostics/DAX7002.md.
@@ -22,7 +21,7 @@ pub(crate) fn read(root: &Path, secret: &SecretRef) -> Result<String, String> {
         }
         return Ok(text);
     }
-    match secret.source.as_str() {
+    let value = match secret.source.as_str() {
         "env" => std::env::var(secret.key.as_str()).map_err(|error| match error {
             std::env::VarError::NotPresent => {
                 format!("secret `{name}`: the environment variable `{}` is not set", secret.key)
@@ -31,21 +30,32 @@ pub(crate) fn read(root: &Path, secret: &SecretRef) -> Result<String, String> {
                 format!("secret `{name}`: the environment variable `{}` is not text", secret.key)
             }
         }),
-        "file" => std::fs::read_to_string(root.join(secret.key.as_str()))
-            .map(|text| text.strip_suffix('\n').unwrap_or(&text).to_owned())
-            .map_err(|error| {
-                format!("secret `{name}`: the file `{}` cannot be read: {error}", secret.key)
-            }),
+        "file" => crate::files::secret(root, secret.key.as_str()).map_err(|why| {
+            format!("secret `{name}`: the file `{}` cannot be read: {why}", secret.key)
+        }),
         other => Err(format!("secret `{name}`: the source `{other}` is not built into this dax")),
+    }?;
+    // What a pipeline gives for a secret that it lacks: with it a service would run that is open to all.
+    if value.is_empty() {
+        let found = match secret.source.as_str() {
+            "env" => format!("the environment variable `{}` is set to nothing", secret.key),
+            _ => format!("the file `{}` is empty", secret.key),
+        };
+        return Err(format!(
+            "secret `{name}`: {found}, and an empty secret is none; give it a value, or write `\"\"` in its place where \
+             nothing is meant"
+        ));
     }
+    Ok(value)
 }
 
 /// Fills in the fingerprint of every secret of an environment, so that a changed value is a change.
+/// The key of fingerprints is made when the first secret is met.
 pub(crate) fn fingerprint(
     root: &Path,
-    folder: &Path,
+    own_key: &dyn Fn() -> Result<Key, EngineError>,
     environment: &mut Environment,
-) -> std::io::Result<Vec<Diagnostic>> {
+) -> Result<Vec<Diagnostic>, EngineError> {
     let mut problems = Vec::new();
     let mut key = None;
     for service in environment.services.values_mut() {
@@ -55,7 +65,7 @@ pub(crate) fn fingerprint(
             &mut || match key {
                 Some(key) => Ok(key),
                 None => {
-                    let read = project_key(folder)?;
+                    let read = own_key()?;
                     key = Some(read);
                     Ok(read)
                 }
@@ -71,9 +81,9 @@ type Key = [u8; 32];
 fn fill(
     node: &mut Node,
     root: &Path,
-    key: &mut dyn FnMut() -> std::io::Result<Key>,
+    key: &mut dyn FnMut() -> Result<Key, EngineError>,
     problems: &mut Vec<Diagnostic>,
-) -> std::io::Result<()> {
+) -> Result<(), EngineError> {
     match &mut node.data {
         Data::Leaf(Value::Secret(secret)) => match read(root, secret) {
             Ok(value) => {
@@ -89,24 +99,4 @@ fn fill(
         Data::Map(map) => map.values_mut().try_for_each(|item| fill(item, root, key, problems))?,
     }
     Ok(())
-}
-
-/// The key of the project's fingerprints, made on first use and readable by this user only.
-fn project_key(folder: &Path) -> std::io::Result<Key> {
-    files::private_folder(folder)?;
-    let path = folder.join("fingerprint.key");
-    let mut key = [0; 32];
-    match std::fs::File::open(&path) {
-        Ok(mut file) => file.read_exact(&mut key)?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            std::fs::File::open("/dev/urandom")?.read_exact(&mut key)?;
-            let mut options = std::fs::File::options();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            std::io::Write::write_all(&mut options.open(&path)?, &key)?;
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(key)
 }

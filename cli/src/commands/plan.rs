@@ -1,6 +1,6 @@
 //! `dax plan`: what `apply` would do.
 
-use crate::args::PlanArgs;
+use crate::args::{PlanArgs, PlanFormat};
 use crate::commands::{plan_request, simulate};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
@@ -11,6 +11,12 @@ pub(crate) fn run(args: &PlanArgs, engine: &Engine, out: &mut Printer) -> Result
         engine.plan(&plan_request(&args.environment, &args.params, &args.selection, engine)?)?;
     let plan = &judged.plan;
     out.plan(plan, &judged.standing, &args.shown);
+    // People read it among the obstacles of the plan.
+    if !args.shown.format.contains(&PlanFormat::Human) {
+        for run in engine.open_runs(Some(&plan.environment))? {
+            out.alarm(&run.text());
+        }
+    }
     if args.simulate {
         simulate::show(plan, args.seed, out);
     }

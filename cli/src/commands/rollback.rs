@@ -25,7 +25,7 @@ pub(crate) fn run(
     if exit == Exit::Done && nothing {
         out.note(&format!("nothing differs from state {serial}; nothing was changed or pinned"));
     } else if exit == Exit::Done {
-        out.note(&format!("`{name}` is at state {serial} again and pinned, so that the next apply does not undo this: `dax unpin -e {name}` lets it go on"));
+        out.note(&format!("`{name}` is pinned now, so that the next apply does not undo this: `dax unpin -e {name}` lets it go on"));
     }
     Ok(exit)
 }

@@ -78,15 +78,20 @@ fn eks_tells_where_a_cluster_is_and_a_signed_request_proves_who_asks() {
             server.url()
         )
     };
-    let found = plan(&program("eks", &config("shop")), &KEYS);
+    // Only the program says that this is EKS: nobody learns who asks.
+    let stranger = plan(&program("eks", &config("shop")), &KEYS);
+    assert!(stranger.contains("is not EKS") && server.asked().is_empty(), "{stranger}");
+    let url = server.url();
+    let trusted = [&KEYS[..], &[("DAX_TRUST", url.as_str())]].concat();
+    let found = plan(&program("eks", &config("shop")), &trusted);
     assert!(found.contains("1 to create"), "{found}");
     // Whoever asks EKS signs the request; the key itself goes nowhere.
     let asked = server.asked();
     assert!(asked.iter().all(|asked| asked.headers.contains("authorization: AWS4-HMAC-SHA256")
         && !asked.headers.contains("wJalr")));
-    let lost = plan(&program("eks", &config("other")), &KEYS);
+    let lost = plan(&program("eks", &config("other")), &trusted);
     assert!(lost.contains("there is no EKS cluster `other` in eu-west-1"), "{lost}");
-    let nobody = plan(&program("eks", &config("shop")), &[]);
+    let nobody = plan(&program("eks", &config("shop")), &[("DAX_TRUST", &url)]);
     assert!(nobody.contains("no AWS credentials"), "{nobody}");
 }
 
@@ -133,7 +138,11 @@ fn gke_tells_where_a_cluster_is_and_application_default_credentials_prove_who_as
     });
     let credentials = project.path("credentials.json");
     std::fs::write(&credentials, user.to_string()).expect("a file");
-    let credentials = [("GOOGLE_APPLICATION_CREDENTIALS", credentials.to_str().expect("a path"))];
+    let credentials = ("GOOGLE_APPLICATION_CREDENTIALS", credentials.to_str().expect("a path"));
+    let stranger = plan(&project, &[credentials]);
+    assert!(stranger.contains("is not Google's") && server.asked().is_empty(), "{stranger}");
+    let url = server.url();
+    let credentials = [credentials, ("DAX_TRUST", url.as_str())];
     let found = plan(&project, &credentials);
     assert!(found.contains("1 to create"), "{found}");
     let lost = plan(&program("gke", &config("other")), &credentials);
@@ -145,7 +154,7 @@ fn gke_tells_where_a_cluster_is_and_application_default_credentials_prove_who_as
     );
     let nobody = plan(
         &program("gke", &config("shop")),
-        &[("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/file")],
+        &[("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent/file"), ("DAX_TRUST", &url)],
     );
     assert!(nobody.contains("no Google credentials"), "{nobody}");
 }

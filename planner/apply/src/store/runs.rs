@@ -449,9 +449,19 @@ impl Store {
     /// The store cannot be read, or the plan was changed by somebody else.
     pub async fn plan_of(&self, environment: &str, run: u64) -> Result<Option<Plan>> {
         let found = self.blobs.scan(&format!("plans/{environment}/{run:010}-")).await?;
-        let Some((key, bytes)) = found.into_iter().next() else { return Ok(None) };
-        self.check_name(&key, &bytes)?;
-        self.parse(&bytes).map(Some)
+        let gone = |what: &str| Err(self.corrupt(format!("run {run} of `{environment}` {what}")));
+        match found.as_slice() {
+            [(key, bytes)] => {
+                self.check_name(key, bytes)?;
+                self.parse(bytes).map(Some)
+            }
+            [] => {
+                let last = self.head(environment).await?.map_or(0, |(head, _)| head.last_run);
+                let kept = (1..=last).contains(&run) && run + KEPT_RUNS > last;
+                if kept { gone("has lost its plan") } else { Ok(None) }
+            }
+            _ => gone("has two plans"),
+        }
     }
 
     /// The runs of an environment, newest first.
