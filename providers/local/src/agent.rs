@@ -19,6 +19,7 @@ mod replica;
 mod service;
 mod standing;
 
+pub(crate) use cgroups::end_group;
 pub(crate) use service::ports as service_ports;
 pub(crate) use standing::url;
 

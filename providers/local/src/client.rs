@@ -115,7 +115,11 @@ impl Local {
         match record::decode(&bytes, path) {
             Ok(record) => Ok(Some(record.since_boot())),
             Err(doubt) => {
-                let marked: Vec<Marked> = marks::marked(path);
+                // Of a project that was moved, the processes bear the mark of its former place.
+                let mut marked: Vec<Marked> = marks::marked(path);
+                marked.extend(record::remaining(&bytes));
+                marked.sort_by_key(|one| one.identity);
+                marked.dedup();
                 Err(ProviderError::Refused { message: look::unknown(&doubt, path, &marked) })
             }
         }

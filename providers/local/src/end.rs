@@ -1,8 +1,8 @@
 //! The way out when nobody knows any more what runs: ends all that bears a project's mark.
 
-use crate::marks::{self, AGENT};
+use crate::marks::{self, AGENT, Marked};
 use crate::process_id::Identity;
-use crate::record::RECORD;
+use crate::record::{self, LONGEST, RECORD};
 use crate::{agent, channel, home};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
@@ -30,22 +30,31 @@ pub async fn end_everything(folder: &Path) -> io::Result<Vec<Ended>> {
     let path = home::canonical(folder)?;
     let private = home::open(folder)?;
     let mut ended = Vec::new();
-    // First the agent, which would start again what ends.
-    let mut agents: BTreeSet<Identity> = marks::marked(&path)
-        .into_iter()
-        .filter(|one| one.process == AGENT)
-        .map(|one| one.identity)
-        .collect();
+    // First the agent, which would start again what ends. That of a project that was moved is known by its
+    // socket, and what it started by its former place.
+    let mut places = BTreeSet::from([path.clone()]);
+    let mut agents = BTreeSet::new();
     if let Some(private) = &private
         && let Ok(Some(stream)) = channel::connect(private).await
         && let Some(pid) = stream.peer_cred()?.pid()
     {
         agents.extend(Identity::now(pid));
+        places.extend(marks::folder_of(pid));
     }
+    let marked = places.iter().flat_map(|place| marks::marked(place));
+    agents.extend(marked.filter(|one| one.process == AGENT).map(|one| one.identity));
     ended.extend(agents.iter().map(|agent| format!("{} (agent)", agent.pid)));
     end(&agents).await;
+    let bytes = private.as_ref().and_then(|private| private.read(RECORD, LONGEST).ok().flatten());
+    let left = || {
+        let mut all: Vec<Marked> = places.iter().flat_map(|place| marks::marked(place)).collect();
+        all.extend(bytes.iter().flat_map(|bytes| record::remaining(bytes)));
+        all.sort_by_key(|one| one.identity);
+        all.dedup();
+        all
+    };
     for round in 0..ROUNDS {
-        let found = marks::marked(&path);
+        let found = left();
         if found.is_empty() {
             break;
         }
@@ -54,7 +63,11 @@ pub async fn end_everything(folder: &Path) -> io::Result<Vec<Ended>> {
         }
         end(&found.iter().map(|one| one.identity).collect()).await;
     }
-    let left = marks::marked(&path);
+    if let Some(record) = bytes.as_ref().and_then(|bytes| record::decode(bytes, &path).ok()) {
+        let groups = record.replicas().filter_map(|replica| replica.cgroup.as_deref());
+        groups.for_each(agent::end_group);
+    }
+    let left = left();
     if !left.is_empty() {
         return Err(io::Error::other(format!("these do not end: {}", marks::listed(&left))));
     }

@@ -71,6 +71,30 @@ pub(crate) struct Marked {
 /// Every process of this user that carries the mark of a folder.
 pub(crate) fn marked(folder: &Path) -> Vec<Marked> {
     let wanted = [FOLDER.as_bytes(), b"=", folder.as_os_str().as_encoded_bytes()].concat();
+    find(|variables| variables.contains(&&wanted[..]))
+}
+
+/// Every process of this user that bears one of these tokens, whatever folder it was started for.
+pub(crate) fn bearing(tokens: &BTreeSet<&Token>) -> Vec<Marked> {
+    if tokens.is_empty() {
+        return Vec::new();
+    }
+    find(|variables| {
+        let text = value(variables, PROCESS);
+        Token::try_from(text).is_ok_and(|token| tokens.contains(&token))
+    })
+}
+
+/// The value of a variable; empty where there is none.
+fn value(variables: &[&[u8]], name: &str) -> String {
+    let found = variables
+        .iter()
+        .find_map(|one| one.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")));
+    String::from_utf8_lossy(found.unwrap_or_default()).into_owned()
+}
+
+/// Every process of this user whose variables are as they are wanted.
+fn find(wanted: impl Fn(&[&[u8]]) -> bool) -> Vec<Marked> {
     let me = rustix::process::getuid().as_raw();
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.flatten().filter_map(|entry| {
@@ -81,27 +105,21 @@ pub(crate) fn marked(folder: &Path) -> Vec<Marked> {
     pids.filter_map(|pid| look(pid, &wanted)).collect()
 }
 
-/// What a process says of itself, if it carries the wanted mark.
-fn look(pid: i32, wanted: &[u8]) -> Option<Marked> {
+/// What a process says of itself, if its variables are as they are wanted.
+fn look(pid: i32, wanted: &impl Fn(&[&[u8]]) -> bool) -> Option<Marked> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let variables = || environ.split(|byte| *byte == 0);
-    if !variables().any(|variable| variable == wanted) {
+    let variables: Vec<&[u8]> = environ.split(|byte| *byte == 0).collect();
+    if !wanted(&variables) {
         return None;
     }
-    let get = |name: &str| {
-        let value = variables().find_map(|one| {
-            one.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
-        });
-        String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
-    };
     let number = rustix::process::Pid::from_raw(pid)?;
     let leads = rustix::process::getpgid(Some(number)).is_ok_and(|group| group == number)
         && rustix::process::getsid(Some(number)).is_ok_and(|session| session != number);
     Some(Marked {
         identity: Identity::now(pid)?,
-        process: get(PROCESS),
-        environment: get("DAX_ENVIRONMENT"),
-        service: get("DAX_SERVICE"),
+        process: value(&variables, PROCESS),
+        environment: value(&variables, "DAX_ENVIRONMENT"),
+        service: value(&variables, "DAX_SERVICE"),
         leads,
     })
 }

@@ -100,6 +100,12 @@ impl ReplicaRecord {
 }
 
 impl Record {
+    /// Its replicas.
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &ReplicaRecord> {
+        let revisions = self.services.iter().flat_map(|service| service.revisions.values());
+        revisions.flat_map(|revision| &revision.replicas)
+    }
+
     /// The record as it holds after the machine was started anew: nothing of it runs any more.
     pub(crate) fn since_boot(mut self) -> Self {
         let boot = process_id::boot();
@@ -222,6 +228,13 @@ pub(crate) fn decode(bytes: &[u8], folder: &Path) -> Result<Record, Doubt> {
     let (record, outer) = parse(bytes)?;
     let made = mac(outer.body, folder).map_err(|error| Doubt::Damaged(error.to_string()))?;
     if machine::same(&made, &outer.mac) { Ok(record) } else { Err(Doubt::Foreign) }
+}
+
+/// Processes that still run of what a record tells of, whether it is to be believed or not: only who has its
+/// tokens can bear them.
+pub(crate) fn remaining(bytes: &[u8]) -> Vec<Marked> {
+    let Ok((record, _)) = parse(bytes) else { return Vec::new() };
+    marks::bearing(&record.replicas().map(|replica| &replica.token).collect())
 }
 
 /// Whether any bytes are read as a record or refused; a record that is read says the same when it is written

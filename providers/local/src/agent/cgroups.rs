@@ -113,6 +113,12 @@ pub(super) fn members(group: &Path) -> Vec<i32> {
     text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 1).collect()
 }
 
+/// Ends every process of a group whose agent is gone, and removes it.
+pub(crate) fn end_group(group: &Path) {
+    Cgroups::default().kill(group);
+    remove(group);
+}
+
 /// Removes a group in which nothing runs.
 pub(super) fn remove(group: &Path) {
     let _ = std::fs::remove_dir(group);
