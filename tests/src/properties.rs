@@ -1,7 +1,12 @@
 //! What holds for every text, however it came about: the same for tests and for fuzzing.
 
+mod saved;
+mod written;
+
 use crate::{Files, load, params};
 use dax_core::FileId;
+pub use saved::saved_plan;
+pub use written::{manifest, manifests, schema, words};
 
 /// The chunks of the splitter cover the text without gap or overlap.
 pub fn split(text: &str) {

@@ -12,8 +12,12 @@ const TARGETS: &[(&str, u32)] = &[
     ("format", 300),
     ("check", 240),
     ("evaluate", 120),
+    ("plan", 12_000),
     ("agent_record", 2_000),
     ("agent_request", 1_000),
+    ("state_rows", 600),
+    ("manifest", 3_000),
+    ("schema", 2_000),
 ];
 
 pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
@@ -46,7 +50,12 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
         command
             .args(["+nightly", "fuzz", "run", "--fuzz-dir", ".", "-O", "-s", "none", target])
             .arg(&found);
-        let own_seeds = root.join("tests/fuzz/seeds").join(target);
+        // Manifests and schemas are those of the tests, one folder deeper.
+        let own_seeds = match *target {
+            "manifest" => root.join("tests/fixtures/import"),
+            "schema" => root.join("tests/fixtures/schema"),
+            target => root.join("tests/fuzz/seeds").join(target),
+        };
         if own_seeds.exists() {
             command.arg(&own_seeds);
         } else if *target != "evaluate" {

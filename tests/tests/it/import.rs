@@ -165,19 +165,30 @@ fn kinds_of_places(area: &str) -> Vec<(Json, (String, Option<String>))> {
     let mut known = BTreeSet::new();
     let mut kept = Vec::new();
     for (_, documents) in fixtures {
-        let all = Json::from(documents);
-        let mut found = Vec::new();
-        places(&all, "", &mut found);
-        for (at, key) in found {
-            let document = at.split('/').nth(1).and_then(|at| at.parse::<usize>().ok());
-            let kind = document.map_or(Json::Null, |at| all[at]["kind"].clone());
-            let pattern: String = at.chars().filter(|c| !c.is_ascii_digit()).collect();
-            if known.insert((kind.to_string(), pattern, key.clone())) {
-                kept.push((all.clone(), (at, key)));
+        for document in &documents {
+            let mut found = Vec::new();
+            places(document, "/0", &mut found);
+            for (at, key) in found {
+                let pattern: String = at.chars().filter(|c| !c.is_ascii_digit()).collect();
+                if known.insert((document["kind"].to_string(), pattern, key.clone())) {
+                    kept.push((related(document, &documents), (at, key)));
+                }
             }
         }
     }
     kept
+}
+
+/// A document, and behind it those that name it or that it names.
+fn related(document: &Json, all: &[Json]) -> Json {
+    let names = |one: &Json, other: &Json| {
+        let name = other["metadata"]["name"].as_str().filter(|name| !name.is_empty());
+        name.is_some_and(|name| one.to_string().contains(name))
+    };
+    let others = all
+        .iter()
+        .filter(|other| *other != document && (names(document, other) || names(other, document)));
+    std::iter::once(document).chain(others).cloned().collect()
 }
 
 #[test]
