@@ -292,7 +292,7 @@ pub(crate) fn deliver(
 ) -> Result<Exit, CliError> {
     match output {
         Some(path) => {
-            crate::files::write(path, text.as_bytes())
+            dax_files::write_given(path, text.as_bytes())
                 .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
             out.note(&format!("written: {}", path.display()));
         }

@@ -208,6 +208,19 @@ pub(crate) fn json(sources: &Sources, all: &[Diagnostic]) -> Json {
     json!({ "format_version": 1, "diagnostics": all })
 }
 
+/// A path as a URI reference. Source: RFC 3986, sections 2.3 and 3.3.
+fn uri(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 /// For code scanning, whose pages show the messages. Source: SARIF 2.1.0, sections 3.14 and 3.27.
 pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> Json {
     let results: Vec<Json> = all
@@ -222,7 +235,7 @@ pub(crate) fn sarif(sources: &Sources, all: &[Diagnostic]) -> Json {
                 "level": if diagnostic.is_error() { "error" } else { "warning" },
                 "message": { "text": format!("{}: {}", diagnostic.code.summary, Text::new(&diagnostic.detail)) },
                 "locations": [{ "physicalLocation": {
-                    "artifactLocation": { "uri": sources.name(diagnostic.span.file) },
+                    "artifactLocation": { "uri": uri(sources.name(diagnostic.span.file)) },
                     "region": { "startLine": start.line, "startColumn": start.column, "endLine": end.line, "endColumn": end.column },
                 } }],
             })

@@ -7,7 +7,6 @@ mod args;
 mod commands;
 mod diagnostics;
 mod exit;
-mod files;
 mod output;
 mod printer;
 mod progress;

@@ -1,13 +1,17 @@
 //! The two streams of the process: the only place that writes to them.
 //!
-//! Every write to standard output is checked and the first that fails is kept for the end of the command.
-//! What is written is printable ([`Text`]) or composed of printable pieces, but for data that a pipe must
-//! get byte by byte. The runner of a pipeline obeys lines of its log; text from outside never forms one.
+//! Every write to standard output is checked and the first that fails is kept for the end of the
+//! command. What is written is printable ([`Text`]) or composed of printable pieces, but for data
+//! that a pipe must get byte by byte. The runner of a pipeline obeys lines of its log; text from
+//! outside never forms one.
 
 use dax_engine::printable::Text;
+use rustix::io::Errno;
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Standard output and standard error, shared with whoever tells of something meanwhile.
 #[derive(Clone, Default)]
@@ -24,8 +28,8 @@ pub(crate) enum Lost {
     Failed(String),
 }
 
-/// What introduces a command in the log of a pipeline.
-/// Source: actions/runner `ActionCommand.cs`; Azure Pipelines logging commands; TeamCity service messages.
+/// What introduces a command in the log of a pipeline. Source: actions/runner `ActionCommand.cs`;
+/// Azure Pipelines logging commands; TeamCity service messages.
 const COMMANDS: [&str; 3] = ["##[", "##vso[", "##teamcity["];
 
 impl Streams {
@@ -62,7 +66,7 @@ impl Streams {
     fn write(&self, text: &str) {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if lost.is_none() {
-            *lost = std::io::stdout().lock().write_all(text.as_bytes()).err();
+            *lost = write_all(&std::io::stdout(), text.as_bytes()).err();
         }
     }
 
@@ -82,18 +86,33 @@ impl Streams {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 
-    /// Empties the buffers and says whether anything of standard output was lost so far.
-    #[expect(clippy::disallowed_methods, reason = "the one place that writes to standard output")]
+    /// Says whether anything of standard output was lost so far.
     pub(crate) fn lost(&self) -> Option<Lost> {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if lost.is_none() {
-            *lost = std::io::stdout().lock().flush().err();
-        }
+        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.as_ref().map(|error| match error.kind() {
             ErrorKind::BrokenPipe => Lost::Closed,
             _ => Lost::Failed(format!("cannot write to stdout: {}", sentence(error))),
         })
     }
+}
+
+/// How long a stream that takes nothing at the moment is left alone.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Writes everything, without a buffer: what it returns is what became of the bytes.
+///
+/// A terminal or pipe that another process made non-blocking is waited for.
+fn write_all(stream: &impl AsFd, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(stream, bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => std::thread::sleep(PATIENCE),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Reports whether standard output is a terminal.
@@ -117,7 +136,8 @@ pub(crate) fn sentence(error: &std::io::Error) -> String {
     })
 }
 
-/// Lines of a message; those after the first stand behind a bar, so that none passes for a message of its own.
+/// Lines of a message; those after the first stand behind a bar, so that none passes for a message
+/// of its own.
 pub(crate) fn barred(text: &Text) -> String {
     text.as_str().trim_end_matches('\n').replace('\n', "\n  │ ")
 }

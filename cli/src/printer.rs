@@ -1,7 +1,8 @@
 //! What commands print with: it knows colour, quiet and formats.
 //!
-//! Data goes to stdout, everything else to stderr. Text comes in as it is and leaves printable: whoever
-//! calls has nothing to escape and no way around it. A reader that goes ends the output, not the command.
+//! Data goes to stdout, everything else to stderr. Text comes in as it is and leaves printable:
+//! whoever calls has nothing to escape and no way around it. A reader that goes ends the output,
+//! not the command.
 
 use crate::args::{DiagnosticFormat, MarkdownFlavour, PlanFormat, ShownArgs};
 use crate::diagnostics;

@@ -82,6 +82,23 @@ pub fn read_given(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     read_bounded(file, limit).map(Some)
 }
 
+/// Writes a file at a path that somebody gave as a whole, all or nothing.
+///
+/// What is no regular file, such as `/dev/stdout` or a pipe, gets the bytes as they come. A link that
+/// leads out of the folder in which it stands is not followed, because a checkout may bring one.
+///
+/// # Errors
+/// It cannot be written; what was there before is still there.
+pub fn write_given(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let special = std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    let Some(name) = path.file_name().filter(|_| !special) else {
+        let mut file = std::fs::OpenOptions::new().write(true).open(path)?;
+        return std::io::Write::write_all(&mut file, bytes);
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Beneath::open(folder.unwrap_or(Path::new(".")))?.write(Path::new(name), bytes)
+}
+
 fn not_regular(what: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidInput, format!("it is {what}, not a regular file"))
 }

@@ -68,7 +68,7 @@ impl Session<'_> {
             DataFormat::Json => {
                 out.json(&serde_json::json!(value.shape()));
             }
-            DataFormat::Human => out.data(&format!("{value}\n")),
+            DataFormat::Human => out.data(&format!("{}\n", Line::new(&value.to_string()))),
         }
         Ok(Exit::Done)
     }
@@ -100,7 +100,7 @@ impl Session<'_> {
                 if diagnostic::has_errors(&found.diagnostics) {
                     out.diagnostics(&found.sources, &found.diagnostics);
                 } else {
-                    out.data(&format!("{}\n", found.type_name));
+                    out.data(&format!("{}\n", Line::new(&found.type_name)));
                 }
             }
             ("let" | "fn" | "type" | "import", _) => {

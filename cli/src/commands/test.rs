@@ -41,7 +41,7 @@ pub(crate) fn run(args: &TestArgs, engine: &Engine, out: &mut Printer) -> Result
         TestFormat::Junit => out.data(&junit(&sources, &outcomes, seconds)),
     }
     if let Some(path) = &args.junit {
-        crate::files::write(path, junit(&sources, &outcomes, seconds).as_bytes())
+        dax_files::write_given(path, junit(&sources, &outcomes, seconds).as_bytes())
             .map_err(|error| CliError::World(format!("{}: {error}", path.display())))?;
     }
     if outcomes.is_empty() {
@@ -112,11 +112,11 @@ fn junit(sources: &Sources, outcomes: &[TestOutcome], seconds: f64) -> String {
     );
     for one in outcomes {
         let at = sources.line_column(one.span.file, one.span.start);
-        let file = escape(sources.name(one.span.file));
+        let file = escape(Line::new(sources.name(one.span.file)).as_str());
         let _ = write!(
             text,
             "    <testcase name=\"{}\" classname=\"{file}\" file=\"{file}\" line=\"{}\"",
-            escape(&one.title),
+            escape(Line::new(&one.title).as_str()),
             at.line
         );
         match &one.verdict {
@@ -130,7 +130,7 @@ fn junit(sources: &Sources, outcomes: &[TestOutcome], seconds: f64) -> String {
                 let _ = writeln!(
                     text,
                     ">\n      <failure message=\"{}\">{}</failure>",
-                    escape(&message),
+                    escape(Line::new(&message).as_str()),
                     escape(&format!("{given}{all}"))
                 );
                 text.push_str("    </testcase>\n");

@@ -9,6 +9,7 @@ mod kubernetes;
 mod language;
 mod lsp;
 mod operate;
+mod output;
 mod project;
 mod review;
 mod rollout;

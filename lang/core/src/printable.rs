@@ -1,12 +1,14 @@
-//! Text from outside in a form that can be shown: no character of it acts on a terminal or hides from the eye.
+//! Text from outside in a form that can be shown: no character of it acts on a terminal or hides
+//! from the eye.
 //!
-//! Names, messages, reasons, log lines and source text come from people and programs that dax does not
-//! know. A terminal obeys control characters in them, and bidirectional or invisible characters show
-//! one thing where another stands (CVE-2021-42574). Each such character becomes its visible escape.
+//! Names, messages, reasons, log lines and source text come from people and programs that dax does
+//! not know. A terminal obeys control characters in them, and bidirectional or invisible characters
+//! show one thing where another stands (CVE-2021-42574). Each such character becomes its visible
+//! escape.
 //!
-//! Invariant: a [`Line`] and a [`Text`] hold no character for which [`is_hidden`] is true, but for line
-//! breaks and tabs in a [`Text`] and for those that join what is visible (see [`is_hidden`]). Only the
-//! functions here make them, so whoever takes one takes the proof with it.
+//! Invariant: a [`Line`] and a [`Text`] hold no character for which [`is_hidden`] is true, but for
+//! line breaks and tabs in a [`Text`] and for those that join what is visible (see [`is_hidden`]).
+//! Only the functions here make them, so whoever takes one takes the proof with it.
 
 use std::fmt::Write;
 
@@ -29,15 +31,16 @@ pub struct Mapped {
 
 /// Reports whether a character acts or hides instead of being seen.
 ///
-/// These are the control characters (C0, DEL, C1), line and paragraph separators, and what Unicode calls
-/// Default_Ignorable_Code_Point: bidirectional controls, zero-width characters, variation selectors, tag
-/// characters, fillers and soft hyphens; and the interlinear annotations.
+/// These are the control characters (C0, DEL, C1), line and paragraph separators, and what Unicode
+/// calls Default_Ignorable_Code_Point: bidirectional controls, zero-width characters, variation
+/// selectors, tag characters, fillers and soft hyphens; and the interlinear annotations.
 ///
-/// Escaped text keeps two kinds of them, where they shape what is visible and nothing else: variation
-/// selectors 15 and 16 behind an emoji or in a keycap, and joiners (U+200C, U+200D) between two emoji or
-/// between two characters of a script that joins its letters.
+/// Escaped text keeps two kinds of them, where they shape what is visible and nothing else:
+/// variation selectors 15 and 16 behind an emoji or in a keycap, and joiners (U+200C, U+200D)
+/// between two emoji or between two characters of a script that joins its letters.
 ///
-/// Source: Unicode 17 DerivedCoreProperties.txt; UTS #39 section 3.1.1; UTS #55; UAX #31 rules A1, A2, B.
+/// Source: Unicode 17 DerivedCoreProperties.txt; UTS #39 section 3.1.1; UTS #55; UAX #31 rules A1,
+/// A2, B.
 pub const fn is_hidden(c: char) -> bool {
     matches!(
         c,
@@ -73,8 +76,8 @@ pub const fn is_direction(c: char) -> bool {
 impl Line {
     /// Escapes a text to one line.
     ///
-    /// An escape reads as in the language, `\n` or `\u{202e}`; a backslash stays a backslash, because what
-    /// is shown is for eyes and is never read back.
+    /// An escape reads as in the language, `\n` or `\u{202e}`; a backslash stays a backslash,
+    /// because what is shown is for eyes and is never read back.
     ///
     /// ```
     /// # use dax_core::printable::Line;
@@ -202,7 +205,8 @@ fn acts(c: char) -> bool {
     is_hidden(c) && c != '\n'
 }
 
-/// The one escaping; tells each character that it replaces, with its place and the length of what it made so far.
+/// The one escaping; tells each character that it replaces, with its place and the length of what
+/// it made so far.
 fn escaped(text: &str, lines: bool, mut replaced: impl FnMut(usize, char, usize)) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = None;
@@ -244,7 +248,8 @@ fn shapes(before: Option<char>, c: char, next: Option<char>) -> bool {
     }
 }
 
-/// Blocks that hold the emoji that take selectors and joiners. Source: emoji-variation-sequences.txt.
+/// Blocks that hold the emoji that take selectors and joiners. Source:
+/// emoji-variation-sequences.txt.
 const fn is_picture(c: char) -> bool {
     matches!(
         c,
@@ -290,8 +295,9 @@ mod tests {
 
         /// A text of characters of all planes, a good part of them such as act.
         fn text(&mut self) -> String {
-            const LIKELY: &str = "a \\\n\r\t\u{1b}\u{7}\u{7f}\u{85}\u{9b}\u{ad}\u{200b}\u{200c}\u{200d}\u{200f}\
-                \u{2028}\u{202e}\u{2066}\u{2069}\u{feff}\u{fe0f}\u{e0041}\u{2764}\u{1f468}1\u{20e3}\u{645}\u{6cc}";
+            const LIKELY: &str = "a \\\n\r\t\u{1b}\u{7}\u{7f}\u{85}\u{9b}\u{ad}\u{200b}\u{200c}\
+                \u{200d}\u{200f}\u{2028}\u{202e}\u{2066}\u{2069}\u{feff}\u{fe0f}\u{e0041}\u{2764}\
+                \u{1f468}1\u{20e3}\u{645}\u{6cc}";
             let likely: Vec<char> = LIKELY.chars().collect();
             let length = self.below(24);
             (0..length)

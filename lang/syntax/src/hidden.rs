@@ -1,8 +1,9 @@
-//! Characters of a program that a reader does not see, or that show him another program than the one there is.
+//! Characters of a program that a reader does not see, or that show him another program than the
+//! one there is.
 //!
-//! A direction override makes `# } if admin` of what is code, a line separator or a lone carriage return
-//! makes a line of what is a comment, and two names may differ by what nobody sees (CVE-2021-42574).
-//! Written as escapes in a text they do no harm, because then they are seen.
+//! A direction override makes `# } if admin` of what is code, a line separator or a lone carriage
+//! return makes a line of what is a comment, and two names may differ by what nobody sees
+//! (CVE-2021-42574). Written as escapes in a text they do no harm, because then they are seen.
 
 use crate::split::{self, Chunk};
 use crate::tree::{Kind, Tree};
@@ -23,7 +24,8 @@ pub struct Hidden {
 }
 
 impl Hidden {
-    /// Reports whether it changes how what stands around it is read, so that no program may hold it.
+    /// Reports whether it changes how what stands around it is read, so that no program may hold
+    /// it.
     pub fn deceives(&self) -> bool {
         let c = self.character;
         printable::is_direction(c) || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
