@@ -193,6 +193,10 @@ impl Agent {
     async fn answer(self: &Arc<Self>, request: Request) -> (Reply, bool) {
         match request {
             Request::Read { environment } => {
+                // Said before a run begins, not in the middle of one.
+                if let Some(lost) = self.lost() {
+                    return (Reply::Refused(lost), false);
+                }
                 let services =
                     self.services().into_iter().filter(|((of, _), _)| *of == environment);
                 let live: BTreeMap<Name, LiveService> = services

@@ -148,7 +148,8 @@ fn a_project_that_was_moved_is_told_of_what_it_left_running() {
         let end = run(&new, &["agent", "--end"]);
         assert_eq!(end.code, 0, "{}", end.err);
         assert!(outer.processes().is_empty(), "{agent_lives}: {:?}", outer.processes());
-        assert_eq!(run(&new, APPLY).code, 0);
+        let again = run(&new, APPLY);
+        assert_eq!(again.code, 0, "{}", again.err);
         assert_eq!(run(&new, &["destroy", "-e", "dev", "--auto-approve", "-q"]).code, 0);
     }
 }
