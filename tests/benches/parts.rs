@@ -59,6 +59,15 @@ fn plan_1000_services_from_nothing(bencher: Bencher<'_, '_>) {
     bencher.bench(|| plan(&loaded, &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new()));
 }
 
+/// What reading a saved plan takes beside parsing it; the aim is less than 50 ms.
+#[divan::bench]
+fn prove_a_plan_of_1000_services(bencher: Bencher<'_, '_>) {
+    let loaded = load(&Files::project(&program(1_000)));
+    let (made, _) = plan(&loaded, &params(&[]), "dev", &BTreeMap::new(), &BTreeMap::new());
+    assert_eq!(dax_plan::proof::prove(&made), []);
+    bencher.bench(|| dax_plan::proof::prove(&made));
+}
+
 /// One durable entry of the journal, upon states of different sizes: it must cost the same.
 #[divan::bench(args = [10, 1_000, 10_000])]
 fn append_with_services_in_the_state(bencher: Bencher<'_, '_>, services: usize) {

@@ -1,5 +1,6 @@
 //! Helpers of the tests: text goes in, text is compared; only this file knows how.
 
+pub mod edits;
 pub mod kill;
 pub mod peers;
 pub mod plans;
@@ -7,6 +8,7 @@ pub mod programs;
 pub mod properties;
 pub mod random;
 pub mod soak;
+pub mod state_rows;
 pub mod world;
 
 use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};

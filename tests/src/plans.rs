@@ -1,10 +1,16 @@
 //! Plans of the fixtures, each with the state and the world that it was made from.
 
+use crate::world::now;
 use crate::{Files, cases, load, params, plan};
+use dax_apply::store::audit::Actor;
+use dax_apply::store::{Holder, Sqlite, Store};
 use dax_core::ResourceAddr;
 use dax_plan::model::AppliedService;
-use dax_plan::{LiveState, Plan, StepKind, invariants};
+use dax_plan::{LiveState, Plan, StepKind, digest, invariants};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What was applied.
 pub type Applied = BTreeMap<ResourceAddr, AppliedService>;
@@ -75,6 +81,16 @@ pub fn two_worlds(files: &Files) -> (Made, Made) {
     (first, Made { plan: second, applied, live })
 }
 
+/// The plan of a program upon what there is.
+///
+/// # Panics
+/// The program has errors.
+pub fn upon(files: &Files, applied: &Applied, live: &Live) -> Made {
+    let (plan, problems) = plan(&load(files), &params(&[]), "dev", applied, live);
+    assert!(problems.is_empty(), "{problems:?}");
+    Made { plan, applied: applied.clone(), live: live.clone() }
+}
+
 /// The plans of all fixtures, by a name that says which.
 pub fn made() -> Vec<(String, Made)> {
     let mut all = Vec::new();
@@ -84,4 +100,35 @@ pub fn made() -> Vec<(String, Made)> {
         all.push((case, second));
     }
     all
+}
+
+/// Changes the plan of a file and gives it the digest of what it says then, as somebody would who may write there.
+///
+/// # Panics
+/// It is no plan file.
+pub fn forge(path: &Path, edit: impl FnOnce(&mut Json)) {
+    let text = std::fs::read(path).expect("a plan file");
+    let mut file: Json = serde_json::from_slice(&text).expect("JSON");
+    edit(&mut file["plan"]);
+    if let Ok(plan) = serde_json::from_value::<Plan>(file["plan"].clone()) {
+        file["digest"] = digest::digest(&plan).into();
+    }
+    std::fs::write(path, file.to_string()).expect("written");
+}
+
+/// Begins a run of a plan in the state of a project, without looking at it, as somebody would who may write there.
+///
+/// # Panics
+/// There is no such plan, or the state cannot be written.
+pub fn force_run(project: &Path, saved: &Path, edit: impl FnOnce(&mut Plan)) {
+    let text = std::fs::read(saved).expect("a plan file");
+    let file: Json = serde_json::from_slice(&text).expect("JSON");
+    let mut plan: Plan = serde_json::from_value(file["plan"].clone()).expect("a plan");
+    edit(&mut plan);
+    let blobs = Sqlite::open(&project.join(".dax/state.db")).expect("the state");
+    let store = now(Store::open(Arc::new(blobs), None)).expect("the state");
+    let nobody = Holder { name: "nobody".to_owned(), host: String::new(), pid: 0, started: 0 };
+    let mut lease = now(store.acquire(&plan.environment, &nobody, 0, &|_| true)).expect("a lease");
+    now(store.begin(&mut lease, &plan, Vec::new(), &Actor::default())).expect("a run");
+    now(store.release(&mut lease)).expect("released");
 }

@@ -130,7 +130,7 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
                 record.seq.to_string(),
                 time(record.at_ms),
                 record.who.to_string(),
-                text("what"),
+                [text("what"), ended(&what)].join(" ").trim_end().to_owned(),
                 text("run"),
                 digest,
                 record.why.clone(),
@@ -139,6 +139,13 @@ fn audit(args: &HistoryArgs, engine: &Engine, out: &mut Printer) -> Result<Exit,
         .collect();
     out.table(&["record", "when", "who", "what", "run", "digest", "why"], &rows);
     Ok(Exit::Done)
+}
+
+/// How a run ended, in one word, where a record says so.
+fn ended(what: &serde_json::Value) -> String {
+    what.pointer("/outcome/outcome")
+        .and_then(serde_json::Value::as_str)
+        .map_or_else(String::new, |word| word.replace('_', " "))
 }
 
 /// A time as RFC 3339 in UTC, to the second.

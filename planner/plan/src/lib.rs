@@ -27,6 +27,7 @@ pub use image::LiveState;
 pub use model::{Plan, Step, StepId, StepKind};
 pub use passes::{Selection, addressed};
 pub use request::Request;
+pub use work::ROLLBACK_WITHIN_MS;
 
 use dax_core::Code;
 

@@ -417,7 +417,7 @@ pub struct StepId(pub u32);
 
 impl std::fmt::Display for StepId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0 + 1)
+        write!(f, "{}", u64::from(self.0) + 1)
     }
 }
 

@@ -14,7 +14,7 @@ use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, RevisionId, Value, W
 use std::collections::BTreeMap;
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.
-const ROLLBACK_WITHIN_MS: u64 = 300_000;
+pub const ROLLBACK_WITHIN_MS: u64 = 300_000;
 /// How many former revisions are kept where a strategy does not say.
 const RETAINED: usize = 2;
 

@@ -1,5 +1,6 @@
 //! A plan as a tree: verdict, what stands in its way, risks, changes by service with their steps, and the rest.
 
+mod details;
 mod leaves;
 mod picture;
 mod steps;
@@ -9,13 +10,14 @@ pub use steps::step_text;
 use crate::tree::{Block, Line, Section, Tone, rows};
 use crate::values::millis;
 use dax_core::ResourceAddr;
+use dax_plan::ROLLBACK_WITHIN_MS;
 use dax_plan::model::{
     Action, Change, Gate, InverseClass, Mode, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window,
 };
 use dax_plan::{Plan, Step, StepKind};
 use leaves::leaf;
 use std::collections::BTreeMap;
-use steps::{people, plural, step_line};
+use steps::{people, plural, step_lines};
 
 /// What stands in a plan's way at this moment; the plan itself knows no time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -117,10 +119,12 @@ fn facts(plan: &Plan) -> Vec<Line> {
         plural(steps, "step"),
         estimate.calls
     );
-    vec![
+    let mut lines = vec![
         Line::at(0).with(Tone::Dim, text),
         Line::at(0).with(Tone::Dim, format!("digest {}", dax_plan::digest::digest(plan))),
-    ]
+    ];
+    lines.extend(details::reached(plan));
+    lines
 }
 
 fn obstacles(plan: &Plan, standing: &Standing) -> Vec<Line> {
@@ -336,7 +340,13 @@ fn section(plan: &Plan, change: &Change, steps: &[&Step]) -> Section {
     }
     lines.extend(change.blocked.iter().map(|why| Line::at(1).with(Tone::Warn, format!("! {why}"))));
     lines.extend(change.leaves.iter().flat_map(leaf));
-    let body = [lines, steps.iter().map(|step| step_line(plan, step)).collect()];
+    lines.extend(details::place(plan, change));
+    lines.extend(details::remembered(plan, change));
+    if change.rollback_within_ms != ROLLBACK_WITHIN_MS && !steps.is_empty() {
+        let within = format!("undoing a step may take {}", millis(change.rollback_within_ms));
+        lines.push(Line::at(1).with(Tone::Dim, within));
+    }
+    let body = [lines, step_lines(plan, steps)];
     let worst = change
         .risks
         .first()

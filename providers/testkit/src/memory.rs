@@ -290,8 +290,10 @@ impl State {
                 return Ok(None);
             }
             Operation::ShiftTraffic { traffic } => {
+                // Of what is wanted in no replica nothing can be ready.
+                let unready = |r: &LiveRevision| r.ready < 1 && r.replicas > 0;
                 if let Some(id) =
-                    traffic.keys().find(|id| there.revisions.get(*id).is_none_or(|r| r.ready < 1))
+                    traffic.keys().find(|id| there.revisions.get(*id).is_none_or(unready))
                 {
                     return Err(ProviderError::Refused {
                         message: format!("revision {id} is not ready for traffic"),

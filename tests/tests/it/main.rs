@@ -2,6 +2,7 @@
 
 mod analysis;
 mod check;
+mod damage;
 mod format;
 mod import;
 mod kill;

@@ -4,6 +4,7 @@ use dax_plan::{Plan, digest, invariants};
 use dax_render::{Flavour, Standing};
 use dax_tests::plans::{Applied, Live, after, two_worlds};
 use dax_tests::{Files, cases, load, params, plan, root};
+use std::collections::BTreeMap;
 
 /// Plans of a project of the fixtures: from nothing, and upon that.
 fn two_plans(files: &Files) -> (Plan, Plan) {

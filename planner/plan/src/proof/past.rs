@@ -28,9 +28,10 @@ pub fn against(
             found.push(unsound(format!("known.{}", change.addr), "is not what the state holds"));
             continue;
         }
-        if part.change.blocked.is_none() {
-            found.extend(of_change(&part, was, before));
-        }
+        found.extend(match part.change.blocked {
+            None => of_change(&part, was, before),
+            Some(_) => of_blocked(&part, was, before),
+        });
     }
     if found.is_empty() {
         let runs = |provider: &str, object: &str| live.get(provider)?.get(object);
@@ -44,6 +45,26 @@ pub fn against(
 
 fn unsound(field: String, message: impl Into<String>) -> Unsound {
     Unsound { field, message: message.into() }
+}
+
+/// What may not be done stays as the state has it.
+fn of_blocked(
+    part: &Part<'_>,
+    was: &ResourceAddr,
+    before: Option<&AppliedService>,
+) -> Vec<Unsound> {
+    let change = part.change;
+    let Some(before) = before.filter(|_| change.moved_from.is_none()) else { return Vec::new() };
+    let mut found = Vec::new();
+    if part.result() != Some(before) {
+        let field = format!("result.{}", change.addr);
+        found.push(unsound(field, "is not what the state holds, and nothing is done"));
+    }
+    let live = part.plan.observed(&before.provider, before.object(was));
+    if change.action == Action::Delete && change.from != live.map(|_| before.revision.clone()) {
+        found.push(unsound(place(part.at, "from"), "is not the revision that gives way"));
+    }
+    found
 }
 
 fn of_change(part: &Part<'_>, was: &ResourceAddr, before: Option<&AppliedService>) -> Vec<Unsound> {
@@ -86,10 +107,11 @@ fn of_change(part: &Part<'_>, was: &ResourceAddr, before: Option<&AppliedService
                 say(place(part.at, "blocked"), "is empty, though the state protects this service");
             }
         }
-        let kept = |id| before.retained.contains(id) || change.from.as_ref() == Some(id);
+        let mut kept = change.from.iter().chain(&before.retained);
         let own = **provider == applied.provider && change.action != Action::Replace;
-        if own && !applied.retained.iter().all(kept) {
-            say(result(&change.addr, "retained"), "has a revision that dax did not keep");
+        if own && !applied.retained.iter().all(|id| kept.any(|one| one == id)) {
+            let message = "are not those that dax kept, the newest first";
+            say(result(&change.addr, "retained"), message);
         }
     }
     let live = plan.observed(&applied.provider, object);

@@ -1,5 +1,6 @@
 //! Steps in words.
 
+use super::details::{self, words};
 use crate::tree::{Line, Tone};
 use crate::values::millis;
 use dax_core::{Name, Route};
@@ -85,27 +86,37 @@ pub(crate) fn people(gate: &ApprovalGate) -> String {
     }
 }
 
-fn words(command: &[Name]) -> String {
-    command.iter().map(Name::as_str).collect::<Vec<_>>().join(" ")
+/// The lines of the steps of one service.
+pub(super) fn step_lines(plan: &Plan, steps: &[&Step]) -> Vec<Line> {
+    let mut shown = Vec::new();
+    let mut lines = Vec::new();
+    for step in steps {
+        let known = details::same_as(step, &shown).unwrap_or_default();
+        lines.push(step_line(plan, step, &known));
+        lines.extend(details::analysis(step, &mut shown));
+    }
+    lines
 }
 
-pub(super) fn step_line(plan: &Plan, step: &Step) -> Line {
+fn step_line(plan: &Plan, step: &Step, analysis: &str) -> Line {
     let mut line = Line::at(1)
-        .with(Tone::Dim, format!("{:>3}. ", step.id.0 + 1))
+        .with(Tone::Dim, format!("{:>3}. ", u64::from(step.id.0) + 1))
         .with(Tone::Plain, step_text(step));
+    for more in [analysis, &details::command(step).unwrap_or_default()] {
+        line = if more.is_empty() { line } else { line.with(Tone::Dim, more) };
+    }
+    let by = details::undo(step).unwrap_or_default();
     line = match step.inverse.class {
         InverseClass::Nothing => line,
         InverseClass::Exact => line.with(Tone::Dim, "  undo: exact"),
-        InverseClass::Compensating => line.with(Tone::Warn, "  undo: compensating"),
+        InverseClass::Compensating => line.with(Tone::Warn, format!("  undo: compensating{by}")),
         InverseClass::None => line.with(Tone::Remove, "  undo: none"),
     };
     // Waiting for the step before it goes without saying.
     let foreign: Vec<String> = step
         .after
         .iter()
-        .filter(|id| {
-            plan.steps.get(id.0 as usize).is_some_and(|before| before.service != step.service)
-        })
+        .filter(|id| plan.step(**id).is_some_and(|before| before.service != step.service))
         .map(ToString::to_string)
         .collect();
     if !foreign.is_empty() {

@@ -386,7 +386,7 @@ impl State {
         fresh(&self.object, name)
     }
 
-    /// Nothing is sent to where nobody answers.
+    /// Nothing is sent to where nobody answers, but to what is wanted in no replica.
     pub(super) fn must_be_ready<'r>(
         &self,
         revisions: impl Iterator<Item = &'r RevisionId>,
@@ -394,7 +394,8 @@ impl State {
     ) -> Result<(), ProviderError> {
         let others = self.of().settings.controller().is_some();
         for revision in revisions.filter(|_| !others) {
-            if self.holding(revision).is_none_or(|holding| holding.ready < 1) {
+            let unready = |held: &Holding| held.ready < 1 && held.replicas > 0;
+            if self.holding(revision).is_none_or(unready) {
                 return Err(ProviderError::Refused {
                     message: format!("revision {revision} is not ready for {what}"),
                 });

@@ -118,11 +118,12 @@ impl Agent {
             Operation::ShiftTraffic { traffic } => {
                 let unready = {
                     let inner = service.lock();
+                    // Of what is wanted in no replica nothing can be ready: it answers nobody, as was asked.
                     let ready = |id: &RevisionId| {
-                        inner
-                            .revisions
-                            .get(id)
-                            .is_some_and(|r| r.replicas.iter().any(|replica| replica.is_ready()))
+                        inner.revisions.get(id).is_some_and(|r| {
+                            r.wanted.count() == 0
+                                || r.replicas.iter().any(|replica| replica.is_ready())
+                        })
                     };
                     traffic.keys().find(|id| !ready(id)).cloned()
                 };

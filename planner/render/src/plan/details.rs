@@ -1,0 +1,174 @@
+//! What else a step does that its few words do not say: commands that undo it, what an analysis measures and requires.
+//!
+//! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan what is not here.
+
+use crate::tree::{Line, Tone};
+use crate::values::millis;
+use dax_core::{Name, ResourceAddr, Value};
+use dax_plan::analysis::{Analysis, Limits, NoData, Semantics, Worse};
+use dax_plan::model::{Action, AppliedService, Change, Idempotency};
+use dax_plan::{Plan, Step, StepKind};
+
+/// Program and arguments as a shell would take them.
+pub(super) fn words(command: &[Name]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
+    let word = |word: &Name| {
+        let quoted = word.is_empty() || !word.chars().all(plain);
+        if quoted { format!("{word:?}") } else { word.to_string() }
+    };
+    command.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// What undoes a migration.
+pub(super) fn undo(step: &Step) -> Option<String> {
+    match step.inverse.steps.as_slice() {
+        [StepKind::Migrate { command, .. }] => Some(format!(", by {}", words(command))),
+        _ => None,
+    }
+}
+
+/// How long a command may take, and who must say what became of it when nobody knows.
+pub(super) fn command(step: &Step) -> Option<String> {
+    if !matches!(step.kind, StepKind::RunHook { .. } | StepKind::Migrate { .. }) {
+        return None;
+    }
+    let asks = match step.idempotency {
+        Idempotency::Ask => "; if it is interrupted, a person says what became of it",
+        Idempotency::ByKey | Idempotency::ByTag | Idempotency::ReadToDecide => "",
+    };
+    Some(format!("  at most {}{asks}", millis(step.timeout_ms)))
+}
+
+/// Where a service is made, and what its provider is told of it there.
+pub(super) fn place(plan: &Plan, change: &Change) -> Option<Line> {
+    let applied = plan.result.get(&change.addr)?.as_ref()?;
+    if change.action != Action::Create {
+        return None;
+    }
+    let named =
+        if applied.object.is_empty() { String::new() } else { format!(" as {}", applied.object) };
+    let said = settings(applied);
+    let gap = if said.is_empty() { "" } else { ": " };
+    let text = format!("on {}{named}{gap}{}", applied.provider, said.join(", "));
+    Some(Line::at(1).with(Tone::Dim, text))
+}
+
+/// What the state remembers of a service beside its fields.
+pub(super) fn remembered(plan: &Plan, change: &Change) -> Option<Line> {
+    let applied = plan.result.get(&change.addr)?.as_ref()?;
+    let needs: Vec<&str> = applied.needs.iter().map(ResourceAddr::as_str).collect();
+    let needs = (!needs.is_empty()).then(|| format!("needs {}", needs.join(", ")));
+    let protected = applied.protected.then(|| "protected from being destroyed".to_owned());
+    let said: Vec<String> = needs.into_iter().chain(protected).collect();
+    (!said.is_empty()).then(|| Line::at(1).with(Tone::Dim, said.join("; ")))
+}
+
+/// How providers are reached that take a configuration.
+pub(super) fn reached(plan: &Plan) -> Vec<Line> {
+    let said = |config: &Value| -> Vec<String> {
+        let said = config.entries().filter(|(_, value)| says(value));
+        said.map(|(name, value)| format!("{name} {value}")).collect()
+    };
+    let line = |(name, config): (&Name, &Value)| {
+        let text = format!("{name} is reached with {}", said(config).join(", "));
+        Line::at(0).with(Tone::Dim, text)
+    };
+    plan.providers.iter().map(line).collect()
+}
+
+fn says(value: &Value) -> bool {
+    match value {
+        Value::None => false,
+        Value::List(items) => !items.is_empty(),
+        Value::Map(map) => !map.is_empty(),
+        _ => true,
+    }
+}
+
+fn settings(applied: &AppliedService) -> Vec<String> {
+    // Ports and objects are fields of the service and stand there.
+    let settings = applied.settings.iter().filter(|(name, value)| {
+        !matches!(name.as_str(), "ports" | dax_plan::desired::OBJECT) && says(value)
+    });
+    settings.map(|(name, value)| format!("{name} {value}")).collect()
+}
+
+/// What analyses measure and require; each once, at the first step that has it.
+pub(super) fn analysis<'p>(step: &'p Step, shown: &mut Vec<&'p Analysis>) -> Vec<Line> {
+    let StepKind::Analyse { analysis, .. } = &step.kind else { return Vec::new() };
+    if shown.contains(&analysis) {
+        return Vec::new();
+    }
+    shown.push(analysis);
+    lines(analysis).into_iter().map(|text| Line::at(3).with(Tone::Dim, text)).collect()
+}
+
+/// Which of the analyses shown a step has, where it is not its first one.
+pub(super) fn same_as(step: &Step, shown: &[&Analysis]) -> Option<String> {
+    let StepKind::Analyse { analysis, .. } = &step.kind else { return None };
+    let at = shown.iter().position(|one| *one == analysis)?;
+    let which = if shown.len() > 1 { format!(" {}", at + 1) } else { String::new() };
+    Some(format!("  by analysis{which} above"))
+}
+
+fn lines(analysis: &Analysis) -> Vec<String> {
+    let Analysis { from, window_ms, initial_delay_ms, metrics, baseline, .. } = analysis;
+    let delay = if *initial_delay_ms > 0 {
+        format!(", first after {}", millis(*initial_delay_ms))
+    } else {
+        String::new()
+    };
+    let mut lines = vec![format!("from {from} over {}{delay}", millis(*window_ms))];
+    lines.extend(
+        metrics
+            .iter()
+            .map(|(name, metric)| format!("{name}: {} = {:?}", metric.ty, metric.query.as_str())),
+    );
+    for (word, conditions) in
+        [("require", &analysis.require), ("forbid", &analysis.forbid), ("advise", &analysis.advise)]
+    {
+        lines.extend(conditions.iter().map(|condition| format!("{word} {condition}")));
+    }
+    let share = |hundredths: u32| format!("{}%", f64::from(hundredths) / 100.0);
+    for one in baseline {
+        let worse = match one.worse {
+            Worse::Increase => "more",
+            Worse::Decrease => "less",
+            Worse::Either => "more or less",
+        };
+        let (tolerance, sure) = (share(one.tolerance), share(one.confidence));
+        lines.push(format!("baseline {}: not {worse} by {tolerance}, {sure} sure", one.metric));
+    }
+    lines.push(borne(analysis));
+    lines
+}
+
+fn borne(analysis: &Analysis) -> String {
+    let Limits { failures, consecutive_failures, inconclusive, errors, successes } =
+        analysis.limits;
+    let counted = |word: &str, limit: Option<u32>| limit.map(|limit| format!("{limit} {word}"));
+    let borne = [
+        counted("failed", failures),
+        counted("failed in a row", consecutive_failures),
+        counted("inconclusive", inconclusive),
+        counted("errors in a row", Some(errors)),
+    ];
+    let borne: Vec<String> = borne.into_iter().flatten().collect();
+    let enough = if successes > 0 {
+        format!("; {successes} good in a row are enough")
+    } else {
+        String::new()
+    };
+    let none = match analysis.on_no_data {
+        NoData::Inconclusive => "inconclusive",
+        NoData::Fail => "failed",
+        NoData::Pass => "good",
+        NoData::Error => "an error",
+    };
+    let rules = match analysis.semantics {
+        Semantics::Native => "",
+        Semantics::Argo => "; by the rules of Argo Rollouts",
+        Semantics::Flagger => "; by the rules of Flagger",
+    };
+    format!("bears {}{enough}; no data is {none}{rules}", borne.join(", "))
+}
