@@ -42,14 +42,36 @@ fn used(pid: i32) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
+/// A deployed service whose agent was started with a limit of open files, as `ulimit` sets it.
+fn deployed_with(limit: &str) -> Project {
+    let project = Project::new(&program(1, "", PROBED));
+    let text = format!("ulimit {limit}; exec {} {}", env!("CARGO_BIN_EXE_dax"), APPLY.join(" "));
+    let here = project.path(".");
+    let said = Command::new("sh").args(["-c", &text]).current_dir(here).env_remove("CI").output();
+    assert!(said.expect("dax runs").status.success());
+    project
+}
+
+/// How many files a process may have open, and how many it may allow itself.
+fn files(pid: i32) -> (u64, u64) {
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("a process");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("a limit");
+    let mut words = line.split_whitespace().skip(3).map(|word| word.parse().expect("a number"));
+    (words.next().expect("soft"), words.next().expect("hard"))
+}
+
+#[test]
+fn the_agent_allows_itself_all_files_that_it_may_and_its_services_what_it_was_given() {
+    let project = deployed_with("-Sn 300");
+    assert_eq!(good(project.ports[0], 1), 1);
+    let (soft, hard) = files(project.agent().expect("an agent"));
+    assert_eq!(soft, hard.min(1 << 20));
+    assert_eq!(files(project.services()[0]).0, 300);
+}
+
 #[test]
 fn more_idle_connections_than_files_stop_neither_the_port_nor_the_probes() {
-    let project = Project::new(&program(1, "", PROBED));
-    let text = format!("ulimit -n 200; exec {} {}", env!("CARGO_BIN_EXE_dax"), APPLY.join(" "));
-    let mut command = Command::new("sh");
-    let here = project.path(".");
-    let said = command.args(["-c", &text]).current_dir(here).env_remove("CI").output();
-    assert!(said.expect("dax runs").status.success());
+    let project = deployed_with("-n 200");
     let port = project.ports[0];
     let idle: Vec<TcpStream> =
         (0..400).filter_map(|_| TcpStream::connect(("127.0.0.1", port)).ok()).collect();

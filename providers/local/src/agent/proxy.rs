@@ -4,8 +4,6 @@
 //! revision is ready. No replica is put aside for what a client did.
 
 mod body;
-#[cfg(test)]
-mod dev;
 mod forward;
 mod head;
 mod limits;
@@ -40,8 +38,6 @@ use tokio::task::JoinSet;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 4096;
-/// Headers that a request may have.
-const MOST_HEADERS: usize = 256;
 /// Time between looks at connections that nobody uses.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Pause after a connection that could not be accepted.
@@ -154,7 +150,8 @@ async fn serve(stream: std::net::TcpStream, peer: SocketAddr, taken: Taken, door
     let mut connection = pin!(
         hyper::server::conn::http1::Builder::new()
             .half_close(true)
-            .max_headers(MOST_HEADERS)
+            .max_headers(limits::MOST_HEADERS)
+            .writev(false)
             .serve_connection(TokioIo::new(Heard { stream, seat }), service)
             .with_upgrades()
     );

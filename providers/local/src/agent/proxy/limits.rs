@@ -9,6 +9,9 @@ const PLENTY: u64 = 1 << 20;
 /// Connections of clients at the same time, whatever the system allows.
 const MOST_CLIENTS: u64 = 100_000;
 
+/// Headers that a request or an answer may have.
+pub(super) const MOST_HEADERS: usize = 256;
+
 /// The connections that this process may have.
 pub(super) struct Limits {
     /// Connections of clients.

@@ -5,7 +5,7 @@
 //! to replicas that are known to keep connections for longer than that, or on fresh ones.
 
 use super::body::Outgoing;
-use super::limits::{LIMITS, is_exhausted};
+use super::limits::{LIMITS, MOST_HEADERS, is_exhausted};
 use super::stream::{Stream, Unread};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -105,6 +105,8 @@ pub(super) async fn connect(port: u16) -> io::Result<Link> {
     }
     let stream = Stream::new(stream?);
     let (sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_headers(MOST_HEADERS)
+        .writev(false)
         .handshake(TokioIo::new(stream.clone()))
         .await
         .map_err(io::Error::other)?;

@@ -1,12 +1,13 @@
 //! A connection whose owner reads and writes it while others may look at it.
 
 use rustix::net::{RecvFlags, Shutdown};
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Whoever leaves before the service was waited for so long has not given up on it.
@@ -15,6 +16,13 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 const HALF_CLOSED: Duration = Duration::from_secs(60);
 /// Time between looks at a client that has sent its next request already.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Bytes that are read at once.
+const PIECE: usize = 32 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; PIECE].into());
+}
 
 /// One end of a connection; all copies are the same connection.
 #[derive(Clone)]
@@ -47,6 +55,31 @@ impl Stream {
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Unread::Nothing,
             Err(_) => Unread::Broken,
         }
+    }
+
+    /// Reads what is there, through a buffer of this thread.
+    ///
+    /// When less came than there was room for, nothing is left, and the next read need not ask the system first.
+    fn read(&self, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = buffer.remaining().min(scratch.len());
+            let mut last = None;
+            let read = self.0.try_io(Interest::READABLE, || {
+                let (read, _) =
+                    rustix::net::recv(&*self.0, &mut scratch[..room], RecvFlags::empty())?;
+                if 0 < read && read < room {
+                    last = Some(read);
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                Ok(read)
+            });
+            let read = match last {
+                Some(read) => read,
+                None => read?,
+            };
+            buffer.put_slice(&scratch[..read]);
+            Ok(())
+        })
     }
 
     /// Waits until the other side has said something, or nothing more will come.
@@ -84,9 +117,9 @@ impl AsyncRead for Stream {
     ) -> Poll<io::Result<()>> {
         loop {
             ready!(self.0.poll_read_ready(context))?;
-            match self.0.try_read_buf(buffer) {
+            match self.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result.map(|_| ())),
+                result => return Poll::Ready(result),
             }
         }
     }
