@@ -86,12 +86,16 @@ const EDITS: &[Edit] = &[
     ("replicas wanted without an end", "result.service.web.values.replicas", |plan| {
         plan["result"]["service.web"]["values"]["map"]["replicas"] = json!({"int": i64::MAX});
     }),
-    ("a hidden leaf", "changes[0].leaves", |plan| plan["changes"][0]["leaves"] = json!([])),
+    ("a hidden leaf", "steps[0].cause", |plan| plan["changes"][0]["leaves"] = json!([])),
+    ("a hidden leaf with its cause", "changes[0].leaves", |plan| {
+        plan["changes"][0]["leaves"] = json!([]);
+        plan["steps"][0]["cause"] = json!([]);
+    }),
     ("another leaf", "changes[0].leaves[0].after", |plan| {
         plan["changes"][0]["leaves"][0]["after"] = json!({"str": "web:3"});
     }),
     ("no risk", "changes[0].risks", |plan| plan["changes"][0]["risks"] = json!([])),
-    ("another object", "observed", |plan| plan["steps"][0]["object"] = json!("../../etc")),
+    ("another object", "steps[0].object", |plan| plan["steps"][0]["object"] = json!("../../etc")),
     ("another provider", "observed", |plan| plan["steps"][0]["provider"] = json!("memory.other")),
     ("a way around the gates", "plan.mode", |plan| plan["mode"] = json!("rollback")),
     ("a shorter time", "timeout_ms", |plan| plan["steps"][1]["timeout_ms"] = json!(1)),

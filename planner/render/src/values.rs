@@ -1,7 +1,7 @@
 //! How values and their differences read.
 
 use crate::tree::{Line, Tone};
-use dax_core::Value;
+use dax_core::{SecretPart, SecretRef, Value};
 use similar::{Algorithm, ChangeTag, DiffOp, capture_diff_slices};
 
 /// A duration in words of the language: `90s`, `1h`.
@@ -22,7 +22,10 @@ pub(crate) fn change(
             if let (Some(old), Some(new)) = (json(old), json(new)) {
                 let mut lines = Vec::new();
                 structure("", &old, &new, indent, &mut lines);
-                return (head.with(Tone::Dim, "JSON"), lines);
+                // What differs only as a text, as in the order of its keys, is shown as one.
+                if !lines.is_empty() {
+                    return (head.with(Tone::Dim, "JSON"), lines);
+                }
             }
             if old.contains('\n') || new.contains('\n') {
                 return (head.with(Tone::Dim, "text"), text(old, new, indent));
@@ -30,6 +33,28 @@ pub(crate) fn change(
             (arrow(head, before, after), Vec::new())
         }
         _ => (arrow(head, before, after), Vec::new()),
+    }
+}
+
+/// Where the secrets of a value come from: `env:TOKEN`; nothing where it has none.
+pub(crate) fn secrets(value: &Value) -> Option<String> {
+    let mut found = Vec::new();
+    value.secrets(&mut found);
+    let mut places = std::collections::BTreeSet::new();
+    found.into_iter().for_each(|secret| collect(secret, &mut places));
+    let places: Vec<String> = places.into_iter().collect();
+    (!places.is_empty()).then(|| places.join(", "))
+}
+
+fn collect(secret: &SecretRef, into: &mut std::collections::BTreeSet<String>) {
+    if secret.parts.is_empty() {
+        into.insert(format!("{}:{}", secret.source, secret.key));
+    }
+    for part in &secret.parts {
+        match part {
+            SecretPart::Secret(inner) => collect(inner, into),
+            SecretPart::Text(text) => drop(into.insert(format!("{text:?}"))),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan what is not here.
 
 use crate::tree::{Line, Tone};
-use crate::values::millis;
+use crate::values::{self, millis};
 use dax_core::{Name, ResourceAddr, Value};
 use dax_plan::analysis::{Analysis, Limits, NoData, Semantics, Worse};
 use dax_plan::model::{Action, AppliedService, Change, Idempotency};
@@ -67,7 +67,7 @@ pub(super) fn remembered(plan: &Plan, change: &Change) -> Option<Line> {
 pub(super) fn reached(plan: &Plan) -> Vec<Line> {
     let said = |config: &Value| -> Vec<String> {
         let said = config.entries().filter(|(_, value)| says(value));
-        said.map(|(name, value)| format!("{name} {value}")).collect()
+        said.map(setting).collect()
     };
     let line = |(name, config): (&Name, &Value)| {
         let text = format!("{name} is reached with {}", said(config).join(", "));
@@ -90,7 +90,14 @@ fn settings(applied: &AppliedService) -> Vec<String> {
     let settings = applied.settings.iter().filter(|(name, value)| {
         !matches!(name.as_str(), "ports" | dax_plan::desired::OBJECT) && says(value)
     });
-    settings.map(|(name, value)| format!("{name} {value}")).collect()
+    settings.map(setting).collect()
+}
+
+fn setting((name, value): (&Name, &Value)) -> String {
+    match values::secrets(value) {
+        Some(from) => format!("{name} {value} from {from}"),
+        None => format!("{name} {value}"),
+    }
 }
 
 /// What analyses measure and require; each once, at the first step that has it.

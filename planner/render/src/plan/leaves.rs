@@ -16,6 +16,14 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     let mut line =
         Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
     line.pieces.extend(shown.pieces);
+    let (was, comes) = (leaf.before.as_ref(), leaf.after.as_ref());
+    let (was, comes) = (was.and_then(values::secrets), comes.and_then(values::secrets));
+    if let Some(from) = &comes {
+        line = line.with(Tone::Dim, format!("  from {from}"));
+    }
+    if let Some(was) = was.filter(|was| Some(was) != comes.as_ref()) {
+        line = line.with(Tone::Dim, format!("  was from {was}"));
+    }
     if let Some(live) = &leaf.live {
         let by = leaf
             .changed_by
