@@ -220,11 +220,17 @@ fn a_run_whose_process_is_dead_is_told_by_status_plan_and_drift_with_what_to_do(
     let status = json(&project.expect(0, &["status", "--format", "json"]).out);
     assert_eq!(status["runs"][0]["state"], "interrupted");
     assert_eq!(status["runs"][0]["next"][0], "dax resume -e dev");
+    // What differs in a service that the run changes may be its work.
+    let world = std::fs::read_to_string(project.path(".dax/memory.json")).expect("a world");
+    assert!(world.contains("\"replicas\":1"), "{world}");
+    let other = world.replace("\"replicas\":1", "\"replicas\":4");
+    std::fs::write(project.path(".dax/memory.json"), other).expect("written");
     let drift = project.expect(2, &["drift", "-e", "dev"]);
     assert!(!drift.out.contains("somebody else"), "{}", drift.out);
     assert!(drift.out.contains("perhaps run 2, which has not ended"), "{}", drift.out);
     let drift = json(&project.expect(2, &["drift", "-e", "dev", "--format", "json"]).out);
     assert_eq!((&drift["run"]["run"], &drift["run"]["state"]), (&2.into(), &"interrupted".into()));
+    std::fs::write(project.path(".dax/memory.json"), world).expect("written");
     let plan = project.expect(0, &["plan", "-e", "dev", "--format", "markdown"]);
     assert!(plan.out.contains("is interrupted"), "{}", plan.out);
     let json_plan = project.expect(0, &["plan", "-e", "dev", "--format", "json"]);
@@ -241,18 +247,21 @@ fn a_run_whose_process_is_dead_is_told_by_status_plan_and_drift_with_what_to_do(
 
 #[test]
 fn a_run_that_is_held_is_told_and_what_failed_says_what_became_of_it() {
+    let text = WEB
+        .replace(
+            "\"demo-service\"\n    \"--name\"\n    \"web\"",
+            "word\n    \"--name\"\n    \"web\"",
+        )
+        .replace("param version", "param word: string = \"demo-service\"\nparam version")
+        .replace("ready_within = 10s", "ready_within = 2s");
     let fails = |extra: &str| {
-        let text = WEB.replace(
-            "  rollout web with careful\n",
-            &format!("  rollout web with careful\n{extra}"),
-        );
-        Project::new(&text.replace("ready_within = 10s", "ready_within = 2s"))
+        let strategy = "  rollout web with careful\n";
+        Project::new(&text.replace(strategy, &format!("{strategy}{extra}")))
     };
-    let broken = ["apply", "-e", "dev", "--auto-approve", "-p", "version=2", "-p", "errors=100%"];
+    let broken = ["apply", "-e", "dev", "--auto-approve", "-p", "word=no-such-word"];
     // Nothing ran before.
-    let text = WEB.replace("\"demo-service\"\n    \"--name\"\n    \"web\"", "\"no-such-word\"");
-    let first = Project::new(&text.replace("ready_within = 10s", "ready_within = 1s"));
-    let said = all(&first.expect(5, &["apply", "-e", "dev", "--auto-approve"]));
+    let first = fails("");
+    let said = all(&first.expect(5, &broken));
     assert!(said.contains("nothing ran before, and what was made was removed: web"), "{said}");
     assert!(!said.contains("runs again"), "{said}");
     assert!(said.contains("not taken back, because complete before: api"), "{said}");

@@ -173,7 +173,8 @@ fn make(path: &Path) -> std::io::Result<()> {
 fn cannot_make(path: &Path, error: &std::io::Error) -> StoreError {
     let (place, message) = (path.display().to_string(), error.to_string());
     match error.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+        // Without its folder, which nobody could make either.
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem | ErrorKind::NotFound => {
             StoreError::ReadOnly { place, message }
         }
         _ => StoreError::Io { place, message },
