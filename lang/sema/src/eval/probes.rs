@@ -1,4 +1,4 @@
-//! Health checks that could never be made: each probe has a port to go to.
+//! Health checks that could never be made: an HTTP probe has a port to go to.
 
 use super::Evaluator;
 use crate::codes;
@@ -16,19 +16,14 @@ fn is_empty(node: Option<&Node>) -> bool {
 }
 
 impl Evaluator<'_, '_> {
-    /// Every service with a health check has a port: both kinds of check go to one.
+    /// Every service that is probed by HTTP has a port. One by `tcp` may have none: then its process has to
+    /// run, and the times of the check hold for that.
     pub(super) fn check_probes(&self, environment: &Environment) {
         for service in environment.services.values() {
-            let Some(health) = service.desired.get("health").filter(|node| !is_empty(Some(node)))
-            else {
-                continue;
-            };
-            let Some(kind) = health.get("kind").and_then(|kind| kind.as_leaf()?.as_str()) else {
-                continue;
-            };
-            if is_empty(service.desired.get("ports")) {
-                let name = service.addr.name();
-                let detail = format!("`{name}` has a health check by `{kind}` and no port");
+            let Some(health) = service.desired.get("health") else { continue };
+            let kind = health.get("kind").and_then(|kind| kind.as_leaf()?.as_str());
+            if kind == Some("http") && is_empty(service.desired.get("ports")) {
+                let detail = format!("`{}` is probed by HTTP and has no port", service.addr.name());
                 let help = "give it a port with `ports = { http: 8080 }`, or leave `health` out: then a \
                             replica is ready when its process runs";
                 let report = Diagnostic::new(codes::NO_PORT_TO_PROBE, health.origin.span, detail);
