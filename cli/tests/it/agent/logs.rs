@@ -16,25 +16,19 @@ fn peak(pid: i32) -> u64 {
 
 #[test]
 fn a_service_that_fails_after_it_wrote_a_lot_is_shown_by_its_end() {
-    let project = scripted(
-        &SCRIPT.replace("4s", "10s"),
-        "[ -e ran ] || head -c 400000000 /dev/zero; touch ran; echo; echo the very end; exit 3\n",
+    let dax = env!("CARGO_BIN_EXE_dax");
+    let script = format!(
+        "[ $1 = good ] && exec {dax} demo-service\nhead -c 400000000 /dev/zero; echo; echo the very end; sleep 60\n"
     );
-    let mut child = project.command(APPLY);
-    child.args(["--events", "events.jsonl"]);
-    let child = child.stderr(std::process::Stdio::piped()).spawn().expect("dax starts");
-    let mut highest = 0;
-    wait_until("a failure", || {
-        if let Some(agent) = project.agent() {
-            assert!(peak(agent) < 200, "{} MiB", peak(agent));
-        }
-        std::fs::read_to_string(project.path("events.jsonl"))
-            .is_ok_and(|events| events.contains("the very end"))
-    });
-    highest = project.agent().map_or(highest, peak);
-    let failed = crate::project::said(&child.wait_with_output().expect("ended"));
-    assert!(failed.err.contains("its last lines: the very end"), "{}", failed.err);
-    assert!(highest < 200, "{highest} MiB");
+    // Large enough that nothing is rotated meanwhile.
+    let program = SCRIPT.replace("  drain ", "  log_size     = 1GiB\n  drain ").replace("4s", "6s");
+    let project = scripted(&program, &script);
+    project.expect(0, APPLY);
+    let failed = project.expect(5, &[APPLY, &["-p", "v=bad"]].concat());
+    assert!(failed.err.contains("its last lines: "), "{}", failed.err);
+    assert!(failed.err.contains("the very end"), "{}", failed.err);
+    let peak = peak(project.agent().expect("an agent"));
+    assert!(peak < 200, "{peak} MiB");
 }
 
 #[test]

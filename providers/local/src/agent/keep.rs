@@ -51,11 +51,21 @@ impl Agent {
         };
         let record = record::decode(&bytes, &self.path).map_err(doubted)?.since_boot();
         let marked = marks::marked(&self.path);
+        let mut restored = Vec::new();
         for record in record.services {
             let key: Key = (record.environment.clone(), record.service.clone());
             let service = Service::restore(self, record, &marked);
-            let service = service.await.map_err(std::io::Error::other)?;
-            self.services.lock().unwrap_or_else(PoisonError::into_inner).insert(key, service);
+            restored.push((key, service.await.map_err(std::io::Error::other)?));
+        }
+        {
+            let mut services = self.services.lock().unwrap_or_else(PoisonError::into_inner);
+            let all = restored.iter().map(|(key, (service, _))| (key.clone(), service.clone()));
+            services.extend(all);
+        }
+        for (_, (service, adopted)) in restored {
+            for (replica, process) in adopted {
+                service.look_after(&replica, process);
+            }
         }
         // What is in the record was found by its token; the rest belongs to nothing that anybody knows of.
         end_all(&self.strays(), || self.strays()).await;

@@ -7,7 +7,7 @@ use super::{Agent, logs, recipes};
 use crate::home::file_name;
 use crate::marks::Marked;
 use crate::record::{Known, ServiceRecord, Wanted};
-use dax_core::{Name, RevisionId, Route, Value};
+use dax_core::{Name, RevisionId, Route, SecretPart, Value};
 use dax_files::Private;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +23,8 @@ pub(super) struct Revision {
     pub(super) secrets: Option<BTreeMap<Name, String>>,
     /// Every value that a secret of it had, for masks: a log may hold a former one.
     pub(super) masks: BTreeSet<String>,
+    /// Whether nothing lacks among the masks: of a text made of secrets each piece is one, too.
+    pub(super) can_mask: bool,
 }
 
 /// What is wanted of a service and what runs of it.
@@ -54,6 +56,9 @@ pub(crate) struct Service {
     listeners: tokio::sync::Mutex<BTreeMap<Name, Listener>>,
 }
 
+/// A replica of an earlier agent, and its process if that runs.
+pub(super) type Adopted = (Arc<Replica>, Option<super::process::Process>);
+
 /// The ports of a service by name.
 pub(crate) fn ports(settings: &BTreeMap<Name, Value>) -> BTreeMap<Name, u16> {
     let entries = settings.get("ports").into_iter().flat_map(Value::entries);
@@ -67,6 +72,25 @@ fn secret_names(spec: &Value) -> BTreeSet<Name> {
     let mut secrets = Vec::new();
     spec.secrets(&mut secrets);
     secrets.into_iter().map(|secret| secret.name.clone()).collect()
+}
+
+/// The names of everything secret in the fields of a revision: secrets, and the pieces that some are made of.
+fn mask_names(spec: &Value) -> BTreeSet<Name> {
+    let (mut names, mut open) = (BTreeSet::new(), Vec::new());
+    spec.secrets(&mut open);
+    while let Some(secret) = open.pop() {
+        names.insert(secret.name.clone());
+        open.extend(secret.parts.iter().filter_map(|part| match part {
+            SecretPart::Secret(inner) => Some(inner),
+            SecretPart::Text(_) => None,
+        }));
+    }
+    names
+}
+
+/// Whether the values of all that is secret in the fields of a revision are among these.
+fn all_known(spec: &Value, values: &BTreeMap<Name, String>) -> bool {
+    mask_names(spec).iter().all(|name| values.contains_key(name))
 }
 
 impl Inner {
@@ -114,12 +138,13 @@ impl Service {
         Ok(service)
     }
 
-    /// A service as an earlier agent left it.
+    /// A service as an earlier agent left it, with the processes of its replicas. Nothing looks after these
+    /// yet: what a half-restored agent wrote down would lack the other services.
     pub(super) async fn restore(
         agent: &Arc<Agent>,
         record: ServiceRecord,
         marked: &[Marked],
-    ) -> Result<Arc<Self>, String> {
+    ) -> Result<(Arc<Self>, Vec<Adopted>), String> {
         let service = Self::new(agent, record.environment, record.service)?;
         // Whoever has taken a port in the meantime keeps it until the next apply, which says who it is.
         let opened = service.set_settings(record.settings.clone()).await;
@@ -131,6 +156,7 @@ impl Service {
             inner.routes = record.routes;
             inner.commands = record.commands;
         }
+        let mut adopted = Vec::new();
         for (id, revision) in record.revisions {
             let running: Vec<_> =
                 revision.replicas.iter().filter_map(|one| one.running(marked)).collect();
@@ -143,6 +169,7 @@ impl Service {
                 replicas: Vec::new(),
                 metrics: Arc::default(),
                 masks: secrets.iter().flat_map(BTreeMap::values).cloned().collect(),
+                can_mask: secrets.as_ref().is_some_and(|all| all_known(&revision.spec, all)),
                 secrets,
                 spec: revision.spec,
             };
@@ -153,13 +180,13 @@ impl Service {
                 let mut inner = service.lock();
                 inner.next_number = inner.next_number.max(replica.number.saturating_add(1));
                 drop(inner);
-                service.look_after(&replica, process);
+                adopted.push((replica.clone(), process));
                 restored.replicas.push(replica);
             }
             service.lock().revisions.insert(id, restored);
         }
         service.route();
-        Ok(service)
+        Ok((service, adopted))
     }
 
     pub(super) fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -307,12 +334,13 @@ impl Service {
         secrets: BTreeMap<Name, String>,
     ) {
         let revision = Revision {
-            spec,
             wanted: Wanted::default(),
             replicas: Vec::new(),
             metrics: Arc::default(),
             masks: secrets.values().cloned().collect(),
+            can_mask: all_known(&spec, &secrets),
             secrets: Some(secrets),
+            spec,
         };
         self.lock().revisions.insert(id.clone(), revision);
     }
@@ -331,6 +359,7 @@ impl Service {
             }
             revision.secrets = Some(secrets.clone());
             revision.masks.extend(secrets.values().cloned());
+            revision.can_mask |= all_known(&revision.spec, secrets);
             fresh.extend(revision.replicas.iter().map(|replica| {
                 let recipe = self.recipe(id, revision, replica.number, &replica.ports);
                 (replica.clone(), recipe.secret_env.unwrap_or_default())

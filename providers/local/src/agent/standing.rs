@@ -86,7 +86,7 @@ impl Service {
             let Some(revision) = inner.revisions.get(id) else { return String::new() };
             let unready = revision.replicas.iter().find(|replica| !replica.is_ready());
             let shown = unready.or(revision.replicas.last());
-            let secrets = revision.secrets.as_ref().map(|_| Redactor::new(&revision.masks));
+            let secrets = revision.can_mask.then(|| Redactor::new(&revision.masks));
             (shown.map(|replica| replica.log()), secrets)
         };
         let nothing = || "it wrote nothing".to_owned();
