@@ -3,7 +3,7 @@
 use crate::agent::{LOCK, LOG};
 use crate::marks::{self, AGENT, Marked};
 use crate::protocol::{INHERITED, Reply, Request, line};
-use crate::record::{self, LONGEST, RECORD, Record};
+use crate::record::{self, Doubt, LONGEST, RECORD, Record};
 use crate::{channel, home, look};
 use dax_core::{LiveService, Name, Traits, Value};
 use dax_files::Private;
@@ -88,6 +88,14 @@ impl Local {
             let marked = marks::marked(&path);
             let waits = if locked { START } else { BETWEEN };
             let agent = marked.iter().any(|one| one.process == AGENT);
+            if locked && begun.elapsed() > waits {
+                let message = format!(
+                    "an agent holds `{}` and does not listen: end it, `fuser` and `lsof` say which \
+                     process it is",
+                    path.join(LOCK).display()
+                );
+                return Err(ProviderError::Unreachable { message });
+            }
             if !(locked || agent) || begun.elapsed() > waits {
                 return if marked.is_empty() {
                     Ok(Found::Nothing)
@@ -106,23 +114,20 @@ impl Local {
         path: &Path,
     ) -> Result<Option<Record>, ProviderError> {
         let Some(folder) = folder else { return Ok(None) };
-        let bytes = folder.read(RECORD, LONGEST);
-        let Some(bytes) =
-            bytes.map_err(|error| failed("has a record that cannot be used", &error))?
-        else {
-            return Ok(None);
-        };
-        match record::decode(&bytes, path) {
-            Ok(record) => Ok(Some(record.since_boot())),
-            Err(doubt) => {
+        let (doubt, left) = match folder.read(RECORD, LONGEST) {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => match record::decode(&bytes, path) {
+                Ok(record) => return Ok(Some(record.since_boot())),
                 // Of a project that was moved, the processes bear the mark of its former place.
-                let mut marked: Vec<Marked> = marks::marked(path);
-                marked.extend(record::remaining(&bytes));
-                marked.sort_by_key(|one| one.identity);
-                marked.dedup();
-                Err(ProviderError::Refused { message: look::unknown(&doubt, path, &marked) })
-            }
-        }
+                Err(doubt) => (doubt, record::remaining(&bytes)),
+            },
+            Err(error) => (Doubt::Damaged(error.to_string()), Vec::new()),
+        };
+        let mut marked: Vec<Marked> = marks::marked(path);
+        marked.extend(left);
+        marked.sort_by_key(|one| one.identity);
+        marked.dedup();
+        Err(ProviderError::Refused { message: look::unknown(&doubt, path, &marked) })
     }
 
     /// A connection to an agent, which is started when there is none.

@@ -72,12 +72,12 @@ pub async fn end_everything(folder: &Path) -> io::Result<Vec<Ended>> {
         return Err(io::Error::other(format!("these do not end: {}", marks::listed(&left))));
     }
     if let Some(private) = private {
-        if private.open_file(RECORD).is_ok_and(|file| file.is_some()) {
-            private.rename(RECORD, ASIDE)?;
-            ended.push(format!("the record is now {}", path.join(ASIDE).display()));
-        } else {
-            // Something that is no file of this user, such as a link: it goes, what it leads to stays.
-            private.remove(RECORD)?;
+        // Whatever it is: a link is moved and not followed.
+        private.remove(ASIDE).or_else(|_| private.remove_all(ASIDE))?;
+        match private.rename(RECORD, ASIDE) {
+            Ok(()) => ended.push(format!("the record is now {}", path.join(ASIDE).display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         for name in [channel::SOCKET, agent::LOCK] {
             private.remove(name)?;

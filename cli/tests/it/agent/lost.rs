@@ -98,6 +98,44 @@ fn a_folder_that_was_deleted_while_the_agent_ran_is_found_by_what_still_runs() {
 }
 
 #[test]
+fn something_else_in_place_of_the_record_is_no_record() {
+    let project = Project::web();
+    project.expect(0, APPLY);
+    let before = project.services();
+    for kind in ["a folder", "a link", "nobody's"] {
+        let record = project.path(RECORD);
+        if project.agent().is_some() {
+            kill_agent(&project);
+        }
+        let kept = std::fs::read(&record).expect("a record");
+        std::fs::remove_file(&record).expect("removed");
+        match kind {
+            "a folder" => std::fs::create_dir(&record).expect("made"),
+            "a link" => std::os::unix::fs::symlink("/etc/passwd", &record).expect("linked"),
+            _ => {
+                std::fs::write(&record, &kept).expect("written");
+                // Only root can give files away; for others it is a file that cannot be read.
+                if std::os::unix::fs::chown(&record, Some(65_534), None).is_err() {
+                    let none = std::os::unix::fs::PermissionsExt::from_mode(0);
+                    std::fs::set_permissions(&record, none).expect("set");
+                }
+            }
+        }
+        let refused = project.dax(APPLY);
+        assert_ne!(refused.code, 0, "{kind}");
+        for part in ["agent.json", "dax agent --end", &before[0].to_string()] {
+            assert!(refused.err.contains(part), "{kind}: {part}\n{}", refused.err);
+        }
+        assert_eq!(project.services(), before, "{kind}");
+        let _ = std::fs::remove_dir(&record);
+        let _ = std::fs::remove_file(&record);
+        std::fs::write(&record, &kept).expect("put back");
+    }
+    project.expect(0, APPLY);
+    assert_eq!(project.services(), before);
+}
+
+#[test]
 fn a_port_that_another_project_has_is_named_with_that_project() {
     let project = Project::web();
     project.expect(0, APPLY);
