@@ -67,7 +67,7 @@ pub enum EngineError {
     },
     /// The folder that holds state and records was not made here.
     #[error(
-        "{} is not believed: {why}. It may have come with the repository, and what it holds decides \
+        "{} is not trusted: {why}. It may have come with the repository, and what it holds decides \
          what runs; remove it, or, if it is yours, run `dax state trust`",
         path.display()
     )]
