@@ -334,6 +334,9 @@ impl<'t> Target<'t> {
             say("settings", "are not those that the steps lead to");
         }
         if self.is_object() {
+            if !applied.retained.is_empty() {
+                say("retained", "has revisions of something that runs nothing");
+            }
             return;
         }
         let whole = BTreeMap::from([(applied.revision.clone(), WHOLE)]);
