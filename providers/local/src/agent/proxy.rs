@@ -33,7 +33,7 @@ use std::time::Duration;
 use stream::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::JoinSet;
 
 /// Connections that may wait to be accepted.
@@ -94,8 +94,8 @@ async fn listen(listener: TcpListener, door: Arc<Door>, mut closing: oneshot::Re
     let drain = loop {
         tokio::select! {
             accepted = accept(&listener) => {
-                if let Some((stream, peer)) = accepted {
-                    let connection = serve(stream, peer, seats::take(port), door.clone());
+                if let Some((stream, peer, room)) = accepted {
+                    let connection = serve(stream, peer, seats::take(port, room), door.clone());
                     open.spawn_on(connection, &workers::next());
                 }
             }
@@ -111,15 +111,18 @@ async fn listen(listener: TcpListener, door: Arc<Door>, mut closing: oneshot::Re
     let _ = tokio::time::timeout(drain, done).await;
 }
 
+/// A connection that has just come, and the room for it.
+type Accepted = (std::net::TcpStream, SocketAddr, OwnedSemaphorePermit);
+
 /// The next connection; none when there is no room for one at the moment.
-async fn accept(listener: &TcpListener) -> Option<(std::net::TcpStream, SocketAddr)> {
-    if !seats::has_room() {
+async fn accept(listener: &TcpListener) -> Option<Accepted> {
+    let Some(room) = seats::room() else {
         tokio::time::sleep(ROOM).await;
         return None;
-    }
+    };
     match listener.accept().await {
         // Another thread's event loop will look after it.
-        Ok((stream, peer)) => stream.into_std().ok().map(|stream| (stream, peer)),
+        Ok((stream, peer)) => stream.into_std().ok().map(|stream| (stream, peer, room)),
         Err(error) if limits::is_exhausted(&error) => {
             seats::make_room();
             tokio::time::sleep(PAUSE).await;
@@ -133,7 +136,7 @@ async fn accept(listener: &TcpListener) -> Option<(std::net::TcpStream, SocketAd
 async fn serve(stream: std::net::TcpStream, peer: SocketAddr, taken: Taken, door: Arc<Door>) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let stream = Stream::new(stream);
-    let seat = taken.0.clone();
+    let seat = taken.seat.clone();
     let Ok(address) = HeaderValue::from_str(&peer.ip().to_string()) else { return };
     let client = Arc::new(Client {
         seat: seat.clone(),

@@ -16,20 +16,21 @@ pub(super) const MOST_HEADERS: usize = 256;
 pub(super) struct Limits {
     /// Connections of clients.
     pub(super) clients: usize,
-    /// Connections to replicas.
-    pub(super) replicas: Arc<Semaphore>,
+    /// All connections, those to replicas as well.
+    pub(super) all: Arc<Semaphore>,
 }
 
 /// The limits of this process; looking at them first raises the limit of open files as far as it may be raised.
 pub(super) static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits::of(raised()));
 
 impl Limits {
-    /// Half of all files is for clients, three eighths for replicas, and the rest for probes, logs and starts.
+    /// Three quarters of all files are for clients at most, an eighth for replicas at least, and an eighth is left
+    /// for probes, logs and starts.
     fn of(files: u64) -> Self {
         let whole = |number: u64| usize::try_from(number.max(1)).unwrap_or(usize::MAX);
         Self {
-            clients: whole((files / 2).min(MOST_CLIENTS)),
-            replicas: Arc::new(Semaphore::new(whole(files / 8 * 3).min(Semaphore::MAX_PERMITS))),
+            clients: whole((files / 4 * 3).min(MOST_CLIENTS)),
+            all: Arc::new(Semaphore::new(whole(files / 8 * 7).min(Semaphore::MAX_PERMITS))),
         }
     }
 }
@@ -74,9 +75,9 @@ mod tests {
     #[test]
     fn clients_and_replicas_leave_files_for_probes_and_starts() {
         let small = Limits::of(1024);
-        assert_eq!((small.clients, small.replicas.available_permits()), (512, 384));
+        assert_eq!((small.clients, small.all.available_permits()), (768, 896));
         let tiny = Limits::of(1);
-        assert_eq!((tiny.clients, tiny.replicas.available_permits()), (1, 1));
+        assert_eq!((tiny.clients, tiny.all.available_permits()), (1, 1));
         assert_eq!(Limits::of(u64::MAX).clients, 100_000);
     }
 }

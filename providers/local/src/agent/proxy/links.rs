@@ -6,6 +6,7 @@
 
 use super::body::Outgoing;
 use super::limits::{LIMITS, MOST_HEADERS, is_exhausted};
+use super::seats;
 use super::stream::{Stream, Unread};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
@@ -89,11 +90,12 @@ impl Idle {
 /// A fresh connection to a port of this machine.
 pub(super) async fn connect(port: u16) -> io::Result<Link> {
     let timeout = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s");
-    let permit = match LIMITS.replicas.clone().try_acquire_owned() {
+    let permit = match LIMITS.all.clone().try_acquire_owned() {
         Ok(permit) => permit,
         Err(_) => {
             IDLE.with_borrow_mut(BTreeMap::clear);
-            let turn = LIMITS.replicas.clone().acquire_owned();
+            seats::make_room();
+            let turn = LIMITS.all.clone().acquire_owned();
             let turn = tokio::time::timeout(CONNECT, turn).await.map_err(|_| scarce())?;
             turn.map_err(|_| scarce())?
         }

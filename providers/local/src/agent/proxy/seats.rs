@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 /// How long the head of a request may take from its first byte.
 const HEAD: Duration = Duration::from_secs(10);
@@ -67,12 +67,15 @@ struct Seats {
 static SEATS: LazyLock<Seats> = LazyLock::new(Seats::default);
 
 /// A seat for as long as its connection lives.
-pub(super) struct Taken(pub(super) Arc<Seat>);
+pub(super) struct Taken {
+    pub(super) seat: Arc<Seat>,
+    _room: OwnedSemaphorePermit,
+}
 
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.remove(&self.0.number);
+        taken.remove(&self.seat.number);
     }
 }
 
@@ -86,7 +89,7 @@ impl Drop for Turn {
 }
 
 /// Gives a seat to a connection.
-pub(super) fn take(port: u16) -> Taken {
+pub(super) fn take(port: u16, room: OwnedSemaphorePermit) -> Taken {
     let seat = Arc::new(Seat {
         port,
         number: SEATS.last.fetch_add(1, Ordering::Relaxed),
@@ -96,19 +99,18 @@ pub(super) fn take(port: u16) -> Taken {
     });
     let mut taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner);
     taken.insert(seat.number, seat.clone());
-    Taken(seat)
+    Taken { seat, _room: room }
 }
 
-/// Whether one more connection may come; if not, the one that has been here longest of those without a request
+/// Room for one more connection; if there is none, the one that has been here longest of those without a request
 /// is told to leave.
-pub(super) fn has_room() -> bool {
-    let taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner);
-    if taken.len() < LIMITS.clients {
-        return true;
+pub(super) fn room() -> Option<OwnedSemaphorePermit> {
+    let taken = SEATS.taken.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let room = LIMITS.all.clone().try_acquire_owned().ok().filter(|_| taken < LIMITS.clients);
+    if room.is_none() {
+        make_room();
     }
-    drop(taken);
-    make_room();
-    false
+    room
 }
 
 /// Tells the connection that has been here longest of those without a request to leave.
@@ -197,13 +199,13 @@ mod tests {
 
     #[test]
     fn a_head_begins_with_its_first_byte_and_not_with_each() {
-        let taken = take(0);
-        taken.0.hears();
-        let (phase, since) = taken.0.phase();
+        let taken = take(0, room().expect("room"));
+        taken.seat.hears();
+        let (phase, since) = taken.seat.phase();
         assert_eq!(phase, Phase::Head);
-        taken.0.hears();
-        assert_eq!(taken.0.phase().1, since);
-        drop(taken.0.turn());
-        assert_eq!(taken.0.phase().0, Phase::Idle);
+        taken.seat.hears();
+        assert_eq!(taken.seat.phase().1, since);
+        drop(taken.seat.turn());
+        assert_eq!(taken.seat.phase().0, Phase::Idle);
     }
 }
