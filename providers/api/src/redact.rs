@@ -1,7 +1,9 @@
-//! Masks: texts of services without the values of secrets, in whatever form a program may have written them.
+//! Masks: texts of services without the values of secrets, in whatever form a program may have
+//! written them.
 //!
-//! A text is looked at through several views, each of which takes one kind of writing back: percent signs,
-//! escapes, quotes, base64, hexadecimal digits, line breaks. What is a value there is masked in the text.
+//! A text is looked at through several views, each of which takes one kind of writing back: percent
+//! signs, escapes, quotes, base64, hexadecimal digits, line breaks. What is a value there is masked
+//! in the text.
 
 mod view;
 
@@ -18,11 +20,11 @@ const SHORT: usize = 4;
 
 /// What finds values of secrets in a text.
 ///
-/// Found are: the value, also in other case and across line breaks; each line of a value of several lines,
-/// if it has at least four bytes; the password of a value that is a URL; all of these percent-encoded, with
-/// the escapes of JSON, C, HTML and shells, in hexadecimal digits, and in base64 (both alphabets, with and
-/// without padding, also in the middle of a longer base64 text). Not found is what a program encrypted,
-/// compressed, or cut into pieces.
+/// Found are: the value, also in other case and across line breaks; each line of a value of several
+/// lines, if it has at least four bytes; the password of a value that is a URL; all of these
+/// percent-encoded, with the escapes of JSON, C, HTML and shells, in hexadecimal digits, and in
+/// base64 (both alphabets, with and without padding, also in the middle of a longer base64 text).
+/// Not found is what a program encrypted, compressed, or cut into pieces.
 #[derive(Clone, Debug, Default)]
 pub struct Redactor {
     long: Option<Patterns>,
@@ -44,7 +46,8 @@ fn matcher(patterns: &BTreeSet<Vec<u8>>, any_case: bool) -> Option<AhoCorasick> 
     AhoCorasickBuilder::new().kind(kind).ascii_case_insensitive(any_case).build(patterns).ok()
 }
 
-/// The base64 characters that a value alone decides, for each place that it can have in a longer text.
+/// The base64 characters that a value alone decides, for each place that it can have in a longer
+/// text.
 fn base64_forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for before in 0..3 {
@@ -176,10 +179,7 @@ fn masked(text: &str, marked: &[bool]) -> String {
     let mut in_mask = false;
     for (at, character) in text.char_indices() {
         let hidden = marked[at..at + character.len_utf8()].contains(&true);
-        if character == '\n' {
-            out.push(character);
-            in_mask = false;
-        } else if !hidden {
+        if character == '\n' || !hidden {
             out.push(character);
             in_mask = false;
         } else if !in_mask {

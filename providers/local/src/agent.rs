@@ -1,7 +1,7 @@
 //! The agent: one process per project that looks after all of its local services.
 //!
-//! It writes down what it is about to start before it starts it, so that after its own death the next agent
-//! finds every process again. What it writes holds references to secrets, no values.
+//! It writes down what it is about to start before it starts it, so that after its own death the
+//! next agent finds every process again. What it writes holds references to secrets, no values.
 
 mod cgroups;
 mod commands;
@@ -84,7 +84,8 @@ fn take_lock(folder: &Private) -> std::io::Result<Option<File>> {
     loop {
         let lock = folder.lock_file(LOCK)?;
         if lock.try_lock().is_ok() {
-            // An agent that has just ended took its file with it: what is locked must be what is there.
+            // An agent that has just ended took its file with it: what is locked must be what is
+            // there.
             let there = folder.lock_file(LOCK)?.metadata()?;
             if there.ino() == lock.metadata()?.ino() {
                 return Ok(Some(lock));
@@ -216,7 +217,8 @@ impl Agent {
             } => {
                 let timeout = time(timeout_ms);
                 let agent = self.clone();
-                // A task of its own, so that a client that goes away does not cut an operation in half.
+                // A task of its own, so that a client that goes away does not cut an operation in
+                // half.
                 let work = tokio::spawn(async move {
                     agent
                         .change(

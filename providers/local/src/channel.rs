@@ -1,8 +1,9 @@
-//! The socket between a command and the agent: in the agent's own folder, reached by the folder's handle.
+//! The socket between a command and the agent: in the agent's own folder, reached by the folder's
+//! handle.
 //!
-//! What goes through it are values of secrets, so both ends look before they speak: the folder and the socket
-//! belong to this user and nobody else can enter, and the kernel says that the other end is this user too.
-//! The handle also keeps the path short, whatever the project's path is.
+//! What goes through it are values of secrets, so both ends look before they speak: the folder and
+//! the socket belong to this user and nobody else can enter, and the kernel says that the other end
+//! is this user too. The handle also keeps the path short, whatever the project's path is.
 
 use dax_files::Private;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};

@@ -161,8 +161,8 @@ impl Local {
         let log = folder.append(LOG)?;
         let mut command = std::process::Command::new(&self.agent.0);
         command.args(&self.agent.1).arg("--folder").arg(&path).arg("--root").arg(&self.root);
-        // Nothing else of the environment: a secret in it is no business of the agent. Where this user's key
-        // is, it has to know.
+        // Nothing else of the environment: a secret in it is no business of the agent. Where this
+        // user's key is, it has to know.
         let inherited = INHERITED.iter().chain(&["XDG_STATE_HOME"]);
         command
             .env_clear()
@@ -315,7 +315,8 @@ impl Metrics for Local {
             };
             let stream = match self.find().await? {
                 Found::Agent(stream) => stream,
-                // Only a run measures, and a run may start an agent: its services would stay without one.
+                // Only a run measures, and a run may start an agent: its services would stay
+                // without one.
                 Found::Record(_) => self.connect().await?,
                 Found::Nothing => return Ok(None),
             };

@@ -22,7 +22,8 @@ const ASIDE: &str = "agent.json.aside";
 /// Something that was ended, as a text.
 pub type Ended = String;
 
-/// Ends the agent of a folder and every process that agents of this folder started, and puts the record aside.
+/// Ends the agent of a folder and every process that agents of this folder started, and puts the
+/// record aside.
 ///
 /// # Errors
 /// Something does not end, or the record cannot be moved.
@@ -30,8 +31,8 @@ pub async fn end_everything(folder: &Path) -> io::Result<Vec<Ended>> {
     let path = home::canonical(folder)?;
     let private = home::open(folder)?;
     let mut ended = Vec::new();
-    // First the agent, which would start again what ends. That of a project that was moved is known by its
-    // socket, and what it started by its former place.
+    // First the agent, which would start again what ends. That of a project that was moved is known
+    // by its socket, and what it started by its former place.
     let mut places = BTreeSet::from([path.clone()]);
     let mut agents = BTreeSet::new();
     if let Some(private) = &private

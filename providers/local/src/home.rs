@@ -33,7 +33,8 @@ pub(crate) fn open(folder: &Path) -> io::Result<Option<Private>> {
     }
 }
 
-/// The folder, made where it lacks. The one around it is the engine's, which binds it to this machine.
+/// The folder, made where it lacks. The one around it is the engine's, which binds it to this
+/// machine.
 pub(crate) fn create(folder: &Path) -> io::Result<Private> {
     let (root, outer, inner) = parts(folder)?;
     let Some(outer) = Private::open(root, outer)? else {
@@ -51,8 +52,8 @@ pub(crate) fn remove_empty(folder: &Path) {
     }
 }
 
-/// A name of an environment, a service or a revision as the name of a file: any name has one, no two have
-/// the same, and none leads elsewhere.
+/// A name of an environment, a service or a revision as the name of a file: any name has one, no
+/// two have the same, and none leads elsewhere.
 pub(crate) fn file_name(name: &str) -> String {
     let plain = |at: usize, byte: u8| {
         byte.is_ascii_alphanumeric() || b"-_[]~@+=,".contains(&byte) || (byte == b'.' && at > 0)

@@ -1,6 +1,8 @@
-//! A look at what runs without an agent: the record says what is meant to, the kernel says what does.
+//! A look at what runs without an agent: the record says what is meant to, the kernel says what
+//! does.
 //!
-//! Nothing is started, ended or written here, so a read of a project is a read, whatever lies in its folder.
+//! Nothing is started, ended or written here, so a read of a project is a read, whatever lies in
+//! its folder.
 
 use crate::agent::{service_ports, url};
 use crate::marks::{self, Marked};
@@ -11,8 +13,8 @@ use std::path::Path;
 
 /// The services of an environment as they are while no agent looks after them.
 ///
-/// That nobody does is a difference of its own, which an apply mends: without an agent nobody listens on a
-/// service's own port, and what ends is not started again.
+/// That nobody does is a difference of its own, which an apply mends: without an agent nobody
+/// listens on a service's own port, and what ends is not started again.
 pub(crate) fn live(
     record: &Record,
     folder: &Path,
@@ -66,8 +68,8 @@ pub(crate) fn unknown(doubt: &Doubt, folder: &Path, marked: &[Marked]) -> String
         _ => "",
     };
     format!(
-        "the agent's record `{}` {doubt}. {runs}; nothing was started or ended. {newer}`dax agent --end` \
-         ends them and puts the record aside, then `dax apply` starts everything anew",
+        "the agent's record `{}` {doubt}. {runs}; nothing was started or ended. {newer}`dax agent \
+         --end` ends them and puts the record aside, then `dax apply` starts everything anew",
         record.display()
     )
 }
@@ -75,9 +77,9 @@ pub(crate) fn unknown(doubt: &Doubt, folder: &Path, marked: &[Marked]) -> String
 /// Why what runs is not known, where there is no record at all.
 pub(crate) fn unrecorded(folder: &Path, marked: &[Marked]) -> String {
     format!(
-        "processes that dax started for this project still run, but `{}`, which says what they are, is \
-         gone: {}. Nothing was started or ended. `dax agent --end` ends them, then `dax apply` starts \
-         everything anew",
+        "processes that dax started for this project still run, but `{}`, which says what they \
+         are, is gone: {}. Nothing was started or ended. `dax agent --end` ends them, then `dax \
+         apply` starts everything anew",
         folder.join(RECORD).display(),
         marks::listed(marked)
     )

@@ -1,7 +1,9 @@
-//! Marks: variables in the environment of a process that say whose it is, for whoever finds it later.
+//! Marks: variables in the environment of a process that say whose it is, for whoever finds it
+//! later.
 //!
-//! Every process that an agent starts carries them, and so does what that process starts in its turn, unless
-//! it wipes its environment. They are how a process is found again when nothing else is known of it.
+//! Every process that an agent starts carries them, and so does what that process starts in its
+//! turn, unless it wipes its environment. They are how a process is found again when nothing else
+//! is known of it.
 
 use crate::process_id::{Identity, Stat};
 use serde::{Deserialize, Serialize};
@@ -124,7 +126,8 @@ fn look(pid: i32, wanted: &impl Fn(&[&[u8]]) -> bool) -> Option<Marked> {
     })
 }
 
-/// The process that a start made, if it runs: the first of those that bear its token and lead a group.
+/// The process that a start made, if it runs: the first of those that bear its token and lead a
+/// group.
 pub(crate) fn started_as(all: &[Marked], token: &Token) -> Option<Identity> {
     let mine = all.iter().filter(|one| one.leads && one.process == token.as_str());
     mine.map(|one| one.identity).min_by_key(|identity| (identity.started, identity.pid))

@@ -41,8 +41,8 @@ pub(crate) struct Stat {
 impl Stat {
     /// Of a process, if there is one.
     ///
-    /// Source: proc_pid_stat(5), fields 3, 4 and 22. The second field may hold anything, so fields count from
-    /// its last `)`.
+    /// Source: proc_pid_stat(5), fields 3, 4 and 22. The second field may hold anything, so fields
+    /// count from its last `)`.
     pub(crate) fn of(pid: i32) -> Option<Self> {
         let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
         let stat = String::from_utf8_lossy(&stat);
@@ -84,7 +84,8 @@ impl Identity {
     }
 }
 
-/// The number of this boot of the machine: processes of an earlier one are gone, whatever their numbers are.
+/// The number of this boot of the machine: processes of an earlier one are gone, whatever their
+/// numbers are.
 pub(crate) fn boot() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     text.unwrap_or_default().trim().to_owned()

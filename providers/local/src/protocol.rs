@@ -1,4 +1,5 @@
-//! Requests and replies between a command and the agent: one line of JSON each way, bounded in length and time.
+//! Requests and replies between a command and the agent: one line of JSON each way, bounded in
+//! length and time.
 
 use dax_core::{LiveService, Name, RevisionId, Value};
 use dax_provider_api::{Expect, Fence, Operation};

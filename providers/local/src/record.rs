@@ -1,7 +1,8 @@
 //! The agent's record: what runs, with references to secrets and never their values.
 //!
-//! Whoever can write it decides what the agent starts. So it bears a mark that only this user on this machine
-//! can make, over its bytes and the place where it lies; one without is not believed, whatever it says.
+//! Whoever can write it decides what the agent starts. So it bears a mark that only this user on
+//! this machine can make, over its bytes and the place where it lies; one without is not believed,
+//! whatever it says.
 
 use crate::marks::{self, Marked, Token};
 use crate::process_id::{self, Identity};
@@ -90,7 +91,8 @@ pub(crate) struct ReplicaRecord {
 }
 
 impl ReplicaRecord {
-    /// Its process, if that runs: the one in the record, or the one that was started after it was written.
+    /// Its process, if that runs: the one in the record, or the one that was started after it was
+    /// written.
     pub(crate) fn running(&self, marked: &[Marked]) -> Option<Identity> {
         match self.process {
             Some(process) => process.runs().then_some(process),
@@ -230,15 +232,15 @@ pub(crate) fn decode(bytes: &[u8], folder: &Path) -> Result<Record, Doubt> {
     if machine::same(&made, &outer.mac) { Ok(record) } else { Err(Doubt::Foreign) }
 }
 
-/// Processes that still run of what a record tells of, whether it is to be believed or not: only who has its
-/// tokens can bear them.
+/// Processes that still run of what a record tells of, whether it is to be believed or not: only
+/// who has its tokens can bear them.
 pub(crate) fn remaining(bytes: &[u8]) -> Vec<Marked> {
     let Ok((record, _)) = parse(bytes) else { return Vec::new() };
     marks::bearing(&record.replicas().map(|replica| &replica.token).collect())
 }
 
-/// Whether any bytes are read as a record or refused; a record that is read says the same when it is written
-/// and read again. For fuzzing.
+/// Whether any bytes are read as a record or refused; a record that is read says the same when it
+/// is written and read again. For fuzzing.
 #[doc(hidden)]
 pub fn any_bytes(bytes: &[u8]) {
     if let Ok((record, _)) = parse(bytes) {

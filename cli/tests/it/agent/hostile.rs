@@ -1,4 +1,5 @@
-//! Records, folders and requests that somebody else made: nothing of them is believed, and nothing ends the agent.
+//! Records, folders and requests that somebody else made: nothing of them is believed, and nothing
+//! ends the agent.
 
 use super::{APPLY, PLAN};
 use crate::project::{Project, wait_until};

@@ -1,4 +1,5 @@
-//! Logs: of this user alone, cut in time, read from their end; the agent stays small whatever a service writes.
+//! Logs: of this user alone, cut in time, read from their end; the agent stays small whatever a
+//! service writes.
 
 use super::{APPLY, SCRIPT, scripted};
 use crate::project::{Project, WEB, wait_until};
@@ -18,7 +19,9 @@ fn peak(pid: i32) -> u64 {
 fn a_service_that_fails_after_it_wrote_a_lot_is_shown_by_its_end() {
     let dax = env!("CARGO_BIN_EXE_dax");
     let script = format!(
-        "[ $1 = good ] && exec {dax} demo-service\nhead -c 400000000 /dev/zero; echo; echo the very end; sleep 60\n"
+        "[ $1 = good ] && exec {dax} demo-service
+head -c 400000000 /dev/zero; echo; echo the very end; sleep 60
+"
     );
     // Large enough that nothing is rotated meanwhile.
     let program = SCRIPT.replace("  drain ", "  log_size     = 1GiB\n  drain ").replace("4s", "6s");

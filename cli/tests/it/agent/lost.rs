@@ -1,4 +1,5 @@
-//! When the agent, its record or its folder is gone: reads tell the truth and touch nothing, and there is a way back.
+//! When the agent, its record or its folder is gone: reads tell the truth and touch nothing, and
+//! there is a way back.
 
 use super::{APPLY, PLAN, kill_agent};
 use crate::project::{Project, wait_until};

@@ -1,5 +1,5 @@
-//! Values of secrets: masked in whatever form a service writes them, withheld where nobody can mask them, and given
-//! again after the agent's death.
+//! Values of secrets: masked in whatever form a service writes them, withheld where nobody can mask
+//! them, and given again after the agent's death.
 
 use super::{APPLY, SCRIPT, kill, kill_agent, running, scripted};
 use crate::project::{Project, all_bytes, said, wait_until};

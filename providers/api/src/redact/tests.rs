@@ -124,7 +124,8 @@ fn nothing_of_a_value_survives_in_any_writing() {
                 .replace(MASK, "")
                 .replace('\n', "");
             let left = left.trim_matches(|c: char| "'\" \n\t\\xXn0,:".contains(c));
-            // What stood around the value inside of a longer base64 text may stay: eight bytes and the padding.
+            // What stood around the value inside of a longer base64 text may stay: eight bytes and
+            // the padding.
             let around = match name {
                 "base64 in a URL" => 3 * 14,
                 name if name.contains("base64") => 14,

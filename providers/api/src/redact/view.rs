@@ -43,7 +43,8 @@ impl View {
         }
     }
 
-    /// Whether the byte at `at` is a digit of base64 with at most a line break between it and `next`.
+    /// Whether the byte at `at` is a digit of base64 with at most a line break between it and
+    /// `next`.
     pub(super) fn is_digit_beside(&self, text: &[u8], at: usize, next: usize) -> bool {
         let (first, second) = (self.from[at.min(next)].1, self.from[at.max(next)].0);
         let between = text.get(first..second).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Control groups: one for each replica, so that whatever it starts is known as its own and ends with it.
+//! Control groups: one for each replica, so that whatever it starts is known as its own and ends
+//! with it.
 //!
-//! Only where the machine gives dax a part of the tree: version 2, writable, and delegated where systemd
-//! manages it. Elsewhere the marks of processes have to do.
+//! Only where the machine gives dax a part of the tree: version 2, writable, and delegated where
+//! systemd manages it. Elsewhere the marks of processes have to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ pub(super) struct Cgroups {
 /// The folder of this process's own group.
 fn own() -> Option<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    // Source: proc_pid_mountinfo(5): root and mount point are the fields 4 and 5, the type follows ` - `.
+    // Source: proc_pid_mountinfo(5): root and mount point are the fields 4 and 5, the type follows
+    // ` - `.
     let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
     let mut fields = mount.split(' ').skip(3);
     let (root, point) = (fields.next()?, fields.next()?);
@@ -59,8 +61,8 @@ impl Cgroups {
 
     /// Starts something in a group of its own, where there can be one; gives the group.
     ///
-    /// A child is born into the group that its parent is in at that moment, so no process of it can escape by
-    /// being faster than whoever would move it.
+    /// A child is born into the group that its parent is in at that moment, so no process of it can
+    /// escape by being faster than whoever would move it.
     pub(super) fn start<T>(
         &self,
         name: &str,

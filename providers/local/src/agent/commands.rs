@@ -1,4 +1,5 @@
-//! Commands that run beside a service: hooks and migrations, each once however often it is asked for.
+//! Commands that run beside a service: hooks and migrations, each once however often it is asked
+//! for.
 
 use super::Agent;
 use super::process::Process;
@@ -57,8 +58,8 @@ impl Agent {
             format!(" (it still runs: {})", marks::listed(&running))
         };
         format!(
-            "`{shown}` was begun before and the agent ended in the middle of it{still}: see what it \
-             did, then say how to go on"
+            "`{shown}` was begun before and the agent ended in the middle of it{still}: see what \
+             it did, then say how to go on"
         )
     }
 }

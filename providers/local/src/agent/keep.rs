@@ -67,7 +67,8 @@ impl Agent {
                 service.look_after(&replica, process);
             }
         }
-        // What is in the record was found by its token; the rest belongs to nothing that anybody knows of.
+        // What is in the record was found by its token; the rest belongs to nothing that anybody
+        // knows of.
         end_all(&self.strays(), || self.strays()).await;
         self.write().map_err(std::io::Error::other)
     }

@@ -1,4 +1,5 @@
-//! Kin: everything that one start brought into the world, in other groups and sessions too, ended as one.
+//! Kin: everything that one start brought into the world, in other groups and sessions too, ended
+//! as one.
 
 use super::cgroups::{self, Cgroups};
 use crate::marks;

@@ -1,7 +1,7 @@
 //! Logs: written by the processes themselves, cut when they grow too large, read from their end.
 //!
-//! Whatever a service writes, and however fast: a rotation copies no more than the limit, and reading the
-//! last lines takes no more than 64 KiB.
+//! Whatever a service writes, and however fast: a rotation copies no more than the limit, and
+//! reading the last lines takes no more than 64 KiB.
 
 use dax_files::Private;
 use dax_provider_api::redact::Redactor;
@@ -58,8 +58,8 @@ impl Log {
         format!("{}.{number}", self.name)
     }
 
-    /// Cuts it if it has grown too large: its end becomes a file of its own, then it is emptied. The process
-    /// that writes it holds it open for appending and never notices.
+    /// Cuts it if it has grown too large: its end becomes a file of its own, then it is emptied.
+    /// The process that writes it holds it open for appending and never notices.
     pub(super) fn rotate(&self, limits: Limits) {
         let too_large = self
             .folder
@@ -104,7 +104,8 @@ impl Log {
         (bytes, from > 0)
     }
 
-    /// The last lines as the end of a sentence, with secrets masked. Without what masks them nothing is shown.
+    /// The last lines as the end of a sentence, with secrets masked. Without what masks them
+    /// nothing is shown.
     pub(super) fn last_lines(&self, secrets: Option<&Redactor>) -> String {
         let (mut bytes, mut cut) = self.end_of(&self.name, TAIL);
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count();

@@ -34,8 +34,8 @@ impl Agent {
         if let Some(lost) = self.lost() {
             return Reply::Refused(lost);
         }
-        // A replica that cannot start again by itself is shown as missing, yet whoever planned before it was
-        // so finds the object as it was.
+        // A replica that cannot start again by itself is shown as missing, yet whoever planned
+        // before it was so finds the object as it was.
         let live = |count| self.service(&key).map(|service| service.live(count));
         let expected = |count| order.expect.check(live(count).as_ref());
         let found = expected(Count::Wanted).or_else(|_| expected(Count::Running));
@@ -118,7 +118,8 @@ impl Agent {
             Operation::ShiftTraffic { traffic } => {
                 let unready = {
                     let inner = service.lock();
-                    // Of what is wanted in no replica nothing can be ready: it answers nobody, as was asked.
+                    // Of what is wanted in no replica nothing can be ready: it answers nobody, as
+                    // was asked.
                     let ready = |id: &RevisionId| {
                         inner.revisions.get(id).is_some_and(|r| {
                             r.wanted.count() == 0
@@ -174,7 +175,8 @@ impl Agent {
         }
     }
 
-    /// Writes down that replicas are to go before they go, so that no agent after this one starts them again.
+    /// Writes down that replicas are to go before they go, so that no agent after this one starts
+    /// them again.
     fn note_goodbye(&self) {
         if let Err(problem) = self.write() {
             super::say(&problem);
@@ -199,8 +201,8 @@ impl Agent {
         service.lock().revisions.remove(id);
     }
 
-    /// Brings a revision to as many replicas as are wanted. What is to be started is in the record before it
-    /// is started, so that a process is never without its entry.
+    /// Brings a revision to as many replicas as are wanted. What is to be started is in the record
+    /// before it is started, so that a process is never without its entry.
     async fn scale(
         self: &Arc<Self>,
         service: &Arc<Service>,

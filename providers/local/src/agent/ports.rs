@@ -1,4 +1,5 @@
-//! Ports: free ones for replicas, and who listens on one that is taken, so that a person knows what to do.
+//! Ports: free ones for replicas, and who listens on one that is taken, so that a person knows what
+//! to do.
 
 use crate::marks;
 use dax_core::Name;
@@ -19,8 +20,8 @@ const REMEMBERED: usize = 2_048;
 #[derive(Default)]
 pub(super) struct Handed(Mutex<VecDeque<u16>>);
 
-/// The first port that the system gives to connections by itself: a replica's port must not be one of those,
-/// or a connection that happens to have it keeps the replica from starting.
+/// The first port that the system gives to connections by itself: a replica's port must not be one
+/// of those, or a connection that happens to have it keeps the replica from starting.
 ///
 /// Source: ip(7), ip_local_port_range.
 fn first_ephemeral() -> u16 {
@@ -72,8 +73,8 @@ pub(super) fn taken(port: u16, name: &Name) -> String {
     let who = format!("port {port} is taken by process {pid} (`{}`)", command.escape_debug());
     match marks::folder_of(pid) {
         Some(folder) => format!(
-            "{who}, which dax started for the project in `{}`: `dax agent --end` there ends all that \
-             dax started for it; or {other_port}",
+            "{who}, which dax started for the project in `{}`: `dax agent --end` there ends all \
+             that dax started for it; or {other_port}",
             marks::project_of(&folder).display().to_string().escape_debug()
         ),
         None => format!("{who}: stop it, or {other_port}"),
@@ -82,7 +83,8 @@ pub(super) fn taken(port: u16, name: &Name) -> String {
 
 /// The process that listens on a port of the loopback interface, if this user may see it.
 ///
-/// Source: proc_pid_net(5). Addresses and ports are hexadecimal, `0A` is listening, the tenth field is the inode.
+/// Source: proc_pid_net(5). Addresses and ports are hexadecimal, `0A` is listening, the tenth field
+/// is the inode.
 fn listens(port: u16) -> Option<i32> {
     let wanted = format!(":{port:04X}");
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];

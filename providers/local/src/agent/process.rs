@@ -1,4 +1,5 @@
-//! Processes: started in a group of their own, found again by number and start time, ended with all their kin.
+//! Processes: started in a group of their own, found again by number and start time, ended with all
+//! their kin.
 
 use super::kin::{self, Kin};
 use crate::process_id::Identity;
@@ -114,7 +115,8 @@ impl Process {
         }
     }
 
-    /// Asks the whole group to end, and after `patience` makes it end; what it left behind elsewhere ends too.
+    /// Asks the whole group to end, and after `patience` makes it end; what it left behind
+    /// elsewhere ends too.
     pub(super) async fn stop(&mut self, patience: Duration) {
         let below = kin::below(self.identity).await;
         self.signal(Signal::TERM);
@@ -142,8 +144,11 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
-    /// A child in its session, a daemon's child, and one that wiped its environment and stayed in the group.
-    const FAMILY: &str = "setsid sleep 77101 & (setsid sh -c 'sleep 77102 & exec sleep 77103' &) ; env -i sleep 77104 & ";
+    /// A child in its session, a daemon's child, and one that wiped its environment and stayed in
+    /// the group.
+    const FAMILY: &str = "setsid sleep 77101 & \
+                          (setsid sh -c 'sleep 77102 & exec sleep 77103' &) ; \
+                          env -i sleep 77104 & ";
 
     fn family(folder: &Path, cgroups: Cgroups, script: &str) -> Process {
         let token = marks::Token::fresh();

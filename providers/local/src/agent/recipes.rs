@@ -34,7 +34,8 @@ impl Launched {
     }
 }
 
-/// The variables of a revision: those without secrets, and those with, where their values are known.
+/// The variables of a revision: those without secrets, and those with, where their values are
+/// known.
 fn variables(
     spec: &Value,
     secrets: Option<&BTreeMap<Name, String>>,
@@ -58,7 +59,8 @@ fn variables(
     (env, secret_env)
 }
 
-/// The values of a revision's secrets as its running processes have them; nothing unless all are found.
+/// The values of a revision's secrets as its running processes have them; nothing unless all are
+/// found.
 ///
 /// They are handed to nobody but the same revision's next processes, and mask what these write.
 pub(super) fn recovered(spec: &Value, running: &[Identity]) -> Option<BTreeMap<Name, String>> {

@@ -1,7 +1,7 @@
 //! One replica: a process that is started, probed, restarted with backoff, drained and stopped.
 //!
-//! Each start has a token that is in the record before the process is, so that an agent that comes after finds
-//! the process by its mark and never starts a second one.
+//! Each start has a token that is in the record before the process is, so that an agent that comes
+//! after finds the process by its mark and never starts a second one.
 
 use super::cgroups::Cgroups;
 use super::health::Health;
@@ -35,7 +35,8 @@ pub(super) struct Recipe {
     pub(super) command: Vec<String>,
     /// Variables without secrets.
     pub(super) env: Vec<(OsString, OsString)>,
-    /// Variables whose values are secrets; absent after the agent was restarted, until they are given anew.
+    /// Variables whose values are secrets; absent after the agent was restarted, until they are
+    /// given anew.
     pub(super) secret_env: Option<Vec<(OsString, OsString)>>,
     pub(super) root: PathBuf,
     pub(super) log: Log,
@@ -101,8 +102,8 @@ impl Replica {
         }
     }
 
-    /// A replica of an earlier agent, with its process if that runs: the one in the record, or one that was
-    /// started after the record was written.
+    /// A replica of an earlier agent, with its process if that runs: the one in the record, or one
+    /// that was started after the record was written.
     pub(super) fn adopt(
         record: ReplicaRecord,
         recipe: Recipe,
@@ -233,8 +234,8 @@ impl Replica {
         state.token = Token::fresh();
     }
 
-    /// Looks after the process until the replica is told to stop; `changed` is called when the process is
-    /// another, and before one is started.
+    /// Looks after the process until the replica is told to stop; `changed` is called when the
+    /// process is another, and before one is started.
     pub(super) async fn supervise(&self, first: Option<Process>, changed: impl Fn()) {
         let mut process = first;
         let mut backoff = SHORTEST_BACKOFF;
@@ -307,7 +308,8 @@ impl Replica {
                     }
                 }
             }
-            // A replica that is not ready yet is asked more often, so that a start costs no whole interval.
+            // A replica that is not ready yet is asked more often, so that a start costs no whole
+            // interval.
             let pause = health.every.min(PROBE_PAUSE);
             tokio::time::sleep(pause).await;
             if self.ready.load(Ordering::Acquire) {

@@ -74,7 +74,8 @@ fn secret_names(spec: &Value) -> BTreeSet<Name> {
     secrets.into_iter().map(|secret| secret.name.clone()).collect()
 }
 
-/// The names of everything secret in the fields of a revision: secrets, and the pieces that some are made of.
+/// The names of everything secret in the fields of a revision: secrets, and the pieces that some
+/// are made of.
 fn mask_names(spec: &Value) -> BTreeSet<Name> {
     let (mut names, mut open) = (BTreeSet::new(), Vec::new());
     spec.secrets(&mut open);
@@ -138,15 +139,16 @@ impl Service {
         Ok(service)
     }
 
-    /// A service as an earlier agent left it, with the processes of its replicas. Nothing looks after these
-    /// yet: what a half-restored agent wrote down would lack the other services.
+    /// A service as an earlier agent left it, with the processes of its replicas. Nothing looks
+    /// after these yet: what a half-restored agent wrote down would lack the other services.
     pub(super) async fn restore(
         agent: &Arc<Agent>,
         record: ServiceRecord,
         marked: &[Marked],
     ) -> Result<(Arc<Self>, Vec<Adopted>), String> {
         let service = Self::new(agent, record.environment, record.service)?;
-        // Whoever has taken a port in the meantime keeps it until the next apply, which says who it is.
+        // Whoever has taken a port in the meantime keeps it until the next apply, which says who it
+        // is.
         let opened = service.set_settings(record.settings.clone()).await;
         {
             let mut inner = service.lock();

@@ -1,4 +1,5 @@
-//! How a service stands: what the platform shows of it, what the record keeps, what its logs end with.
+//! How a service stands: what the platform shows of it, what the record keeps, what its logs end
+//! with.
 
 use super::service::{Inner, Revision, Service, ports};
 use crate::record::{RevisionRecord, ServiceRecord};
