@@ -165,7 +165,14 @@ struct Backing<'e> {
 impl Environment<'_> {
     fn apply(&self, carry: Carry<'_>) -> Result<(Ending, Vec<String>), ReviewError> {
         let request = plans::request(self.name, &self.request.options);
-        let plan = match self.engine.plan(&request).and_then(dax_engine::Judged::allowed) {
+        // What is planned before another run has ended is stale after it.
+        let patience = self.request.lock_timeout;
+        let planned = self
+            .engine
+            .wait_for_others(&request.environment, patience)
+            .and_then(|()| self.engine.plan(&request))
+            .and_then(dax_engine::Judged::allowed);
+        let plan = match planned {
             Ok(plan) => plan,
             Err(error) => return Ok((Ending::Failed(error), Vec::new())),
         };
