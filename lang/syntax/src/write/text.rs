@@ -4,7 +4,7 @@ use dax_core::printable::{Line, is_hidden};
 
 /// Characters of a line of a doc comment.
 const WIDTH: usize = 100;
-/// The words by which a comment allows a finding of lint; no text from outside may say them.
+/// The words by which a comment allows a finding of lint; no text from outside says them.
 const PERMISSION: &str = "dax: allow";
 
 fn escape(out: &mut String, c: char) {
@@ -29,7 +29,12 @@ pub(super) fn quoted(text: &str) -> String {
         }
     }
     out.push('"');
-    out
+    no_permission(out)
+}
+
+/// Whoever looks for permissions of lint looks at lines, and so into strings as well.
+fn no_permission(text: String) -> String {
+    if text.contains(PERMISSION) { text.replace(PERMISSION, "dax\\u{3a} allow") } else { text }
 }
 
 /// A text on one line: what would end, turn or hide a part of the line is escaped.
@@ -38,8 +43,7 @@ pub(super) fn quoted(text: &str) -> String {
 /// assert_eq!(dax_syntax::write::one_line("a\nlet b = 1"), "a\\nlet b = 1");
 /// ```
 pub fn one_line(text: &str) -> String {
-    let out = Line::new(&text.trim_end().replace('\t', " ")).to_string();
-    if out.contains(PERMISSION) { out.replace(PERMISSION, "dax\\u{3a} allow") } else { out }
+    no_permission(Line::new(&text.trim_end().replace('\t', " ")).to_string())
 }
 
 /// A description as lines of a doc comment, long ones broken between words.
