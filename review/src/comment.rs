@@ -85,9 +85,17 @@ fn heading(level: usize, text: &str) -> Block {
     Block::Heading(level, Line::at(0).with(Tone::Strong, text))
 }
 
+/// Lines of texts; those after the first of a text stand behind a bar, so that none passes for a
+/// text of its own.
 fn lines(tone: Tone, texts: impl IntoIterator<Item = impl AsRef<str>>) -> Block {
-    let line = |text: &str| text.lines().map(|one| Line::at(0).with(tone, one)).collect::<Vec<_>>();
-    Block::Lines(texts.into_iter().flat_map(|text| line(text.as_ref())).collect())
+    let mut lines = Vec::new();
+    for text in texts {
+        for (number, line) in text.as_ref().lines().enumerate() {
+            let bar = if number > 0 { "  │ " } else { "" };
+            lines.push(Line::at(0).with(tone, format!("{bar}{line}")));
+        }
+    }
+    Block::Lines(lines)
 }
 
 fn blocks(report: &Report, frame: &Frame<'_>) -> Vec<Block> {

@@ -342,3 +342,39 @@ fn a_pipe_that_another_process_made_non_blocking_gets_everything() {
     let json: serde_json::Value = serde_json::from_str(&read).expect("whole JSON");
     assert!(json.to_string().contains(&long));
 }
+
+#[test]
+fn a_report_for_reviewers_shows_hostile_text_as_escapes_and_forges_no_line() {
+    let project = hostile();
+    let passing = PROGRAM.split("test \"fails").next().expect("the program without its test");
+    project.write("let a = 1\n");
+    let git = |args: &[&str]| {
+        let done = std::process::Command::new("git")
+            .args(["-c", "user.name=eve\u{1b}[2J", "-c", "user.email=a@b"])
+            .args(args)
+            .current_dir(project.path("."))
+            .output()
+            .expect("git runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["init", "-q", "-b", "hostile-\u{202e}"]);
+    git(&["add", "main.dax", "dax.mod"]);
+    git(&["commit", "-qm", "one"]);
+    project.write(&passing.replace("HOSTILE", WRITTEN));
+    git(&["commit", "-qam", "two"]);
+    let ci = project
+        .command(&["ci", "--base", "HEAD~1", "--dry-run", "--output", "report"])
+        .env_remove("GITHUB_ACTIONS")
+        .env_remove("GITLAB_CI")
+        .env_remove("BITBUCKET_BUILD_NUMBER")
+        .output()
+        .expect("runs");
+    let ci = said(&ci);
+    assert_eq!(ci.code, 0, "{}", ci.err);
+    assert!(ci.out.contains("\n!   │ 999"), "a line of a message is seen to be one:\n{}", ci.out);
+    assert_printable("ci", &(ci.out + &ci.err));
+    for file in std::fs::read_dir(project.path("report")).expect("a folder").flatten() {
+        let text = std::fs::read_to_string(file.path()).expect("a file");
+        assert_printable(&file.path().display().to_string(), &text);
+    }
+}
