@@ -139,6 +139,7 @@ pub(crate) fn listed(all: &[Marked]) -> String {
     let one = |one: &Marked| {
         let clean = |text: &str| text.escape_debug().to_string();
         match one.service.as_str() {
+            "" if one.process == AGENT => format!("{} (the agent)", one.identity.pid),
             "" => one.identity.pid.to_string(),
             service => {
                 let (environment, service) = (clean(&one.environment), clean(service));
