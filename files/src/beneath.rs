@@ -56,9 +56,8 @@ impl Beneath {
     /// # Errors
     /// It leads out of this one, or cannot be made.
     pub fn make_folder(&self, path: &Path) -> io::Result<Self> {
-        content(path)?;
-        self.dir.create_dir_all(path).map_err(named)?;
-        self.folder(path)?.ok_or_else(|| ErrorKind::NotFound.into())
+        let real = self.made(path)?;
+        self.folder(&real)?.ok_or_else(|| ErrorKind::NotFound.into())
     }
 
     /// The content of a regular file of at most `limit` bytes; nothing where there is none.
@@ -111,9 +110,9 @@ impl Beneath {
     /// It leads out of the folder, is no regular file, or cannot be written.
     pub fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let found = match absent(self.real(path))? {
-            Some(real) => real,
+            Some(real) if self.links => real,
             // Also a link that leads nowhere: what it names is not made through it.
-            None => self.fresh(path)?,
+            _ => self.fresh(path)?,
         };
         let (folder, name) = split(&found)?;
         let folder = self.enter(folder)?;
@@ -165,8 +164,18 @@ impl Beneath {
         if folder.as_os_str().is_empty() {
             return Ok(PathBuf::from(name));
         }
+        Ok(self.made(folder)?.join(name))
+    }
+
+    /// A folder as it really is, made where it lacks.
+    fn made(&self, folder: &Path) -> io::Result<PathBuf> {
+        if let Some(real) = absent(self.real(folder))?
+            && absent(self.enter(&real))?.is_some()
+        {
+            return Ok(real);
+        }
         self.dir.create_dir_all(folder).map_err(named)?;
-        Ok(self.real(folder)?.join(name))
+        self.real(folder)
     }
 
     /// A path without links, from the root; refused where it leads out, or into what is no content.
@@ -334,7 +343,15 @@ mod tests {
         symlink("real", root.join("in")).unwrap();
         std::fs::write(root.join("real"), "old").unwrap();
         let beneath = Beneath::open(&root).unwrap();
-        assert!(beneath.write(Path::new("out"), b"x").is_err());
+        symlink("..", root.join("up")).unwrap();
+        for path in ["out", "up/fresh", "up/victim"] {
+            let error = beneath.write(Path::new(path), b"x").unwrap_err();
+            assert_eq!(error.to_string(), "it leads out of the project's folder", "{path}");
+        }
+        assert!(beneath.create(Path::new("up/fresh"), b"x").is_err());
+        assert!(beneath.make_folder(Path::new("up/made")).is_err());
+        assert!(beneath.make_folder(Path::new("up")).is_err());
+        assert!(beneath.make_folder(Path::new("made/deep")).is_ok());
         let _ = beneath.write(Path::new("dangling"), b"x");
         assert_eq!(std::fs::read(outer.path().join("victim")).unwrap(), b"mine");
         assert!(!outer.path().join("fresh").exists());
@@ -399,6 +416,13 @@ mod tests {
         let mut names = package.list(Path::new("")).unwrap().unwrap();
         names.sort();
         assert_eq!(names, ["folder", "inner/", "loop", "near"]);
+        package.write(Path::new("near"), b"own").unwrap();
+        package.write(Path::new("new/deep"), b"new").unwrap();
+        assert!(package.write(Path::new("folder/b"), b"x").is_err());
+        assert_eq!(
+            (read("near"), read("new/deep"), read("inner/a")),
+            ("own".into(), "new".into(), "inside".into())
+        );
     }
 
     #[test]

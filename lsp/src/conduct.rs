@@ -215,3 +215,51 @@ fn a_module_that_nothing_imports_yet_is_looked_at_while_it_is_open() {
     );
     client.end();
 }
+
+#[test]
+fn a_workspace_leads_nowhere_and_makes_nobody_wait() {
+    let (outer, root) = project(&[
+        ("checkout/dax.mod", "project = \"test\"\n"),
+        ("checkout/main.dax", "let c = data \"c.json\"\nlet d = c.k\n"),
+        ("secret.json", "{\"k\": \"CANARY\"}\n"),
+        ("secret.dax", "let leaked = \"CANARY\"\n"),
+    ]);
+    std::fs::remove_file(root.join("dax.mod")).expect("removed");
+    let checkout = root.join("checkout");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, checkout.join(name)).expect("a link");
+    };
+    link("../secret.json", "c.json");
+    link("../secret.dax", "linked.dax");
+    let made =
+        std::process::Command::new("mkfifo").arg(checkout.join("pipe.dax")).status().expect("runs");
+    assert!(made.success());
+    let mut client = Client::start(&[&checkout], json!({}));
+    let open = json!({"uri": uri(&checkout, "main.dax"), "languageId": "dax", "version": 1, "text": "let c = data \"c.json\"\nlet d = c.k\n"});
+    client.tell("textDocument/didOpen", json!({"textDocument": open}));
+    client.findings(&uri(&checkout, "main.dax"), 1);
+    client.tell(
+        "workspace/didChangeWatchedFiles",
+        json!({"changes": [
+            {"uri": uri(&checkout, "linked.dax"), "type": 2},
+            {"uri": uri(&checkout, "pipe.dax"), "type": 2},
+        ]}),
+    );
+    for name in ["linked.dax", "pipe.dax", "main.dax"] {
+        let file = json!({"textDocument": {"uri": uri(&checkout, name)}});
+        let mut place = file.clone();
+        place["position"] = json!({"line": 1, "character": 4});
+        for (method, params) in [
+            ("textDocument/documentSymbol", &file),
+            ("textDocument/semanticTokens/full", &file),
+            ("textDocument/hover", &place),
+            ("textDocument/completion", &place),
+        ] {
+            let id = client.send(method, params.clone());
+            let said = format!("{:?}", client.answer(&id));
+            assert!(!said.contains("CANARY") && !said.contains("leaked"), "{method}: {said}");
+        }
+    }
+    client.end();
+    drop(outer);
+}

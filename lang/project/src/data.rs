@@ -44,7 +44,7 @@ pub(crate) fn read(path: &str, file: FileId, text: &str) -> Result<Node, Box<Dia
                 Ok(mut value) => from_toml(&places, &mut value),
                 Err(error) => {
                     let (start, end) = (offset(error.span.start), offset(error.span.end));
-                    Err((Span { file, start, end }, error.kind.to_string()))
+                    Err((Span { file, start, end }, error.to_string()))
                 }
             };
             read.map_err(|(span, why)| fault(span, format!("this is no TOML: {why}")))

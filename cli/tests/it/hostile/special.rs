@@ -12,7 +12,7 @@ fn pipes_are_named_and_not_waited_for() {
         ("dax.mod", &["check"]),
         ("m.dax", &["fmt", "--check"]),
         ("m.dax", &["fmt", "m.dax"]),
-        ("manifests/a.yaml", &["import", "kubernetes", "-f", "manifests"]),
+        ("manifests/a.yaml", &["import", "kubernetes", "manifests"]),
     ] {
         let checkout = Checkout::new(&[("main.dax", program), ("manifests/b.yaml", "a: 1\n")]);
         if name == "dax.lock" {
@@ -42,17 +42,17 @@ fn files_without_an_end_are_refused() {
     checkout.refused(&["check"], "larger than 64 MiB");
     checkout.refused(&["import-schema", "zero.json"], "larger than 64 MiB");
     checkout.refused(&["import-schema", "/dev/zero"], "larger than 64 MiB");
-    checkout.refused(&["import", "kubernetes", "-f", "/dev/zero"], "larger than 64 MiB");
+    checkout.refused(&["import", "kubernetes", "/dev/zero"], "larger than 64 MiB");
 }
 
 #[test]
 fn a_folder_of_manifests_is_read_beneath_itself() {
     let checkout = Checkout::new(&[("manifests/b.yaml", "a: 1\n")]);
     checkout.link("manifests/a.yaml", "../../home/secret.json");
-    checkout.refused(&["import", "kubernetes", "-f", "manifests"], "a.yaml");
+    checkout.refused(&["import", "kubernetes", "manifests"], "a.yaml");
     std::fs::remove_file(checkout.path("manifests/a.yaml")).expect("removed");
     checkout.link("manifests/away", "../../home");
     checkout.link("manifests/again", ".");
-    let said = checkout.dax(&["import", "kubernetes", "-f", "manifests"]);
+    let said = checkout.dax(&["import", "kubernetes", "manifests"]);
     assert!(!said.text.contains(CANARY), "{}", said.text);
 }

@@ -32,7 +32,7 @@ fn utf_16_is_named_with_the_way_out() {
         let checkout = Checkout::new(&[("main.dax", "let c = data \"c.json\"\n"), ("c.json", "1")]);
         std::fs::write(checkout.path(name), wide("{\"a\": 1}\n")).expect("written");
         let args: &[&str] = match name {
-            "manifest.yaml" => &["import", "kubernetes", "-f", "manifest.yaml"],
+            "manifest.yaml" => &["import", "kubernetes", "manifest.yaml"],
             _ => &["check"],
         };
         checkout.refused(args, "it is UTF-16; save it as UTF-8");
