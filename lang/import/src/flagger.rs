@@ -26,8 +26,9 @@ pub(crate) fn service(canary: &Json) -> Json {
     let port = own.get("port").unwrap_or(&Json::Null);
     let target = own.get("targetPort").unwrap_or(port);
     let name = own.get("portName").and_then(Json::as_str).unwrap_or("http");
-    let port = json!({"name": name, "port": port, "targetPort": target});
-    json!({"metadata": {"name": service_name(canary)}, "spec": {"ports": [port]}})
+    let given = json!({"name": name, "port": port, "targetPort": target});
+    let ports = if port.is_null() { json!([]) } else { json!([given]) };
+    json!({"metadata": {"name": service_name(canary)}, "spec": {"ports": ports}})
 }
 
 /// The HTTPRoute that Flagger makes for a Canary, as a binding says it.

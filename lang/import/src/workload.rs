@@ -4,6 +4,7 @@ use crate::amounts::{bytes, cpu, scalar, seconds, whole};
 use crate::json::{array, name, text};
 use dax_syntax::write::{Amount, Command, Expr, Ident, Layout, Member, command, field};
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
 /// A service on its way to the program.
 pub(crate) struct Workload<'w> {
@@ -59,6 +60,7 @@ impl Workload<'_> {
         let named =
             |wanted: &str| own.iter().find(|port| text(port, "/name") == wanted).and_then(numbered);
         let (mut ports, mut exposed) = (Vec::<Port>::new(), Vec::new());
+        let mut names = BTreeSet::new();
         let of_service = service.map_or(&[][..], |service| array(service, "/spec/ports"));
         let given = if service.is_some() { of_service } else { own };
         for port in given {
@@ -69,14 +71,16 @@ impl Workload<'_> {
                 }
                 None => numbered(port),
             };
-            let Some(number) = number else { continue };
-            let taken = |name: &str| ports.iter().any(|port| port.name == name);
+            let Some(number) = number else {
+                self.lost.push(format!("a port that leads to none of the container: {port}"));
+                continue;
+            };
             let name = match text(port, "/name") {
-                "" if taken("http") => format!("port{number}"),
+                "" if names.contains("http") => format!("port{number}"),
                 "" => "http".to_owned(),
                 name => name.to_owned(),
             };
-            if taken(&name) {
+            if !names.insert(name.clone()) {
                 self.lost.push(format!("a second port of the name `{name}`: {number}"));
                 continue;
             }
@@ -161,17 +165,17 @@ impl Workload<'_> {
 
     fn env(&mut self, container: &Json) {
         let mut env: Vec<(String, Expr)> = Vec::new();
-        for variable in array(container, "/env") {
+        let mut known = BTreeSet::new();
+        // As in a pod, the last one of a name counts.
+        let last = array(container, "/env").iter().rev();
+        let mut last: Vec<_> = last.filter(|one| known.insert(text(one, "/name"))).collect();
+        last.reverse();
+        for variable in last {
             let name = text(variable, "/name");
             let value = variable.get("value").filter(|value| !value.is_null());
             match value.map(scalar) {
-                Some(Some(value)) => {
-                    // As in a pod, the last one of a name counts.
-                    env.retain(|(known, _)| known != name);
-                    env.push((name.to_owned(), Expr::Str(value)));
-                }
+                Some(Some(value)) => env.push((name.to_owned(), Expr::Str(value))),
                 None if variable.get("valueFrom").is_none() => {
-                    env.retain(|(known, _)| known != name);
                     env.push((name.to_owned(), Expr::str("")));
                 }
                 _ => self.lost.push(format!("the variable `{name}`, which comes from elsewhere")),

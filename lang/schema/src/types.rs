@@ -60,10 +60,15 @@ fn optional(ty: Type) -> Type {
 /// One of several types.
 fn union(types: Vec<Type>) -> Type {
     let mut all: Vec<Type> = Vec::new();
+    let mut literals = BTreeSet::new();
     for ty in types {
         let parts = if let Type::Union(parts) = ty { parts } else { vec![ty] };
         for part in parts {
-            if !all.contains(&part) {
+            let new = match &part {
+                Type::Literal(text) => literals.insert(text.clone()),
+                other => !all.contains(other),
+            };
+            if new {
                 all.push(part);
             }
         }
