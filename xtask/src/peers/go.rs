@@ -119,3 +119,26 @@ fn folder_of(source: &Path, module: &str) -> Result<PathBuf> {
     let folder = json["Dir"].as_str().filter(|folder| !folder.is_empty());
     Ok(folder.with_context(|| format!("{module} was not downloaded: {said}"))?.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_and_versions_are_named_as_go_does() {
+        assert_eq!(built_name("go.etcd.io/etcd/server/v3"), "server");
+        assert_eq!(built_name("k8s.io/kubernetes/cmd/kubectl"), "kubectl");
+        assert!(version("1.26.10") > version("1.26.9") && version("1.27rc1") > version("1.26.1"));
+        assert!(version("1.19.8") < version("1.26.0"));
+        for kit in ["kubernetes", "flagger", "argo-rollouts", "minio"] {
+            let module = ["k8s.io/kubernetes", "github.com/fluxcd/flagger"];
+            let more = ["github.com/argoproj/argo-rollouts", "github.com/minio/minio"];
+            let read = module
+                .iter()
+                .chain(&more)
+                .find_map(|module| Manifest::read(&sources().join(kit), module).ok());
+            let read = read.expect("a go.mod that names its module and its compiler");
+            assert!(version(&read.go) >= version("1.26"), "{kit}");
+        }
+    }
+}
