@@ -146,7 +146,8 @@ impl Steps {
     }
 }
 
-/// The analysis of a Rollout with the templates that it names: how often, and what stands behind the metrics.
+/// The analysis of a Rollout with the templates that it names: how often, and what stands behind
+/// the metrics.
 fn measured(own: &Json, beside: &Beside<'_>, analysis: &mut Analysis) -> (Amount, Vec<Member>) {
     let given = |args: &Json| -> Vec<(String, String)> {
         let pair = |arg: &Json| {

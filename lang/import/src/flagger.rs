@@ -74,7 +74,9 @@ fn unfit(canary: &Json, beside: &Beside<'_>, interval: u64, kind: &str) -> Optio
         }
         () if interval < TICK => "it looks more often than every 10 s".to_owned(),
         () if kind == "canary" && !beside.way => {
-            "neither a Gateway nor an Ingress is named in it: say in the binding who divides the traffic".to_owned()
+            "neither a Gateway nor an Ingress is named in it: say in the binding who divides the \
+             traffic"
+                .to_owned()
         }
         () => return None,
     })

@@ -53,14 +53,17 @@ const SILENT: [&str; 9] = [
 /// The program that describes what manifests describe.
 ///
 /// # Errors
-/// A text is no YAML, nothing in it is a service, the environment's name is none, or the program does not read back
-/// as it was meant.
+/// A text is no YAML, nothing in it is a service, the environment's name is none, or the program
+/// does not read back as it was meant.
 pub fn import(request: &Request<'_>) -> Result<Imported, String> {
     let environment =
         Ident::word(request.environment).filter(|word| *word == Ident::made_of(word.as_str()));
     let environment = environment.ok_or_else(|| {
         let given = one_line(request.environment);
-        format!("`{given}` is no name of an environment: write letters, digits and `_`, and no word of the language")
+        format!(
+            "`{given}` is no name of an environment: write letters, digits and `_`, and no \
+             word of the language"
+        )
     })?;
     let documents = manifests::read(request.texts).map_err(|error| one_line(&error))?;
     let mut out = Program::new(request);
@@ -288,7 +291,10 @@ impl<'r> Program<'r> {
             work.lost.extend(lost);
             match (&self.prometheus, address) {
                 (Some(known), Some(other)) if *known != other => {
-                    work.lost.push(format!("its Prometheus, `{other}`: name another `prometheus.main` with a key, and ask that"));
+                    work.lost.push(format!(
+                        "its Prometheus, `{other}`: name another `prometheus.main` \
+                         with a key, and ask that"
+                    ));
                 }
                 (_, address) => self.prometheus = self.prometheus.take().or(address),
             }

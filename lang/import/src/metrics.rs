@@ -1,6 +1,7 @@
 //! Metrics that Argo Rollouts and Flagger look at, as an analysis that asks Prometheus.
 //!
-//! Sources: `pkg/apis/flagger/v1beta1/metric.go` of Flagger 1.36, `utils/evaluate` of Argo Rollouts 1.10.
+//! Sources: `pkg/apis/flagger/v1beta1/metric.go` of Flagger 1.36, `utils/evaluate` of Argo Rollouts
+//! 1.10.
 
 use crate::amounts::number;
 use crate::json::text;

@@ -18,7 +18,8 @@ const ADDED: [&str; 9] = [
 ];
 /// An annotation in which kubectl keeps a copy of the whole.
 const COPY: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// Values nest this deep at most, so that the program around them is no deeper than the language allows.
+/// Values nest this deep at most, so that the program around them is no deeper than the language
+/// allows.
 const DEEPEST: usize = dax_syntax::split::MAX_DEPTH - 8;
 
 /// The item of an object; `item` is what the program calls it.
@@ -54,7 +55,8 @@ fn empty(value: &Json) -> bool {
     value.is_null() || value.as_object().is_some_and(Map::is_empty)
 }
 
-/// Whether the values of a Secret stand somewhere in it, as in the lists and templates of other tools.
+/// Whether the values of a Secret stand somewhere in it, as in the lists and templates of other
+/// tools.
 fn holds_secret(json: &Json) -> bool {
     match json {
         Json::Object(map) => {

@@ -53,7 +53,8 @@ impl Workload<'_> {
         number
     }
 
-    /// Ports of the pods by the Service's names, and the Service's own numbers where they are others.
+    /// Ports of the pods by the Service's names, and the Service's own numbers where they are
+    /// others.
     pub(crate) fn ports(&mut self, container: &Json, service: Option<&Json>) -> Vec<Port> {
         let own = array(container, "/ports");
         let numbered = |port: &Json| port.get("containerPort").and_then(port_number);

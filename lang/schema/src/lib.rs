@@ -1,9 +1,9 @@
 //! Schemas of others as types of dax: JSON Schema, OpenAPI and Kubernetes CRDs.
 //!
-//! What comes out is meant to be read and kept: named types, the descriptions as doc comments, the one canonical
-//! form. What a type cannot say is left to the system that the schema belongs to, never invented. Invariant: types
-//! are made of typed pieces ([`dax_syntax::write`]) and are read again before they are handed out, so no text of a
-//! schema becomes a word, a field or an item.
+//! What comes out is meant to be read and kept: named types, the descriptions as doc comments, the
+//! one canonical form. What a type cannot say is left to the system that the schema belongs to,
+//! never invented. Invariant: types are made of typed pieces ([`dax_syntax::write`]) and are read
+//! again before they are handed out, so no text of a schema becomes a word, a field or an item.
 
 mod names;
 mod types;
@@ -45,7 +45,8 @@ pub struct Request<'r> {
 pub fn import(request: &Request<'_>) -> Result<String, SchemaError> {
     let documents: Vec<Json> = match serde_json::from_str(request.text) {
         Ok(document) => vec![document],
-        // The reader of YAML bounds how large a text may be, which JSON descriptions of whole APIs exceed.
+        // The reader of YAML bounds how large a text may be, which JSON descriptions of whole APIs
+        // exceed.
         Err(_) => serde_saphyr::from_multiple(request.text).map_err(|error| SchemaError {
             message: format!(
                 "this is no YAML or JSON: {}",

@@ -1,4 +1,5 @@
-//! Manifests of any bytes: an error, or a program that reads as it is meant and has none but the items of an import.
+//! Manifests of any bytes: an error, or a program that reads as it is meant and has none but the
+//! items of an import.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

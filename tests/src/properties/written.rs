@@ -7,8 +7,8 @@ use dax_syntax::ast::{
 use dax_syntax::tree::{Kind, Tree};
 use std::collections::BTreeSet;
 
-/// Manifests give an error or a program that reads as it should, with none but the items, members and lines that an
-/// import has; the program, if there is one.
+/// Manifests give an error or a program that reads as it should, with none but the items, members
+/// and lines that an import has; the program, if there is one.
 pub fn manifest(text: &str) -> Option<String> {
     let request = dax_import::Request {
         texts: &[dax_import::Manifests { name: "a.yaml".to_owned(), text: text.to_owned() }],
@@ -50,7 +50,8 @@ pub fn manifests(text: &str) -> dax_import::Manifests {
     dax_import::Manifests { name: "in.yaml".to_owned(), text: text.to_owned() }
 }
 
-/// A schema gives an error or types that read as they should, and nothing but types; the text, if there is one.
+/// A schema gives an error or types that read as they should, and nothing but types; the text, if
+/// there is one.
 pub fn schema(text: &str) -> Option<String> {
     let request = dax_schema::Request { text, name: "schema", only: &[] };
     let written = match dax_schema::import(&request) {
@@ -81,8 +82,9 @@ fn only(members: &[Member], fields: &[&str], commands: &[&str]) -> bool {
     })
 }
 
-/// The items of a program that was written: it has no faults and the one canonical form, nothing in it is hidden, each
-/// comment has its line, and beside comments and texts there are only words, numbers and marks.
+/// The items of a program that was written: it has no faults and the one canonical form, nothing in
+/// it is hidden, each comment has its line, and beside comments and texts there are only words,
+/// numbers and marks.
 fn items(from: &str, written: &str) -> Vec<Item> {
     let (file, faults) = dax_syntax::parse(FileId(0), written);
     assert!(faults.is_empty(), "{faults:?} in\n{written}\nof {from:?}");
@@ -114,7 +116,8 @@ fn plain(code: &str, from: &str) {
     assert!(code.chars().all(fits), "{code:?} of {from:?}");
 }
 
-/// Every word of a program that names something: items, words of commands, fields, what expressions and types name.
+/// Every word of a program that names something: items, words of commands, fields, what expressions
+/// and types name.
 pub fn words(program: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for item in dax_syntax::parse(FileId(0), program).0.items {

@@ -1,5 +1,5 @@
-//! What other tools describe becomes programs that check, and names what it leaves out; no text of theirs leaves the
-//! place that it is written to.
+//! What other tools describe becomes programs that check, and names what it leaves out; no text of
+//! theirs leaves the place that it is written to.
 
 use dax_tests::{Files, cases, load, params, properties};
 use serde_json::{Map, Value as Json};
@@ -237,7 +237,8 @@ fn long_texts_and_deep_values_are_written_or_named() {
     let long = "evil \"${".repeat(1_300);
     let manifest = |value: &Json| {
         serde_json::json!({
-            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": value }, "data": { "a": value },
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": value }, "data": { "a": value },
         })
         .to_string()
     };
@@ -245,7 +246,9 @@ fn long_texts_and_deep_values_are_written_or_named() {
     assert!(!properties::words(&program).contains("evil"));
     let deep = |depth| (0..depth).fold(Json::from(1), |inner, _| Json::from(vec![inner]));
     let of = |depth| {
-        let object = serde_json::json!({ "apiVersion": "v1", "kind": "A", "metadata": { "name": "a" }, "spec": deep(depth) });
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "A", "metadata": { "name": "a" }, "spec": deep(depth),
+        });
         let settings =
             serde_json::json!({ "apiVersion": "v1", "kind": "B", "metadata": { "name": "b" } });
         import(&serde_json::json!({ "kind": "List", "items": [object, settings] }).to_string())

@@ -10,7 +10,8 @@ const LONGEST: usize = 200;
 
 /// A word of the program.
 ///
-/// Words that dax itself chooses come from literals; those of others come through [`Ident::word`] or [`Names`].
+/// Words that dax itself chooses come from literals; those of others come through [`Ident::word`]
+/// or [`Names`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ident(Cow<'static, str>);
 
@@ -58,7 +59,8 @@ impl std::fmt::Display for Ident {
 
 /// Names of the items of a program, each given once.
 ///
-/// Two names are one when they differ in case alone, because what runs has names without upper case.
+/// Two names are one when they differ in case alone, because what runs has names without upper
+/// case.
 #[derive(Debug, Default)]
 pub struct Names {
     taken: BTreeSet<String>,

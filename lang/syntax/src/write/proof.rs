@@ -91,7 +91,10 @@ fn all<M, F>(meant: &[M], found: &[F], same: impl Fn(&M, &F) -> bool) -> bool {
 
 fn command(meant: &Command, found: &ast::Command) -> bool {
     let (args, types) = found.args.split_at(meant.args.len().min(found.args.len()));
-    let arg = |meant: &Expr, found: &ast::Arg| matches!(found, ast::Arg::Expr(found) if expr(meant, found));
+    let arg = |meant: &Expr, found: &ast::Arg| match found {
+        ast::Arg::Expr(found) => expr(meant, found),
+        ast::Arg::Type(_) => false,
+    };
     let typed = match (&meant.ty, types) {
         (None, []) => true,
         (Some(meant), [ast::Arg::Type(found)]) => ty(meant, found),
@@ -253,7 +256,10 @@ fn conditions(meant: &[Condition], found: &ast::Expr) -> bool {
 fn condition(meant: &Condition, found: &ast::Expr) -> bool {
     let own =
         |found: &ast::Expr| matches!(&found.kind, ast::ExprKind::Name(name) if name == "self");
-    let literal = |meant: Decimal, found: &ast::Expr| matches!(&found.kind, ast::ExprKind::Literal(value) if number(meant, value));
+    let literal = |meant: Decimal, found: &ast::Expr| match &found.kind {
+        ast::ExprKind::Literal(value) => number(meant, value),
+        _ => false,
+    };
     match (meant, &found.kind) {
         (Condition::Matches(pattern), ast::ExprKind::Call(..)) => {
             called("matches", found).is_some_and(|args| {

@@ -1,4 +1,5 @@
-//! Texts from outside as the language writes them: strings, lines of comments, lines of documentation.
+//! Texts from outside as the language writes them: strings, lines of comments, lines of
+//! documentation.
 
 use dax_core::printable::{Line, is_hidden};
 
