@@ -11,6 +11,7 @@ mod leaves;
 mod past;
 mod rest;
 mod steps;
+mod target;
 
 pub use past::against;
 
