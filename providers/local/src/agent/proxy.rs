@@ -147,7 +147,8 @@ async fn serve(stream: std::net::TcpStream, peer: SocketAddr, taken: Taken, door
     let asked = client.clone();
     let service = service_fn(move |request| {
         let (door, client) = (door.clone(), asked.clone());
-        async move { Ok::<_, Infallible>(forward(&door, &client, request).await) }
+        // In a box of its own, so that a connection without a request takes no room for one.
+        Box::pin(async move { Ok::<_, Infallible>(forward(&door, &client, request).await) })
     });
     let mut orders = seat.orders();
     let mut connection = pin!(
