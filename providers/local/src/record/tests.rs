@@ -92,3 +92,18 @@ fn what_is_made_of_records_is_read_or_refused() {
     assert!(seeds.iter().any(|seed| parse(seed).is_ok()));
     crate::protocol::tests::changed(&seeds, 20_000, any_bytes);
 }
+
+#[test]
+fn after_another_boot_of_the_machine_nothing_of_a_record_runs() {
+    let me = Identity::now(i32::try_from(std::process::id()).unwrap()).unwrap();
+    let mut record = sample();
+    let revisions = record.services[0].revisions.values_mut();
+    revisions.for_each(|revision| revision.replicas[0].process = Some(me));
+    assert!(record.replicas().all(|replica| replica.running(&[]) == Some(me)));
+    let record = record.since_boot();
+    assert!(record.replicas().all(|replica| replica.process.is_none()));
+    assert!(record.replicas().all(|replica| replica.running(&[]).is_none()));
+    let mut same = sample();
+    same.boot = process_id::boot();
+    assert!(same.since_boot().replicas().all(|replica| replica.process.is_some()));
+}
