@@ -32,8 +32,8 @@ const LARGEST_SECRET: u64 = 1 << 20;
 
 /// The text of a file that a secret names, without the line break at its end.
 ///
-/// A relative path leads nowhere but beneath the project; a whole path is what the program says. A pipe
-/// is refused: a secret is read more than once, and a pipe gives it to the first reader alone.
+/// A relative path leads nowhere but beneath the project; a whole path is what the program says. A
+/// pipe is refused: a secret is read more than once, and a pipe gives it to the first reader alone.
 pub(crate) fn secret(root: &Path, path: &str) -> std::result::Result<String, String> {
     let path = Path::new(path);
     let found = if path.is_absolute() {

@@ -1,7 +1,9 @@
-//! The git client, as far as dax needs it: files of a revision, and revisions of other repositories.
+//! The git client, as far as dax needs it: files of a revision, and revisions of other
+//! repositories.
 //!
-//! A checkout's own configuration can name programs for git to run. None of those that are read here is heard:
-//! no hook, monitor, pager, signature check or transport; and nothing takes longer than it may.
+//! A checkout's own configuration can name programs for git to run. None of those that are read
+//! here is heard: no hook, monitor, pager, signature check or transport; and nothing takes longer
+//! than it may.
 
 mod fetching;
 mod process;
@@ -33,7 +35,8 @@ pub(crate) fn top(folder: &Path) -> Result<PathBuf, EngineError> {
     Ok(PathBuf::from(String::from_utf8_lossy(&out).trim().to_owned()))
 }
 
-/// The commit that a folder is at, and when it was made in milliseconds since 1970; nothing outside of a repository.
+/// The commit that a folder is at, and when it was made in milliseconds since 1970; nothing outside
+/// of a repository.
 pub(crate) fn head(folder: &Path) -> Option<(String, u64)> {
     let out = git(folder, &["log", "-1", "--format=%H %ct"]).ok()?;
     let text = String::from_utf8_lossy(&out);

@@ -27,7 +27,8 @@ pub struct Vendored {
 }
 
 impl Engine {
-    /// Brings every package into `vendor/` and writes `dax.lock`; `copy` false leaves them where they lie.
+    /// Brings every package into `vendor/` and writes `dax.lock`; `copy` false leaves them where
+    /// they lie.
     ///
     /// # Errors
     /// A package cannot be found or fetched, or a file cannot be written.

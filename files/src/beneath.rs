@@ -16,9 +16,9 @@ const NOT_CONTENT: &[&str] = &[".dax", ".git"];
 
 /// A project's folder, or a package's: each path is resolved beneath it, link by link, by handle.
 ///
-/// A link is followed where it stays beneath the folder; one that leads out of it is an error of kind
-/// `PermissionDenied`, also when it is put there between two steps of the resolution. What lies in
-/// `.dax` or `.git` is refused, whatever path leads there.
+/// A link is followed where it stays beneath the folder; one that leads out of it is an error of
+/// kind `PermissionDenied`, also when it is put there between two steps of the resolution. What
+/// lies in `.dax` or `.git` is refused, whatever path leads there.
 #[derive(Clone, Debug)]
 pub struct Beneath {
     dir: Arc<Dir>,
@@ -76,11 +76,12 @@ impl Beneath {
         found.map(|file| read_bounded(file, limit)).transpose()
     }
 
-    /// The names in a folder, those of folders with a `/` at their end; nothing where there is none.
+    /// The names in a folder, those of folders with a `/` at their end; nothing where there is
+    /// none.
     ///
-    /// A link to a folder beneath is listed as a folder, unless no link is followed; any other link is
-    /// listed as a file, so that whoever reads it is told. Names that are no text are left out: no
-    /// program can name them.
+    /// A link to a folder beneath is listed as a folder, unless no link is followed; any other link
+    /// is listed as a file, so that whoever reads it is told. Names that are no text are left out:
+    /// no program can name them.
     ///
     /// # Errors
     /// It leads out of the folder, or cannot be read.
@@ -102,7 +103,8 @@ impl Beneath {
         Ok(Some(names))
     }
 
-    /// Replaces the content of a file, or makes it, all or nothing. Its folders are made where they lack.
+    /// Replaces the content of a file, or makes it, all or nothing. Its folders are made where they
+    /// lack.
     ///
     /// Where a link stands, the file that it leads to is replaced, if that lies beneath.
     ///

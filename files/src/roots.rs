@@ -11,9 +11,9 @@ pub const LARGEST: u64 = 64 << 20;
 
 /// A project's folder and its packages, opened when they are first read.
 ///
-/// `within` says for whom is read: `""` for the project, else the folder of a package as `dax.mod` has
-/// it, counted from the project's. A path is resolved beneath that folder and leads nowhere else. In a
-/// package no link is followed.
+/// `within` says for whom is read: `""` for the project, else the folder of a package as `dax.mod`
+/// has it, counted from the project's. A path is resolved beneath that folder and leads nowhere
+/// else. In a package no link is followed.
 #[derive(Debug)]
 pub struct Roots {
     root: PathBuf,

@@ -22,8 +22,9 @@ pub(crate) fn run(args: &DocArgs, engine: &Engine, out: &mut Printer) -> Result<
     Ok(Exit::Done)
 }
 
-/// The folder for the pages. A link that leads out of the folder where dax runs is not followed, because
-/// a checkout may bring one under the usual name; a path that is given as a whole is what it says.
+/// The folder for the pages. A link that leads out of the folder where dax runs is not followed,
+/// because a checkout may bring one under the usual name; a path that is given as a whole is what
+/// it says.
 fn target(output: &Path) -> std::io::Result<Beneath> {
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     let folder = if output.components().all(plain) {

@@ -24,8 +24,8 @@ pub(crate) fn run(args: &FmtArgs, folder: &Path, out: &mut Printer) -> Result<Ex
     let mut changed = 0;
     for file in files {
         let path = folder.join(&file);
-        // A list of names, as hooks of git give it, may hold links that a checkout brought; a path that is
-        // given as a whole is what it says.
+        // A list of names, as hooks of git give it, may hold links that a checkout brought; a path
+        // that is given as a whole is what it says.
         let inside = file.components().all(|part| matches!(part, Component::Normal(_)));
         let found = if inside {
             project.read(&file, dax_files::LARGEST)
@@ -65,8 +65,8 @@ fn failed(path: &Path) -> impl Fn(std::io::Error) -> CliError {
 
 /// The paths of all programs below a folder, in order.
 ///
-/// Hidden files and folders, build output and the packages that were brought here are left out. No link
-/// is followed to a folder, so that each file is met once.
+/// Hidden files and folders, build output and the packages that were brought here are left out. No
+/// link is followed to a folder, so that each file is met once.
 fn programs(project: &Beneath) -> std::io::Result<Vec<PathBuf>> {
     let project = project.clone().without_links();
     let (mut found, mut open) = (Vec::new(), vec![String::new()]);

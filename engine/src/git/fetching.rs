@@ -1,4 +1,5 @@
-//! One revision of another repository, file by file: never checked out, so that nothing in it is run.
+//! One revision of another repository, file by file: never checked out, so that nothing in it is
+//! run.
 
 use super::process::{FETCHING, READING, prepared, run};
 use super::{failed, read_objects};
@@ -14,8 +15,8 @@ const LARGEST: u64 = dax_files::LARGEST;
 /// The files of one revision of a package, by path.
 ///
 /// # Errors
-/// It cannot be fetched, or holds what a package may not: links, submodules, names that are one on some
-/// systems, or too much.
+/// It cannot be fetched, or holds what a package may not: links, submodules, names that are one on
+/// some systems, or too much.
 pub(crate) fn package(
     root: &Path,
     url: &str,

@@ -1,7 +1,8 @@
 //! Git as a process that asks nobody, runs nothing of a repository's, and ends in time.
 //!
 //! A checkout can hold what git takes for a repository with settings of its own, and settings name
-//! programs. So no repository is found that was not meant, and every setting that starts something is off.
+//! programs. So no repository is found that was not meant, and every setting that starts something
+//! is off.
 
 use super::failed;
 use crate::EngineError;
@@ -53,7 +54,8 @@ pub(super) fn prepared(folder: &Path) -> Command {
     for name in FOREIGN {
         command.env_remove(name);
     }
-    // A repository may lack objects and name a place to fetch them from: a command of its own choice.
+    // A repository may lack objects and name a place to fetch them from: a command of its own
+    // choice.
     command.env("GIT_ALLOW_PROTOCOL", "none").env("GIT_NO_LAZY_FETCH", "1");
     command.env("GIT_TERMINAL_PROMPT", "0");
     // A group of its own, so that its helpers end with it; it has no terminal to ask at, either.

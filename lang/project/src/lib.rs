@@ -1,7 +1,8 @@
 //! Projects: `dax.mod`, the modules that it spans, and one call that loads and analyses them all.
 //!
-//! The unit of compilation is the folder that holds `dax.mod`: its `.dax` files are one module, other
-//! folders are modules that are imported by path. Files are read through a [`FileSystem`] only.
+//! The unit of compilation is the folder that holds `dax.mod`: its `.dax` files are one module,
+//! other folders are modules that are imported by path. Files are read through a [`FileSystem`]
+//! only.
 
 mod codes;
 mod data;
@@ -27,9 +28,10 @@ use dax_ir::Graph;
 /// Access to the files of a project and of its packages, each of which is a root of its own.
 ///
 /// `within` says for whom is read: `""` for the project, else the folder of a package as its
-/// [`Package::folder`] has it, counted from the project's and perhaps beside it. Paths are relative to
-/// that root, with `/` between their parts; whoever implements this lets none lead out of it, follows no
-/// link in a package, opens nothing but regular files and reads no more of one than fits into memory.
+/// [`Package::folder`] has it, counted from the project's and perhaps beside it. Paths are relative
+/// to that root, with `/` between their parts; whoever implements this lets none lead out of it,
+/// follows no link in a package, opens nothing but regular files and reads no more of one than fits
+/// into memory.
 pub trait FileSystem {
     /// The bytes of a file, or nothing when there is none.
     ///
@@ -37,8 +39,8 @@ pub trait FileSystem {
     /// The file is there and cannot be read, or may not.
     fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error>;
 
-    /// The names of the files in a folder, and of its folders with a `/` behind; nothing when there is
-    /// no such folder.
+    /// The names of the files in a folder, and of its folders with a `/` behind; nothing when there
+    /// is no such folder.
     ///
     /// # Errors
     /// The folder is there and cannot be read, or may not.

@@ -29,7 +29,8 @@ pub struct Loaded {
 /// Loads the project whose `dax.mod` lies at the root of `files`.
 ///
 /// # Errors
-/// [`ProjectError`] when there is no project or a file cannot be read; faults in files are diagnostics.
+/// [`ProjectError`] when there is no project or a file cannot be read; faults in files are
+/// diagnostics.
 pub fn load(files: &dyn FileSystem) -> Result<Loaded, ProjectError> {
     load_with(files, &[])
 }

@@ -1,4 +1,5 @@
-//! `dax.mod`: what a project is called, which edition of the language it speaks and what it requires.
+//! `dax.mod`: what a project is called, which edition of the language it speaks and what it
+//! requires.
 //!
 //! It is written in dax itself.
 

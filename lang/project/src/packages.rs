@@ -1,8 +1,9 @@
 //! Packages: which version of each is taken, where it lies, and whether it is what was locked.
 //!
-//! Versions are chosen as Go does it (minimal version selection): of all that is required of a package, the
-//! newest; nothing newer than somebody asked for is ever taken, so a build is the same tomorrow. What the project
-//! itself requires by path or by git revision settles the package for everybody.
+//! Versions are chosen as Go does it (minimal version selection): of all that is required of a
+//! package, the newest; nothing newer than somebody asked for is ever taken, so a build is the same
+//! tomorrow. What the project itself requires by path or by git revision settles the package for
+//! everybody.
 
 use crate::codes::{MANIFEST, NO_PACKAGE, NOT_LOCKED, TAMPERED, UNREADABLE};
 use crate::manifest::{self, Manifest, Require, Source};
@@ -60,7 +61,8 @@ pub struct Locked {
     pub files: BTreeMap<Name, Name>,
 }
 
-/// The packages of a project as they are chosen now, with what is wrong with them; the lock is not asked.
+/// The packages of a project as they are chosen now, with what is wrong with them; the lock is not
+/// asked.
 ///
 /// # Errors
 /// There is no project, or a file cannot be read.
@@ -253,7 +255,8 @@ fn folder_of(path: &str) -> String {
     }
 }
 
-/// Whether a file belongs to a package: hidden ones do not, nor do the package's own copies of others.
+/// Whether a file belongs to a package: hidden ones do not, nor do the package's own copies of
+/// others.
 pub fn is_part(path: &str) -> bool {
     let mut parts = path.split('/');
     parts.clone().all(|part| !part.starts_with('.')) && parts.next() != Some(VENDOR)

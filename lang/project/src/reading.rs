@@ -1,8 +1,8 @@
 //! Reading: each file that a project consists of comes through here, once it may.
 //!
-//! A path leads nowhere but beneath the project, or beneath the package that names it. Nothing is read
-//! of a package but what `dax.lock` has, by the hash that it has there: what was swapped after the lock
-//! was held against the package is refused as well.
+//! A path leads nowhere but beneath the project, or beneath the package that names it. Nothing is
+//! read of a package but what `dax.lock` has, by the hash that it has there: what was swapped after
+//! the lock was held against the package is refused as well.
 
 use crate::packages::{self, Locked};
 use crate::{FileSystem, ProjectError};

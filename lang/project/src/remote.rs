@@ -1,8 +1,8 @@
 //! Addresses of git repositories: those that are handed to git, and those that never are.
 //!
-//! Git knows more transports than a package needs: `ext::` runs a command, `fd::` reads from an open
-//! descriptor, and any other `NAME::` starts a program `git-remote-NAME`. `git://` and `http://` are
-//! neither encrypted nor authenticated.
+//! Git knows more transports than a package needs: `ext::` runs a command, `fd::` reads from an
+//! open descriptor, and any other `NAME::` starts a program `git-remote-NAME`. `git://` and
+//! `http://` are neither encrypted nor authenticated.
 
 /// Where a repository is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,8 @@ pub enum Remote<'u> {
     Https,
     /// `ssh://…`, or `user@host:path`.
     Ssh,
-    /// `file:///…`, or a path that starts with `/`, `./` or `../`; counted from the project's folder.
+    /// `file:///…`, or a path that starts with `/`, `./` or `../`; counted from the project's
+    /// folder.
     Local(&'u str),
 }
 

@@ -37,7 +37,8 @@ const READING: &[&[&str]] = &[
     &["state", "list"],
 ];
 
-/// Runs every command over a checkout; none shows or changes what lies outside. Gives what they said.
+/// Runs every command over a checkout; none shows or changes what lies outside. Gives what they
+/// said.
 fn harmless(checkout: &Checkout) -> String {
     let before = checkout.outside();
     let mut all = String::new();
