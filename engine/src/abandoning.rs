@@ -19,6 +19,9 @@ pub(crate) struct Broken {
     pub(crate) why: String,
 }
 
+/// A run that has not ended, with its plan, which is sound, and its journal; or why it cannot be carried on.
+type Open = Result<(u64, Plan, Vec<Entry>), Broken>;
+
 impl Engine {
     /// The run of an environment that has not ended, with its plan, which is sound, and its journal.
     ///
@@ -28,7 +31,7 @@ impl Engine {
         &self,
         store: &Store,
         environment: &str,
-    ) -> Result<Option<Result<(u64, Plan, Vec<Entry>), Broken>>, EngineError> {
+    ) -> Result<Option<Open>, EngineError> {
         let Some(open) = self.runtime.block_on(store.open_run(environment))? else {
             return Ok(None);
         };
