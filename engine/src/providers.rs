@@ -99,7 +99,7 @@ impl Wanted {
                     ));
                 }
                 StepKind::Analyse { analysis, .. } => {
-                    drop(wanted.instances.insert(analysis.from.clone()))
+                    wanted.instances.insert(analysis.from.clone());
                 }
                 _ => {}
             }
@@ -129,6 +129,8 @@ pub(crate) fn calls(providers: &Providers) -> BTreeMap<Name, u64> {
 impl Engine {
     /// Makes the instances that are wanted.
     pub(crate) fn providers(&self, wanted: &Wanted) -> Result<Providers, EngineError> {
+        // What a platform on this machine remembers there counts, too.
+        self.own_folder()?;
         let root = self.root.clone();
         let secret = Arc::new(move |secret: &dax_core::SecretRef| secrets::read(&root, secret));
         let (platforms, metrics, objects) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
