@@ -51,8 +51,8 @@ use crate::printer::Printer;
 use crate::progress::Display;
 use dax_engine::printable::Text;
 use dax_engine::{
-    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Outcome, Params, Plan,
-    Origin, PlanRequest, Selection, StateSource, StepId, Told, Watch, event, output_within,
+    ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Origin, Outcome, Params,
+    Plan, PlanRequest, Selection, StateSource, StepId, Told, Watch, event, output_within,
 };
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;

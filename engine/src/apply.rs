@@ -339,8 +339,8 @@ impl Engine {
             Ok(Some(Err(Broken { run, why }))) => {
                 Err(EngineError::Broken { run, environment: environment.to_string(), why })
             }
-            Ok(Some(Ok((run, plan, mut journal)))) => decide(&plan, &journal, decisions, &actor.who)
-                .and_then(|entries| {
+            Ok(Some(Ok((run, plan, mut journal)))) => {
+                decide(&plan, &journal, decisions, &actor.who).and_then(|entries| {
                     self.runtime.block_on(store.note(
                         &mut lease,
                         &actor,
@@ -358,7 +358,8 @@ impl Engine {
                         actor,
                     };
                     self.drive(running, providers, &journal, interrupts, watch)
-                }),
+                })
+            }
         };
         self.release(&store, &mut lease, result)
     }

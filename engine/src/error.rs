@@ -229,8 +229,12 @@ fn in_environment(environment: &Option<String>) -> String {
 fn no_earlier(environment: &str, now: &Option<u64>) -> String {
     match now {
         Some(serial) => {
-            format!("`{environment}` is at state {serial}, and no earlier one is kept to go back to")
+            format!(
+                "`{environment}` is at state {serial}, and no earlier one is kept to go back to"
+            )
         }
-        None => format!("nothing was applied in `{environment}` yet, so there is nothing to go back to"),
+        None => {
+            format!("nothing was applied in `{environment}` yet, so there is nothing to go back to")
+        }
     }
 }

@@ -58,8 +58,7 @@ impl Engine {
         params: &Params,
     ) -> Result<Evaluated, EngineError> {
         let text = format!("{definitions}let {NAME} = {expression}\n");
-        let loaded =
-            dax_project::load(&With { disk: Disk::new(&self.root), text: &text })?;
+        let loaded = dax_project::load(&With { disk: Disk::new(&self.root), text: &text })?;
         let (node, type_name, diagnostics) = loaded.evaluate(params, environment, NAME);
         Ok(Evaluated {
             value: node.map(|node| node.value()),

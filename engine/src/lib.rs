@@ -38,8 +38,8 @@ mod vendor;
 
 pub use affected::{Affected, affected};
 pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Origin, Told, Watch};
-pub use command::output_within;
 pub use codes::{codes, format};
+pub use command::output_within;
 pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
@@ -50,7 +50,9 @@ pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed,
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
-pub use dax_project::{Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text};
+pub use dax_project::{
+    Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
+};
 pub use dax_render as render;
 pub use doctor::Examined;
 pub use error::EngineError;
@@ -238,9 +240,7 @@ impl Engine {
     }
 }
 
-pub use dax_import::{
-    Imported, Manifests, Request as ImportRequest, import as import_kubernetes,
-};
+pub use dax_import::{Imported, Manifests, Request as ImportRequest, import as import_kubernetes};
 
 /// A schema of others as types.
 ///

@@ -339,8 +339,7 @@ impl Engine {
         mode: Mode,
         desired: &Desired<'_>,
     ) -> Result<Plan, EngineError> {
-        let project =
-            dax_project::read_manifest(&crate::files::Disk::new(&self.root))?.project;
+        let project = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?.project;
         let mut world = self.world(store, environment)?;
         let mut wanted = Wanted::of_state(&world.snapshot);
         wanted.add_desired(desired);
@@ -379,8 +378,7 @@ impl Engine {
         }
         let applied = &world.snapshot.services;
         let run = self.open_run(&store, environment)?;
-        let touched =
-            run.as_ref().map_or(Ok(BTreeSet::new()), |run| self.touched(&store, run))?;
+        let touched = run.as_ref().map_or(Ok(BTreeSet::new()), |run| self.touched(&store, run))?;
         Ok(Drifted {
             services: applied.len(),
             drift: dax_plan::drift::drift(applied, &world.live),
@@ -487,8 +485,9 @@ mod tests {
             .map(|(serial, restores)| {
                 let restores =
                     restores.map_or_else(String::new, |to| format!(",\"restores\":{to}"));
-                let text =
-                    format!("{{\"serial\":{serial},\"at_ms\":0,\"run\":1,\"key\":\"k\"{restores}}}");
+                let text = format!(
+                    "{{\"serial\":{serial},\"at_ms\":0,\"run\":1,\"key\":\"k\"{restores}}}"
+                );
                 serde_json::from_str(&text).expect("a point")
             })
             .collect();

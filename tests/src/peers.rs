@@ -137,11 +137,7 @@ pub fn postgres() -> Option<Peer> {
         if root {
             command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]).arg(program);
         }
-        command
-            .current_dir(&here)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.current_dir(&here).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     };
     let made = command(&initdb)

@@ -4,8 +4,8 @@ use crate::args::{CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat};
 use crate::commands::{self, params, perform};
 use crate::diagnostics;
 use crate::exit::{CliError, Exit};
-use crate::printer::Printer;
 use crate::output::Streams;
+use crate::printer::Printer;
 use dax_engine::printable::{Line, Text};
 use dax_engine::{Engine, EngineError, Missing, Outcome};
 use dax_review::{

@@ -8,8 +8,7 @@ pub(crate) fn run(args: &LoginArgs, out: &mut Printer) -> Result<Exit, CliError>
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let streams = out.streams.clone();
-    let show =
-        |code: &str, place: &str| streams.message(&format!("open {place} and type {code}"));
+    let show = |code: &str, place: &str| streams.message(&format!("open {place} and type {code}"));
     let server = args.server.trim_end_matches('/');
     let token = runtime.block_on(dax_provider_builtin::github_login(
         server,

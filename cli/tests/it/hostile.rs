@@ -88,7 +88,7 @@ impl Checkout {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dax"));
         command.args(args).current_dir(self.path(""));
         command.env("NO_COLOR", "1").env_remove("CI").env("XDG_STATE_HOME", self.outer.path());
-        env.iter().for_each(|(name, value)| drop(command.env(name, value)));
+        command.envs(env.iter().copied());
         let output = within(&mut command, &format!("dax {args:?}"));
         let text = [output.stdout.as_slice(), b"\n", &output.stderr].concat();
         Said {

@@ -226,9 +226,12 @@ fn where_the_state_has_a_key_a_plan_bears_its_seal() {
     dax(0, &apply, &key);
 }
 
+/// Something that nobody's planner would write.
+type Forged = fn(&mut dax_plan::Plan);
+
 #[test]
 fn a_run_whose_plan_cannot_be_trusted_can_be_ended_and_the_environment_goes_on() {
-    let edits: [(&str, fn(&mut dax_plan::Plan)); 3] = [
+    let edits: [(&str, Forged); 3] = [
         ("steps[0].id", |plan| plan.steps[0].id = dax_plan::StepId(999)),
         ("steps[0].after", |plan| plan.steps[0].after = vec![dax_plan::StepId(77)]),
         ("steps[0].kind.revision", |plan| {

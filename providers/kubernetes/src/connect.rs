@@ -42,11 +42,7 @@ enum Way {
 
 impl Config {
     /// The configuration of an instance; paths are meant from the project's folder.
-    pub(crate) fn of(
-        instance: &Instance,
-        root: &Path,
-        by: NamedBy,
-    ) -> Result<Self, ProviderError> {
+    pub(crate) fn of(instance: &Instance, root: &Path, by: NamedBy) -> Result<Self, ProviderError> {
         let text = |name: &str| {
             instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
         };

@@ -383,11 +383,7 @@ fn a_plan_is_the_same_bytes_for_any_order_of_the_files() {
         fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
             self.0.read(within, path)
         }
-        fn list(
-            &self,
-            within: &str,
-            folder: &str,
-        ) -> Result<Option<Vec<String>>, std::io::Error> {
+        fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
             Ok(self.0.list(within, folder)?.map(|names| names.into_iter().rev().collect()))
         }
     }

@@ -28,14 +28,17 @@ fn reads_neither_start_nor_end_anything_and_an_apply_starts_the_agent() {
     project.expect(0, PLAN);
 }
 
+/// A record as somebody leaves it behind; nothing where it is removed.
+type Spoil = fn(&[u8]) -> Option<Vec<u8>>;
+
 #[test]
 fn a_record_that_is_not_to_be_believed_is_named_with_what_runs_and_the_way_out() {
-    let spoilt: [(&str, &dyn Fn(&[u8]) -> Option<Vec<u8>>, &str); 5] = [
-        ("cut", &|bytes| Some(bytes[..bytes.len() / 2].to_vec()), "agent.json"),
-        ("a brace", &|_| Some(b"{".to_vec()), "is damaged"),
-        ("newer", &|_| Some(br#"{"format_version":9,"services":[]}"#.to_vec()), "format 9"),
-        ("older", &|_| Some(br#"{"format_version":1,"services":[]}"#.to_vec()), "format 1"),
-        ("gone", &|_| None, "is gone"),
+    let spoilt: [(&str, Spoil, &str); 5] = [
+        ("cut", |bytes| Some(bytes[..bytes.len() / 2].to_vec()), "agent.json"),
+        ("a brace", |_| Some(b"{".to_vec()), "is damaged"),
+        ("newer", |_| Some(br#"{"format_version":9,"services":[]}"#.to_vec()), "format 9"),
+        ("older", |_| Some(br#"{"format_version":1,"services":[]}"#.to_vec()), "format 1"),
+        ("gone", |_| None, "is gone"),
     ];
     let project = Project::web();
     for (name, spoil, says) in spoilt {
@@ -117,7 +120,7 @@ fn something_else_in_place_of_the_record_is_no_record() {
                 std::fs::write(&record, &kept).expect("written");
                 // Only root can give files away; for others it is a file that cannot be read.
                 if std::os::unix::fs::chown(&record, Some(65_534), None).is_err() {
-                    let none = std::os::unix::fs::PermissionsExt::from_mode(0);
+                    let none = std::os::unix::fs::PermissionsExt::from_mode(0o000);
                     std::fs::set_permissions(&record, none).expect("set");
                 }
             }

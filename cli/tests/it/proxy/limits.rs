@@ -23,10 +23,8 @@ fn a_head_that_does_not_come_ends_its_connection_and_an_idle_one_stays() {
         std::thread::sleep(Duration::from_millis(500));
         slow.retain_mut(|stream| {
             let _ = stream.write_all(b"X: 1\r\n");
-            match stream.read(&mut [0; 64]) {
-                Ok(_) => false,
-                Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
-            }
+            let ended = stream.read(&mut [0; 64]).map(|read| read < 64);
+            ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
         });
     }
     assert!(begun.elapsed() > Duration::from_secs(9), "after {:?}", begun.elapsed());

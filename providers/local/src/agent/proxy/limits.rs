@@ -43,7 +43,7 @@ static GIVEN: LazyLock<Rlimit> = LazyLock::new(|| getrlimit(Resource::Nofile));
 pub(in super::super) fn give_back(pid: i32) {
     #[cfg(target_os = "linux")]
     if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-        let _ = rustix::process::prlimit(Some(pid), Resource::Nofile, GIVEN.clone());
+        let _ = rustix::process::prlimit(Some(pid), Resource::Nofile, *GIVEN);
     }
     #[cfg(not(target_os = "linux"))]
     let _ = pid;
@@ -51,7 +51,7 @@ pub(in super::super) fn give_back(pid: i32) {
 
 /// Raises the limit of open files as far as it may be raised, and says what it is now.
 fn raised() -> u64 {
-    let limit = GIVEN.clone();
+    let limit = *GIVEN;
     let most = limit.maximum.unwrap_or(PLENTY).min(PLENTY);
     let now = limit.current.unwrap_or(PLENTY);
     if now >= most {
