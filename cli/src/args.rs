@@ -1,10 +1,12 @@
 //! Arguments of the command line.
 
 mod ci;
+mod local;
 
 pub(crate) use ci::{
     CiApplyArgs, CiArgs, CiCommand, CiTriggerArgs, CiWhat, LoginArgs, PromoteArgs,
 };
+pub(crate) use local::{AgentArgs, DemoArgs, DemoFault};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -510,9 +512,9 @@ pub(crate) enum StateCommand {
     Show(StateShowArgs),
     /// Print the state as it is kept.
     Pull(StatePullArgs),
-    /// Read everything that is kept and hold it against its digests; exits with 1 when anything is wrong.
+    /// Check everything that is kept against its digests; exits with 1 when anything is wrong.
     Verify(StateVerifyArgs),
-    /// Say that `.dax` is yours, and that the state's address in `dax.mod` may get your credentials.
+    /// Trust this project's `.dax`, and the state's address in `dax.mod`, with your credentials.
     Trust,
     /// Take the lease of an environment away from whoever holds it.
     Unlock(SignalArgs),
@@ -536,7 +538,7 @@ pub(crate) struct StatePullArgs {
 pub(crate) struct StateVerifyArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Go on from what is there, although this machine remembers a newer state, another one or one at all.
+    /// Accept the state that is there, although this machine remembers another or a newer one.
     #[arg(long)]
     pub(crate) accept: bool,
 }
@@ -554,6 +556,9 @@ pub(crate) struct RunArgs {
     /// Do not ask.
     #[arg(long)]
     pub(crate) auto_approve: bool,
+    /// Apply only the plan with this digest; 32 digits of it or more are an approval too.
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) expect: Option<String>,
     /// Wait so long for somebody else who changes the environment.
     #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
@@ -583,9 +588,6 @@ pub(crate) struct ApplyArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Apply only the plan with this digest.
-    #[arg(long, value_name = "DIGEST")]
-    pub(crate) expect: Option<String>,
 }
 
 #[derive(Args)]
@@ -710,82 +712,4 @@ pub(crate) struct BuildArgs {
     pub(crate) environment: EnvironmentArg,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
-}
-
-#[derive(Args)]
-pub(crate) struct DemoArgs {
-    /// The name that it answers with.
-    #[arg(long, default_value = "demo")]
-    pub(crate) name: String,
-    /// The version that it answers with.
-    #[arg(long = "version", id = "demo_version", default_value = "1")]
-    pub(crate) version: String,
-    /// Where it listens; the variable PORT by default.
-    #[arg(long, env = "PORT", default_value = "8080")]
-    pub(crate) port: u16,
-    /// Share of requests that fail, evenly spread: `20%`.
-    #[arg(long, default_value = "0%", value_parser = percent)]
-    pub(crate) error_rate: u64,
-    /// How long each answer takes.
-    #[arg(long, default_value = "0ms", value_parser = duration)]
-    pub(crate) latency: Duration,
-    /// How long it takes to start.
-    #[arg(long, default_value = "0ms", value_parser = duration)]
-    pub(crate) start_delay: Duration,
-    /// It crashes after so many requests.
-    #[arg(long)]
-    pub(crate) crash_after: Option<u64>,
-    /// What goes wrong with answers, for proxies and canaries to cope with.
-    #[arg(long, value_enum)]
-    pub(crate) fault: Option<DemoFault>,
-    /// One of so many requests has the fault.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) fault_every: u64,
-    /// Close a connection on which nothing was asked for this long.
-    #[arg(long, value_parser = duration)]
-    pub(crate) idle_close: Option<Duration>,
-}
-
-/// What can go wrong with an answer of the demo service.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DemoFault {
-    /// The body ends in the middle.
-    Truncate,
-    /// The body stops in the middle, and nothing more comes.
-    Stall,
-    /// No answer comes.
-    Hang,
-    /// The connection is closed without an answer.
-    Close,
-}
-
-/// A percentage as parts of a million.
-fn percent(text: &str) -> Result<u64, String> {
-    let wrong = || "write a share such as 20%".to_owned();
-    let number: f64 = text.strip_suffix('%').ok_or_else(wrong)?.parse().map_err(|_| wrong())?;
-    if !(0.0..=100.0).contains(&number) {
-        return Err("a share lies between 0% and 100%".to_owned());
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "within 0 and 1,000,000"
-    )]
-    Ok((number * 10_000.0).round() as u64)
-}
-
-#[derive(Args)]
-pub(crate) struct AgentArgs {
-    /// Folder of the agent's files
-    #[arg(id = "agent_folder", long = "folder", default_value = ".dax/local")]
-    pub(crate) folder: PathBuf,
-    /// Folder in which the services' processes run
-    #[arg(id = "agent_root", long = "root", default_value = ".")]
-    pub(crate) root: PathBuf,
-    /// Stay; without it the agent is started in a session of its own and this process ends.
-    #[arg(long)]
-    pub(crate) stay: bool,
-    /// End the agent and everything that agents of this project started, and put the record aside
-    #[arg(long, conflicts_with = "stay")]
-    pub(crate) end: bool,
 }

@@ -166,14 +166,15 @@ pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<Strin
     }
 }
 
-/// Asks whether to go on; without a terminal only `--auto-approve` is a yes.
+/// Asks whether to go on. `--auto-approve` is a yes, and so is the digest of the plan, which somebody has read then.
 fn approve(args: &RunArgs, question: &str, out: &mut Printer) -> Result<bool, CliError> {
-    if args.auto_approve {
+    if args.auto_approve || args.expect.as_deref().is_some_and(dax_engine::is_vouching) {
         return Ok(true);
     }
     if !std::io::stdin().is_terminal() {
         return Err(CliError::Usage(
-            "there is nobody to ask: say --auto-approve to go on without".to_owned(),
+            "stdin is not a terminal: pass --expect DIGEST (32 digits or more) or --auto-approve"
+                .to_owned(),
         ));
     }
     out.ask(&format!("{question} Only `yes` goes on:"));
@@ -214,13 +215,11 @@ pub(crate) fn interrupts() -> Interrupts {
 }
 
 /// Shows a plan, asks whether it is wanted, and carries it out: the way of everything that changes the world.
-#[expect(clippy::too_many_arguments, reason = "each caller states every choice")]
 pub(crate) fn show_and_apply(
     plan: Plan,
     again: Option<PlanRequest>,
     question: &str,
     args: &RunArgs,
-    expect: Option<String>,
     origin: Origin,
     engine: &Engine,
     out: &mut Printer,
@@ -242,13 +241,16 @@ pub(crate) fn show_and_apply(
     if plan.is_empty() {
         return Ok(Exit::Done);
     }
+    if let Some(expected) = &args.expect {
+        dax_engine::expected(expected, &plan)?;
+    }
     if !approve(args, question, out)? {
         out.note("nothing was changed");
         return Ok(Exit::Error);
     }
     let request = ApplyRequest {
         plan,
-        expect,
+        expect: args.expect.clone(),
         acknowledged: steps(&args.acknowledge).into_iter().collect(),
         why: args.reason.clone(),
         name: args.point.as_deref().map(Into::into),
@@ -375,7 +377,7 @@ pub(crate) fn perform(
             }
         }
         Outcome::RolledBack { step: None, message } => {
-            out.alarm(&format!("{message}; everything was taken back"));
+            out.alarm(&format!("{message}; everything was rolled back"));
             finished.aftermath.iter().for_each(|sentence| out.alarm(sentence));
         }
         Outcome::RolledBack { step: Some(step), message } => {
@@ -388,15 +390,15 @@ pub(crate) fn perform(
             finished.aftermath.iter().for_each(|sentence| out.alarm(sentence));
         }
         Outcome::Stuck { step, message } => {
-            out.alarm(&format!("step {step} could not be taken back: {message}"));
+            out.alarm(&format!("step {step} could not be rolled back: {message}"));
             out.alarm(&format!(
                 "mend the cause and carry on with `dax resume -e {environment}`, or leave that step as it is with `--skip {step} --reason …`"
             ));
         }
         Outcome::Held { step, message } => {
-            out.alarm(&format!("step {step} waits for somebody to decide: {message}"));
+            out.alarm(&format!("step {step} waits for a decision: {message}"));
             out.alarm(&format!(
-                "`dax resume -e {environment} --again {step}` tries it again, `--done {step} --reason …` goes on without, `dax abort -e {environment}` takes everything back"
+                "`dax resume -e {environment} --again {step}` tries it again, `--done {step} --reason …` goes on without, `dax abort -e {environment}` rolls everything back"
             ));
         }
         Outcome::Diverged { message } => {
@@ -404,7 +406,7 @@ pub(crate) fn perform(
         }
         Outcome::Abandoned { message } => {
             out.alarm(&format!(
-                "run {} is ended as it is: {message}. Nothing was taken back, and the state says what it said before: see `dax status -e {environment}` and `dax drift -e {environment}`, then `dax apply -e {environment}`",
+                "run {} is ended as it is: {message}. Nothing was rolled back, and the state says what it said before: see `dax status -e {environment}` and `dax drift -e {environment}`, then `dax apply -e {environment}`",
                 finished.run
             ));
         }

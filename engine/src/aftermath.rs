@@ -62,7 +62,7 @@ pub(crate) fn aftermath(plan: &Plan, journal: &[Entry]) -> Vec<String> {
         ));
     }
     if !stays.is_empty() {
-        said.push(format!("not taken back, because complete before: {}", names(&stays)));
+        said.push(format!("not rolled back, because complete before: {}", names(&stays)));
     }
     said.extend(
         found

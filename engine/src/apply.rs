@@ -2,7 +2,7 @@
 
 use crate::abandoning::Broken;
 use crate::aftermath::aftermath;
-use crate::plan_file::vouches;
+use crate::plan_file::expected;
 use crate::providers::Wanted;
 use crate::unfinished::Condition;
 use crate::{
@@ -125,11 +125,8 @@ impl Engine {
     ) -> Result<Finished, EngineError> {
         let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, origin } =
             request;
-        if let Some(expected) = &expect {
-            let found = dax_plan::digest::digest(&plan);
-            if !vouches(expected, &found) {
-                return Err(EngineError::OtherDigest { expected: expected.clone(), found });
-            }
+        if let Some(digits) = &expect {
+            expected(digits, &plan)?;
         }
         let commit = git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms });
         let (promoted, restores) = match origin {

@@ -106,7 +106,7 @@ pub enum EngineError {
     Unsound(dax_plan::proof::Unsound),
     /// The plan or the journal of a run was written by nobody who may.
     #[error(
-        "run {run} of `{environment}` cannot be carried on: {why}. `dax abort -e {environment}` ends it as it is; nothing is done or taken back then"
+        "run {run} of `{environment}` cannot be resumed: {why}. `dax abort -e {environment}` ends it as it is; nothing more is applied or rolled back then"
     )]
     Broken {
         /// The run.

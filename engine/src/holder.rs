@@ -53,7 +53,9 @@ pub(crate) fn is_gone(holder: &Holder) -> bool {
 
 /// When a process started, in the kernel's ticks since boot; nothing when there is none. Source: proc_pid_stat(5).
 fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // A program's name may be cut in the middle of a character.
+    let stat = String::from_utf8_lossy(&stat);
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if matches!(fields.next()?, "Z" | "X") {
         return None;

@@ -5,6 +5,7 @@
 //! is bound to this machine by a mark that no repository can make, and nothing in it may be tracked.
 
 use crate::{Engine, EngineError, git};
+use dax_core::printable::Line;
 use dax_files::Private;
 use dax_files::machine::{self, Binding};
 use std::io;
@@ -34,10 +35,9 @@ impl Engine {
                 None
             }
             Binding::Unbound => Some("nothing says that it was made on this machine".to_owned()),
-            Binding::Elsewhere(place) => Some(format!(
-                "it was made for `{}`, on this machine or another",
-                place.escape_debug()
-            )),
+            Binding::Elsewhere(place) => {
+                Some(format!("it was made for `{}`, on this machine or another", Line::new(&place)))
+            }
         };
         if let Some(why) = doubt {
             return Err(EngineError::ForeignFolder { path: self.folder(), why });
@@ -104,7 +104,7 @@ impl Engine {
         let Some(first) = names.next() else { return Ok(()) };
         let why = format!(
             "git tracks `{}`: `git rm -r --cached {NAME}` takes it out of the repository",
-            first.escape_debug()
+            Line::new(&first)
         );
         Err(EngineError::ForeignFolder { path: self.folder(), why })
     }

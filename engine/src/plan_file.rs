@@ -163,15 +163,14 @@ impl Engine {
                 format!("it is one of the project `{}`, and this is `{project}`", plan.project);
             return Err(wrong(message));
         }
-        let digest = dax_plan::digest::digest(&plan);
-        if let Some(expected) = expect.filter(|expected| !vouches(expected, &digest)) {
-            return Err(EngineError::OtherDigest { expected: expected.to_owned(), found: digest });
+        if let Some(digits) = expect {
+            expected(digits, &plan)?;
         }
-        let reviewed = expect.is_some_and(|expected| expected.len() >= VOUCHING);
-        if sealed || reviewed {
+        if sealed || expect.is_some_and(is_vouching) {
             return Ok(plan);
         }
         if key.is_some() {
+            let digest = dax_plan::digest::digest(&plan);
             return Err(wrong(format!(
                 "it bears no seal, and this state has a key: make it again with `dax plan -o`, or let somebody who \
                  has read it say `--expect {digest}`"
@@ -186,9 +185,21 @@ impl Engine {
 /// So many digits of a digest name one plan and no other.
 const VOUCHING: usize = 32;
 
-/// Whether a digest is the one that somebody expects, or begins so.
-pub(crate) fn vouches(expected: &str, digest: &str) -> bool {
-    !expected.is_empty() && digest.starts_with(expected)
+/// Reports whether the digits that somebody gives name one plan and no other, so that they approve it.
+pub fn is_vouching(expected: &str) -> bool {
+    expected.len() >= VOUCHING
+}
+
+/// Makes sure that a plan is the one that somebody expects.
+///
+/// # Errors
+/// [`EngineError::OtherDigest`] where its digest is another and does not begin so.
+pub fn expected(expected: &str, plan: &Plan) -> Result<(), EngineError> {
+    let found = dax_plan::digest::digest(plan);
+    if !expected.is_empty() && found.starts_with(expected) {
+        return Ok(());
+    }
+    Err(EngineError::OtherDigest { expected: expected.to_owned(), found })
 }
 
 #[cfg(test)]

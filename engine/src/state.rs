@@ -129,8 +129,7 @@ impl Engine {
         };
         let path = Path::new(path);
         let beneath = path.components().all(|part| matches!(part, Component::Normal(_)));
-        let reserved = path.iter().next().is_some_and(|name| name == ".git" || name == ".dax");
-        if !beneath || reserved {
+        if !beneath || dax_files::content(path).is_err() {
             return unbound("that is no place for a program to name".to_owned());
         }
         let folder = self.root.join(path).parent().and_then(|folder| folder.canonicalize().ok());

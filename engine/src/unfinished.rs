@@ -57,15 +57,15 @@ impl OpenRun {
     pub fn says(&self) -> String {
         let Self { environment, run, mode, by, .. } = self;
         let what = match &self.condition {
-            Condition::InProgress(holder) => format!("is in progress: {holder} carries it out"),
+            Condition::InProgress(holder) => format!("is in progress, held by {holder}"),
             Condition::Held(step, why) => {
-                format!("is held: step {step} waits for somebody to decide: {why}")
+                format!("is held: step {step} waits for a decision: {why}")
             }
             Condition::Stuck(step, why) => {
-                format!("is stuck: step {step} could not be taken back: {why}")
+                format!("is stuck: step {step} could not be rolled back: {why}")
             }
             Condition::Interrupted => {
-                "is interrupted: nobody carries it on, and it is neither done nor taken back"
+                "is interrupted: its process is gone, and it neither finished nor was rolled back"
                     .to_owned()
             }
         };
@@ -75,7 +75,7 @@ impl OpenRun {
     /// Commands that lead on, each with what it does.
     pub fn next(&self) -> Vec<(String, &'static str)> {
         let on = |command: &str, more: &str| format!("dax {command} -e {}{more}", self.environment);
-        let abort = (on("abort", ""), "takes everything back");
+        let abort = (on("abort", ""), "rolls everything back");
         match &self.condition {
             Condition::InProgress(_) => {
                 vec![(on("pause", ""), "stops it at the next safe place"), abort]

@@ -227,8 +227,11 @@ fn straight(path: &Path) -> io::Result<PathBuf> {
     Ok(real)
 }
 
-/// Refuses paths into folders that are none of a checkout's content.
-fn content(path: &Path) -> io::Result<()> {
+/// Refuses paths into folders that are none of a checkout's content: `.dax` and `.git`, in any case of letters.
+///
+/// # Errors
+/// The path has such a part.
+pub fn content(path: &Path) -> io::Result<()> {
     for part in path.components() {
         let Component::Normal(name) = part else { continue };
         if let Some(folder) = NOT_CONTENT.iter().find(|folder| name.eq_ignore_ascii_case(folder)) {

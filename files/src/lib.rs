@@ -10,7 +10,7 @@ pub mod machine;
 mod private;
 mod roots;
 
-pub use beneath::Beneath;
+pub use beneath::{Beneath, content};
 pub use private::Private;
 pub use roots::{LARGEST, Roots};
 

@@ -14,14 +14,5 @@ pub(crate) fn run(args: &AdoptArgs, engine: &Engine, out: &mut Printer) -> Resul
         adopt: Some((args.service.clone(), args.from.clone())),
     };
     let plan = engine.plan(&request)?.allowed()?;
-    show_and_apply(
-        plan,
-        Some(request),
-        "Take it over?",
-        &args.run,
-        None,
-        Origin::Program,
-        engine,
-        out,
-    )
+    show_and_apply(plan, Some(request), "Take it over?", &args.run, Origin::Program, engine, out)
 }

@@ -8,7 +8,7 @@ use dax_engine::{Engine, Origin, diagnostic};
 
 pub(crate) fn run(args: ApplyArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
     let (plan, again) = match &args.file {
-        Some(file) => (engine.open_plan_to_apply(file, args.expect.as_deref())?, None),
+        Some(file) => (engine.open_plan_to_apply(file, args.run.expect.as_deref())?, None),
         None => {
             let request = plan_request(&args.environment, &args.params, &args.selection, engine)?;
             engine.wait_for_others(&request.environment, args.run.lock_timeout)?;
@@ -19,5 +19,5 @@ pub(crate) fn run(args: ApplyArgs, engine: &Engine, out: &mut Printer) -> Result
             (judged.allowed()?, Some(request))
         }
     };
-    show_and_apply(plan, again, "Apply this?", &args.run, args.expect, Origin::Program, engine, out)
+    show_and_apply(plan, again, "Apply this?", &args.run, Origin::Program, engine, out)
 }

@@ -13,14 +13,5 @@ pub(crate) fn run(
 ) -> Result<Exit, CliError> {
     let name = environment(&args.environment, engine)?;
     let plan = engine.plan_destroy(&name)?;
-    show_and_apply(
-        plan,
-        None,
-        "Destroy all of this?",
-        &args.run,
-        None,
-        Origin::Program,
-        engine,
-        out,
-    )
+    show_and_apply(plan, None, "Destroy all of this?", &args.run, Origin::Program, engine, out)
 }

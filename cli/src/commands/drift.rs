@@ -53,7 +53,7 @@ fn owner(drift: &Drift, found: &Drifted) -> String {
         (Owner::Dax, None, _) => "dax".to_owned(),
         (Owner::Other, None, None) => "somebody else".to_owned(),
         (Owner::Default, None, _) => "a default".to_owned(),
-        (Owner::Unknown, None, _) => "nobody knows who".to_owned(),
+        (Owner::Unknown, None, _) => "unknown".to_owned(),
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn run(args: &FmtArgs, folder: &Path, out: &mut Printer) -> Result<Ex
         let path = folder.join(&file);
         // A list of names, as hooks of git give it, may hold links that a checkout brought; a path
         // that is given as a whole is what it says.
-        let inside = file.components().all(|part| matches!(part, Component::Normal(_)));
+        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        let inside = file.components().all(plain);
         let found = if inside {
             project.read(&file, dax_files::LARGEST)
         } else {

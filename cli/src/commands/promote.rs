@@ -22,7 +22,6 @@ pub(crate) fn run(args: PromoteArgs, engine: &Engine, out: &mut Printer) -> Resu
         Some(request),
         &question,
         &args.run,
-        None,
         Origin::Promoted(bundle.record()),
         engine,
         out,

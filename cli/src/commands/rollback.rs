@@ -21,7 +21,7 @@ pub(crate) fn run(
     out.note(&format!("back to state {serial} of `{name}`"));
     let nothing = plan.is_empty();
     let origin = Origin::State(serial);
-    let exit = show_and_apply(plan, None, "Roll back?", &args.run, None, origin, engine, out)?;
+    let exit = show_and_apply(plan, None, "Roll back?", &args.run, origin, engine, out)?;
     if exit == Exit::Done && nothing {
         out.note(&format!("nothing differs from state {serial}; nothing was changed or pinned"));
     } else if exit == Exit::Done {

@@ -32,6 +32,30 @@ fn history(project: &Project) -> serde_json::Value {
         .expect("JSON")
 }
 
+/// The digest that a shown plan ends with.
+fn digest(shown: &str) -> String {
+    let line = shown.lines().find_map(|line| line.trim().strip_prefix("digest "));
+    line.expect("a digest").to_owned()
+}
+
+#[test]
+fn a_digest_approves_the_plan_that_somebody_has_read_and_no_other() {
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    apply(&project, 0, &[]);
+    let destroy = ["destroy", "-e", "dev"];
+    let unasked = project.expect(64, &destroy);
+    assert!(unasked.err.contains("stdin is not a terminal"), "{}", unasked.err);
+    let good = digest(&unasked.out);
+    for (code, expected) in [(64, &good[..31]), (4, &"0".repeat(64)), (4, "")] {
+        project.expect(code, &[&destroy[..], &["--expect", expected]].concat());
+    }
+    project.expect(4, &[&destroy[..], &["--auto-approve", "--expect", "0000"]].concat());
+    assert!(project.expect(0, &["status"]).out.contains("web"));
+    project.expect(0, &[&destroy[..], &["--expect", &good]].concat());
+    assert!(!project.expect(0, &["status"]).out.contains("web"));
+}
+
 #[test]
 fn a_rollback_pins_the_environment_until_somebody_unpins_it_and_points_have_names() {
     let project =
@@ -201,7 +225,7 @@ fn a_run_is_paused_and_aborted_from_outside_and_everything_is_as_it_was() {
     assert!(refused.contains("has not ended") && !refused.contains("digest"), "{refused}");
     // Nobody carries it on: whoever aborts it takes it back.
     let aborted = project.expect(5, &["abort", "-e", "dev", "--reason", "not today"]);
-    assert!(aborted.err.contains("not today; everything was taken back"), "{}", aborted.err);
+    assert!(aborted.err.contains("not today; everything was rolled back"), "{}", aborted.err);
     assert_eq!(std::fs::read(project.path(".dax/memory.json")).expect("a world"), before);
     std::fs::remove_file(project.path("events.jsonl")).expect("removed");
     let child = start();

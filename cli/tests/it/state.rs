@@ -264,7 +264,7 @@ fn a_run_that_is_held_is_told_and_what_failed_says_what_became_of_it() {
     let said = all(&first.expect(5, &broken));
     assert!(said.contains("nothing ran before, and what was made was removed: web"), "{said}");
     assert!(!said.contains("runs again"), "{said}");
-    assert!(said.contains("not taken back, because complete before: api"), "{said}");
+    assert!(said.contains("not rolled back, because complete before: api"), "{said}");
     // Something ran.
     let project = fails("");
     project.expect(0, &["apply", "-e", "dev", "--auto-approve"]);

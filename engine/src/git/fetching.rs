@@ -4,6 +4,7 @@
 use super::process::{FETCHING, READING, prepared, run};
 use super::{failed, read_objects};
 use crate::EngineError;
+use dax_core::printable::Line;
 use dax_project::packages::{MOST_BYTES, MOST_FILES, is_part};
 use dax_project::remote::{self, Remote};
 use std::collections::BTreeMap;
@@ -91,8 +92,7 @@ impl Repository<'_> {
 
 /// Paths and objects of the files of a package, as git lists a revision.
 fn files(url: &str, listed: &[u8]) -> Result<Vec<(String, String)>, EngineError> {
-    let refused =
-        |path: &str, why: &str| Err(failed(url, format!("`{}` {why}", path.escape_debug())));
+    let refused = |path: &str, why: &str| Err(failed(url, format!("`{}` {why}", Line::new(path))));
     let (mut wanted, mut together) = (Vec::new(), 0_u64);
     for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         let Ok(line) = std::str::from_utf8(line) else {
@@ -123,10 +123,7 @@ fn files(url: &str, listed: &[u8]) -> Result<Vec<(String, String)>, EngineError>
         wanted.push((path.to_owned(), (*object).to_owned()));
     }
     if let Some((one, other)) = same_name(wanted.iter().map(|(path, _)| path.as_str())) {
-        return refused(
-            &one,
-            &format!("and `{}` are one file on some systems", other.escape_debug()),
-        );
+        return refused(&one, &format!("and `{}` are one file on some systems", Line::new(&other)));
     }
     if !wanted.iter().any(|(path, _)| path == "dax.mod") {
         return Err(failed(url, "there is no dax.mod in it; a package is a folder with one"));
@@ -178,7 +175,7 @@ mod tests {
             ),
             ("160000 commit b -\tsub", "url: `sub` is a submodule; a package has files only"),
             ("100644 blob b 5\ta/../../x", "url: `a/../../x` is no name of a file"),
-            ("100644 blob b 5\ta\\b", "url: `a\\\\b` is no name of a file"),
+            ("100644 blob b 5\ta\\b", "url: `a\\b` is no name of a file"),
             ("100644 blob b 99999999999\ta", "url: `a` makes the package too large"),
             (
                 "100644 blob b 5\tDAX.MOD",

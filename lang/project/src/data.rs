@@ -1,5 +1,6 @@
 //! Data files: YAML, JSON and TOML as values whose every part knows its place in the file.
 
+use dax_core::printable::Line;
 use dax_core::{Decimal, Diagnostic, FileId, Name, Span, Value};
 use dax_ir::{Data, Layer, Node, Origin, Via};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -91,7 +92,7 @@ fn said(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::{Error, MessageFormatter, UserMessageFormatter};
     match error {
         Error::DuplicateMappingKey { key: Some(key), .. } => {
-            format!("the key `{}` stands here twice", key.escape_debug())
+            format!("the key `{}` stands here twice", Line::new(key))
         }
         Error::DuplicateMappingKey { key: None, .. } => "a key stands here twice".to_owned(),
         Error::Budget { .. }
@@ -253,7 +254,7 @@ fn exact(text: &str, span: Span) -> Result<Data, Fault> {
         Some(number) => Ok(Data::Leaf(Value::Decimal(number))),
         None => {
             let shown: String = text.chars().take(60).collect();
-            let shown = shown.escape_debug();
+            let shown = Line::new(&shown);
             Err((
                 span,
                 format!("`{shown}` has more digits than a number can hold; write it as a text"),

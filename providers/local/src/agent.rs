@@ -66,7 +66,7 @@ pub(crate) struct Agent {
     /// The latest holder of each environment's lease; a new agent learns it from the first call.
     fences: Mutex<BTreeMap<Name, Option<Fence>>>,
     /// The ports that replicas got.
-    handed: ports::Handed,
+    handed: ports::RecentPorts,
     /// Held while the record is written, so that an older one never replaces a newer one.
     writing: Mutex<()>,
 }
@@ -114,7 +114,7 @@ pub async fn run(folder: PathBuf, root: PathBuf) -> std::io::Result<()> {
         cgroups: Arc::new(Cgroups::find()),
         services: Mutex::default(),
         fences: Mutex::default(),
-        handed: ports::Handed::default(),
+        handed: ports::RecentPorts::default(),
         writing: Mutex::default(),
     });
     if let Err(error) = agent.adopt().await {

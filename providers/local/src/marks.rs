@@ -6,6 +6,7 @@
 //! is known of it.
 
 use crate::process_id::{Identity, Stat};
+use dax_core::printable::Line;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -137,7 +138,7 @@ pub(crate) fn started_as(all: &[Marked], token: &Token) -> Option<Identity> {
 pub(crate) fn listed(all: &[Marked]) -> String {
     const SHOWN: usize = 12;
     let one = |one: &Marked| {
-        let clean = |text: &str| text.escape_debug().to_string();
+        let clean = Line::new;
         match one.service.as_str() {
             "" if one.process == AGENT => format!("{} (the agent)", one.identity.pid),
             "" => one.identity.pid.to_string(),

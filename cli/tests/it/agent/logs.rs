@@ -20,7 +20,7 @@ fn a_service_that_fails_after_it_wrote_a_lot_is_shown_by_its_end() {
     let dax = env!("CARGO_BIN_EXE_dax");
     let script = format!(
         "[ $1 = good ] && exec {dax} demo-service
-head -c 400000000 /dev/zero; echo; echo the very end; sleep 60
+truncate -s 400000000 /dev/stdout; echo; echo the very end; sleep 60
 "
     );
     // Large enough that nothing is rotated meanwhile.

@@ -376,6 +376,10 @@ fn explain(path: &Path, error: rusqlite::Error) -> StoreError {
             let advice = "the disk may be full or failing. Nothing was lost: mend that and run the command again, or `dax resume` if a run had begun";
             StoreError::Io { place, message: format!("{message}; {advice}") }
         }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let advice = "another process is writing it and does not finish; let that one go on (a stopped one: `kill -CONT PID`) or end it, then run the command again";
+            StoreError::Io { place, message: format!("{message}: {advice}") }
+        }
         _ => StoreError::Io { place, message },
     }
 }

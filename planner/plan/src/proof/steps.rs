@@ -135,7 +135,7 @@ fn compare(draft: &Draft, at: usize, step: &Step, found: &mut Findings) {
         found.say(field("post"), "is not what this step leaves");
     }
     if draft.inverse.class != step.inverse.class {
-        found.say(field("inverse.class"), "says more or less of the way back than there is");
+        found.say(field("inverse.class"), "is not the class of its inverse");
     }
     if draft.inverse.steps != step.inverse.steps {
         found.say(field("inverse.steps"), "is not what undoes this step");

@@ -3,6 +3,7 @@
 
 use crate::marks;
 use dax_core::Name;
+use dax_core::printable::Line;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener;
@@ -18,7 +19,7 @@ const REMEMBERED: usize = 2_048;
 
 /// The ports that replicas got.
 #[derive(Default)]
-pub(super) struct Handed(Mutex<VecDeque<u16>>);
+pub(super) struct RecentPorts(Mutex<VecDeque<u16>>);
 
 /// The first port that the system gives to connections by itself: a replica's port must not be one
 /// of those, or a connection that happens to have it keeps the replica from starting.
@@ -30,7 +31,7 @@ fn first_ephemeral() -> u16 {
     first.unwrap_or(32_768)
 }
 
-impl Handed {
+impl RecentPorts {
     /// Ports that nobody listens on at this moment, one a name.
     pub(super) fn free(
         &self,
@@ -70,12 +71,12 @@ pub(super) fn taken(port: u16, name: &Name) -> String {
     let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command).replace('\0', " ");
     let command: String = command.trim_end().chars().take(60).collect();
-    let who = format!("port {port} is taken by process {pid} (`{}`)", command.escape_debug());
+    let who = format!("port {port} is taken by process {pid} (`{}`)", Line::new(&command));
     match marks::folder_of(pid) {
         Some(folder) => format!(
             "{who}, which dax started for the project in `{}`: `dax agent --end` there ends all \
              that dax started for it; or {other_port}",
-            marks::project_of(&folder).display().to_string().escape_debug()
+            Line::new(&marks::project_of(&folder).display().to_string())
         ),
         None => format!("{who}: stop it, or {other_port}"),
     }
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn no_port_is_handed_out_twice_and_none_that_connections_get() {
-        let handed = Handed::default();
+        let handed = RecentPorts::default();
         let mut all = std::collections::BTreeSet::new();
         for _ in 0..200 {
             let ports = handed.free(["http", "admin"].map(Name::from).into_iter()).unwrap();

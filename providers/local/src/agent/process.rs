@@ -171,7 +171,7 @@ mod tests {
     }
 
     async fn until(what: &str, holds: impl Fn() -> bool) {
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             if holds() {
                 return;
             }

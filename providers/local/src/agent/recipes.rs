@@ -153,8 +153,6 @@ impl Service {
         env.extend(port.map(|port| ("DAX_URL".into(), format!("http://127.0.0.1:{port}/").into())));
         let mark = marks::of_command(call);
         env.extend(marks::mark(&self.agent.path, &mark));
-        let safe: String =
-            call.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         Launched {
             command: command.iter().map(ToString::to_string).collect(),
             env,
@@ -165,7 +163,7 @@ impl Service {
                 mark,
                 group: None,
             },
-            log: Log::of(&self.logs, format!("command-{safe}.log")),
+            log: Log::of(&self.logs, format!("command-{}.log", file_name(call))),
         }
     }
 }
