@@ -127,6 +127,7 @@ pub(crate) fn plan_request(
         selection: Selection {
             targets: selection.targets.clone(),
             exclude: selection.exclude.clone(),
+            ..Selection::default()
         },
         adopt: None,
     })

@@ -1,15 +1,14 @@
 //! A saved plan against the program: what nobody vouches for must be what the program gives here and now.
 //!
 //! A plan says where its providers are and what is sent there. So nothing of one is reached before the program, which
-//! a person has checked out, says the same; then the program is planned again, and each service of the saved plan
-//! must come out as it stands there.
+//! a person has checked out, says the same; then the program is planned again, without what the saved plan says that
+//! it leaves out, and the same must come out: no service more or less, and the same steps in the same order.
 
 use crate::providers::Wanted;
 use crate::{Engine, EngineError, Missing, Params, PlanRequest, Selection, planning, providers};
 use dax_apply::world;
-use dax_core::{Name, ResourceAddr, Value};
-use dax_plan::model::Change;
-use dax_plan::{Plan, Step, StepId};
+use dax_core::{Name, Value};
+use dax_plan::Plan;
 use std::collections::BTreeMap;
 
 fn parameters(plan: &Plan) -> Params {
@@ -50,7 +49,7 @@ impl Engine {
             let request = PlanRequest {
                 environment: plan.environment.to_string(),
                 params: Params { only: None, ..parameters(plan) },
-                selection: Selection::default(),
+                selection: Selection { left_out: plan.left_out.clone(), ..Selection::default() },
                 adopt: None,
             };
             difference(plan, &self.plan(&request)?.allowed()?)
@@ -122,7 +121,7 @@ fn unnamed(plan: &Plan, known: &[Name]) -> Option<Name> {
     used.into_iter().find(|instance| !known.contains(instance))
 }
 
-/// The first field in which a saved plan is not what another one says of the same services.
+/// The first field in which a saved plan is not what one that was made now, without what it leaves out, says.
 fn difference(saved: &Plan, now: &Plan) -> Option<String> {
     let whole = [
         ("params", saved.params == now.params),
@@ -130,47 +129,39 @@ fn difference(saved: &Plan, now: &Plan) -> Option<String> {
         ("approvals", saved.approvals == now.approvals),
         ("on_failure", saved.on_failure == now.on_failure),
     ];
-    if let Some((field, _)) = whole.iter().find(|(_, same)| !same) {
-        return Some((*field).to_owned());
-    }
-    let (old, new) = (of_services(saved), of_services(now));
-    for (at, change) in saved.changes.iter().enumerate() {
-        let addr = &change.addr;
-        if new.get(addr).map(|(change, _)| *change) != Some(change) {
-            return Some(format!("changes[{at}]"));
-        }
-        if saved.result.get(addr) != now.result.get(addr) {
-            return Some(format!("result.{addr}"));
-        }
-        let steps = |all: &BTreeMap<&ResourceAddr, (&Change, Vec<&Step>)>| -> Vec<Step> {
-            let steps = all.get(addr).map(|(_, steps)| steps.as_slice()).unwrap_or_default();
-            steps.iter().map(|step| alone(step)).collect()
-        };
-        if steps(&old) != steps(&new) {
-            return Some(format!("steps of {addr}"));
-        }
-    }
-    // A plan of some services has a part of a release.
-    let wanted = now.releases.iter().filter_map(|(name, services)| {
-        let part: Vec<ResourceAddr> =
-            services.iter().filter(|addr| saved.result.contains_key(*addr)).cloned().collect();
-        (part.len() > 1).then(|| (name.clone(), part))
-    });
-    (saved.releases != wanted.collect()).then(|| "releases".to_owned())
+    let whole = whole.into_iter().find(|(_, same)| !same).map(|(field, _)| field.to_owned());
+    whole
+        .or_else(|| differing("changes", &saved.changes, &now.changes))
+        .or_else(|| {
+            let mut all = saved.result.keys().chain(now.result.keys());
+            let addr = all.find(|addr| saved.result.get(*addr) != now.result.get(*addr))?;
+            Some(format!("result.{addr}"))
+        })
+        .or_else(|| {
+            // What the state holds of them is compared when it is read for the run.
+            let mut all = saved.known.keys().chain(now.known.keys());
+            let only = |addr: &&_| saved.known.contains_key(*addr) != now.known.contains_key(*addr);
+            Some(format!("known.{}", all.find(only)?))
+        })
+        .or_else(|| differing("steps", &saved.steps, &now.steps))
+        .or_else(|| differing("deferred", &saved.deferred, &now.deferred))
+        .or_else(|| differing("unreachable", &saved.unreachable, &now.unreachable))
+        .or_else(|| (saved.releases != now.releases).then(|| "releases".to_owned()))
+        .or_else(|| left_out(saved, now))
 }
 
-fn of_services(plan: &Plan) -> BTreeMap<&ResourceAddr, (&Change, Vec<&Step>)> {
-    let mut all: BTreeMap<&ResourceAddr, (&Change, Vec<&Step>)> =
-        plan.changes.iter().map(|change| (&change.addr, (change, Vec::new()))).collect();
-    for step in &plan.steps {
-        if let Some((_, steps)) = all.get_mut(&step.service) {
-            steps.push(step);
-        }
-    }
-    all
+/// The first item of a list that is another one, or that only one of both has.
+fn differing<T: PartialEq>(field: &str, saved: &[T], now: &[T]) -> Option<String> {
+    let at = saved.iter().zip(now).take_while(|(saved, now)| saved == now).count();
+    (at < saved.len().max(now.len())).then(|| format!("{field}[{at}]"))
 }
 
-/// A step without its place among those of other services.
-fn alone(step: &Step) -> Step {
-    Step { id: StepId(0), after: Vec::new(), ..step.clone() }
+/// What a plan left out may have been changed since then, and stays as it is then, or is gone.
+fn left_out(saved: &Plan, now: &Plan) -> Option<String> {
+    if let Some(addr) = now.left_out.iter().find(|addr| !saved.left_out.contains(addr)) {
+        return Some(format!("left_out ({addr})"));
+    }
+    let settled = saved.left_out.len().saturating_sub(now.left_out.len());
+    let possible = saved.unchanged..=saved.unchanged.saturating_add(settled);
+    (!possible.contains(&now.unchanged)).then(|| "unchanged".to_owned())
 }

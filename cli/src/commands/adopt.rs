@@ -10,7 +10,7 @@ pub(crate) fn run(args: &AdoptArgs, engine: &Engine, out: &mut Printer) -> Resul
     let request = PlanRequest {
         environment: environment(&args.environment, engine)?,
         params: params(&args.params, Missing::Report),
-        selection: Selection { targets: vec![args.service.clone()], exclude: Vec::new() },
+        selection: Selection { targets: vec![args.service.clone()], ..Selection::default() },
         adopt: Some((args.service.clone(), args.from.clone())),
     };
     let plan = engine.plan(&request)?.allowed()?;

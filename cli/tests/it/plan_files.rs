@@ -182,6 +182,103 @@ fn a_plan_reaches_no_provider_that_the_program_does_not_name_so() {
     assert!(said.err.contains("`providers.memory.world` differs"), "{}", said.err);
 }
 
+const THREE: &str = "
+import memory from \"std/memory\"
+
+provider memory.world {
+}
+
+service api {
+  image = \"api:1\"
+}
+
+service web {
+  image = \"web:1\"
+  needs = [api]
+}
+
+service lone {
+  image = \"lone:1\"
+}
+
+environment dev {
+  bind [api, web, lone] to memory.world
+}
+";
+
+#[test]
+fn a_plan_has_the_order_and_the_services_of_the_program_and_says_what_it_leaves_out() {
+    let project = Project::new(THREE);
+    let save = |args: &[&str]| {
+        project.expect(0, &[&["plan", "-e", "dev", "-o", SAVED], args].concat());
+    };
+    let refused = |field: &str, edit: &dyn Fn(&mut Value)| {
+        forge(&project.path(SAVED), edit);
+        project.expect(0, &["show", SAVED]);
+        let said = project.expect(4, &["apply", SAVED, "--auto-approve"]);
+        assert!(said.err.contains(field) && said.err.contains("--expect"), "{}", said.err);
+    };
+    // Steps that wait for nobody take less time: as much as those of a program without needs.
+    project.write(&THREE.replace("  needs = [api]\n", ""));
+    save(&[]);
+    let file = std::fs::read(project.path(SAVED)).expect("a plan");
+    let estimate =
+        serde_json::from_slice::<Value>(&file).expect("JSON")["plan"]["estimate"].clone();
+    project.write(THREE);
+    save(&[]);
+    refused("`steps[", &|plan| {
+        plan["estimate"] = estimate.clone();
+        let steps = plan["steps"].as_array_mut().expect("steps");
+        let first = steps.iter_mut().find(|step| step["service"] == "service.web");
+        let first = first.expect("a step of web");
+        assert_ne!(first["after"], json!([]), "it waits for what it needs");
+        first["after"] = json!([]);
+    });
+    save(&[]);
+    refused("`steps[", &|plan| {
+        let steps = plan["steps"].as_array_mut().expect("steps");
+        let last = |name: &str| {
+            let of = |step: &&Value| step["service"] == name;
+            steps.iter().rev().find(of).map(|step| step["id"].clone()).expect("a step")
+        };
+        let (api, lone) = (last("service.api"), last("service.lone"));
+        let web = steps.iter_mut().find(|step| step["service"] == "service.web");
+        let after = &mut web.expect("a step of web")["after"];
+        assert_eq!(*after, json!([api]));
+        *after = json!([lone]);
+    });
+    save(&["--exclude", "lone"]);
+    refused("`changes[1]`", &|plan| {
+        plan["left_out"] = json!([]);
+        plan["unchanged"] = json!(99);
+    });
+    save(&["--exclude", "lone"]);
+    refused("`changes[1]`", &|plan| plan["left_out"] = json!(["service.other"]));
+    save(&["--exclude", "lone"]);
+    refused("`unchanged`", &|plan| plan["unchanged"] = json!(99));
+    assert!(!project.expect(0, &["state", "list"]).out.contains("service."));
+    save(&["--target", "web"]);
+    let shown = project.expect(0, &["show", SAVED]).out;
+    assert!(shown.contains("left out by --target or --exclude: lone"), "{shown}");
+    project.expect(0, &["apply", SAVED, "--auto-approve"]);
+    let state = project.expect(0, &["state", "list"]).out;
+    assert!(state.contains("web") && !state.contains("lone"), "{state}");
+    save(&[]);
+    project.expect(0, &["apply", SAVED, "--auto-approve"]);
+    let rest = project.expect(0, &["plan", "-e", "dev"]).out;
+    assert!(rest.contains("nothing to do"), "{rest}");
+}
+
+#[test]
+fn what_a_plan_left_out_may_have_been_applied_since_then() {
+    let project = Project::new(THREE);
+    project.expect(0, &["plan", "-e", "dev", "--target", "web", "-o", SAVED]);
+    project.expect(0, &["apply", "-e", "dev", "--target", "lone", "--auto-approve"]);
+    project.expect(0, &["apply", SAVED, "--auto-approve"]);
+    let rest = project.expect(0, &["plan", "-e", "dev"]).out;
+    assert!(rest.contains("nothing to do"), "{rest}");
+}
+
 #[test]
 fn where_the_state_has_a_key_a_plan_bears_its_seal() {
     let project = Project::new(PROGRAM);

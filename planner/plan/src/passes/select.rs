@@ -13,6 +13,8 @@ pub struct Selection {
     pub targets: Vec<String>,
     /// Not these, and not what needs them.
     pub exclude: Vec<String>,
+    /// What an earlier plan left out, and what needs it; those that there are no longer are fine.
+    pub left_out: Vec<ResourceAddr>,
 }
 
 /// The addresses that a name of the command line means: `web`, `service.web`, or one instance `web[eu]`.
@@ -52,7 +54,8 @@ pub(crate) fn select(
         }
         found
     };
-    let (targets, excluded) = (find(&selection.targets), find(&selection.exclude));
+    let (targets, mut excluded) = (find(&selection.targets), find(&selection.exclude));
+    excluded.extend(selection.left_out.iter().cloned());
     let edges = edges(desired, applied);
     let mut chosen: BTreeSet<ResourceAddr> = if selection.targets.is_empty() {
         all.into_iter().cloned().collect()
