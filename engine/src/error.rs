@@ -68,7 +68,7 @@ pub enum EngineError {
     /// The folder that holds state and records was not made here.
     #[error(
         "{} is not trusted: {why}. It may have come with the repository, and what it holds decides \
-         what runs; remove it, or, if it is yours, run `dax state trust`",
+         what runs. If it is yours, run `dax state trust`; else remove it",
         path.display()
     )]
     ForeignFolder {

@@ -67,6 +67,26 @@ pub(crate) fn files_at(
     read_objects(&mut prepared(top), &wanted)
 }
 
+/// The files below `name` in a folder that git tracks; none outside of a repository, or where there is no git.
+///
+/// The repository is named, not searched for: a checkout can hold what git takes for another one.
+///
+/// # Errors
+/// Git does not say.
+pub(crate) fn tracked(folder: &Path, name: &str) -> Result<Vec<String>, EngineError> {
+    let has_repository = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+    let Some(top) = folder.ancestors().find(has_repository) else { return Ok(Vec::new()) };
+    let started = Command::new("git").arg("--version").output();
+    if started.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(Vec::new());
+    }
+    let mut command = prepared(folder);
+    command.arg("--git-dir").arg(top.join(".git")).arg("--work-tree").arg(top);
+    let listed = run(&mut command, &["ls-files", "-z", "--", name], Vec::new(), READING)?;
+    let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
 /// Reads many objects by one process.
 fn read_objects(
     command: &mut Command,

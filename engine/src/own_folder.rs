@@ -9,6 +9,7 @@ use dax_core::printable::Line;
 use dax_files::Private;
 use dax_files::machine::{self, Binding};
 use std::io;
+use std::path::Path;
 
 /// The folder's name.
 const NAME: &str = ".dax";
@@ -31,10 +32,14 @@ impl Engine {
         let doubt = match machine::binding(&folder).map_err(|e| self.own_error(e))? {
             Binding::Here => None,
             Binding::Unbound if self.is_new(&folder)? => {
+                folder.replace(IGNORE, b"*\n").map_err(|e| self.own_error(e))?;
                 machine::bind(&folder).map_err(|e| self.own_error(e))?;
                 None
             }
             Binding::Unbound => Some("nothing says that it was made on this machine".to_owned()),
+            Binding::Elsewhere(place) if Path::new(&place) == self.folder() => {
+                Some("it bears the mark of another machine, user or home folder".to_owned())
+            }
             Binding::Elsewhere(place) => {
                 Some(format!("it was made for `{}`, on this machine or another", Line::new(&place)))
             }
@@ -53,6 +58,8 @@ impl Engine {
         if let Some(folder) = self.own_folder()? {
             return Ok(folder);
         }
+        // Asked first, so that no folder is left without its mark. Whatever keeps the key away is no matter of the project.
+        machine::key().map_err(|error| self.own_error(io::Error::other(error.to_string())))?;
         let make = || -> io::Result<Private> {
             let folder = Private::create(&self.root, NAME)?;
             folder.replace(IGNORE, b"*\n")?;
@@ -87,26 +94,23 @@ impl Engine {
 
     fn is_new(&self, folder: &Private) -> Result<bool, EngineError> {
         let names = folder.names().map_err(|error| self.own_error(error))?;
-        Ok(names.iter().all(|name| name == IGNORE))
+        // Also what an interrupted making left behind.
+        Ok(names.iter().all(|name| name == IGNORE || name.ends_with(".next")))
     }
 
-    /// Says no where git would bring or overwrite what is in the folder.
+    /// Says no where git would bring or overwrite what is in the folder, or does not say whether it would.
     fn refuse_tracked(&self) -> Result<(), EngineError> {
-        if !self.root.ancestors().any(|folder| folder.join(".git").exists()) {
-            return Ok(());
+        let foreign = |why: String| EngineError::ForeignFolder { path: self.folder(), why };
+        let listed = git::tracked(&self.root, NAME).map_err(|error| {
+            foreign(format!("whether git tracks anything in it cannot be found out: {error}"))
+        })?;
+        match listed.first() {
+            None => Ok(()),
+            Some(name) => Err(foreign(format!(
+                "git tracks `{}`: `git rm -r --cached {NAME}` takes it out of the repository",
+                Line::new(name)
+            ))),
         }
-        // Where git cannot be asked, the binding alone decides.
-        let Ok(listed) = git::git(&self.root, &["ls-files", "-z", "--", NAME]) else {
-            return Ok(());
-        };
-        let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-        let mut names = names.map(String::from_utf8_lossy).filter(|name| !name.ends_with(IGNORE));
-        let Some(first) = names.next() else { return Ok(()) };
-        let why = format!(
-            "git tracks `{}`: `git rm -r --cached {NAME}` takes it out of the repository",
-            Line::new(&first)
-        );
-        Err(EngineError::ForeignFolder { path: self.folder(), why })
     }
 
     fn own_error(&self, source: io::Error) -> EngineError {

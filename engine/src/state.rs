@@ -10,6 +10,7 @@ use dax_apply::store::{Anchor, Key, Sealed, Sqlite, StoreError};
 use dax_core::Name;
 use dax_files::{Private, machine};
 use dax_provider_api::BoxFuture;
+use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
@@ -79,8 +80,32 @@ impl Engine {
                 Arc::new(Sealed::new(blobs, &key))
             }
         };
-        let anchor = own.map(|own| Anchor::open(own, &place)).transpose()?;
+        let anchor = self.memory(own.as_ref())?.map(|memory| Anchor::open(memory, &place));
+        let anchor = anchor.transpose()?;
         Ok(self.runtime.block_on(Store::open(blobs, anchor))?)
+    }
+
+    /// What this machine remembers of the project's states, outside of the project: what lies beside a state goes with it.
+    /// Nothing where it is not there and cannot be made.
+    fn memory(&self, own: Option<&Private>) -> Result<Option<Private>, EngineError> {
+        let memory = match machine::of_project(&self.root) {
+            Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                return Ok(None);
+            }
+            made => made.map_err(memory_error)?,
+        };
+        // Earlier versions kept it in the project's own folder.
+        if let Some(own) = own {
+            let move_here = || -> std::io::Result<()> {
+                let Some(kept) = own.read(Anchor::FILE, 64 << 20)? else { return Ok(()) };
+                if memory.read(Anchor::FILE, 64 << 20)?.is_none() {
+                    memory.replace(Anchor::FILE, &kept)?;
+                }
+                own.remove(Anchor::FILE)
+            };
+            move_here().map_err(memory_error)?;
+        }
+        Ok(Some(memory))
     }
 
     /// The place of the state, and its name in the memory of this machine.
@@ -107,7 +132,6 @@ impl Engine {
 
     /// The project's own folder; nothing where it is not there and cannot be made.
     fn own_folder_if_possible(&self) -> Result<Option<Private>, EngineError> {
-        use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
         if let Some(own) = self.own_folder()? {
             return Ok(Some(own));
         }
@@ -174,10 +198,7 @@ impl Engine {
             let text = format!("{}\n{}\n", self.root.display(), hide_password(&url));
             folder.replace(&self.mark(&url)?, text.as_bytes())
         };
-        keep().map_err(|source| EngineError::File {
-            path: "the memory of this machine".to_owned(),
-            source,
-        })?;
+        keep().map_err(memory_error)?;
         Ok(Some(hide_password(&url)))
     }
 
@@ -186,11 +207,13 @@ impl Engine {
     pub(crate) fn accept_state(&self, environment: Option<&str>) -> Result<(), EngineError> {
         let own = self.make_own_folder()?;
         let (_, place) = self.place(Some(&own))?;
-        Anchor::forget(&own, &place, environment).map_err(|source| EngineError::File {
-            path: own.path().join("anchor.json").display().to_string(),
-            source,
-        })
+        let memory = machine::of_project(&self.root).map_err(memory_error)?;
+        Anchor::forget(&memory, &place, environment).map_err(memory_error)
     }
+}
+
+fn memory_error(source: std::io::Error) -> EngineError {
+    EngineError::File { path: "the memory of this machine".to_owned(), source }
 }
 
 /// An address without what stands between `:` and `@`.

@@ -5,7 +5,7 @@
 
 use crate::Private;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The name of the file that binds a folder to this machine and its place.
 const BINDING: &str = "machine.binding";
@@ -39,6 +39,16 @@ pub fn folder() -> io::Result<Private> {
     }
     let message = format!("no folder for this user's memory ({last}): set XDG_STATE_HOME to one");
     Err(io::Error::new(last.kind(), message))
+}
+
+/// The folder of what this machine remembers of a project, outside of it; made on first use.
+///
+/// # Errors
+/// It cannot be made.
+pub fn of_project(root: &Path) -> io::Result<Private> {
+    let root = std::fs::canonicalize(root)?;
+    let hash = blake3::hash(root.as_os_str().as_encoded_bytes()).to_hex();
+    folder()?.create_sub("projects")?.create_sub(&hash[..32])
 }
 
 /// The key of this user on this machine, made on first use.

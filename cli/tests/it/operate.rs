@@ -329,9 +329,10 @@ fn what_runs_already_is_refused_until_it_is_taken_over() {
         memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
     apply(&project, 0, &[]);
     // The state is gone, the services are not.
-    for name in ["state.db", "state.db-wal", "state.db-shm", "anchor.json"] {
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
         let _ = std::fs::remove_file(project.path(".dax").join(name));
     }
+    std::fs::remove_file(project.memory()).expect("removed");
     let refused = project.expect(1, &["plan", "-e", "dev"]).err;
     assert!(refused.contains("DAX5007") && refused.contains("dax did not make it"), "{refused}");
     let taken = project.expect(0, &["adopt", "api", "-e", "dev", "--auto-approve"]);

@@ -48,6 +48,12 @@ impl Project {
         self.folder.path().join(name)
     }
 
+    /// The file in which this machine remembers the project's states.
+    pub(crate) fn memory(&self) -> PathBuf {
+        let folder = dax_files::machine::of_project(self.folder.path()).expect("a memory");
+        folder.path().join("anchor.json")
+    }
+
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dax"));
         command
@@ -147,6 +153,7 @@ impl Drop for Project {
         for (pid, _) in self.processes() {
             let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
         }
+        let _ = self.memory().parent().map(std::fs::remove_dir_all);
     }
 }
 

@@ -115,10 +115,42 @@ fn a_state_that_is_gone_empty_or_another_is_an_error_in_every_command() {
 }
 
 #[test]
+fn what_goes_with_the_whole_folder_is_missed_and_an_old_copy_of_it_is_not_taken_for_the_state() {
+    let project = plain();
+    apply(&project, "1");
+    let copy = |from: &str, to: &str| {
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(project.path(from)).arg(project.path(to));
+        assert!(copy.status().expect("cp runs").success());
+    };
+    copy(".dax", "old");
+    apply(&project, "2");
+    std::fs::remove_dir_all(project.path(".dax")).expect("removed");
+    for args in READING {
+        let text = all(&project.expect(1, args));
+        assert!(text.contains("this machine remembers a state there of `dev`"), "{args:?}: {text}");
+    }
+    let _ = std::fs::remove_dir_all(project.path(".dax"));
+    copy("old", ".dax");
+    for args in READING {
+        let text = all(&project.expect(1, args));
+        assert!(text.contains("older"), "{args:?}: {text}");
+    }
+    // A person says that it is meant so.
+    project.expect(0, &["state", "verify", "--accept"]);
+    assert_eq!(image(&project), "web:1");
+    // Where nothing was left, nothing is lost with the folder.
+    project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
+    std::fs::remove_dir_all(project.path(".dax")).expect("removed");
+    assert!(all(&project.expect(0, &["status"])).contains("nothing was applied yet"));
+    apply(&project, "3");
+}
+
+#[test]
 fn a_memory_that_is_cut_is_an_error_and_begins_anew_only_when_a_person_says_so() {
     let project = plain();
     apply(&project, "1");
-    std::fs::write(project.path(".dax/anchor.json"), "{\"plac").expect("written");
+    std::fs::write(project.memory(), "{\"plac").expect("written");
     let refused = project.expect(1, &["status"]).err;
     assert!(
         refused.contains("anchor.json") && refused.contains("is cut or was changed"),
@@ -451,7 +483,9 @@ fn whatever_the_umask_is_the_files_are_this_users_alone() {
         found.permissions().mode() & 0o777
     };
     assert_eq!(mode(".dax"), 0o700);
-    assert_eq!((mode(".dax/state.db"), mode(".dax/anchor.json")), (0o600, 0o600));
+    assert_eq!(mode(".dax/state.db"), 0o600);
+    let memory = std::fs::metadata(project.memory()).expect("it is there");
+    assert_eq!(memory.permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

@@ -99,6 +99,11 @@ fn files(url: &str, listed: &[u8]) -> Result<Vec<(String, String)>, EngineError>
             return refused(&String::from_utf8_lossy(line), "is no text");
         };
         let Some((head, path)) = line.split_once('\t') else { continue };
+        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
+        if !path.split('/').all(plain) || path.contains('\\') || path.chars().any(char::is_control)
+        {
+            return refused(path, "is no name of a file");
+        }
         if !is_part(path) {
             continue;
         }
@@ -109,11 +114,6 @@ fn files(url: &str, listed: &[u8]) -> Result<Vec<(String, String)>, EngineError>
             "120000" => return refused(path, "is a symbolic link; a package has files only"),
             "160000" => return refused(path, "is a submodule; a package has files only"),
             _ => return refused(path, "is no regular file"),
-        }
-        let plain = |part: &str| !part.is_empty() && part != "." && part != "..";
-        if !path.split('/').all(plain) || path.contains('\\') || path.chars().any(char::is_control)
-        {
-            return refused(path, "is no name of a file");
         }
         let size: u64 = size.parse().unwrap_or(u64::MAX);
         together = together.saturating_add(size);
@@ -175,7 +175,7 @@ mod tests {
             ),
             ("160000 commit b -\tsub", "url: `sub` is a submodule; a package has files only"),
             ("100644 blob b 5\ta/../../x", "url: `a/../../x` is no name of a file"),
-            ("100644 blob b 5\ta\\b", "url: `a\\b` is no name of a file"),
+            ("100644 blob b 5\ta\\b", r"url: `a\b` is no name of a file"),
             ("100644 blob b 99999999999\ta", "url: `a` makes the package too large"),
             (
                 "100644 blob b 5\tDAX.MOD",

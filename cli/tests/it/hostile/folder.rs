@@ -106,3 +106,38 @@ fn a_branch_that_brings_a_state_over_an_ignored_one_is_noticed() {
     git(&checkout, &["checkout", "-q", "theirs"]);
     refused(&checkout, "git tracks `.dax/state.db`");
 }
+
+#[test]
+fn a_checkout_that_keeps_git_from_answering_is_not_trusted_for_it() {
+    let checkout = Checkout::new(&[("main.dax", MAIN)]);
+    let top = checkout.home().parent().expect("a folder").to_owned();
+    let whole = |args: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(&top).args(["-c", "user.name=a", "-c", "user.email=a@b"]);
+        assert!(command.args(args).output().expect("git runs").status.success(), "{args:?}");
+    };
+    whole(&["init", "-q"]);
+    assert_eq!(checkout.dax(&["plan", "-e", "dev"]).code, 0);
+    put(&checkout.path(".dax/state.db"), "what others wrote");
+    // The project looks like a bare repository then, which git does not go into.
+    put(&checkout.path("HEAD"), "ref: refs/heads/x\n");
+    put(&checkout.path("config"), "[core]\n\tbare = true\n");
+    put(&checkout.path("objects/k"), "");
+    put(&checkout.path("refs/k"), "");
+    whole(&["add", "-f", "checkout"]);
+    whole(&["commit", "-qm", "theirs"]);
+    refused(&checkout, "git tracks");
+}
+
+#[test]
+fn a_folder_of_a_repository_publishes_nothing() {
+    let checkout = Checkout::new(&[("main.dax", MAIN), (".dax/.gitignore", "")]);
+    git(&checkout, &["init", "-q"]);
+    git(&checkout, &["add", "-Af"]);
+    git(&checkout, &["commit", "-qm", "x"]);
+    refused(&checkout, "git tracks `.dax/.gitignore`");
+    git(&checkout, &["rm", "-q", "--cached", ".dax/.gitignore"]);
+    assert_eq!(checkout.dax(&["plan", "-e", "dev"]).code, 0);
+    let ignored = std::fs::read_to_string(checkout.path(".dax/.gitignore")).expect("there");
+    assert_eq!(ignored, "*\n");
+}

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-const FILE: &str = "anchor.json";
 const LOCK: &str = "anchor.lock";
 /// More than any machine remembers.
 const LONGEST: u64 = 64 << 20;
@@ -38,6 +37,9 @@ struct Memory {
 pub(super) struct Seen {
     pub(super) counter: u64,
     serial: u64,
+    /// Whether nothing was left of it: then its loss loses no service.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    empty: bool,
 }
 
 /// The file in both of its formats.
@@ -55,7 +57,7 @@ fn name(lineage: &str, environment: &str) -> String {
 impl Memory {
     /// The memory of a folder; an empty one where there is no file.
     fn read(folder: &Private) -> std::io::Result<Self> {
-        let Some(bytes) = folder.read(FILE, LONGEST)? else { return Ok(Self::default()) };
+        let Some(bytes) = folder.read(Anchor::FILE, LONGEST)? else { return Ok(Self::default()) };
         match serde_json::from_slice(&bytes) {
             Ok(Kept::Memory(memory)) if memory.format_version <= FORMAT => Ok(memory),
             Ok(Kept::Memory(memory)) => Err(Error::new(
@@ -79,7 +81,7 @@ impl Memory {
     fn write(mut self, folder: &Private) -> std::io::Result<Self> {
         self.format_version = FORMAT;
         let text = serde_json::to_vec(&self).map_err(Error::other)?;
-        folder.replace(FILE, &text)?;
+        folder.replace(Anchor::FILE, &text)?;
         Ok(self)
     }
 
@@ -101,6 +103,15 @@ impl Memory {
         }
     }
 
+    /// Whether a state of this lineage held anything when it was last seen.
+    fn matters(&self, lineage: &str) -> bool {
+        let mut all = self
+            .seen
+            .iter()
+            .filter(|(key, _)| key.split_once('/').is_some_and(|(of, _)| of == lineage));
+        all.any(|(_, seen)| !seen.empty)
+    }
+
     fn environments(&self, lineage: &str) -> Vec<Name> {
         let all = self.seen.keys().filter_map(|key| key.split_once('/'));
         all.filter(|(of, _)| *of == lineage).map(|(_, name)| Name::from(name)).collect()
@@ -108,7 +119,7 @@ impl Memory {
 
     fn note(&mut self, place: &str, head: &Head) {
         self.places.insert(place.to_owned(), head.lineage.clone());
-        let now = Seen { counter: head.counter, serial: head.serial };
+        let now = Seen { counter: head.counter, serial: head.serial, empty: false };
         let seen = self.seen.entry(name(&head.lineage, &head.environment)).or_insert(now.clone());
         seen.counter = seen.counter.max(now.counter);
         seen.serial = seen.serial.max(now.serial);
@@ -117,12 +128,15 @@ impl Memory {
 
 fn unusable(folder: &Private, error: &Error) -> StoreError {
     StoreError::Anchor {
-        path: folder.path().join(FILE).display().to_string(),
+        path: folder.path().join(Anchor::FILE).display().to_string(),
         message: error.to_string(),
     }
 }
 
 impl Anchor {
+    /// The name of the file.
+    pub const FILE: &str = "anchor.json";
+
     /// The memory that a folder keeps, for the state at a place: its address without credentials.
     ///
     /// # Errors
@@ -140,12 +154,14 @@ impl Anchor {
     pub(super) fn check_lineage(&self, found: Option<&Name>, place: &str) -> Result<()> {
         let memory = self.memory();
         match memory.expected(&self.place, found.map(Name::as_str)) {
-            Some(expected) if found != Some(&expected) => Err(StoreError::Lost {
-                place: place.to_owned(),
-                found: found.cloned(),
-                environments: memory.environments(&expected),
-                expected,
-            }),
+            Some(expected) if found != Some(&expected) && memory.matters(&expected) => {
+                Err(StoreError::Lost {
+                    place: place.to_owned(),
+                    found: found.cloned(),
+                    environments: memory.environments(&expected),
+                    expected,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -183,6 +199,21 @@ impl Anchor {
             return Ok(());
         }
         let written = Memory::update(&self.folder, |memory| memory.note(&self.place, head));
+        *memory = written.map_err(|error| unusable(&self.folder, &error))?;
+        Ok(())
+    }
+
+    /// Remembers whether anything is left of an environment.
+    pub(super) fn note_contents(&self, head: &Head, empty: bool) -> Result<()> {
+        let key = name(&head.lineage, &head.environment);
+        let mut memory = self.memory();
+        if memory.seen.get(&key).is_none_or(|seen| seen.empty == empty) {
+            return Ok(());
+        }
+        let change = |memory: &mut Memory| {
+            memory.seen.entry(key).and_modify(|seen| seen.empty = empty);
+        };
+        let written = Memory::update(&self.folder, change);
         *memory = written.map_err(|error| unusable(&self.folder, &error))?;
         Ok(())
     }

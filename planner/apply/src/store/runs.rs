@@ -318,7 +318,13 @@ impl Store {
                 head.pin = Some(Pin { serial: head.serial, ..pin });
             }
         })
-        .await
+        .await?;
+        match (&self.anchor, ending.state) {
+            (Some(anchor), Some(state)) => {
+                anchor.note_contents(&lease.head, state.services.is_empty())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Pins an environment, or takes the pin away.
