@@ -46,6 +46,8 @@ pub(crate) enum DemoFault {
     Truncate,
     /// The body stops in the middle, and nothing more comes.
     Stall,
+    /// The body comes byte by byte, one each 200 ms.
+    Drip,
     /// No answer comes.
     Hang,
     /// The connection is closed without an answer.

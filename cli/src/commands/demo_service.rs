@@ -29,6 +29,7 @@ fn fault(fault: DemoFault) -> demo::Fault {
     match fault {
         DemoFault::Truncate => demo::Fault::Truncate,
         DemoFault::Stall => demo::Fault::Stall,
+        DemoFault::Drip => demo::Fault::Drip,
         DemoFault::Hang => demo::Fault::Hang,
         DemoFault::Close => demo::Fault::Close,
     }

@@ -53,6 +53,8 @@ pub enum Fault {
     Truncate,
     /// Its body stops in the middle, and nothing more comes.
     Stall,
+    /// Its body comes byte by byte, one each 200 ms.
+    Drip,
     /// It never comes.
     Hang,
     /// The connection is closed instead.
@@ -185,6 +187,14 @@ async fn broken(fault: Fault) -> io::Result<Response<Body>> {
                 Err(closed())
             });
             StreamBody::new(futures::StreamExt::chain(part, cut)).boxed_unsync()
+        }
+        Fault::Drip => {
+            let bytes = futures::stream::repeat(Bytes::from_static(b"."));
+            let slow = futures::StreamExt::then(bytes, |byte| async move {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                Ok(Frame::data(byte))
+            });
+            StreamBody::new(slow).boxed_unsync()
         }
         Fault::Stall => {
             let never = futures::stream::pending();

@@ -2,16 +2,18 @@
 
 use super::{APPLY, PROBED, ask, connected, program};
 use crate::project::{Project, Said};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a client does.
 #[derive(Clone, Copy)]
 enum Manner {
     /// It waits this long for each part of an answer.
     Waits(Duration),
+    /// It waits this long for the whole answer.
+    Expects(Duration),
     /// It leaves as soon as it has asked.
     Leaves,
 }
@@ -48,6 +50,15 @@ fn visit(port: u16, manner: Manner) {
         Manner::Waits(patience) => {
             let _ = ask(port, "GET", patience);
         }
+        Manner::Expects(patience) => {
+            let end = Instant::now() + patience;
+            let mut stream = connected(port, patience);
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
+            while let Some(left) = end.checked_duration_since(Instant::now())
+                && stream.set_read_timeout(Some(left.max(Duration::from_millis(1)))).is_ok()
+                && stream.read(&mut [0; 512]).is_ok_and(|read| read > 0)
+            {}
+        }
         Manner::Leaves => {
             let mut stream = connected(port, Duration::from_secs(1));
             let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: t\r\n\r\n");
@@ -75,6 +86,12 @@ fn answers_that_end_in_the_middle_are_errors() {
 #[test]
 fn answers_that_stop_in_the_middle_are_errors_once_their_clients_leave() {
     is_taken_back("--fault stall --fault-every 2", &[IMPATIENT; 4]);
+}
+
+#[test]
+fn answers_that_drip_are_errors_once_their_clients_leave() {
+    let expects = Manner::Expects(Duration::from_secs(1));
+    is_taken_back("--fault drip --fault-every 2", &[expects; 4]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the clients of one revision got: requests, errors and latencies, second by second.
 //!
 //! A request is recorded when it has ended, as its client saw it: with its last byte, or where it broke. While it
-//! is open it counts as soon as it has waited too long for the service. Time that a client takes to send or to
+//! is open it counts as soon as the service has taken too long for it. Time that a client takes to send or to
 //! read is not the service's.
 
 use dax_core::{Decimal, Quantity, Unit, Value};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const KEPT: usize = 3_600;
 /// The longest latency that is told apart, in microseconds: an hour.
 const LONGEST_US: u64 = 3_600_000_000;
-/// An open request that has waited this long for the service counts with its latency so far.
+/// An open request for which the service has taken this long counts with its latency so far.
 const NOTICED: Duration = Duration::from_secs(1);
 /// An open request that has waited a whole window counts as an error, and at the latest after this time.
 const UNANSWERED: Duration = Duration::from_secs(10);
@@ -126,8 +126,8 @@ impl Metrics {
             let _ = total.latencies.add(&second.latencies);
         }
         for open in ledger.open.iter().flatten() {
-            let waited = open.since.map_or(Duration::ZERO, |since| since.elapsed());
-            if waited < NOTICED {
+            let Some(waited) = open.since.map(|since| since.elapsed()) else { continue };
+            if open.served + waited < NOTICED {
                 continue;
             }
             let hopeless = waited >= window.clamp(NOTICED, UNANSWERED);
@@ -230,6 +230,15 @@ impl Measurement {
         waiting
     }
 
+    /// How long the service has taken up to now.
+    pub(crate) fn served(&self) -> Duration {
+        let mut served = Duration::ZERO;
+        self.change(|open| {
+            served = open.served + open.since.map_or(Duration::ZERO, |since| since.elapsed());
+        });
+        served
+    }
+
     /// Ends the request; only the first end counts, and no outcome is none.
     pub(crate) fn end(&self, outcome: Option<Outcome>) {
         if self.ended.swap(true, Ordering::AcqRel) {
@@ -315,5 +324,23 @@ mod tests {
         assert!(show(&metrics, "p50").starts_with("11"), "{}", show(&metrics, "p50"));
         drop(Measurement::begin(metrics.clone()));
         assert_eq!(show(&metrics, "requests"), "1");
+    }
+
+    #[test]
+    fn an_answer_that_drips_counts_with_the_time_that_it_has_taken_while_it_runs() {
+        let metrics = Arc::new(Metrics::default());
+        let open = Measurement::begin(metrics.clone());
+        open.change(|open| open.since = Instant::now().checked_sub(Duration::from_secs(3)));
+        // A part of it has come, and the next is waited for.
+        open.waits_for_client();
+        assert_eq!(show(&metrics, "requests"), "0");
+        open.waits_for_service();
+        assert!(open.waiting() < Duration::from_secs(1));
+        assert!(open.served() >= Duration::from_secs(3));
+        assert_eq!(
+            (show(&metrics, "requests"), show(&metrics, "errors")),
+            ("1".into(), "0".into())
+        );
+        assert!(show(&metrics, "p99").starts_with('3'), "{}", show(&metrics, "p99"));
     }
 }

@@ -16,6 +16,10 @@ use tokio::time::Sleep;
 
 /// How long a client may pause in the middle of a body.
 pub(super) const PAUSE: Duration = Duration::from_secs(60);
+/// A client that leaves in the middle of an answer that has taken this long may have had to wait too long.
+const PATIENT: Duration = Duration::from_millis(500);
+/// Bytes a second below which an answer only drips.
+const DRIPPING: u128 = 1024;
 
 pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 type Framed = Poll<Option<Result<Frame<Bytes>, Error>>>;
@@ -193,6 +197,12 @@ pub(super) struct Answer {
     pub(super) measurement: Arc<Measurement>,
     /// What it counts as once all of it is through.
     pub(super) outcome: Outcome,
+    /// Whether it has no end, so that it has been counted already.
+    pub(super) is_stream: bool,
+    /// Bytes of it that have come.
+    pub(super) passed: usize,
+    /// What the service took up to its head.
+    pub(super) head: Duration,
     /// The client, whose leaving can be noticed once it has sent all of its request.
     pub(super) client: Stream,
     pub(super) sent: Arc<AtomicBool>,
@@ -225,6 +235,9 @@ impl Answer {
             link.drive(context);
             frame = Pin::new(&mut self.inner).poll_frame(context);
         }
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.passed += frame.data_ref().map_or(0, Bytes::len);
+        }
         match &frame {
             Poll::Pending => return self.wait(context),
             Poll::Ready(None) => self.finish(),
@@ -232,6 +245,9 @@ impl Answer {
             // Until the next look it is the client who takes its time.
             Poll::Ready(Some(Ok(_))) => self.measurement.waits_for_client(),
             Poll::Ready(Some(Err(_))) => {
+                if self.is_stream {
+                    self.measurement.metrics.refused();
+                }
                 self.measurement.end(Some(Outcome::Broken));
                 self.link = None;
             }
@@ -257,15 +273,44 @@ impl Answer {
 
     /// The client goes without all of it: for a service that it waited for in vain, that is an error.
     fn abandon(&mut self) {
-        let in_vain = self.measurement.waiting() >= PATIENCE;
+        let took = self.measurement.served();
+        let in_vain = self.measurement.waiting() >= PATIENCE
+            || drips(took, took.saturating_sub(self.head), self.passed);
         self.measurement.end(Some(if in_vain { Outcome::Broken } else { self.outcome }));
         self.link = None;
     }
+}
+
+/// Whether an answer that has taken so long, so much of it since its head, only drips with so many bytes.
+///
+/// Whoever cancels a download that flows has changed its mind; whoever leaves what drips has waited for it in vain.
+fn drips(took: Duration, since_head: Duration, bytes: usize) -> bool {
+    took >= PATIENT
+        && since_head >= PATIENCE
+        && bytes as u128 * 1000 < since_head.as_millis() * DRIPPING
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         self.settle();
         self.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_drips_below_a_kibibyte_a_second_once_it_has_taken_half_a_second() {
+        let drips = |took, since_head, bytes| {
+            drips(Duration::from_millis(took), Duration::from_millis(since_head), bytes)
+        };
+        assert!(drips(1000, 1000, 5));
+        assert!(drips(1000, 1000, 1023) && !drips(1000, 1000, 1024));
+        assert!(!drips(499, 499, 0), "not long enough to be waited for in vain");
+        assert!(drips(500, 500, 0));
+        assert!(!drips(5000, 20, 0), "its head has just come");
+        assert!(!drips(3_600_000, 3_600_000, 4_000_000), "a download that flows");
     }
 }

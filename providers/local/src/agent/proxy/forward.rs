@@ -292,7 +292,9 @@ fn passed(got: Got, client: Stream, sent: Arc<AtomicBool>) -> Response<Reply> {
     head::strip(&mut head.headers);
     let failed = head.status.is_server_error();
     let outcome = if failed { Outcome::Failed } else { Outcome::Good };
-    if head::is_stream(&head.headers) {
+    let is_stream = head::is_stream(&head.headers);
+    let until_head = measurement.served();
+    if is_stream {
         measurement.end(Some(outcome));
     }
     let mut answer = Answer {
@@ -300,6 +302,9 @@ fn passed(got: Got, client: Stream, sent: Arc<AtomicBool>) -> Response<Reply> {
         link: Some(link),
         measurement,
         outcome,
+        is_stream,
+        passed: 0,
+        head: until_head,
         client,
         sent,
         left: None,

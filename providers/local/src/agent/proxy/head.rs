@@ -127,10 +127,14 @@ pub(super) fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether an answer is a stream that has no end: its client leaves when it has had enough.
+/// Whether an answer is a stream that has no end: its client leaves when it has had enough. One that says how long
+/// it is has one.
 pub(super) fn is_stream(headers: &HeaderMap) -> bool {
     const STREAMS: [&str; 3] =
         ["text/event-stream", "application/x-ndjson", "multipart/x-mixed-replace"];
+    if headers.contains_key(CONTENT_LENGTH) {
+        return false;
+    }
     let ty = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let ty = ty.split(';').next().unwrap_or_default().trim();
     STREAMS.iter().any(|stream| ty.eq_ignore_ascii_case(stream))
@@ -182,6 +186,21 @@ mod tests {
         ] {
             assert_eq!(admitted(method, target, headers), "400", "{method} {target} {headers:?}");
         }
+    }
+
+    #[test]
+    fn a_stream_has_the_type_of_one_and_no_length() {
+        let is_stream = |ty: &'static str, length: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(ty));
+            if let Some(length) = length {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static(length));
+            }
+            is_stream(&headers)
+        };
+        assert!(is_stream("text/event-stream; charset=utf-8", None));
+        assert!(!is_stream("text/event-stream", Some("100")));
+        assert!(!is_stream("text/html", None));
     }
 
     #[test]
