@@ -141,7 +141,7 @@ impl Engine {
             config.secrets(&mut found);
             let values = found
                 .into_iter()
-                .map(|secret| Ok((secret.name.clone(), (providers.secret)(secret)?)));
+                .map(|secret| Ok((secret.value_key(), (providers.secret)(secret)?)));
             let secrets = values
                 .collect::<Result<_, String>>()
                 .map_err(|message| EngineError::Denied { message })?;

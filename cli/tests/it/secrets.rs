@@ -1,6 +1,7 @@
 //! A secret's value is in no file of dax, in no output and in no log.
 
-use crate::project::{Project, WEB, all_bytes};
+use crate::project::{Project, WEB, all_bytes, said, wait_until};
+use std::process::Command;
 
 const VALUE: &str = "hunter2-correct-horse-battery";
 const FILE_VALUE: &str = "file-secret-staple-93417";
@@ -72,4 +73,102 @@ fn the_value_reaches_the_process_and_nothing_else() {
         .output()
         .expect("dax runs");
     assert_eq!(changed.status.code(), Some(2));
+}
+
+const DECLARED: &str = r#"import theirs from "./theirs"
+
+secret token: string from env("DAX_TEST_TOKEN")
+
+secret password: string from file("password.txt")
+
+"#;
+
+const MIXED: &str = r#"{
+    TOKEN: token
+    URL: secret"https://u:${token}@host/x"
+    WORD: secret"w-${token}"
+    BOTH: secret"${token}:${password}"
+    TURNED: secret"${password}:${token}"
+    PASSWORD: password
+    THEIRS: theirs.token
+    OF_THEIRS: secret"w-${theirs.token}"
+  }"#;
+
+/// The variables of a process that are made of secrets.
+fn made_of_secrets(pid: i32) -> Vec<String> {
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+    let environ = String::from_utf8_lossy(&environ);
+    let names = ["BOTH", "OF_THEIRS", "PASSWORD", "THEIRS", "TOKEN", "TURNED", "URL", "WORD"];
+    let one = |name: &str| {
+        let mut found = environ
+            .split('\0')
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')));
+        found.next().unwrap_or_default().to_owned()
+    };
+    names.map(one).to_vec()
+}
+
+#[test]
+fn secrets_and_texts_made_of_them_are_not_taken_for_each_other() {
+    let text = WEB
+        .replace(
+            "ports   = { http: PORT1 }",
+            &format!("ports   = {{ http: PORT1 }}\n  env     = {MIXED}"),
+        )
+        .replace("param version", &format!("{DECLARED}param version"));
+    let project = Project::new(&text);
+    std::fs::write(project.path("password.txt"), FILE_VALUE).expect("written");
+    // Another secret of the same name.
+    let theirs = "secret token: string from env(\"DAX_TEST_THEIRS\")\n";
+    std::fs::create_dir(project.path("theirs")).expect("a folder");
+    std::fs::write(project.path("theirs/main.dax"), theirs).expect("written");
+    let apply = |version: &str| {
+        let args = ["apply", "-e", "dev", "--auto-approve", "-q", "-p", version];
+        let mut command = project.command(&args);
+        command.env("DAX_TEST_TOKEN", VALUE).env("DAX_TEST_THEIRS", "theirs-55120");
+        let said = said(&command.output().expect("dax runs"));
+        assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
+    };
+    let api = || {
+        let found = project.processes().into_iter().find(|(_, line)| line.contains("--name api"));
+        found.map(|(pid, _)| pid)
+    };
+    let kill = |pid: i32| {
+        Command::new("kill").args(["-9", &pid.to_string()]).status().expect("killed");
+    };
+    let kill_agent = || {
+        kill(project.agent().expect("an agent"));
+        wait_until("the agent's end", || project.agent().is_none());
+    };
+    let wanted = [
+        format!("BOTH={VALUE}:{FILE_VALUE}"),
+        "OF_THEIRS=w-theirs-55120".to_owned(),
+        format!("PASSWORD={FILE_VALUE}"),
+        "THEIRS=theirs-55120".to_owned(),
+        format!("TOKEN={VALUE}"),
+        format!("TURNED={FILE_VALUE}:{VALUE}"),
+        format!("URL=https://u:{VALUE}@host/x"),
+        format!("WORD=w-{VALUE}"),
+    ];
+    let answers = || project.get(project.ports[1]).is_ok_and(|got| got.0 == 200);
+    apply("version=1");
+    let first = api().expect("it runs");
+    assert_eq!(made_of_secrets(first), wanted);
+
+    // The next agent finds the values where the process has them, and starts it again with them.
+    kill_agent();
+    apply("version=2");
+    assert_eq!(api(), Some(first), "nothing changed for it");
+    kill(first);
+    wait_until("its next process", || api().is_some_and(|pid| pid != first) && answers());
+    let second = api().expect("it runs");
+    assert_eq!(made_of_secrets(second), wanted);
+
+    // Where nothing of it runs any more, an apply gives them anew.
+    kill_agent();
+    kill(second);
+    wait_until("its end", || api().is_none());
+    apply("version=2");
+    wait_until("an answer", answers);
+    assert_eq!(made_of_secrets(api().expect("it runs")), wanted);
 }

@@ -24,6 +24,33 @@ pub struct SecretRef {
     pub parts: Vec<SecretPart>,
 }
 
+impl SecretRef {
+    /// The key of its value among others: all that the value is made of, since names are shared: a
+    /// text made of one secret bears the name of that secret, and modules may use one name twice.
+    pub fn value_key(&self) -> Name {
+        let mut text = String::new();
+        self.write_key(&mut text);
+        text.into()
+    }
+
+    fn write_key(&self, into: &mut String) {
+        // Quoted, so that no text can be taken for the end of a piece and the next one.
+        if self.parts.is_empty() {
+            into.push_str(&format!("{:?}:{:?}", self.source, self.key));
+            return;
+        }
+        into.push('[');
+        for part in &self.parts {
+            match part {
+                SecretPart::Text(text) => into.push_str(&format!("{text:?}")),
+                SecretPart::Secret(inner) => inner.write_key(into),
+            }
+            into.push(',');
+        }
+        into.push(']');
+    }
+}
+
 /// A piece of a text made of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -225,5 +252,46 @@ impl Serialize for Shape<'_> {
                 serializer.collect_map(map.iter().map(|(key, value)| (key, Shape(value))))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(key: &str, parts: Vec<SecretPart>) -> SecretRef {
+        let source = if parts.is_empty() { "env" } else { "template" }.into();
+        SecretRef {
+            name: "tok".into(),
+            source,
+            key: key.into(),
+            fingerprint: Name::default(),
+            parts,
+        }
+    }
+
+    #[test]
+    fn values_of_one_name_have_keys_of_their_own() {
+        let text = |text: &str| SecretPart::Text(text.into());
+        let plain = |key: &str| secret(key, Vec::new());
+        let inner = |key: &str| SecretPart::Secret(plain(key));
+        let file = SecretRef { source: "file".into(), ..plain("A") };
+        let all = [
+            plain("A"),
+            plain("B"),
+            file,
+            secret("tok", vec![inner("A")]),
+            secret("tok", vec![inner("B")]),
+            secret("tok", vec![text("w-"), inner("A")]),
+            secret("tok", vec![inner("A"), text("w-")]),
+            secret("tok", vec![text("\"env\":\"A\"")]),
+            secret("tok", vec![text("a\",\"b")]),
+            secret("tok", vec![text("a"), text("b")]),
+        ];
+        let keys: std::collections::BTreeSet<Name> = all.iter().map(SecretRef::value_key).collect();
+        assert_eq!(keys.len(), all.len(), "{keys:?}");
+        // A value that changed is found under its key all the same.
+        let changed = SecretRef { fingerprint: "0f".into(), ..plain("A") };
+        assert_eq!(changed.value_key(), plain("A").value_key());
     }
 }

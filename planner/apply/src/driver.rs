@@ -315,7 +315,7 @@ impl Driver<'_> {
         }
         let secrets = operations::secrets(&self.plan, &flow.specs, step, &call).into_iter();
         match secrets
-            .map(|secret| Ok((secret.name.clone(), (self.providers.secret)(&secret)?)))
+            .map(|secret| Ok((secret.value_key(), (self.providers.secret)(&secret)?)))
             .collect::<Result<_, String>>()
         {
             Ok(values) => call.secrets.0 = values,
@@ -326,7 +326,7 @@ impl Driver<'_> {
         }
         for secret in operations::useful_secrets(&self.plan, &flow.specs, step, &call) {
             if let Ok(value) = (self.providers.secret)(&secret) {
-                call.secrets.0.entry(secret.name).or_insert(value);
+                call.secrets.0.entry(secret.value_key()).or_insert(value);
             }
         }
         // Whoever only waits holds no change up; but his time runs from when it is his turn, so that a slow platform is

@@ -117,7 +117,7 @@ pub struct Call {
     pub expect: Expect,
     /// How long it may take.
     pub timeout: Duration,
-    /// The values of the secrets that the operation needs, by reference name.
+    /// The values of the secrets that the operation needs.
     pub secrets: Secrets,
 }
 
@@ -185,7 +185,7 @@ impl Expect {
     }
 }
 
-/// Values of secrets; they show as `***`.
+/// Values of secrets, each by [`dax_core::SecretRef::value_key`]; they show as `***`.
 #[derive(Clone, Default)]
 pub struct Secrets(pub BTreeMap<Name, String>);
 

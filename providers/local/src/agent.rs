@@ -213,7 +213,8 @@ impl Agent {
                 fence,
                 expect,
                 timeout_ms,
-                secrets,
+                values: secrets,
+                named: _,
             } => {
                 let timeout = time(timeout_ms);
                 let agent = self.clone();

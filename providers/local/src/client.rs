@@ -2,7 +2,7 @@
 
 use crate::agent::{LOCK, LOG};
 use crate::marks::{self, AGENT, Marked};
-use crate::protocol::{INHERITED, Reply, Request, line};
+use crate::protocol::{Empty, INHERITED, NOT_UNDERSTOOD, Reply, Request, line};
 use crate::record::{self, Doubt, LONGEST, RECORD, Record};
 use crate::{channel, home, look};
 use dax_core::{LiveService, Name, Traits, Value};
@@ -194,6 +194,11 @@ impl Local {
             });
         };
         match serde_json::from_slice(&answer) {
+            Ok(Reply::Refused(message)) if message.starts_with(NOT_UNDERSTOOD) => {
+                let remedy = "another dax may have started it: `dax agent --end` ends it and what \
+                              it runs, then `dax apply` starts everything anew";
+                Err(ProviderError::Refused { message: format!("{message}; {remedy}") })
+            }
             Ok(Reply::Refused(message)) => Err(ProviderError::Refused { message }),
             Ok(Reply::Conflict(message)) => Err(ProviderError::Conflict { message }),
             Ok(reply) => Ok(reply),
@@ -282,7 +287,8 @@ impl Platform for Local {
                 fence: call.fence.clone(),
                 expect: call.expect.clone(),
                 timeout_ms: u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX),
-                secrets: call.secrets.0.clone(),
+                values: call.secrets.0.clone(),
+                named: call.secrets.0.is_empty().then_some(Empty {}),
             };
             let stream = self.connect().await?;
             // Whoever calls says how long it may take.

@@ -15,6 +15,8 @@ pub(crate) const INHERITED: &[&str] =
 
 /// Bytes that a request or a reply may have.
 pub(crate) const LONGEST_LINE: u64 = 64 << 20;
+/// The beginning of the answer to what is no request to this agent.
+pub(crate) const NOT_UNDERSTOOD: &str = "the agent does not understand this request";
 /// How long a client may take to say what it wants.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest time that anything is given.
@@ -34,7 +36,12 @@ pub(crate) enum Request {
         fence: Fence,
         expect: Expect,
         timeout_ms: u64,
-        secrets: BTreeMap<Name, String>,
+        /// Values of secrets by key.
+        values: BTreeMap<Name, String>,
+        /// Empty where there are none, else absent: an agent of before that knows secrets by their
+        /// names only, and would start a process without them, refuses then.
+        #[serde(default, rename = "secrets", skip_serializing_if = "Option::is_none")]
+        named: Option<Empty>,
     },
     Measure {
         environment: Name,
@@ -46,6 +53,10 @@ pub(crate) enum Request {
     /// End when nothing runs any more.
     Settle,
 }
+
+/// A map of nothing.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Empty {}
 
 /// An answer.
 #[derive(Serialize, Deserialize)]
@@ -69,8 +80,8 @@ pub(crate) fn time(ms: u64) -> Duration {
 /// # Errors
 /// It is none, in words for whoever sent it.
 pub(crate) fn request(line: &[u8]) -> Result<Request, String> {
-    let request: Request = serde_json::from_slice(line)
-        .map_err(|error| format!("the agent does not understand this request: {error}"))?;
+    let request: Request =
+        serde_json::from_slice(line).map_err(|error| format!("{NOT_UNDERSTOOD}: {error}"))?;
     let names: &[&Name] = match &request {
         Request::Read { environment } => &[environment],
         Request::Change { environment, service, .. }

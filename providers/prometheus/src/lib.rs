@@ -38,7 +38,7 @@ pub fn provider(instance: &Instance) -> Result<Provider, ProviderError> {
         .build()
         .map_err(|error| refused(error.to_string()))?;
     let token = match instance.config.get("token") {
-        Some(Value::Secret(secret)) => instance.secrets.0.get(&secret.name).cloned(),
+        Some(Value::Secret(secret)) => instance.secrets.0.get(&secret.value_key()).cloned(),
         _ => None,
     };
     let server = Server {

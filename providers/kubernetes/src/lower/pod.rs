@@ -222,7 +222,7 @@ pub(crate) fn job(of: &Of<'_>, name: &str, held: Held<'_>, command: &[Name]) -> 
 pub(crate) fn supplies(of: &Of<'_>, held: Held<'_>, secrets: &Secrets) -> Vec<(kinds::Kind, Json)> {
     let mut all = Vec::new();
     let mut values: Map<String, Json> = Map::new();
-    let find = |secret: &SecretRef| secrets.0.get(&secret.name).cloned();
+    let find = |secret: &SecretRef| secrets.0.get(&secret.value_key()).cloned();
     for (key, value) in held.spec.get("env").into_iter().flat_map(Value::entries) {
         if let Value::Secret(secret) = value
             && let Some(value) = find(secret)
@@ -257,4 +257,58 @@ pub(crate) fn supplies(of: &Of<'_>, held: Held<'_>, secrets: &Secrets) -> Vec<(k
         all.push((kinds::CONFIG_MAP, object));
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use dax_core::{RevisionId, SecretPart};
+    use std::collections::BTreeMap;
+
+    fn plain(key: &str) -> SecretRef {
+        SecretRef {
+            name: "tok".into(),
+            source: "env".into(),
+            key: key.into(),
+            fingerprint: Name::default(),
+            parts: Vec::new(),
+        }
+    }
+
+    /// Text before a secret, as the language makes it: it bears the name of the secret.
+    fn made(text: &str, of: SecretRef) -> SecretRef {
+        let parts = vec![SecretPart::Text(text.into()), SecretPart::Secret(of)];
+        SecretRef { source: "template".into(), parts, ..plain("tok") }
+    }
+
+    #[test]
+    fn a_secret_and_texts_made_of_it_stand_apart_under_the_names_of_their_variables() {
+        let all = [
+            ("TOK", plain("TOK"), "canary"),
+            ("URL", made("https://", plain("TOK")), "https://canary"),
+            ("WORD", made("w-", plain("TOK")), "w-canary"),
+            ("THEIRS", plain("THEIRS"), "theirs"),
+            ("OF_THEIRS", made("w-", plain("THEIRS")), "w-theirs"),
+        ];
+        let values = all.iter().map(|(_, secret, value)| (secret.value_key(), (*value).to_owned()));
+        let secrets = Secrets(values.collect());
+        let env = all
+            .iter()
+            .map(|(name, secret, _)| (Name::new(name), Value::Secret(Box::new(secret.clone()))));
+        let spec = Value::Map(BTreeMap::from([("env".into(), Value::Map(env.collect()))]));
+        let (settings, revision) = (BTreeMap::new(), RevisionId("1a".into()));
+        let settings = Settings(&settings);
+        let of = Of { environment: "dev", service: "web", object: "web", settings };
+        let held = Held { revision: &revision, spec: &spec, replicas: 1 };
+        let supplies = supplies(&of, held, &secrets);
+        assert_eq!(supplies.len(), 1);
+        let wanted: Map<String, Json> =
+            all.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))).collect();
+        assert_eq!(supplies[0].1["stringData"], Json::Object(wanted));
+        let slot = crate::lower::fresh("web", "web-1a".to_owned());
+        for one in environment(&of, &slot, held) {
+            assert_eq!(one["valueFrom"]["secretKeyRef"]["key"], one["name"], "{one}");
+        }
+    }
 }

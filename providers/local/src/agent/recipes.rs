@@ -45,7 +45,7 @@ fn variables(
     for (name, value) in spec.get("env").into_iter().flat_map(Value::entries) {
         match value {
             Value::Secret(secret) => {
-                let value = secrets.and_then(|secrets| secrets.get(&secret.name));
+                let value = secrets.and_then(|secrets| secrets.get(&secret.value_key()));
                 if let (Some(list), Some(value)) = (&mut secret_env, value) {
                     list.push((name.as_str().into(), value.into()));
                 }
@@ -69,7 +69,7 @@ pub(super) fn recovered(spec: &Value, running: &[Identity]) -> Option<BTreeMap<N
         .into_iter()
         .flat_map(Value::entries)
         .filter_map(|(variable, value)| match value {
-            Value::Secret(secret) => Some((variable, &secret.name)),
+            Value::Secret(secret) => Some((variable, secret.value_key())),
             _ => None,
         })
         .collect();
@@ -84,7 +84,7 @@ pub(super) fn recovered(spec: &Value, running: &[Identity]) -> Option<BTreeMap<N
         };
         let found = secrets
             .iter()
-            .map(|(variable, name)| Some(((*name).clone(), value(variable)?)))
+            .map(|(variable, key)| Some((key.clone(), value(variable)?)))
             .collect::<Option<BTreeMap<_, _>>>()?;
         process.runs().then_some(found)
     };

@@ -19,7 +19,7 @@ pub(super) struct Revision {
     pub(super) wanted: Wanted,
     pub(super) replicas: Vec<Arc<Replica>>,
     pub(super) metrics: Arc<Metrics>,
-    /// Values of its secrets by name; absent after the agent was restarted.
+    /// Values of its secrets by key; absent after the agent was restarted.
     pub(super) secrets: Option<BTreeMap<Name, String>>,
     /// Every value that a secret of it had, for masks: a log may hold a former one.
     pub(super) masks: BTreeSet<String>,
@@ -67,31 +67,31 @@ pub(crate) fn ports(settings: &BTreeMap<Name, Value>) -> BTreeMap<Name, u16> {
         .collect()
 }
 
-/// The names of the secrets in the fields of a revision.
-fn secret_names(spec: &Value) -> BTreeSet<Name> {
+/// The keys of the secrets in the fields of a revision.
+fn secret_keys(spec: &Value) -> BTreeSet<Name> {
     let mut secrets = Vec::new();
     spec.secrets(&mut secrets);
-    secrets.into_iter().map(|secret| secret.name.clone()).collect()
+    secrets.into_iter().map(|secret| secret.value_key()).collect()
 }
 
-/// The names of everything secret in the fields of a revision: secrets, and the pieces that some
+/// The keys of everything secret in the fields of a revision: secrets, and the pieces that some
 /// are made of.
-fn mask_names(spec: &Value) -> BTreeSet<Name> {
-    let (mut names, mut open) = (BTreeSet::new(), Vec::new());
+fn mask_keys(spec: &Value) -> BTreeSet<Name> {
+    let (mut keys, mut open) = (BTreeSet::new(), Vec::new());
     spec.secrets(&mut open);
     while let Some(secret) = open.pop() {
-        names.insert(secret.name.clone());
+        keys.insert(secret.value_key());
         open.extend(secret.parts.iter().filter_map(|part| match part {
             SecretPart::Secret(inner) => Some(inner),
             SecretPart::Text(_) => None,
         }));
     }
-    names
+    keys
 }
 
 /// Whether the values of all that is secret in the fields of a revision are among these.
 fn all_known(spec: &Value, values: &BTreeMap<Name, String>) -> bool {
-    mask_names(spec).iter().all(|name| values.contains_key(name))
+    mask_keys(spec).iter().all(|key| values.contains_key(key))
 }
 
 impl Inner {
@@ -162,7 +162,7 @@ impl Service {
         for (id, revision) in record.revisions {
             let running: Vec<_> =
                 revision.replicas.iter().filter_map(|one| one.running(marked)).collect();
-            let secrets = match secret_names(&revision.spec).is_empty() {
+            let secrets = match secret_keys(&revision.spec).is_empty() {
                 true => Some(BTreeMap::new()),
                 false => recipes::recovered(&revision.spec, &running),
             };
@@ -355,8 +355,8 @@ impl Service {
         let mut fresh = Vec::new();
         let mut inner = self.lock();
         for (id, revision) in &mut inner.revisions {
-            let names = secret_names(&revision.spec);
-            if names.is_empty() || !names.iter().all(|name| secrets.contains_key(name)) {
+            let keys = secret_keys(&revision.spec);
+            if keys.is_empty() || !keys.iter().all(|key| secrets.contains_key(key)) {
                 continue;
             }
             revision.secrets = Some(secrets.clone());
