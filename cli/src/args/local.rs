@@ -46,7 +46,7 @@ pub(crate) enum DemoFault {
     Truncate,
     /// The body stops in the middle, and nothing more comes.
     Stall,
-    /// The body comes byte by byte, one each 200 ms.
+    /// The body comes byte by byte, one each 50 ms.
     Drip,
     /// No answer comes.
     Hang,

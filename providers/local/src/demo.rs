@@ -53,7 +53,7 @@ pub enum Fault {
     Truncate,
     /// Its body stops in the middle, and nothing more comes.
     Stall,
-    /// Its body comes byte by byte, one each 200 ms.
+    /// Its body comes byte by byte, one each 50 ms.
     Drip,
     /// It never comes.
     Hang,
@@ -191,7 +191,7 @@ async fn broken(fault: Fault) -> io::Result<Response<Body>> {
         Fault::Drip => {
             let bytes = futures::stream::repeat(Bytes::from_static(b"."));
             let slow = futures::StreamExt::then(bytes, |byte| async move {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 Ok(Frame::data(byte))
             });
             StreamBody::new(slow).boxed_unsync()
