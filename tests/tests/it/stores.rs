@@ -7,14 +7,13 @@ use dax_apply::store::{
     Anchor, Approval, Ending, Holder, Key, LEASE_MS, Lease, Pin, Report, Sealed, Signal, Snapshot,
     Sqlite, Store, StoreError, What, Wish,
 };
-use dax_core::{ResourceAddr, RevisionId, Value};
-use dax_plan::model::AppliedService;
-use dax_plan::{Plan, StepId};
+use dax_plan::StepId;
 use dax_provider_api::BoxFuture;
 use dax_store_postgres::PostgresBlobs;
 use dax_store_s3::S3Blobs;
+use dax_tests::peers;
+use dax_tests::state_rows::{snapshot, some_plan};
 use dax_tests::world::{Crash, Mortal};
-use dax_tests::{Files, load, params, peers, plan};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,34 +30,6 @@ fn holder(name: &str) -> Holder {
 
 fn actor(at_ms: u64) -> Actor {
     Actor { who: "ann".into(), why: "because".to_owned(), at_ms, ..Actor::default() }
-}
-
-fn some_plan() -> Plan {
-    plan(
-        &load(&Files::project("environment dev {\n}\n")),
-        &params(&[]),
-        "dev",
-        &BTreeMap::new(),
-        &BTreeMap::new(),
-    )
-    .0
-}
-
-fn snapshot(revision: &str) -> Snapshot {
-    let service = AppliedService {
-        provider: "memory.world".into(),
-        object: Default::default(),
-        protected: false,
-        values: Value::Map(BTreeMap::from([("image".into(), Value::str(revision))])),
-        settings: BTreeMap::new(),
-        revision: RevisionId(revision.into()),
-        retained: Vec::new(),
-        needs: Vec::new(),
-    };
-    Snapshot {
-        services: BTreeMap::from([(ResourceAddr::service("web"), service)]),
-        ..Snapshot::default()
-    }
 }
 
 fn ending<'e>(outcome: &'e Outcome, state: Option<&'e Snapshot>) -> Ending<'e> {
