@@ -76,15 +76,22 @@ pub(crate) fn files_at(
 pub(crate) fn tracked(folder: &Path, name: &str) -> Result<Vec<String>, EngineError> {
     let has_repository = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
     let Some(top) = folder.ancestors().find(has_repository) else { return Ok(Vec::new()) };
-    let started = Command::new("git").arg("--version").output();
-    if started.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
-        return Ok(Vec::new());
-    }
     let mut command = prepared(folder);
     command.arg("--git-dir").arg(top.join(".git")).arg("--work-tree").arg(top);
-    let listed = run(&mut command, &["ls-files", "-z", "--", name], Vec::new(), READING)?;
+    // A name is that name, not a pattern.
+    command.env("GIT_LITERAL_PATHSPECS", "1");
+    let listed = match run(&mut command, &["ls-files", "-z", "--", name], Vec::new(), READING) {
+        Err(_) if is_absent() => return Ok(Vec::new()),
+        listed => listed?,
+    };
     let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     Ok(names.map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+}
+
+/// Reports whether this machine has no git at all.
+fn is_absent() -> bool {
+    let started = Command::new("git").arg("--version").output();
+    started.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Reads many objects by one process.

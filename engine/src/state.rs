@@ -161,11 +161,13 @@ impl Engine {
             return unbound("a link leads out of the project there".to_owned());
         }
         let name = path.to_string_lossy();
-        let tracked = git::git(&self.root, &["ls-files", "-z", "--", &name]);
-        if tracked.is_ok_and(|listed| !listed.is_empty()) {
-            return unbound("the file came with it: git tracks it".to_owned());
+        match git::tracked(&self.root, &name) {
+            Ok(listed) if listed.is_empty() => Ok(()),
+            Ok(_) => unbound("the file came with it: git tracks it".to_owned()),
+            Err(error) => {
+                unbound(format!("whether git tracks the file cannot be found out: {error}"))
+            }
         }
-        Ok(())
     }
 
     /// The mark that allows the address of this project's program.
