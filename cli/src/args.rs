@@ -446,6 +446,9 @@ pub(crate) struct ApproveArgs {
     /// Why, for the record.
     #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
+    /// Sign with this SSH key: a private one, or a public one whose private half is in ssh-agent.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
 }
 
 #[derive(Args)]

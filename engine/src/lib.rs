@@ -30,6 +30,7 @@ mod providers;
 mod rates;
 mod reviewing;
 mod secrets;
+pub mod signing;
 mod standing;
 mod state;
 mod unfinished;

@@ -1,11 +1,13 @@
 //! What people do to an environment beside applying: they approve, stop, pin and look after the state.
 
+use crate::signing::{self, Statement};
 use crate::{Engine, EngineError, holder, now_ms};
 use dax_apply::StoreError;
 use dax_apply::store::audit::Actor;
 use dax_apply::store::{Approval, Pin, Record, Report, Signal, What, Wish};
 use dax_core::Name;
 use dax_plan::StepId;
+use std::path::Path;
 use std::time::Duration;
 
 /// What somebody approves.
@@ -41,13 +43,16 @@ pub enum Heard {
 impl Engine {
     /// Records that the person at this machine approves; gives who that is, with the groups that count.
     ///
+    /// With a key the approval is signed, see [`crate::signing`].
+    ///
     /// # Errors
-    /// There is no such run, or the state cannot be written.
+    /// There is no such run, the key does not sign, or the state cannot be written.
     pub fn approve(
         &self,
         environment: &str,
         what: &Approved,
         reason: &str,
+        key: Option<&Path>,
     ) -> Result<(Name, Vec<Name>), EngineError> {
         let store = self.store()?;
         let (digest, step) = match what {
@@ -85,13 +90,32 @@ impl Engine {
             .filter(|(_, members)| members.contains(&by))
             .map(|(name, _)| name.clone())
             .collect();
+        let at_ms = now_ms();
+        let signature = match key {
+            Some(key) => {
+                let (_, version) = self.runtime.block_on(store.state(environment))?;
+                let statement = Statement {
+                    project: &manifest.project,
+                    environment,
+                    lineage: &version.lineage,
+                    digest: &digest,
+                    step,
+                    by: &by,
+                    at_ms,
+                };
+                let signed = signing::sign(key, &statement.message());
+                Some(signed.map_err(|message| EngineError::Denied { message })?)
+            }
+            None => None,
+        };
         let approval = Approval {
             digest,
             step,
             by: by.clone(),
             groups: groups.clone(),
             reason: reason.to_owned(),
-            at_ms: now_ms(),
+            at_ms,
+            signature,
         };
         self.runtime.block_on(store.approve(environment, &approval))?;
         Ok((by, groups))

@@ -187,6 +187,7 @@ impl Engine {
             groups: groups.to_vec(),
             reason: reason.to_owned(),
             at_ms: now_ms(),
+            signature: None,
         };
         Ok(self.runtime.block_on(store.approve(environment, &approval))?)
     }

@@ -81,6 +81,7 @@ pub async fn write(blobs: Arc<dyn Blobs>, revision: &dyn Fn(&str) -> String) {
         groups: Vec::new(),
         reason: "fine".to_owned(),
         at_ms: 9,
+        signature: None,
     };
     store.approve(ENVIRONMENT, &approval).await.expect("written");
 }

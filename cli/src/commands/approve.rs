@@ -23,10 +23,14 @@ pub(crate) fn run(
             Approved::Step(StepId(step.unwrap_or(1).saturating_sub(1))),
         ),
     };
-    let (by, groups) = engine.approve(&name, &what, &args.reason)?;
+    let (by, groups) = engine.approve(&name, &what, &args.reason, args.key.as_deref())?;
     let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
     let of = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
-    out.note(&format!("`{by}`{of} agrees to {}", what_text(&what)));
+    out.note(&format!(
+        "`{by}`{of} agrees to {}{}",
+        what_text(&what),
+        if args.key.is_some() { ", signed" } else { "" }
+    ));
     Ok(Exit::Done)
 }
 

@@ -118,6 +118,7 @@ fn file(path: &Path) {
             groups: Vec::new(),
             reason: "because ".repeat(30),
             at_ms: number,
+            signature: None,
         };
         now(store.approve("dev", &approval)).expect("written");
     }

@@ -337,6 +337,7 @@ async fn messages(open: Open<'_>) {
             groups: vec!["team:sre".into()],
             reason: String::new(),
             at_ms,
+            signature: None,
         };
         store.approve("dev", &approval).await.expect("written");
     }

@@ -24,6 +24,9 @@ pub struct Approval {
     pub reason: String,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+    /// An SSH signature of what is approved, armoured as `ssh-keygen -Y sign` prints it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// What somebody wants of a run.
