@@ -110,6 +110,11 @@ pub(crate) const ENVIRONMENT: &[Word] = &[
     ),
     word("adopt", "Takes over what runs already under the service's name.", "adopt ${1:service}"),
     word(
+        "preview",
+        "A preview environment: one for each change request, whose number is the key.",
+        "preview",
+    ),
+    word(
         "on",
         "What happens when a step fails.",
         "on failure ${1|rollback,rollback_all,hold,continue|}",

@@ -55,6 +55,7 @@ fn environment_json(environment: &Environment, sources: &Sources) -> Json {
         "after": after,
         "approvals": approvals,
         "on_failure": environment.on_failure,
+        "preview": environment.preview,
         "windows": windows,
         "releases": releases,
         "services": services,

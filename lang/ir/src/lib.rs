@@ -31,6 +31,8 @@ pub struct Environment {
     pub name: Name,
     /// Where it is written.
     pub span: Span,
+    /// Whether each environment of this name is for one change request, whose number is the key.
+    pub preview: bool,
     /// What runs in it, in source order.
     pub services: IndexMap<ResourceAddr, Service>,
     /// Environments that come before it.

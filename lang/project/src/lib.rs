@@ -16,7 +16,7 @@ pub mod text;
 
 pub use codes::CODES;
 pub use dax_sema::{
-    Contribution, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict,
+    Contribution, Declared, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict,
 };
 pub use load::{Loaded, load, load_with, manifest as read_manifest};
 pub use manifest::{Manifest, Require, Source};
@@ -154,8 +154,8 @@ impl Loaded {
         dax_sema::environment_names(&self.program)
     }
 
-    /// The names of the environments that it declares, with whether there is one for each key.
-    pub fn environments(&self) -> Vec<(Name, bool)> {
+    /// The environments that it declares, by name.
+    pub fn environments(&self) -> Vec<(Name, Declared)> {
         dax_sema::environments(&self.program)
     }
 

@@ -50,6 +50,8 @@ pub(crate) enum Clause<'a> {
         service: Named,
         from: Option<&'a Expr>,
     },
+    /// Each of its environments is for one change request, by number.
+    Preview(Span),
     /// What a field of the record `Environment` says: `on failure hold`, `window …`.
     Setting(&'a Member),
 }
@@ -64,6 +66,7 @@ pub const ENVIRONMENT_WORDS: &[(&str, &str)] = &[
     ("protect", "protect service from destroy"),
     ("release", "release name of [service, other]"),
     ("adopt", "adopt service"),
+    ("preview", "preview"),
     ("on", "on failure rollback_all"),
     ("window", "window [\"mon\", \"fri\"] from \"09:00\" to \"17:00\" zone \"Europe/Vienna\""),
 ];
@@ -127,6 +130,7 @@ impl<'a> Context<'a> {
                     from,
                 })
             }
+            ("preview", []) if command.body.is_none() => Some(Clause::Preview(command.span)),
             ("on" | "window", [_, ..]) => Some(Clause::Setting(member)),
             ("protect", [Arg::Expr(services), from, destroy])
                 if is_word(from, "from") && is_word(destroy, "destroy") =>

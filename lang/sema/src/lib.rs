@@ -198,12 +198,24 @@ pub fn environment_names(program: &Program) -> Vec<Name> {
     environments(program).into_iter().map(|(name, _)| name).collect()
 }
 
-/// The names of the environments that the project declares, with whether there is one for each key.
-pub fn environments(program: &Program) -> Vec<(Name, bool)> {
+/// An environment as the program declares it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// Whether there is one for each key.
+    pub keyed: bool,
+    /// Whether each is for one change request, whose number is the key.
+    pub preview: bool,
+}
+
+/// The environments that the project declares, by name.
+pub fn environments(program: &Program) -> Vec<(Name, Declared)> {
     let context = context::Context::new(program);
     let values = &context.names.module(program.root).values;
     let declared = values.iter().filter_map(|(name, (symbol, _))| match symbol {
-        names::Symbol::Environment(block) => Some((name.clone(), block.keyed.is_some())),
+        names::Symbol::Environment(block) => {
+            let (keyed, preview) = (block.keyed.is_some(), context.is_preview(block));
+            Some((name.clone(), Declared { keyed, preview }))
+        }
         _ => None,
     });
     declared.collect()

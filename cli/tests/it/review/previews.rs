@@ -24,6 +24,7 @@ environment staging {
 }
 
 environment preview keyed pr extends staging {
+  preview
   set web { replicas = 1, env.HOST = "pr-${pr}.example.com" }
 }
 

@@ -85,6 +85,7 @@ impl<'a> Context<'a> {
                         );
                     }
                 }
+                Some(Clause::Preview(span)) => self.check_preview(block, span),
                 Some(Clause::Setting(member)) => {
                     self.check_body_in(
                         std::slice::from_ref(member),
@@ -94,6 +95,30 @@ impl<'a> Context<'a> {
                 }
             }
         }
+    }
+
+    /// A preview has the number of its change request as its key.
+    fn check_preview(&self, block: &Block<'a>, span: Span) {
+        if block.keyed.is_some() {
+            return;
+        }
+        let detail = format!(
+            "`{}` is one environment, and a preview is one for each change request",
+            block.name.name
+        );
+        let help = format!(
+            "write `environment {} keyed pr {{ … }}`; the key is the number of the change request",
+            block.name.name
+        );
+        let diagnostic = Diagnostic::new(codes::COMMAND_FORM, span, detail).help(help);
+        self.report(diagnostic.related(block.name.span, "it is declared here"));
+    }
+
+    /// Whether an environment says itself that it is one for change requests; `extends` hands that
+    /// on to nothing.
+    pub(crate) fn is_preview(&self, block: &Block<'a>) -> bool {
+        let says = |member| matches!(self.clause(member), Some(Clause::Preview(_)));
+        block.keyed.is_some() && block.body.iter().any(says)
     }
 
     fn check_extends(&self, module: ModuleId, block: &Block<'a>, base: &Ident) {

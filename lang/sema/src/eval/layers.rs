@@ -122,7 +122,7 @@ impl<'a> Setup<'a> {
                 }
                 Some(Clause::Adopt { service: (name, _), from }) => self.adopts.push((name, from)),
                 Some(Clause::Setting(member)) => self.settings.push(member),
-                Some(Clause::After { .. }) | None => {}
+                Some(Clause::After { .. } | Clause::Preview(_)) | None => {}
             }
         }
     }

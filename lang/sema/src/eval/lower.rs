@@ -103,6 +103,7 @@ impl<'a> Evaluator<'_, 'a> {
             name: self.instance.clone().unwrap_or_else(|| block.name.name.clone()),
             span: block.span,
             services: IndexMap::new(),
+            preview: self.context.is_preview(block),
             after: self.after(block),
             approvals: self.approvals(),
             on_failure: "rollback".into(),
