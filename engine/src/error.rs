@@ -77,6 +77,15 @@ pub enum EngineError {
         /// What speaks against it.
         why: String,
     },
+    /// A commit is not in this clone.
+    #[error(
+        "this clone does not have commit {commit}: fetch the whole history (`fetch-depth: 0`, \
+         `GIT_DEPTH: 0`, `clone: depth: full`)"
+    )]
+    MissingCommit {
+        /// Which one.
+        commit: String,
+    },
     /// Git cannot do what it was asked.
     #[error("{what}: {detail}")]
     Git {

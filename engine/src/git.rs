@@ -44,14 +44,78 @@ pub(crate) fn head(folder: &Path) -> Option<(String, u64)> {
     Some((id.to_owned(), seconds.parse::<u64>().ok()?.saturating_mul(1000)))
 }
 
+/// The hash of the commit that a name stands for.
+///
+/// # Errors
+/// [`EngineError::MissingCommit`] where this clone has no such commit; git cannot be asked.
+pub(crate) fn commit(folder: &Path, name: &str) -> Result<String, EngineError> {
+    let wanted = format!("{name}^{{commit}}");
+    let asked = git(folder, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]);
+    if let Ok(found) = asked {
+        return Ok(String::from_utf8_lossy(&found).trim().to_owned());
+    }
+    // Not to be in a repository is another thing than to lack a commit of it.
+    git(folder, &["rev-parse", "--git-dir"])?;
+    Err(EngineError::MissingCommit { commit: name.to_owned() })
+}
+
+/// The commits of the first-parent line that `to` has and `from` has not, the oldest first; without
+/// `from` the whole line.
+pub(crate) fn commits(
+    folder: &Path,
+    from: Option<&str>,
+    to: &str,
+) -> Result<Vec<String>, EngineError> {
+    let to = commit(folder, to)?;
+    let mut args = vec!["rev-list", "--first-parent", "--reverse", "--end-of-options", to.as_str()];
+    let left_out = from.map(|from| commit(folder, from)).transpose()?.map(|id| format!("^{id}"));
+    args.extend(left_out.as_deref());
+    let out = git(folder, &args)?;
+    Ok(String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect())
+}
+
+/// Whether one commit is another one, or comes before it.
+pub(crate) fn is_ancestor(folder: &Path, one: &str, other: &str) -> Result<bool, EngineError> {
+    let (one, other) = (commit(folder, one)?, commit(folder, other)?);
+    // Those of `one` that `other` has not: none where it comes before.
+    let other = format!("^{other}");
+    let args = ["rev-list", "--max-count=1", "--end-of-options", &one, &other];
+    Ok(git(folder, &args)?.is_empty())
+}
+
+/// The text of one file of a commit; nothing where it has no such regular file.
+pub(crate) fn file_at(
+    top: &Path,
+    commit: &str,
+    path: &str,
+    most: u64,
+) -> Result<Option<Vec<u8>>, EngineError> {
+    let mut command = prepared(top);
+    command.env("GIT_LITERAL_PATHSPECS", "1");
+    let args = ["ls-tree", "-l", "-z", "--full-tree", "--end-of-options", commit, path];
+    let listed = run(&mut command, &args, Vec::new(), READING)?;
+    let line = listed.split(|byte| *byte == 0).find(|line| !line.is_empty());
+    let line = line.map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
+    let Some((head, _)) = line.split_once('\t') else { return Ok(None) };
+    let mut words = head.split_ascii_whitespace();
+    let (mode, object) = (words.next().unwrap_or(""), words.nth(1).unwrap_or(""));
+    let size = words.next().and_then(|size| size.parse::<u64>().ok());
+    if !mode.starts_with("100") {
+        return Ok(None);
+    }
+    if size.is_none_or(|size| size > most) {
+        return Err(failed("git ls-tree", format!("{path} has more than {most} bytes")));
+    }
+    let wanted = [(path.to_owned(), object.to_owned())];
+    Ok(read_objects(&mut prepared(top), &wanted)?.remove(path))
+}
+
 /// The files of a revision that a program can be made of, by path from the top.
 pub(crate) fn files_at(
     top: &Path,
     revision: &str,
 ) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
-    let commit = format!("{revision}^{{commit}}");
-    let commit = git(top, &["rev-parse", "--verify", "--end-of-options", &commit])?;
-    let commit = String::from_utf8_lossy(&commit).trim().to_owned();
+    let commit = commit(top, revision)?;
     let listed = git(top, &["ls-tree", "-r", "-z", &commit])?;
     let mut wanted = Vec::new();
     for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {

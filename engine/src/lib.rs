@@ -20,6 +20,7 @@ mod holder;
 mod holding;
 mod inspect;
 mod judging;
+mod ordering;
 mod own_folder;
 mod people;
 mod plan_file;
@@ -29,6 +30,7 @@ mod promoting;
 mod providers;
 mod rates;
 mod reviewing;
+mod revisions;
 mod secrets;
 pub mod signing;
 mod standing;
@@ -45,14 +47,14 @@ pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
 pub use dax_apply::store::audit::Promoted;
-pub use dax_apply::store::{Approval, Pin, Record, Report, Review, blobs::Blobs};
+pub use dax_apply::store::{Approval, Pin, Record, Report, ShownPlan, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed, printable};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
 pub use dax_project::{
-    Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
+    Declared, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
 };
 pub use dax_render as render;
 pub use doctor::Examined;
@@ -66,7 +68,10 @@ pub use plan_file::{expected, is_vouching};
 pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
-pub use reviewing::{Revision, age, common, projects, revision, top};
+pub use reviewing::projects;
+pub use revisions::{
+    Revision, age, commits, common, head_commit, is_ancestor, is_whole, revision, top,
+};
 pub use standing::{Standing, denial};
 pub use state::{OpenPlace, StateSource};
 pub use unfinished::{Condition, OpenRun};
@@ -91,6 +96,8 @@ pub struct Engine {
     runtime: tokio::runtime::Runtime,
     /// The project's own folder, once it is known to belong here.
     own: std::sync::OnceLock<dax_files::Private>,
+    /// The files of the commit that was asked for last.
+    committed: std::sync::Mutex<Option<revisions::Committed>>,
     /// Why platforms could not be read when they were last looked at.
     unread: std::sync::Mutex<BTreeMap<Name, String>>,
 }
@@ -144,7 +151,8 @@ impl Engine {
             .build()
             .map_err(|source| EngineError::File { path: root.display().to_string(), source })?;
         let (own, unread) = (std::sync::OnceLock::new(), std::sync::Mutex::default());
-        Ok(Self { root, platforms, state, runtime, own, unread })
+        let committed = std::sync::Mutex::default();
+        Ok(Self { root, platforms, state, runtime, own, committed, unread })
     }
 
     /// Where dax keeps its own files.

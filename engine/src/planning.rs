@@ -142,7 +142,12 @@ impl Engine {
         let environment = request.environment.as_str();
         let checked = self.check(params)?;
         // Without a key only a sample of it was computed.
-        if checked.loaded.environments().iter().any(|(name, keyed)| *keyed && name == environment) {
+        if checked
+            .loaded
+            .environments()
+            .iter()
+            .any(|(name, declared)| declared.keyed && name == environment)
+        {
             return Err(EngineError::NeedsKey { name: environment.to_owned() });
         }
         let mut checked = checked.sound()?;
