@@ -16,6 +16,8 @@ mod reviews;
 mod runs;
 mod seal;
 mod sqlite;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use anchor::Anchor;
@@ -23,7 +25,7 @@ pub use audit::{Record, What};
 pub use error::StoreError;
 pub use head::{Holder, LEASE_MS, Lease, Pin};
 pub use messages::{Approval, Signal, Wish};
-pub use reviews::Review;
+pub use reviews::ShownPlan;
 pub use runs::{Ending, Point, Run, Unfinished};
 pub use seal::{Key, Sealed};
 pub use sqlite::Sqlite;

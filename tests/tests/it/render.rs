@@ -428,11 +428,14 @@ fn comment(plan: Plan, before: Option<Plan>) -> String {
 
 /// The comment about a plan of which policies say something.
 fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
-    let before = before.map(|plan| dax_engine::Review {
+    let before = before.map(|plan| dax_engine::ShownPlan {
         change: "pr-1".into(),
         commit: "0123456789abcdef".into(),
         at_ms: 0,
         url: None,
+        shown: true,
+        conditions: None,
+        loosens: false,
         plan,
     });
     let planned = dax_review::Planned {
