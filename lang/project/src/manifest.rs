@@ -30,6 +30,9 @@ pub struct Manifest {
     pub state: Option<Name>,
     /// People by the group that they belong to, for approvals.
     pub groups: BTreeMap<Name, Vec<Name>>,
+    /// The file of the project that lists who may sign approvals, as OpenSSH has it
+    /// (`allowed_signers`, ssh-keygen(1)); approvals need no signature without.
+    pub signers: Option<Name>,
 }
 
 /// A package that a project requires.
@@ -70,6 +73,7 @@ impl Manifest {
             requires: Vec::new(),
             state: None,
             groups: BTreeMap::new(),
+            signers: None,
         }
     }
 }
@@ -117,7 +121,7 @@ pub(crate) fn parse(file: FileId, text: &str, problems: &mut Vec<Diagnostic>) ->
             _ => problems.push(Diagnostic::new(
                 MANIFEST,
                 item.span,
-                "only `project`, `edition`, `version`, `packages`, `state`, `group` and `require` stand here",
+                "only `project`, `edition`, `version`, `packages`, `state`, `signers`, `group` and `require` stand here",
             )),
         }
     }
@@ -153,7 +157,13 @@ fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic
         },
         ("packages", ExprKind::Literal(Value::Str(path))) => manifest.packages = Some(path.clone()),
         ("state", ExprKind::Literal(Value::Str(url))) => manifest.state = Some(url.clone()),
-        ("version" | "packages" | "state", _) => wrong(format!("`{key}` is a text")),
+        ("signers", ExprKind::Literal(Value::Str(path))) if is_beneath(path) => {
+            manifest.signers = Some(path.clone());
+        }
+        ("signers", ExprKind::Literal(Value::Str(path))) => {
+            wrong(format!("`{path}` is no file of the project: name it from the project's folder"));
+        }
+        ("version" | "packages" | "state" | "signers", _) => wrong(format!("`{key}` is a text")),
         _ => problems.push(Diagnostic::new(
             MANIFEST,
             field.path_span(),
@@ -169,7 +179,7 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
         _ => None,
     };
     let name = match command.args.as_slice() {
-        [Arg::Expr(expr)] => text(expr),
+        [Arg::Expr(expr)] => text(expr).map(|name| (name, expr.span)),
         _ => None,
     };
     let members = match command.body.as_deref() {
@@ -186,7 +196,23 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
         _ => None,
     };
     match (name, members) {
-        (Some(name), Some(members)) => drop(manifest.groups.insert(name, members)),
+        (Some((name, span)), Some(_)) if name.contains('/') => {
+            let detail = format!(
+                "`{name}` would pass for a team of a code host, whose members the code host knows"
+            );
+            let renamed = name.replace('/', "-");
+            let wrong = Diagnostic::new(MANIFEST, span, detail);
+            problems.push(wrong.help(format!(
+                "name the group without `/`, as `team:{renamed}`, or take it away to mean the team"
+            )));
+        }
+        (Some((name, span)), Some(members)) => {
+            if manifest.groups.insert(name.clone(), members).is_some() {
+                let detail = format!("the group `{name}` is declared twice");
+                let wrong = Diagnostic::new(MANIFEST, span, detail);
+                problems.push(wrong.help("write all of its members in one place"));
+            }
+        }
         _ => {
             let wrong = Diagnostic::new(MANIFEST, command.span, "`group` is not written like this");
             problems
@@ -262,6 +288,11 @@ fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require>
         _ => return wrong(command.span, format!("where `{name}` comes from is not said")),
     };
     Some(Require { name: name.clone(), source, span: *span })
+}
+
+/// Whether a path leads to something beneath the folder that it starts from.
+fn is_beneath(path: &str) -> bool {
+    !path.is_empty() && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn well_formed(name: &str) -> bool {
