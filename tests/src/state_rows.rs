@@ -63,7 +63,8 @@ async fn run(store: &Store, lease: &mut Lease, state: &Snapshot, actor: &Actor) 
     store.finish(lease, &[], ending, actor).await.expect("ended");
 }
 
-/// Writes a state with everything in it: three runs that ended, one that has not, an approval.
+/// Writes a state with everything in it: three runs that ended, one that has not,
+/// recorded conditions, an approval.
 pub async fn write(blobs: Arc<dyn Blobs>, revision: &dyn Fn(&str) -> String) {
     let store = Store::open(blobs, None).await.expect("a store");
     let holder = Holder { name: "ann".to_owned(), host: "here".to_owned(), pid: 1, started: 1 };
@@ -72,6 +73,8 @@ pub async fn write(blobs: Arc<dyn Blobs>, revision: &dyn Fn(&str) -> String) {
     run(&store, &mut lease, &one, &actor(1, None)).await;
     run(&store, &mut lease, &two, &actor(2, None)).await;
     run(&store, &mut lease, &one, &actor(3, Some(1))).await;
+    let conditions = serde_json::json!({ "approve": [{ "count": 1, "of": ["team:sre"] }] });
+    store.record_conditions(&mut lease, &conditions, &actor(3, None)).await.expect("written");
     store.begin(&mut lease, &some_plan(), Vec::new(), &actor(4, None)).await.expect("a run");
     store.append(&mut lease, &[Entry::Done { step: StepId(0) }]).await.expect("written");
     let approval = Approval {
@@ -129,6 +132,8 @@ pub async fn answers(blobs: Arc<dyn Blobs>) -> Vec<(&'static str, Result<String,
         ("open run", shown(store.open_run(ENVIRONMENT).await)),
         ("holder", shown(store.lease(ENVIRONMENT).await)),
         ("pin", shown(pin)),
+        ("conditions", shown(store.conditions(ENVIRONMENT).await)),
+        ("last applied", shown(store.last_applied(ENVIRONMENT).await)),
         ("pull", shown(store.pull(ENVIRONMENT).await)),
         ("verify", shown(store.verify(ENVIRONMENT).await)),
     ]

@@ -9,6 +9,7 @@
 mod anchor;
 pub mod audit;
 pub mod blobs;
+mod conditions;
 mod error;
 mod head;
 mod messages;
@@ -22,6 +23,7 @@ mod verify;
 
 pub use anchor::Anchor;
 pub use audit::{Record, What};
+pub use conditions::Recorded;
 pub use error::StoreError;
 pub use head::{Holder, LEASE_MS, Lease, Pin};
 pub use messages::{Approval, Signal, Wish};
@@ -42,7 +44,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The format that this version writes; it reads no newer one.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -113,11 +115,7 @@ impl Store {
         }
         let meta: Meta = store.parse(&blob.bytes)?;
         if meta.format_version > FORMAT {
-            return Err(StoreError::Newer {
-                place: store.place(),
-                found: i64::from(meta.format_version),
-                known: i64::from(FORMAT),
-            });
+            return Err(store.newer(meta.format_version));
         }
         store.lineage = meta.lineage;
         if let Some(anchor) = &store.anchor {
@@ -247,11 +245,7 @@ impl Store {
     async fn read_state(&self, environment: &str, key: &str, serial: u64) -> Result<Snapshot> {
         let file: StateFile = self.parse(&self.named(key).await?)?;
         if file.format_version > FORMAT {
-            return Err(StoreError::Newer {
-                place: self.place(),
-                found: i64::from(file.format_version),
-                known: i64::from(FORMAT),
-            });
+            return Err(self.newer(file.format_version));
         }
         if file.lineage != self.lineage || file.environment != environment || file.serial != serial
         {
@@ -357,7 +351,7 @@ const LARGEST: usize = 512 << 20;
 const RATIO: usize = 255;
 
 /// Kinds of texts that an environment has only together with a head.
-const UNDER_A_HEAD: [&str; 5] = ["audit", "journal", "plans", "points", "states"];
+const UNDER_A_HEAD: [&str; 6] = ["audit", "conditions", "journal", "plans", "points", "states"];
 
 pub(crate) fn json<T: Serialize>(value: &T) -> Vec<u8> {
     let text = serde_json::to_vec(value)

@@ -65,6 +65,14 @@ pub enum What {
         /// Whether it is pinned from then on.
         pinned: bool,
     },
+    /// The conditions of the environment were recorded.
+    Conditions {
+        /// The digest of their text.
+        digest: Name,
+        /// The commit of the program that they stand in, where it lies in a repository.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<Commit>,
+    },
     /// A lease was taken away.
     Unlock {
         /// From whom.

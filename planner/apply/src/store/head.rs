@@ -83,6 +83,9 @@ pub(super) struct Head {
     pub(super) last_run: u64,
     pub(super) audit: End,
     pub(super) pin: Option<Pin>,
+    /// The key of the conditions that it was last applied under; older versions record none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) conditions: Option<String>,
     /// Keys that nobody needs any more, but for readers of the head before: they go with the next run's end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) garbage: Vec<String>,
@@ -133,6 +136,7 @@ impl Store {
             last_run: 0,
             audit: End::default(),
             pin: None,
+            conditions: None,
             garbage: Vec::new(),
         }
     }
@@ -255,6 +259,9 @@ impl Store {
         }
         let head: Head =
             serde_json::from_slice(&text).map_err(|error| self.corrupt(error.to_string()))?;
+        if head.format_version > super::FORMAT {
+            return Err(self.newer(head.format_version));
+        }
         if head.summed && sum.is_none() {
             return Err(changed());
         }

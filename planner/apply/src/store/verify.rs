@@ -2,6 +2,7 @@
 
 use super::audit::{self, Record, What};
 use super::blobs::Blob;
+use super::conditions::ConditionsFile;
 use super::head::{self, End, Head};
 use super::messages::is_summed;
 use super::runs::{self, Batch, KEPT_RUNS};
@@ -116,6 +117,7 @@ impl Store {
             self.verify_states(head, &mut search).await?;
             let records = self.verify_audit(head, &mut search)?;
             self.verify_runs(head, &records, &mut search)?;
+            self.verify_conditions(head, &records, &mut search).await?;
         }
         let Search { texts, known, mut report } = search;
         report.orphans =
@@ -157,6 +159,7 @@ impl Store {
             "plans" => self.unpack(bytes).map(drop),
             "approvals" => self.parse::<super::Approval>(bytes).map(drop),
             "signals" => self.parse::<super::Signal>(bytes).map(drop),
+            "conditions" => self.parse::<ConditionsFile>(bytes).map(drop),
             "reviews" => self.unpack(bytes).map(drop),
             _ => self.parse::<serde::de::IgnoredAny>(bytes).map(drop),
         };
@@ -182,6 +185,36 @@ impl Store {
             let state = self.read_state(environment, &key, serial).await;
             search.report.states += usize::from(search.report.note(&key, state)?.is_some());
             search.known.insert(key);
+        }
+        Ok(())
+    }
+
+    /// The recorded conditions: those of the last record that tells of any.
+    async fn verify_conditions(
+        &self,
+        head: &Head,
+        records: &[Record],
+        search: &mut Search,
+    ) -> Result<()> {
+        let recorded = records.iter().find_map(|record| match &record.what {
+            What::Conditions { digest, .. } => Some(digest),
+            _ => None,
+        });
+        match &head.conditions {
+            Some(key) => {
+                let read = self.conditions_of(head).await;
+                search.report.note(key, read)?;
+                search.known.insert(key.clone());
+                if recorded.is_some_and(|digest| !key.ends_with(digest.as_str())) {
+                    search.report.found(key, "other conditions were recorded since");
+                }
+            }
+            None if recorded.is_some() => {
+                search
+                    .report
+                    .found(&head::key(&head.environment), "the recorded conditions are gone");
+            }
+            None => {}
         }
         Ok(())
     }
