@@ -137,7 +137,7 @@ pub(crate) fn files_at(
 ///
 /// # Errors
 /// Git does not say.
-pub(crate) fn tracked(folder: &Path, name: &str) -> Result<Vec<String>, EngineError> {
+pub fn tracked(folder: &Path, name: &str) -> Result<Vec<String>, EngineError> {
     let has_repository = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
     let Some(top) = folder.ancestors().find(has_repository) else { return Ok(Vec::new()) };
     let mut command = prepared(folder);

@@ -61,6 +61,7 @@ pub use doctor::Examined;
 pub use error::EngineError;
 pub use evaluating::Evaluated;
 pub use events::event;
+pub use git::tracked;
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 pub use judging::{Judged, plan_from_nothing, run_tests};
 pub use people::{Approved, Heard, Snapshotted};

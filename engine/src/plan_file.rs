@@ -49,13 +49,18 @@ fn seal(key: &Key, digest: &str) -> blake3::Hash {
 
 /// Writes a plan.
 pub(crate) fn write(plan: &Plan, key: Option<&Key>, path: &Path) -> Result<(), EngineError> {
+    dax_files::write_given(path, &bytes(plan, key))
+        .map_err(|source| EngineError::File { path: shown(path), source })
+}
+
+/// Content of a plan's file.
+fn bytes(plan: &Plan, key: Option<&Key>) -> Vec<u8> {
     let digest = dax_plan::digest::digest(plan);
     let mac = key.map(|key| seal(key, &digest).to_hex().to_string());
     let file = PlanFile { digest, mac, plan: plan.clone() };
     let text = serde_json::to_string(&file)
         .expect("plan values serialise: no map has keys that are not text");
-    dax_files::write_given(path, Text::json(&text).as_str().as_bytes())
-        .map_err(|source| EngineError::File { path: shown(path), source })
+    Text::json(&text).as_str().as_bytes().to_vec()
 }
 
 fn shown(path: &Path) -> String {
@@ -135,6 +140,14 @@ impl Engine {
     /// The file cannot be written.
     pub fn save_plan(&self, plan: &Plan, path: &Path) -> Result<(), EngineError> {
         write(plan, self.sealing_key()?.as_ref(), path)
+    }
+
+    /// Content of a plan's file, sealed where the state has a key, for whoever writes it into a folder of its own.
+    ///
+    /// # Errors
+    /// The state's key is none.
+    pub fn plan_bytes(&self, plan: &Plan) -> Result<Vec<u8>, EngineError> {
+        Ok(bytes(plan, self.sealing_key()?.as_ref()))
     }
 
     /// Reads a saved plan to show it.

@@ -1,6 +1,6 @@
 //! A folder that is read and written as it is found, and never left.
 
-use crate::{absent, open_regular, read_bounded, refused};
+use crate::{absent, open_regular, read_bounded, refused, regular};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
@@ -146,6 +146,23 @@ impl Beneath {
         let fresh = self.fresh(path)?;
         let (folder, name) = split(&fresh)?;
         write_new(&self.enter(folder)?, Path::new(&name), bytes).map_err(named)
+    }
+
+    /// A regular file that is written at its end, made where it lacks. No link is followed at its name.
+    ///
+    /// # Errors
+    /// It leads out of the folder, is no regular file, or cannot be written.
+    pub fn append(&self, path: &Path) -> io::Result<std::fs::File> {
+        use cap_fs_ext::OpenOptionsSyncExt;
+        let fresh = self.fresh(path)?;
+        let (folder, name) = split(&fresh)?;
+        let (folder, name) = (self.enter(folder)?, Path::new(&name));
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).nonblock(true).follow(FollowSymlinks::No);
+        let file = folder.open_with(name, &options);
+        let file = file.map_err(|error| not_followed(&folder, name, error))?;
+        regular(&file)?;
+        Ok(file.into_std())
     }
 
     /// Removes a folder with all that is in it; links in it are removed, not followed. Nothing
@@ -428,6 +445,32 @@ mod tests {
             (read("near"), read("new/deep"), read("inner/a")),
             ("own".into(), "new".into(), "inside".into())
         );
+    }
+
+    #[test]
+    fn a_file_grows_at_its_end_and_never_through_a_link() {
+        let outer = tempfile::tempdir().unwrap();
+        let root = outer.path().join("project");
+        std::fs::create_dir_all(root.join("inner")).unwrap();
+        std::fs::write(outer.path().join("victim"), "mine").unwrap();
+        std::fs::write(root.join("real"), "mine").unwrap();
+        symlink("../victim", root.join("out")).unwrap();
+        symlink("real", root.join("near")).unwrap();
+        symlink("../fresh", root.join("dangling")).unwrap();
+        symlink("inner", root.join("folder")).unwrap();
+        let status = std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap();
+        assert!(status.success());
+        let beneath = Beneath::open(&root).unwrap().without_links();
+        for path in ["out", "near", "dangling", "folder/a", "pipe", "inner", "../fresh"] {
+            beneath.append(Path::new(path)).unwrap_err();
+        }
+        for text in ["one\n", "two\n"] {
+            beneath.append(Path::new("inner/log")).unwrap().write_all(text.as_bytes()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(root.join("inner/log")).unwrap(), "one\ntwo\n");
+        assert_eq!(std::fs::read(outer.path().join("victim")).unwrap(), b"mine");
+        assert_eq!(std::fs::read(root.join("real")).unwrap(), b"mine");
+        assert!(!outer.path().join("fresh").exists());
     }
 
     #[test]

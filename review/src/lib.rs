@@ -10,6 +10,7 @@ mod approving;
 mod comment;
 mod deploying;
 mod forge;
+mod output;
 mod place;
 mod plans;
 mod previews;
@@ -23,6 +24,7 @@ pub use dax_provider_api::review::{
     Annotation, Level, Remote, Sent, SourceControl, Trigger, Watch,
 };
 pub use forge::{Connect, Forge};
+pub use output::Output;
 pub use place::{Event, Place, Variable, place};
 pub use plans::{Planned, Report, Verdict};
 pub use publish::{Published, review};
