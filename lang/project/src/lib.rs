@@ -10,6 +10,7 @@ mod edit;
 mod load;
 mod manifest;
 pub mod packages;
+mod policies;
 mod reading;
 pub mod remote;
 pub mod text;
@@ -21,6 +22,7 @@ pub use dax_sema::{
 pub use load::{Loaded, load, load_with, manifest as read_manifest};
 pub use manifest::{Manifest, Require, Source};
 pub use packages::Package;
+pub use policies::Policy;
 
 use dax_core::{Diagnostic, Name};
 use dax_ir::Graph;

@@ -20,6 +20,7 @@ mod testing;
 mod views;
 
 pub use params::{Missing, Params};
+pub(crate) use policy::holds_for;
 pub use policy::{Facts, judge};
 pub use testing::{Planned, Planner, TestOutcome, TestRequest, Verdict, test};
 

@@ -221,6 +221,42 @@ pub fn environments(program: &Program) -> Vec<(Name, Declared)> {
     declared.collect()
 }
 
+/// A policy as a program has it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The module that declares it.
+    pub module: ModuleId,
+    /// Its name.
+    pub name: Name,
+    /// The phase in which it is asked.
+    pub phase: Name,
+    /// Its rules, from the first to the last.
+    pub rules: dax_core::Span,
+}
+
+/// The policies that hold for an environment, `production` or `preview[12]`.
+pub fn policies(program: &Program, environment: &str) -> Vec<Policy> {
+    let context = context::Context::new(program);
+    let declared = dax_core::keyed(environment).0;
+    let modules = (0..program.modules.len()).map(ModuleId);
+    modules
+        .flat_map(|module| {
+            let all = context.names.module(module).policies.iter();
+            all.filter(|policy| eval::holds_for(policy, declared)).map(move |policy| {
+                let span = |member: &dax_syntax::ast::Member| match member {
+                    dax_syntax::ast::Member::Field(field) => field.span,
+                    dax_syntax::ast::Member::Command(command) => command.span,
+                };
+                let ends = policy.body.first().zip(policy.body.last());
+                let rules = ends
+                    .map_or(policy.on.span.end_point(), |(first, last)| span(first).to(span(last)));
+                let (name, phase) = (policy.name.name.clone(), policy.on.name.clone());
+                Policy { module, name, phase, rules }
+            })
+        })
+        .collect()
+}
+
 /// What the policies of a phase (`check`, `plan` or `apply`) say of an environment.
 pub fn judge(
     program: &Program,

@@ -23,6 +23,13 @@ pub struct Facts {
     pub now: Name,
 }
 
+/// Whether a policy holds for the environments of a declared name.
+pub(crate) fn holds_for(policy: &PolicyItem<'_>, declared: &str) -> bool {
+    let mut named = policy_environments(policy.of).peekable();
+    let all = named.peek().is_none();
+    all || named.any(|one| environment_of(one).is_some_and(|name| name == declared))
+}
+
 /// Reports what the policies of a phase say of an environment.
 pub fn judge(
     context: &Context<'_>,
@@ -32,13 +39,7 @@ pub fn judge(
     facts: Option<&Facts>,
 ) {
     let wanted = |policy: &&PolicyItem<'_>| {
-        let mut named = policy_environments(policy.of).peekable();
-        let all = named.peek().is_none();
-        policy.on.name == phase
-            && (all
-                || named.any(|one| {
-                    environment_of(one).is_some_and(|name| name == environment.declared_as())
-                }))
+        policy.on.name == phase && holds_for(policy, environment.declared_as())
     };
     let mut modules: Vec<ModuleId> = (0..context.program.modules.len()).map(ModuleId).collect();
     modules.retain(|module| {
