@@ -9,8 +9,8 @@ use crate::printer::Printer;
 use dax_engine::printable::{Line, Text};
 use dax_engine::{Engine, EngineError, Missing, Outcome};
 use dax_review::{
-    Annotation, ApplyOptions, Ending, Forge, Level, Options, Place, Published, Remote, ReviewError,
-    Sent, Trigger, Watch, place,
+    Annotation, ApplyOptions, Ending, Forge, Level, Options, Output, Place, Published, Remote,
+    ReviewError, Sent, Trigger, Watch, place,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -39,21 +39,22 @@ pub(crate) fn of_a_stranger() -> bool {
     !here().is_ok_and(|place| place.is_none_or(|place| !place.is_from_fork()))
 }
 
+/// The record of requests among what a run leaves.
+const RECORD: &str = "requests.jsonl";
+
 /// Tells of calls: those that are held back as data, the others to the curious and to a file, a line each.
-fn watch(verbose: bool, audit: Option<PathBuf>, streams: Streams) -> Watch {
+fn watch(verbose: bool, audit: Option<Output>, streams: Streams) -> Watch {
     Arc::new(move |sent: &Sent| {
-        if let Some(path) = audit.as_deref().filter(|_| !sent.held_back) {
+        if let Some(output) = audit.as_ref().filter(|_| !sent.held_back) {
             let at = jiff::Timestamp::now().to_string();
             let line = serde_json::json!({
                 "at": at, "method": sent.method, "url": sent.url, "status": sent.status,
                 "took_ms": sent.took.as_millis(), "waited_ms": sent.waited.as_millis(),
             });
-            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-            let file =
-                folder.and_then(|()| std::fs::File::options().create(true).append(true).open(path));
             // What is asked matters more than that it is on record.
-            let line = Text::json(&line.to_string());
-            let _ = file.and_then(|mut file| file.write_all(format!("{line}\n").as_bytes()));
+            if let Err(error) = output.append(RECORD, Text::json(&line.to_string()).as_str()) {
+                streams.message(&format!("a request is not on record: {error}"));
+            }
         }
         if sent.held_back {
             let body: serde_json::Value = serde_json::from_str(&sent.body).unwrap_or_default();
@@ -86,7 +87,7 @@ pub(crate) fn forge(
     place: &Place,
     dry: bool,
     patience: Duration,
-    audit: Option<&Path>,
+    audit: Option<&Output>,
     out: &Printer,
 ) -> Result<Forge, CliError> {
     let remote = Remote {
@@ -97,11 +98,7 @@ pub(crate) fn forge(
         credential: place.credential.clone(),
         dry,
         patience,
-        watch: watch(
-            out.verbose,
-            audit.map(|folder| folder.join("requests.jsonl")),
-            out.streams.clone(),
-        ),
+        watch: watch(out.verbose, audit.cloned(), out.streams.clone()),
     };
     Ok(Forge::new(&remote, &dax_provider_builtin::source_control)?)
 }
@@ -133,9 +130,10 @@ fn opener(state: Option<&str>) -> impl Fn(&Path) -> Result<Engine, EngineError> 
 
 fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
     let place = here()?;
+    let output = Output::create(&args.output)?;
     let forge = place
         .as_ref()
-        .map(|place| forge(place, args.dry_run, args.patience, Some(&args.output), out))
+        .map(|place| forge(place, args.dry_run, args.patience, Some(&output), out))
         .transpose()?;
     let options = options(args)?;
     let found = dax_review::review(
@@ -232,7 +230,8 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 .to_owned(),
         ));
     }
-    let forge = forge(&place, false, args.what.patience, Some(&args.what.output), out)?;
+    let output = Output::create(&args.what.output)?;
+    let forge = forge(&place, false, args.what.patience, Some(&output), out)?;
     let request = ApplyOptions {
         options: options(&args.what)?,
         unreviewed: args.unreviewed,
