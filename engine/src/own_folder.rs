@@ -1,6 +1,6 @@
 //! dax's own folder of a project, `.dax`: believed only where it was made on this machine for this place.
 //!
-//! It holds the state, the agent's record and keys, so whoever can put files there decides what runs. A
+//! It holds the state and the agent's record, so whoever can put files there decides what runs. A
 //! checkout can: a commit may hold a `.dax`, and git overwrites ignored files without a word. So the folder
 //! is bound to this machine by a mark that no repository can make, and nothing in it may be tracked.
 
@@ -8,11 +8,16 @@ use crate::{Engine, EngineError, git};
 use dax_core::printable::Line;
 use dax_files::Private;
 use dax_files::machine::{self, Binding};
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{PermissionDenied, ReadOnlyFilesystem},
+};
 use std::path::Path;
 
 /// The folder's name.
 const NAME: &str = ".dax";
+/// The key of secrets' fingerprints, where older versions kept it.
+const OLD_KEY: &str = "fingerprint.key";
 /// The file that keeps it out of git.
 const IGNORE: &str = ".gitignore";
 
@@ -70,12 +75,33 @@ impl Engine {
         Ok(self.own.get_or_init(|| folder).clone())
     }
 
-    /// The key of the project's fingerprints, made on first use and readable by this user only.
+    /// The key of secrets' fingerprints, which belongs to the state: every clone has the same. One that an older
+    /// version made for this clone alone moves into a state that has none, so that nothing looks changed.
     ///
     /// # Errors
-    /// As [`Engine::make_own_folder`], or it cannot be read.
+    /// The state has none and cannot be written, or it or the older key cannot be read.
     pub(crate) fn fingerprint_key(&self) -> Result<[u8; 32], EngineError> {
-        self.make_own_folder()?.key("fingerprint.key").map_err(|error| self.own_error(error))
+        let own = self.own_folder()?;
+        let read = |folder: &Private| folder.read(OLD_KEY, 1024);
+        let old = own.as_ref().map(read).transpose().map_err(|error| self.own_error(error))?;
+        let old = match old.flatten() {
+            None => None,
+            Some(bytes) => Some(<[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
+                let message = format!("`{OLD_KEY}` in it is not 32 bytes: remove it");
+                self.own_error(io::Error::new(io::ErrorKind::InvalidData, message))
+            })?),
+        };
+        let store = self.store()?;
+        let key = self.runtime.block_on(store.fingerprint_key(old))?;
+        if let (Some(own), Some(_)) = (own, old)
+            && self.runtime.block_on(store.has_fingerprint_key())?
+        {
+            match own.remove(OLD_KEY) {
+                Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem) => {}
+                removed => removed.map_err(|error| self.own_error(error))?,
+            }
+        }
+        Ok(key)
     }
 
     /// Binds the project's own folder to this machine and place, because a person vouches for it.

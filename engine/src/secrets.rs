@@ -1,4 +1,4 @@
-//! Secrets: read where they are, fingerprinted with a key of the project, never kept.
+//! Secrets: read where they are, fingerprinted with a key of the state, never kept.
 
 use crate::EngineError;
 use dax_core::{Code, Diagnostic, Name, SecretPart, SecretRef, Value};
@@ -50,7 +50,7 @@ pub(crate) fn read(root: &Path, secret: &SecretRef) -> Result<String, String> {
 }
 
 /// Fills in the fingerprint of every secret of an environment, so that a changed value is a change.
-/// The key of fingerprints is made when the first secret is met.
+/// The key of fingerprints is asked for, and made where the state has none, when the first secret is met.
 pub(crate) fn fingerprint(
     root: &Path,
     own_key: &dyn Fn() -> Result<Key, EngineError>,

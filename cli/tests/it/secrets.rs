@@ -172,3 +172,81 @@ fn secrets_and_texts_made_of_them_are_not_taken_for_each_other() {
     wait_until("an answer", answers);
     assert_eq!(made_of_secrets(api().expect("it runs")), wanted);
 }
+
+const CLONED: &str = r#"import memory from "std/memory"
+
+provider memory.world {
+}
+
+secret token: string from env("DAX_TEST_TOKEN")
+
+service web {
+  image = "acme/web:1"
+  env   = { TOKEN: token }
+}
+
+environment dev {
+  bind web to memory.world
+}
+"#;
+
+/// Commands of clones that share a state and a world; each clone has a folder and a home of its own.
+struct Clones {
+    world: tempfile::TempDir,
+    state: String,
+    key: Option<String>,
+    said: std::cell::RefCell<String>,
+}
+
+impl Clones {
+    fn dax(&self, clone: &Project, args: &[&str]) -> (i32, String) {
+        let home = clone.path("home");
+        std::fs::create_dir_all(&home).expect("a home");
+        let mut command = clone.command(args);
+        command.env("HOME", &home).env("XDG_STATE_HOME", home.join("state"));
+        command.env("DAX_MEMORY", self.world.path()).env("DAX_STATE", &self.state);
+        command
+            .env("DAX_TEST_TOKEN", VALUE)
+            .envs(self.key.iter().map(|key| ("DAX_STATE_KEY", key)));
+        let said = said(&command.output().expect("dax runs"));
+        let text = format!("{}{}", said.out, said.err);
+        self.said.borrow_mut().push_str(&text);
+        (said.code, text)
+    }
+}
+
+#[test]
+fn fresh_clones_that_share_a_state_see_the_same_secret() {
+    for key in [None, Some("7".repeat(64))] {
+        let Some(state) = dax_tests::peers::shared::database() else { return };
+        let world = tempfile::tempdir().expect("a folder");
+        let clones = Clones { world, state: state.clone(), key, said: Default::default() };
+        let first = Project::new(CLONED);
+        // A clone of an older version has a key of its own, which moves.
+        assert_eq!(clones.dax(&first, &["status"]).0, 0);
+        let old = [0xab; 32];
+        std::fs::write(first.path(".dax/fingerprint.key"), old).expect("written");
+        let (code, text) = clones.dax(&first, &["apply", "-e", "dev", "--auto-approve", "-v"]);
+        assert_eq!(code, 0, "{text}");
+        assert!(!first.path(".dax/fingerprint.key").exists(), "it moved");
+        for _ in 0..2 {
+            let clone = Project::new(CLONED);
+            let args = ["plan", "-e", "dev", "--detailed-exitcode", "--format", "human,json"];
+            let (code, text) = clones.dax(&clone, &args);
+            assert_eq!(code, 0, "a fresh clone plans changes that nobody made: {text}");
+            assert!(!clone.path(".dax/fingerprint.key").exists(), "it makes a key of its own");
+        }
+        clones.dax(&Project::new(CLONED), &["state", "pull", "-e", "dev"]);
+        clones.dax(&Project::new(CLONED), &["state", "verify", "-v"]);
+        let said = clones.said.borrow();
+        assert!(said.contains("web") && !said.contains(VALUE), "a command printed the value");
+        for form in ["abababab", "q6urq6ur", "\u{ab}\u{ab}\u{ab}"] {
+            assert!(!said.contains(form), "a command printed the key");
+        }
+        let rows = dax_tests::peers::shared::sql(&state, "SELECT bytes FROM dax_state");
+        let rows = format!("{rows:?}");
+        // The bytes of the key's digits, as PostgreSQL shows bytes.
+        assert_eq!(rows.contains(&"6162".repeat(32)), clones.key.is_none());
+        assert!(rows.len() > 1_000, "{rows}");
+    }
+}

@@ -11,6 +11,7 @@ pub mod audit;
 pub mod blobs;
 mod conditions;
 mod error;
+mod fingerprints;
 mod head;
 mod messages;
 mod reviews;
@@ -36,6 +37,7 @@ pub use verify::{Finding, Report};
 use blobs::{Blob, Blobs, Commit};
 use dax_core::{Name, ResourceAddr, Value};
 use dax_plan::model::{AppliedService, StateVersion};
+use fingerprints::FingerprintKey;
 use head::Head;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -73,6 +75,8 @@ struct StateFile {
 struct Meta {
     format_version: u32,
     lineage: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fingerprint_key: Option<FingerprintKey>,
 }
 
 /// An open store.
@@ -97,7 +101,8 @@ impl Store {
                 anchor.check_lineage(None, &store.place())?;
             }
             store.refuse_without_meta().await?;
-            let fresh = Meta { format_version: FORMAT, lineage: random_name() };
+            let lineage = random_name();
+            let fresh = Meta { format_version: FORMAT, lineage, fingerprint_key: None };
             match store.blobs.put_new("meta", json(&fresh)).await {
                 // There is nothing, and nothing can come of it: that is enough for whoever only looks.
                 Err(StoreError::ReadOnly { .. }) => return Ok(store),

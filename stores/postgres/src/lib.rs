@@ -82,14 +82,13 @@ impl PostgresBlobs {
     }
 
     fn explain(&self, error: &sqlx::Error) -> StoreError {
-        let full = error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .is_some_and(|code| code == "53100");
-        if full {
-            StoreError::Full { place: self.place.clone() }
-        } else {
-            StoreError::Io { place: self.place.clone(), message: error.to_string() }
+        let place = self.place.clone();
+        let message = error.to_string();
+        // Source: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+        match error.as_database_error().and_then(|error| error.code()).as_deref() {
+            Some("53100") => StoreError::Full { place },
+            Some("42501" | "25006") => StoreError::ReadOnly { place, message },
+            _ => StoreError::Io { place, message },
         }
     }
 

@@ -63,6 +63,20 @@ async fn conforms(open: Open<'_>) {
     readers(open).await;
     messages(open).await;
     many_entries(open).await;
+    fingerprints(open).await;
+}
+
+/// All who use a state have one key of fingerprints, also when they ask at once.
+async fn fingerprints(open: Open<'_>) {
+    let one = store(open, "fingerprints").await;
+    let other = store(open, "fingerprints").await;
+    let (first, second) = tokio::join!(one.fingerprint_key(None), other.fingerprint_key(None));
+    let key = first.expect("a key");
+    assert!(second.expect("a key") == key, "two who ask at once get two keys");
+    let late = store(open, "fingerprints").await;
+    assert!(late.fingerprint_key(Some([7; 32])).await.expect("a key") == key, "it is changed");
+    let elsewhere = store(open, "no fingerprints").await;
+    assert!(!elsewhere.has_fingerprint_key().await.expect("readable"));
 }
 
 async fn leases(open: Open<'_>) {

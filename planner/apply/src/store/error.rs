@@ -90,6 +90,15 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+    /// It has no key of secrets' fingerprints yet, and cannot be written.
+    #[error(
+        "{place} has no key for fingerprints of secrets yet, and these credentials cannot write one; run `dax plan` once \
+         with credentials that may write the state, from then on reading it is enough"
+    )]
+    NoFingerprintKey {
+        /// Where it is.
+        place: String,
+    },
     /// It is sealed and cannot be opened.
     #[error("{place} is sealed: {message}")]
     Sealed {

@@ -105,6 +105,7 @@ impl Store {
         let report = Report { environment: environment.into(), ..Report::default() };
         let mut search = Search { texts: BTreeMap::new(), known: BTreeSet::new(), report };
         search.report.note("meta", self.blobs.check().await)?;
+        search.report.note("meta", self.has_fingerprint_key().await)?;
         self.read_all(environment, &mut search).await?;
         let key = head::key(environment);
         let head = self.head(environment).await;
