@@ -95,7 +95,7 @@ impl Engine {
                 }
             }
             let early = times > 0 && times == obstacles.len();
-            Ok(Standing { obstacles, early })
+            Ok(Standing { obstacles, early, ..Standing::default() })
         })
     }
 }

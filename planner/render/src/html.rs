@@ -1,87 +1,133 @@
 //! One HTML page that needs nothing else: no other file, no network, and no script to be read.
+//!
+//! Invariant: the policy of the page allows its own styles and its own script by their digests, and nothing else,
+//! so no text of a plan ever acts.
 
-use crate::tree::{Block, Line, Section, Tone};
+use crate::tree::{Block, Chart, Line, Section, Steps, Tone};
 use dax_core::printable;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const STYLE: &str = include_str!("html/page.css");
 /// Filters sections by what is typed; without it everything is there all the same.
 const SCRIPT: &str = include_str!("html/page.js");
-/// Nothing is loaded from anywhere, whatever a plan's texts say.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 /// So many sections stand open at first.
 const OPEN: usize = 25;
 
 /// Renders as a page.
 pub fn html(title: &str, blocks: &[Block]) -> String {
     let sections = blocks.iter().filter(|block| matches!(block, Block::Section(_))).count();
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
-         <title>{}</title><style>{STYLE}</style></head><body><main>\n",
-        escape(&title.into())
-    );
+    let mut body = String::new();
     let mut searched = false;
     for block in blocks {
-        if matches!(block, Block::Section(_))
-            && !std::mem::replace(&mut searched, true)
-            && sections > 1
-        {
-            let _ = writeln!(
-                out,
-                "<form class=\"search\" role=\"search\" hidden><label>Search <input type=\"search\" id=\"search\"></label> <output id=\"found\"></output></form>"
+        let first = matches!(block, Block::Section(_)) && !std::mem::replace(&mut searched, true);
+        if first && sections > 1 {
+            body.push_str(
+                "<form class=\"search\" role=\"search\" hidden><label>Search \
+                 <input type=\"search\" id=\"search\"></label> <output id=\"found\"></output></form>\n",
             );
         }
-        write_block(&mut out, block, sections <= OPEN);
+        write_block(&mut body, block, sections <= OPEN, "prose");
     }
-    let _ = writeln!(out, "</main><script>{SCRIPT}</script></body></html>");
-    out
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <meta name=\"referrer\" content=\"no-referrer\">\
+         <title>{}</title><style>{STYLE}</style></head><body><main>\n{body}</main>\
+         <script>{SCRIPT}</script></body></html>\n",
+        policy(&body),
+        escape(&title.into())
+    )
 }
 
-fn write_block(out: &mut String, block: &Block, open: bool) {
+/// The policy of a page: its styles and its script by their digests.
+///
+/// Source: <https://www.w3.org/TR/CSP3/#grammardef-hash-source>.
+fn policy(body: &str) -> String {
+    // Pictures bring styles of their own. No text of a plan holds a tag: all of it is escaped.
+    let mut styles = BTreeSet::from([hash(STYLE)]);
+    for part in body.split("<style").skip(1) {
+        let inner = part.split_once('>').and_then(|(_, rest)| rest.split_once("</style>"));
+        styles.extend(inner.map(|(text, _)| hash(text)));
+    }
+    let styles: Vec<String> = styles.into_iter().collect();
+    format!(
+        "default-src 'none'; style-src {}; script-src {}; base-uri 'none'; form-action 'none'",
+        styles.join(" "),
+        hash(SCRIPT)
+    )
+}
+
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    format!("'sha256-{}'", data_encoding::BASE64.encode(&digest))
+}
+
+fn write_block(out: &mut String, block: &Block, open: bool, class: &str) {
     match block {
         Block::Heading(level, line) => {
             let _ = writeln!(out, "<h{level}>{}</h{level}>", spans(line));
         }
         Block::Lines(lines) => {
-            let lines: Vec<String> = lines
-                .iter()
-                .map(|line| format!("{}{}", "  ".repeat(line.indent), spans(line)))
-                .collect();
-            let _ = writeln!(out, "<pre>{}</pre>", lines.join("\n"));
+            let _ = writeln!(out, "<div class=\"{class}\">{}</div>", all_lines(lines));
         }
-        Block::Table(heads, rows) => {
-            let cells = |cells: Vec<String>, tag: &str| {
-                cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect::<String>()
-            };
-            let _ = writeln!(
-                out,
-                "<table><thead><tr>{}</tr></thead><tbody>",
-                cells(heads.iter().map(|head| (*head).to_owned()).collect(), "th")
-            );
-            for row in rows {
-                let _ = writeln!(out, "<tr>{}</tr>", cells(row.iter().map(escape).collect(), "td"));
-            }
-            out.push_str("</tbody></table>\n");
-        }
+        Block::Table(heads, rows) => table(out, heads, rows),
         Block::Section(section) => write_section(out, section, open),
         // Pictures are drawn by this crate, from addresses alone.
         Block::Picture(svg) => {
-            let _ = writeln!(
-                out,
-                "<figure>{}</figure>",
-                svg.split_once("<svg").map_or(String::new(), |(_, rest)| format!("<svg{rest}"))
-            );
+            let svg =
+                svg.split_once("<svg").map_or(String::new(), |(_, rest)| format!("<svg{rest}"));
+            let _ = writeln!(out, "<figure class=\"graph\">{svg}</figure>");
         }
+        Block::Chart(chart) => write_chart(out, chart),
     }
+}
+
+fn all_lines(lines: &[Line]) -> String {
+    let one =
+        |line: &Line| format!("<div class=\"line in{}\">{}</div>", line.indent.min(6), spans(line));
+    lines.iter().map(one).collect()
+}
+
+fn table(out: &mut String, heads: &[&str], rows: &[Vec<printable::Line>]) {
+    let heads: String = heads.iter().map(|head| format!("<th scope=\"col\">{head}</th>")).collect();
+    let _ = writeln!(out, "<div class=\"scroll\"><table><thead><tr>{heads}</tr></thead><tbody>");
+    for row in rows {
+        let cells: String = row.iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        let _ = writeln!(out, "<tr>{cells}</tr>");
+    }
+    out.push_str("</tbody></table></div>\n");
+}
+
+fn write_chart(out: &mut String, chart: &Chart) {
+    let _ = writeln!(
+        out,
+        "<figure>{}<figcaption><span class=\"key\"></span> share of the new revision; the rest goes \
+         to the old one</figcaption></figure>\n<details class=\"quiet\"><summary>The same as a table</summary>",
+        chart.svg
+    );
+    table(out, &chart.heads, &chart.rows);
+    out.push_str("</details>\n");
 }
 
 fn write_section(out: &mut String, section: &Section, open: bool) {
     let open = if open { " open" } else { "" };
-    let _ = writeln!(out, "<details{open}><summary>{}</summary>", spans(&section.head));
-    section.body.iter().for_each(|block| write_block(out, block, true));
+    let _ = writeln!(
+        out,
+        "<details class=\"change\"{open}><summary>{}</summary>",
+        spans(&section.head)
+    );
+    section.body.iter().for_each(|block| write_block(out, block, true, "code"));
+    if let Some(Steps { head, lines }) = &section.steps {
+        let _ = writeln!(
+            out,
+            "<details class=\"quiet\" open><summary>{}</summary><div class=\"code\">{}</div></details>",
+            spans(head),
+            all_lines(lines)
+        );
+    }
     out.push_str("</details>\n");
 }
 
@@ -101,7 +147,7 @@ fn spans(line: &Line) -> String {
     line.pieces.iter().map(piece).collect()
 }
 
-fn escape(text: &printable::Line) -> String {
+pub(crate) fn escape(text: &printable::Line) -> String {
     text.as_str()
         .replace('&', "&amp;")
         .replace('<', "&lt;")

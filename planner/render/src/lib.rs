@@ -9,7 +9,11 @@ mod html;
 mod json;
 mod markdown;
 mod plan;
+mod shorten;
+mod standing;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod values;
 
@@ -17,7 +21,11 @@ pub use diff::diff;
 pub use html::html;
 pub use json::json;
 pub use markdown::{Flavour, escape, markdown};
-pub use plan::{Standing, plan, step_text};
+pub use plan::{
+    action_word, approve_command, decision, decision_after, details, plan, reversal, step_text,
+};
+pub use shorten::value as short_value;
+pub use standing::{Progress, Rule, Standing};
 pub use terminal::terminal;
-pub use tree::{Block, Line, Piece, Section, Tone, rows};
+pub use tree::{Block, Chart, Group, Line, Piece, Section, Steps, Tone, rows};
 pub use values::millis;

@@ -1,10 +1,14 @@
 //! Markdown as GitHub, GitLab and Bitbucket read it.
 //!
 //! Lines of changes stand in `diff` fences whose fence is longer than any run of backticks inside; everything
-//! outside of fences is escaped. A text that is too long loses whole sections, those of least weight first, and
-//! says so: nothing is ever cut inside a fence, a tag or a character.
+//! outside of fences is escaped. A text that is too long loses steps first, then leaves, then equal changes share a
+//! line, and it says so: nothing is ever cut inside a fence, a tag or a character.
 
-use crate::tree::{Block, Line, Section, Tone};
+mod fit;
+
+pub use fit::markdown;
+
+use crate::tree::{Block, Line, Section, Steps, Tone};
 use dax_core::printable;
 use std::fmt::Write;
 
@@ -37,127 +41,6 @@ impl Flavour {
 /// What nobody sees, and what parts that are read as one no longer are.
 const BETWEEN: &str = "&#8203;";
 
-/// Room for what is said of what was left out.
-const REMARK: usize = 400;
-
-/// Renders as Markdown of at most so many bytes.
-pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
-    let of = |parts: &[Part]| -> usize {
-        parts.iter().filter(|part| part.weight.is_none()).map(|part| part.text.len()).sum()
-    };
-    let mut parts: Vec<Part> = blocks.iter().map(|block| Part::of(block, flavour)).collect();
-    let mut fixed = of(&parts);
-    if fixed > budget.saturating_sub(REMARK) {
-        // What is always there is too long already: lists of conditions, or one line about ten thousand services.
-        parts = blocks.iter().map(|block| Part::of(&shortened(block), flavour)).collect();
-        fixed = of(&parts);
-    }
-    let mut shown: Vec<Shown> = parts.iter().map(|_| Shown::Whole).collect();
-    let mut size: usize = parts.iter().map(|part| part.text.len()).sum();
-    let mut sections: Vec<usize> =
-        (0..parts.len()).filter(|at| parts[*at].weight.is_some()).collect();
-    // Of equal weight the later one goes first.
-    sections.sort_by_key(|at| (parts[*at].weight, std::cmp::Reverse(*at)));
-    let room = budget.saturating_sub(REMARK).max(fixed);
-    let steps = [(Shown::Whole, Shown::Head), (Shown::Head, Shown::Nothing)];
-    for (from, to) in steps {
-        for at in &sections {
-            if size <= room {
-                break;
-            }
-            size -= parts[*at].size(from) - parts[*at].size(to);
-            shown[*at] = to;
-        }
-    }
-    let mut out = String::new();
-    for (part, shown) in parts.iter().zip(&shown) {
-        out.push_str(match shown {
-            Shown::Whole => &part.text,
-            Shown::Head => &part.head,
-            Shown::Nothing => "",
-        });
-    }
-    let count = |wanted: Shown| shown.iter().filter(|shown| **shown == wanted).count();
-    let (folded, gone) = (count(Shown::Head), count(Shown::Nothing));
-    if folded + gone > 0 {
-        let _ = writeln!(
-            out,
-            "\n_This is not all: {folded} of the less risky changes are shown without their details and {gone} not at all. \
-             `dax show` of the saved plan has everything._"
-        );
-    }
-    out
-}
-
-/// Lines of a list that is too long.
-const LINES: usize = 15;
-/// Characters of a line that is too long.
-const CHARACTERS: usize = 300;
-
-/// The beginning of a list that is too long, and how much more there is.
-fn shortened(block: &Block) -> Block {
-    let Block::Lines(lines) = block else { return block.clone() };
-    let mut kept: Vec<Line> = lines.iter().take(LINES).map(short_line).collect();
-    if lines.len() > LINES {
-        kept.push(
-            Line::at(0).with(Tone::Warn, format!("… and {} lines more", lines.len() - LINES)),
-        );
-    }
-    Block::Lines(kept)
-}
-
-fn short_line(line: &Line) -> Line {
-    let mut left = CHARACTERS;
-    let mut kept = Line::at(line.indent);
-    for piece in &line.pieces {
-        let text: String = piece.text.as_str().chars().take(left).collect();
-        let cut = text.len() < piece.text.as_str().len();
-        left -= text.chars().count();
-        kept = kept.with(piece.tone, text);
-        if cut {
-            return kept.with(Tone::Warn, " …");
-        }
-    }
-    kept
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    Whole,
-    Head,
-    Nothing,
-}
-
-/// A block as text: whole, and by its head alone.
-struct Part {
-    text: String,
-    head: String,
-    weight: Option<u32>,
-}
-
-impl Part {
-    fn of(block: &Block, flavour: Flavour) -> Self {
-        let mut text = String::new();
-        write_block(&mut text, block, flavour);
-        match block {
-            Block::Section(section) => Self {
-                text,
-                head: format!("- {}\n", escape(&section.head.plain())),
-                weight: Some(section.weight),
-            },
-            _ => Self { text, head: String::new(), weight: None },
-        }
-    }
-
-    fn size(&self, shown: Shown) -> usize {
-        match shown {
-            Shown::Whole => self.text.len(),
-            Shown::Head => self.head.len(),
-            Shown::Nothing => 0,
-        }
-    }
-}
-
 fn write_block(out: &mut String, block: &Block, flavour: Flavour) {
     match block {
         Block::Heading(level, line) => {
@@ -172,21 +55,36 @@ fn write_block(out: &mut String, block: &Block, flavour: Flavour) {
             }
             out.push('\n');
         }
-        Block::Section(section) => write_section(out, section, flavour),
-        Block::Picture(_) => {}
+        Block::Section(section) => write_section(out, section, flavour, true),
+        Block::Picture(_) | Block::Chart(_) => {}
     }
 }
 
-fn write_section(out: &mut String, section: &Section, flavour: Flavour) {
+/// A section; its steps are folded away where that can be.
+fn write_section(out: &mut String, section: &Section, flavour: Flavour, open: bool) {
     let head = escape(&section.head.plain());
     if flavour.folds() {
-        let _ = writeln!(out, "<details open><summary>{head}</summary>\n");
+        let open = if open { " open" } else { "" };
+        let _ = writeln!(out, "<details{open}><summary>{head}</summary>\n");
     } else {
         let _ = writeln!(out, "### {head}\n");
     }
     section.body.iter().for_each(|block| write_block(out, block, flavour));
+    section.steps.iter().for_each(|steps| write_steps(out, steps, flavour));
     if flavour.folds() {
         out.push_str("</details>\n\n");
+    }
+}
+
+fn write_steps(out: &mut String, steps: &Steps, flavour: Flavour) {
+    // A single line says as much as a fold would.
+    if flavour.folds() && steps.lines.len() > 1 {
+        let head = escape(&steps.head.plain());
+        let _ = writeln!(out, "<details><summary>{head}</summary>\n");
+        fence(out, &steps.lines);
+        out.push_str("</details>\n\n");
+    } else {
+        fence(out, &steps.lines);
     }
 }
 
@@ -203,18 +101,18 @@ fn diff_line(line: &Line) -> String {
     let mark = match line.pieces.first().map(|piece| piece.tone) {
         Some(Tone::Add) => "+",
         Some(Tone::Remove) => "-",
-        Some(Tone::Change | Tone::Warn) => "!",
+        Some(Tone::Warn) => "!",
         _ => " ",
     };
     // The mark of the text itself is the same one for terminals, which colour by it and have no first column.
     let text = line.plain();
-    let own = match mark {
-        "!" => "~ ",
-        "+" => "+ ",
-        "-" => "- ",
-        _ => "",
+    let own: &[&str] = match mark {
+        "!" => &["! "],
+        "+" => &["+ "],
+        "-" => &["- ", "! "],
+        _ => &[],
     };
-    let text = text.strip_prefix(own).unwrap_or(&text);
+    let text = own.iter().find_map(|own| text.strip_prefix(own)).unwrap_or(&text);
     format!("{mark} {}{text}", "  ".repeat(line.indent))
 }
 

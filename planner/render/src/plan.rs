@@ -1,56 +1,73 @@
-//! A plan as a tree: verdict, what stands in its way, risks, changes by service with their steps, and the rest.
+//! A plan as a tree: the decision, blockers and conditions, risks, changes by service with their steps, and the rest.
 
+mod decision;
 mod details;
+mod image;
 mod leaves;
 mod picture;
+mod reversal;
+mod risks;
+mod sequence;
 mod steps;
+mod traffic;
 
+pub use decision::{decision, decision_after};
+pub use reversal::reversal;
 pub use steps::step_text;
 
-use crate::tree::{Block, Line, Section, Tone, rows};
+use crate::shorten::grouped;
+use crate::standing::Standing;
+use crate::tree::{Block, Group, Line, Section, Steps, Tone, rows};
 use crate::values::millis;
 use dax_core::ResourceAddr;
 use dax_plan::ROLLBACK_WITHIN_MS;
-use dax_plan::model::{
-    Action, Change, Gate, InverseClass, Mode, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window,
-};
-use dax_plan::{Plan, Step, StepKind};
-use leaves::leaf;
+use dax_plan::model::{Action, Change, Gate, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window};
+use dax_plan::{Plan, Step};
+use sequence::Sequences;
 use std::collections::BTreeMap;
-use steps::{people, plural, step_lines};
-
-/// What stands in a plan's way at this moment; the plan itself knows no time.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Why it may not be applied now, one sentence each.
-    pub obstacles: Vec<String>,
-    /// Whether nothing but time stands in its way.
-    pub early: bool,
-}
+use steps::plural;
 
 /// The tree of a plan.
 pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
-    let mut blocks = vec![Block::Heading(1, verdict(plan)), Block::Lines(facts(plan))];
-    heading(&mut blocks, "Not possible now", obstacles(plan, standing));
+    let mut blocks = vec![Block::Heading(1, decision(plan, standing))];
+    blocks.extend(reversal(plan).map(|line| Block::Lines(vec![line])));
+    heading(&mut blocks, "Blocked", blocked(plan, standing));
+    heading(&mut blocks, "Loosened conditions", loosened(standing));
+    heading(&mut blocks, "Approval", approvals(plan, standing));
+    blocks.extend(details(plan));
+    blocks.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
+    blocks
+}
+
+/// What stands below the decision about a plan: conditions, risks, changes with their steps, figures.
+pub fn details(plan: &Plan) -> Vec<Block> {
+    let mut blocks = Vec::new();
     heading(&mut blocks, "Conditions", conditions(plan));
-    let risks = risks(plan);
+    let risks = risks::risks(plan);
     if !risks.is_empty() {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Risks")));
         blocks.push(Block::Table(vec!["risk", "count", "where"], rows(&risks)));
     }
     blocks.extend(picture::picture(plan).map(Block::Picture));
-    let mut of_service: BTreeMap<&ResourceAddr, Vec<&Step>> = BTreeMap::new();
+    let mut steps: BTreeMap<&ResourceAddr, Vec<&Step>> = BTreeMap::new();
     for step in &plan.steps {
-        of_service.entry(&step.service).or_default().push(step);
+        steps.entry(&step.service).or_default().push(step);
     }
+    let mut sequences = Sequences::default();
     for change in &plan.changes {
-        let steps = of_service.remove(&change.addr).unwrap_or_default();
-        blocks.push(Block::Section(section(plan, change, &steps)));
+        let own = steps.remove(&change.addr).unwrap_or_default();
+        blocks.push(Block::Section(section(plan, change, &own, &mut sequences)));
     }
-    heading(&mut blocks, "Planned once more is known", deferred(plan));
+    heading(&mut blocks, "Deferred until an input is known", deferred(plan));
     blocks.push(Block::Lines(tail(plan)));
+    blocks.push(Block::Lines(facts(plan)));
     blocks.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
     blocks
+}
+
+/// The word for what happens to a service.
+pub const fn action_word(action: Action) -> &'static str {
+    word(action)
 }
 
 fn heading(blocks: &mut Vec<Block>, title: &str, lines: Vec<Line>) {
@@ -60,30 +77,23 @@ fn heading(blocks: &mut Vec<Block>, title: &str, lines: Vec<Line>) {
     }
 }
 
-fn verdict(plan: &Plan) -> Line {
-    let mut line =
-        Line::at(0).with(Tone::Strong, format!("{} / {}: ", plan.project, plan.environment));
-    if plan.is_empty() {
-        return line.with(Tone::Add, "nothing to do");
-    }
-    let mut first = true;
-    let mut add = |line: Line, count: usize, tone: Tone, word: &str| {
-        if count == 0 {
-            return line;
-        }
-        let gap = if std::mem::take(&mut first) { "" } else { ", " };
-        line.with(Tone::Plain, gap).with(tone, format!("{count} to {word}"))
-    };
+/// How many changes of each kind: `1 to delete, 2 to roll out`.
+fn tally(plan: &Plan) -> String {
+    let mut parts = Vec::new();
     for action in ACTIONS {
         let count = plan.changes.iter().filter(|change| change.action == action).count();
-        line = add(line, count, tone(action), word(action));
+        if count > 0 {
+            parts.push(format!("{} to {}", grouped(count), word(action)));
+        }
     }
-    line = add(line, plan.deferred.len(), Tone::Dim, "plan later");
-    if plan.unreachable.is_empty() {
-        return line;
+    for (count, what) in
+        [(plan.deferred.len(), "deferred"), (plan.unreachable.len(), "unreachable")]
+    {
+        if count > 0 {
+            parts.push(format!("{} {what}", grouped(count)));
+        }
     }
-    line.with(Tone::Plain, if first { "" } else { ", " })
-        .with(Tone::Warn, format!("{} out of reach", plan.unreachable.len()))
+    parts.join(", ")
 }
 
 const ACTIONS: [Action; 8] = [
@@ -101,39 +111,68 @@ fn facts(plan: &Plan) -> Vec<Line> {
     if plan.is_empty() {
         return Vec::new();
     }
-    let steps = plan.steps.len();
     let estimate = &plan.estimate;
-    let mode = match plan.mode {
-        Mode::Apply => "",
-        Mode::Rollback => "rollback, ",
-        Mode::Destroy => "destroy, ",
-    };
     let waiting = if estimate.least_ms > 0 {
         format!(", {} at least", millis(estimate.least_ms))
     } else {
         String::new()
     };
-    let calls = plural(estimate.calls as usize, "call");
     let text = format!(
-        "{mode}{steps} {}, {} provider {calls}{waiting}",
-        plural(steps, "step"),
-        estimate.calls
+        "{}: {} {}, {} provider {}{waiting}",
+        tally(plan),
+        grouped(plan.steps.len()),
+        plural(plan.steps.len(), "step"),
+        grouped(estimate.calls as usize),
+        plural(estimate.calls as usize, "call"),
     );
-    let mut lines = vec![
-        Line::at(0).with(Tone::Dim, text),
-        Line::at(0).with(Tone::Dim, format!("digest {}", dax_plan::digest::digest(plan))),
-    ];
-    lines.extend(details::reached(plan));
+    let digest = dax_plan::digest::digest(plan);
+    let mut lines = details::reached(plan);
+    lines.push(Line::at(0).with(Tone::Dim, text));
+    lines.push(Line::at(0).with(Tone::Dim, format!("digest {digest}")));
     lines
 }
 
-fn obstacles(plan: &Plan, standing: &Standing) -> Vec<Line> {
-    let warn = |text: &str| Line::at(0).with(Tone::Warn, text);
-    let blocked = plan
+/// Reasons why a plan may not be applied now.
+fn blocked(plan: &Plan, standing: &Standing) -> Vec<Line> {
+    let changes = plan
         .changes
         .iter()
         .filter_map(|change| Some(format!("{}: {}", change.addr, change.blocked.as_ref()?)));
-    standing.obstacles.iter().cloned().chain(blocked).map(|text| warn(&text)).collect()
+    let all = standing.obstacles.iter().cloned().chain(changes);
+    all.map(|text| Line::at(0).with(Tone::Warn, text)).collect()
+}
+
+fn loosened(standing: &Standing) -> Vec<Line> {
+    standing.loosens.iter().map(|text| Line::at(0).with(Tone::Remove, text)).collect()
+}
+
+/// Approval rules with how far each of them is, and the command that approves.
+fn approvals(plan: &Plan, standing: &Standing) -> Vec<Line> {
+    let progress = standing.progress(plan);
+    let span = |at: usize| plan.approvals.get(at).map_or("", |gate| gate.span.as_str());
+    let mut lines = Vec::new();
+    for (at, one) in progress.iter().enumerate() {
+        let open = one.lacking() > 0 && asks(plan, standing);
+        let tone = if open { Tone::Warn } else { Tone::Plain };
+        let line = Line::at(0).with(tone, format!("{}: {}", one.rule_text(), one.text()));
+        let span = if one.rule == crate::standing::Rule::Program { span(at) } else { "" };
+        let gap = if span.is_empty() { "" } else { "  " };
+        lines.push(line.with(Tone::Dim, format!("{gap}{span}")));
+    }
+    if progress.iter().any(|one| one.lacking() > 0) && asks(plan, standing) {
+        lines.push(Line::at(0).with(Tone::Plain, approve_command(plan)));
+    }
+    lines
+}
+
+/// Whether anybody must approve anything.
+fn asks(plan: &Plan, standing: &Standing) -> bool {
+    !plan.is_empty() || !standing.loosens.is_empty()
+}
+
+/// The command that approves a plan.
+pub fn approve_command(plan: &Plan) -> String {
+    format!("dax approve -e {} {}", plan.environment, dax_plan::digest::digest(plan))
 }
 
 fn conditions(plan: &Plan) -> Vec<Line> {
@@ -165,29 +204,21 @@ fn conditions(plan: &Plan) -> Vec<Line> {
             }
         }
     }
-    for approval in &plan.approvals {
-        say(format!("needs the approval of {}", people(approval)), &approval.span);
-    }
     let policy = match plan.on_failure {
         OnFailure::Rollback => None,
-        OnFailure::RollbackAll => Some("when a step fails, everything of this run is taken back"),
-        OnFailure::Hold => {
-            Some("when a step fails, everything stays as it is until somebody decides")
-        }
-        OnFailure::Continue => Some("when a step fails, what does not depend on it goes on"),
+        OnFailure::RollbackAll => Some("when a step fails, everything of this run is rolled back"),
+        OnFailure::Hold => Some("when a step fails, the run holds until somebody decides"),
+        OnFailure::Continue => Some("when a step fails, services that do not depend on it go on"),
     };
     if let Some(policy) = policy.filter(|_| !plan.steps.is_empty()) {
         say(policy.to_owned(), "");
     }
     for (name, services) in &plan.releases {
         let names: Vec<&str> = services.iter().map(ResourceAddr::name).collect();
-        say(format!("release {name}: {} are taken back together", names.join(", ")), "");
+        say(format!("release {name}: {} are rolled back together", names.join(", ")), "");
     }
     for step in plan.points_of_no_return() {
-        say(
-            format!("step {} cannot be taken back: it needs --acknowledge {}", step.id, step.id),
-            "",
-        );
+        say(format!("step {} is irreversible: it needs --acknowledge {}", step.id, step.id), "");
     }
     lines
 }
@@ -236,7 +267,7 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::New => "new",
         Reason::Changed => "changed",
         Reason::Drifted => "drifted",
-        Reason::Lost => "gone from where it ran",
+        Reason::Lost => "gone from its platform",
         Reason::Removed => "no longer in the program",
         Reason::Destroyed => "destroy",
         Reason::RolledBack => "rollback",
@@ -246,22 +277,6 @@ const fn reason(reason: Reason) -> &'static str {
         Reason::ProviderChanged => "on another provider",
         Reason::Immutable => "cannot be changed in place",
         Reason::Protection => "only its protection",
-    }
-}
-
-const fn risk_text(risk: Risk) -> &'static str {
-    match risk {
-        Risk::PointOfNoReturn => "point of no return",
-        Risk::Delete => "delete",
-        Risk::Replace => "replace",
-        Risk::Gap => "serves nobody for a while",
-        Risk::Adopt => "takes over what dax did not make",
-        Risk::Exposure => "ports change",
-        Risk::Traffic => "traffic moves",
-        Risk::Compensating => "undone only by starting anew",
-        Risk::Drift => "changed outside of dax",
-        Risk::Secrets => "other secrets",
-        Risk::StateOnly => "only the state",
     }
 }
 
@@ -279,82 +294,76 @@ const RISKS: [Risk; 11] = [
     Risk::StateOnly,
 ];
 
-fn risks(plan: &Plan) -> Vec<Vec<String>> {
-    let mut rows = Vec::new();
-    for risk in RISKS {
-        let wanted = |step: &&Step| match risk {
-            Risk::PointOfNoReturn => step.inverse.class == InverseClass::None,
-            Risk::Traffic => {
-                matches!(step.kind, StepKind::ShiftTraffic { .. })
-                    && !step.pre.values().all(is_empty)
-            }
-            Risk::Compensating => step.inverse.class == InverseClass::Compensating,
-            _ => false,
-        };
-        let bears = |change: &&Change| change.risks.contains(&risk);
-        let by_step = matches!(risk, Risk::PointOfNoReturn | Risk::Traffic | Risk::Compensating);
-        let places: Vec<String> = if by_step {
-            plan.steps
-                .iter()
-                .filter(wanted)
-                .map(|step| format!("{} step {}", step.service, step.id))
-                .collect()
-        } else {
-            plan.changes.iter().filter(bears).map(|change| change.addr.to_string()).collect()
-        };
-        if !places.is_empty() {
-            rows.push(vec![
-                risk_text(risk).to_owned(),
-                places.len().to_string(),
-                shortened(&places),
-            ]);
-        }
-    }
-    rows
-}
-
-fn is_empty(value: &dax_core::Value) -> bool {
-    matches!(value, dax_core::Value::Map(map) if map.is_empty())
-}
-
 fn shortened(places: &[String]) -> String {
     const SHOWN: usize = 4;
     let shown = places[..places.len().min(SHOWN)].join(", ");
     if places.len() > SHOWN { format!("{shown} and {} more", places.len() - SHOWN) } else { shown }
 }
 
-fn section(plan: &Plan, change: &Change, steps: &[&Step]) -> Section {
+fn section(plan: &Plan, change: &Change, own: &[&Step], sequences: &mut Sequences) -> Section {
     let mut lines: Vec<Line> = Vec::new();
+    if change.action == Action::Delete && !own.is_empty() {
+        let lost = sequence::lost(&change.addr);
+        let text = format!("! deleted: made again from the state if need be, {lost} is gone");
+        lines.push(Line::at(1).with(Tone::Remove, text));
+    }
     if let Some(replace) = &change.replace {
         let order = match replace.order {
-            ReplaceOrder::CreateFirst => "the new one serves before the old one goes",
-            ReplaceOrder::DeleteFirst => {
-                "the old one goes before the new one is made: there is a gap"
-            }
+            ReplaceOrder::CreateFirst => "create before destroy",
+            ReplaceOrder::DeleteFirst => "destroy before create, with downtime",
         };
         let because: Vec<&str> = replace.because.iter().map(dax_core::Name::as_str).collect();
-        lines.push(
-            Line::at(1)
-                .with(Tone::Warn, format!("! replaced because of {}: {order}", because.join(", "))),
-        );
+        let lost = sequence::lost(&change.addr);
+        let text = format!("! replaced because of {}: {order}; {lost} is gone", because.join(", "));
+        lines.push(Line::at(1).with(Tone::Warn, text));
     }
     lines.extend(change.blocked.iter().map(|why| Line::at(1).with(Tone::Warn, format!("! {why}"))));
-    lines.extend(change.leaves.iter().flat_map(leaf));
+    lines.extend(leaves::ordered(change).into_iter().flat_map(leaves::leaf));
     lines.extend(details::place(plan, change));
     lines.extend(details::remembered(plan, change));
-    if change.rollback_within_ms != ROLLBACK_WITHIN_MS && !steps.is_empty() {
-        let within = format!("undoing a step may take {}", millis(change.rollback_within_ms));
+    if change.rollback_within_ms != ROLLBACK_WITHIN_MS && !own.is_empty() {
+        let within = format!("a rollback may take {}", millis(change.rollback_within_ms));
         lines.push(Line::at(1).with(Tone::Dim, within));
     }
-    let body = [lines, step_lines(plan, steps)];
+    let mut body = vec![Block::Lines(lines)];
+    body.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
+    body.extend(traffic::chart(change, own).map(Block::Chart));
     let worst = change
         .risks
         .first()
         .map_or(0, |worst| 1 + RISKS.iter().rev().position(|risk| risk == worst).unwrap_or(0));
     Section {
         head: change_head(change),
-        body: body.into_iter().filter(|lines| !lines.is_empty()).map(Block::Lines).collect(),
+        body,
+        steps: steps_of(plan, change, own, sequences),
+        group: Some(group(change)),
         weight: u32::try_from(worst).unwrap_or(0),
+    }
+}
+
+fn steps_of(
+    plan: &Plan,
+    change: &Change,
+    own: &[&Step],
+    sequences: &mut Sequences,
+) -> Option<Steps> {
+    let lines = sequences.lines(plan, change, own);
+    let text = format!("{} {}", own.len(), plural(own.len(), "step"));
+    (!lines.is_empty()).then(|| Steps { head: Line::at(1).with(Tone::Dim, text), lines })
+}
+
+/// How a change shares a line with those that do the same.
+fn group(change: &Change) -> Group {
+    let image = change.leaves.iter().find(|leaf| leaf.path == "image" && leaf.before.is_some());
+    let image =
+        image.map_or_else(String::new, |leaf| format!(", image {}", decision::difference(leaf)));
+    let blocked = if change.blocked.is_some() { ", blocked" } else { "" };
+    Group {
+        what: format!("{} {}{image}{blocked}", mark(change.action), word(change.action))
+            .as_str()
+            .into(),
+        name: change.addr.as_str().into(),
+        leaves: change.leaves.len(),
     }
 }
 
@@ -416,12 +425,6 @@ fn deferred(plan: &Plan) -> Vec<Line> {
 
 fn tail(plan: &Plan) -> Vec<Line> {
     let mut tail = Vec::new();
-    if plan.unchanged > 0 {
-        tail.push(Line::at(0).with(
-            Tone::Dim,
-            format!("{} {} unchanged", plan.unchanged, plural(plan.unchanged, "service")),
-        ));
-    }
     let drift = plan
         .changes
         .iter()
@@ -431,17 +434,15 @@ fn tail(plan: &Plan) -> Vec<Line> {
     if drift > 0 {
         tail.push(Line::at(0).with(
             Tone::Warn,
-            format!("{drift} {} drifted since the last apply", plural(drift, "leaf")),
+            format!("{drift} {} changed out of band since the last apply", plural(drift, "leaf")),
         ));
     }
     if !plan.left_out.is_empty() {
         let names: Vec<String> = plan.left_out.iter().map(|addr| addr.name().to_owned()).collect();
-        tail.push(
-            Line::at(0).with(
-                Tone::Warn,
-                format!("left out by --target or --exclude: {}", shortened(&names)),
-            ),
-        );
+        tail.push(Line::at(0).with(
+            Tone::Warn,
+            format!("untargeted, left out by --target or --exclude: {}", shortened(&names)),
+        ));
     }
     tail
 }

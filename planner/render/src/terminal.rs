@@ -38,8 +38,10 @@ fn write_blocks(out: &mut String, blocks: &[Block], colour: bool) {
             Block::Section(section) => {
                 write_line(out, &section.head, colour);
                 write_blocks(out, &section.body, colour);
+                let steps = section.steps.iter().flat_map(|steps| &steps.lines);
+                steps.for_each(|line| write_line(out, line, colour));
             }
-            Block::Picture(_) => {}
+            Block::Picture(_) | Block::Chart(_) => {}
             Block::Heading(_, line) => write_line(out, line, colour),
             Block::Lines(lines) => lines.iter().for_each(|line| write_line(out, line, colour)),
             Block::Table(heads, rows) => table(out, heads, rows),

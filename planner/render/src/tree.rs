@@ -52,17 +52,57 @@ pub enum Block {
     Section(Section),
     /// A picture in SVG, for targets that show one.
     Picture(String),
+    /// A drawing with its table, for targets that show one.
+    Chart(Chart),
 }
 
-/// A part of the page that can be folded away, or left out where there is no room.
+/// A part of the page that can be folded away.
+///
+/// Where room is short its steps go first, then its body is shortened, then it shares a line with
+/// those that do the same; its name goes last, and that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// What it is about.
     pub head: Line,
     /// What it says.
     pub body: Vec<Block>,
-    /// How much a reviewer would miss it: of two, the one with less goes first.
+    /// How it is done.
+    pub steps: Option<Steps>,
+    /// How it shares a line with others; nothing where it is one of its kind.
+    pub group: Option<Group>,
+    /// How much a reviewer would miss it: of two, the one with less is shortened first.
     pub weight: u32,
+}
+
+/// The steps of a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// How many, in a few words.
+    pub head: Line,
+    /// The steps.
+    pub lines: Vec<Line>,
+}
+
+/// How a section shares a line with others that do the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// What all of them do: `- delete`, `~ roll out, image 1 → 2`.
+    pub what: printable::Line,
+    /// The name of this one.
+    pub name: printable::Line,
+    /// Leaves that it changes.
+    pub leaves: usize,
+}
+
+/// A drawing with the same as a table, for those who do not see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chart {
+    /// The drawing, by this crate alone: an SVG element.
+    pub svg: String,
+    /// Heads of the table.
+    pub heads: Vec<&'static str>,
+    /// Its rows.
+    pub rows: Vec<Vec<printable::Line>>,
 }
 
 impl Line {

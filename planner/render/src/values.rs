@@ -1,5 +1,6 @@
 //! How values and their differences read.
 
+use crate::shorten::{self, VALUE};
 use crate::tree::{Line, Tone};
 use dax_core::{SecretPart, SecretRef, Value};
 use similar::{Algorithm, ChangeTag, DiffOp, capture_diff_slices};
@@ -17,18 +18,21 @@ pub(crate) fn change(
 ) -> (Line, Vec<Line>) {
     let head = Line::at(0);
     match (before, after) {
-        (Some(Value::List(old)), Some(Value::List(new))) => (list(head, old, new), Vec::new()),
-        (Some(Value::Str(old)), Some(Value::Str(new))) => {
-            if let (Some(old), Some(new)) = (json(old), json(new)) {
+        (Some(Value::List(old)), Some(Value::List(new))) if old.len() + new.len() <= ITEMS => {
+            (list(head, old, new), Vec::new())
+        }
+        (Some(Value::Str(old_text)), Some(Value::Str(new_text))) => {
+            if let (Some(old), Some(new)) = (json(old_text), json(new_text)) {
                 let mut lines = Vec::new();
                 structure("", &old, &new, indent, &mut lines);
                 // What differs only as a text, as in the order of its keys, is shown as one.
                 if !lines.is_empty() {
-                    return (head.with(Tone::Dim, "JSON"), lines);
+                    return whole(head.with(Tone::Dim, "JSON"), lines, (old_text, new_text));
                 }
             }
-            if old.contains('\n') || new.contains('\n') {
-                return (head.with(Tone::Dim, "text"), text(old, new, indent));
+            if old_text.contains('\n') || new_text.contains('\n') {
+                let lines = text(old_text, new_text, indent);
+                return whole(head.with(Tone::Dim, "text"), lines, (old_text, new_text));
             }
             (arrow(head, before, after), Vec::new())
         }
@@ -36,7 +40,32 @@ pub(crate) fn change(
     }
 }
 
-/// Where the secrets of a value come from: `env:TOKEN`; nothing where it has none.
+/// Items of two lists that are held against one another; longer ones are shown as they begin.
+const ITEMS: usize = 100;
+/// Lines that are shown of a text of many.
+const LINES: usize = 40;
+
+/// The first of many lines, and what is said of the texts that have more.
+fn whole(head: Line, mut lines: Vec<Line>, texts: (&str, &str)) -> (Line, Vec<Line>) {
+    let more = lines.len().saturating_sub(LINES);
+    if more == 0 {
+        return (head, lines);
+    }
+    lines.truncate(LINES);
+    let of = |text: &str| {
+        let count = shorten::grouped(text.chars().count());
+        format!("{count} characters, {}", shorten::digest(text))
+    };
+    let more = shorten::grouped(more);
+    let said = format!("  {more} more lines ({} → {})", of(texts.0), of(texts.1));
+    (head.with(Tone::Warn, said), lines)
+}
+
+fn short(text: &str) -> String {
+    shorten::text(text, VALUE)
+}
+
+/// Sources of the secrets of a value: `env:TOKEN`; nothing where it has none.
 pub(crate) fn secrets(value: &Value) -> Option<String> {
     let mut found = Vec::new();
     value.secrets(&mut found);
@@ -60,12 +89,12 @@ fn collect(secret: &SecretRef, into: &mut std::collections::BTreeSet<String>) {
 
 fn arrow(line: Line, before: Option<&Value>, after: Option<&Value>) -> Line {
     match (before, after) {
-        (None, Some(after)) => line.with(Tone::Add, after.to_string()),
-        (Some(before), None) => line.with(Tone::Remove, before.to_string()),
+        (None, Some(after)) => line.with(Tone::Add, shorten::value(after)),
+        (Some(before), None) => line.with(Tone::Remove, shorten::value(before)),
         (Some(before), Some(after)) => line
-            .with(Tone::Remove, before.to_string())
+            .with(Tone::Remove, shorten::value(before))
             .with(Tone::Dim, " → ")
-            .with(Tone::Add, after.to_string()),
+            .with(Tone::Add, shorten::value(after)),
         (None, None) => line,
     }
 }
@@ -85,15 +114,15 @@ fn list(mut line: Line, old: &[Value], new: &[Value]) -> Line {
             }
             DiffOp::Equal { .. } => {
                 for value in &old[old_range] {
-                    line = put(line, Tone::Dim, "", value.to_string());
+                    line = put(line, Tone::Dim, "", shorten::value(value));
                 }
             }
             _ => {
                 for value in &old[old_range] {
-                    line = put(line, Tone::Remove, "-", value.to_string());
+                    line = put(line, Tone::Remove, "-", shorten::value(value));
                 }
                 for value in &new[new_range] {
-                    line = put(line, Tone::Add, "+", value.to_string());
+                    line = put(line, Tone::Add, "+", shorten::value(value));
                 }
             }
         }
@@ -113,8 +142,10 @@ fn text(old: &str, new: &str, indent: usize) -> Vec<Line> {
                     ChangeTag::Equal => (Tone::Dim, "  "),
                 };
                 lines.push(
-                    Line::at(indent)
-                        .with(tone, format!("{mark}{}", change.value().trim_end_matches('\n'))),
+                    Line::at(indent).with(
+                        tone,
+                        format!("{mark}{}", short(change.value().trim_end_matches('\n'))),
+                    ),
                 );
             }
         }
@@ -143,12 +174,13 @@ fn structure(
         let path = if path.is_empty() { key } else { format!("{path}.{key}") };
         match (old, new) {
             (Some(old), Some(new)) => structure(&path, old, new, indent, lines),
-            (Some(old), None) => {
-                lines.push(Line::at(indent).with(Tone::Remove, format!("- {path}: {old}")))
-            }
-            (None, Some(new)) => {
-                lines.push(Line::at(indent).with(Tone::Add, format!("+ {path}: {new}")))
-            }
+            (Some(old), None) => lines.push(
+                Line::at(indent)
+                    .with(Tone::Remove, format!("- {path}: {}", short(&old.to_string()))),
+            ),
+            (None, Some(new)) => lines.push(
+                Line::at(indent).with(Tone::Add, format!("+ {path}: {}", short(&new.to_string()))),
+            ),
             (None, None) => {}
         }
     };
@@ -163,9 +195,9 @@ fn structure(
         _ => lines.push(
             Line::at(indent)
                 .with(Tone::Change, format!("~ {path}: "))
-                .with(Tone::Remove, old.to_string())
+                .with(Tone::Remove, short(&old.to_string()))
                 .with(Tone::Dim, " → ")
-                .with(Tone::Add, new.to_string()),
+                .with(Tone::Add, short(&new.to_string())),
         ),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan what is not here.
 
+use crate::shorten;
 use crate::tree::{Line, Tone};
 use crate::values::{self, millis};
 use dax_core::{Name, ResourceAddr, Value};
@@ -95,8 +96,8 @@ fn settings(applied: &AppliedService) -> Vec<String> {
 
 fn setting((name, value): (&Name, &Value)) -> String {
     match values::secrets(value) {
-        Some(from) => format!("{name} {value} from {from}"),
-        None => format!("{name} {value}"),
+        Some(from) => format!("{name} {} from {from}", shorten::value(value)),
+        None => format!("{name} {}", shorten::value(value)),
     }
 }
 

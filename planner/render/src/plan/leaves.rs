@@ -1,8 +1,20 @@
 //! Leaves of a service that change.
 
+use crate::shorten;
 use crate::tree::{Line, Tone};
 use crate::values;
-use dax_plan::model::{LeafChange, Owner};
+use dax_plan::model::{Change, LeafChange, Owner};
+
+/// The leaves of a change in the order in which they are read: those that decide what runs come first.
+pub(super) fn ordered(change: &Change) -> Vec<&LeafChange> {
+    let mut leaves: Vec<&LeafChange> = change.leaves.iter().collect();
+    leaves.sort_by_key(|leaf| match leaf.path.split('.').next().unwrap_or_default() {
+        "image" | "command" | "provider" => 0,
+        "replicas" | "ports" => 1,
+        _ => 2,
+    });
+    leaves
+}
 
 pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     let (mark, tone) = match (&leaf.before, &leaf.after) {
@@ -29,7 +41,7 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
             .changed_by
             .as_ref()
             .map_or_else(|| "outside of dax".to_owned(), |by| format!("by {by}"));
-        line = line.with(Tone::Warn, format!("  live is {live}, changed {by}"));
+        line = line.with(Tone::Warn, format!("  live is {}, changed {by}", shorten::value(live)));
     }
     if let Some(origin) = &leaf.origin {
         line = line.with(Tone::Dim, format!("  {origin}"));
