@@ -3,6 +3,7 @@
 //! A provider translates and nothing more: ordering, retries, journal and rollback belong to the applier.
 //! No type of any system's own library occurs here.
 
+pub mod checkout;
 pub mod redact;
 pub mod review;
 pub mod trust;

@@ -5,6 +5,7 @@ use crate::cluster::Cluster;
 use crate::keys::Keys;
 use crate::kubeconfig::{self, NamedBy};
 use dax_core::{Name, Value};
+use dax_provider_api::checkout::Checkout;
 use dax_provider_api::{Endpoint, Instance, Locator, ProviderError};
 use governor::{Quota, RateLimiter};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -24,6 +25,16 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A context, with whose word its kubeconfig is.
+struct Named {
+    context: String,
+    /// The default file without a path.
+    path: Option<PathBuf>,
+    by: NamedBy,
+    /// The pipeline's checkout, which decides nothing of what runs.
+    checkout: Option<Checkout>,
+}
+
 /// What a program says of a cluster.
 pub(crate) struct Config {
     name: Name,
@@ -32,8 +43,8 @@ pub(crate) struct Config {
 }
 
 enum Way {
-    /// A context of a kubeconfig, and whose word that is; the default file without a path.
-    Context(String, Option<PathBuf>, NamedBy),
+    /// A context of a kubeconfig.
+    Context(Named),
     /// The service account of the pod.
     InCluster,
     /// A cloud knows.
@@ -49,10 +60,12 @@ impl Config {
         let in_cluster = instance.config.get("in_cluster") == Some(&Value::Bool(true));
         let way = match text("context") {
             _ if in_cluster => Way::InCluster,
-            Some(context) => {
-                let path = text("kubeconfig").map(|path| root.join(path));
-                Way::Context(context.to_owned(), path, by)
-            }
+            Some(context) => Way::Context(Named {
+                context: context.to_owned(),
+                path: text("kubeconfig").map(|path| root.join(path)),
+                by,
+                checkout: Checkout::of_pipeline(root),
+            }),
             None => {
                 let message = format!(
                     "`{}`: say which `context` of the kubeconfig, or `in_cluster = true`",
@@ -74,7 +87,7 @@ impl Config {
     }
 
     async fn resolve(&self) -> Result<(kube::Config, Option<String>), ProviderError> {
-        let (context, path) = match &self.way {
+        let Named { context, path, by, checkout } = match &self.way {
             Way::InCluster => {
                 let found = kube::Config::incluster()
                     .map_err(|error| self.refused(&format!("dax does not run in a pod: {error}")));
@@ -83,11 +96,11 @@ impl Config {
             Way::Located(locator) => {
                 return Ok((self.config_at(&locator.locate().await?).await?, None));
             }
-            Way::Context(context, path, by) => (context, path.as_ref().map(|path| (path, *by))),
+            Way::Context(named) => named,
         };
         let found = match path {
-            Some((path, by)) => kubeconfig::read(path, context, by),
-            None => Kubeconfig::read().map_err(|error| chain(&error)),
+            Some(path) => kubeconfig::read(path, context, *by, checkout.as_ref()),
+            None => kubeconfig::read_own(context, checkout.as_ref()),
         };
         let found = found.map_err(|error| self.refused(&error))?;
         let known: Vec<&str> = found.contexts.iter().map(|context| context.name.as_str()).collect();

@@ -2,6 +2,8 @@
 //!
 //! A kubeconfig can name programs to run and files whose content is sent to its server. A checkout can hold one.
 
+use crate::plugins;
+use dax_provider_api::checkout::Checkout;
 use kube::config::{AuthInfo, Kubeconfig};
 use std::path::{Path, PathBuf};
 
@@ -29,18 +31,31 @@ fn own() -> Vec<PathBuf> {
 /// Reads a kubeconfig for one of its contexts.
 ///
 /// # Errors
-/// It cannot be read, or it is a program's and wants something of this machine.
-pub(crate) fn read(path: &Path, context: &str, by: NamedBy) -> Result<Kubeconfig, String> {
+/// It cannot be read, is a program's and wants something of this machine, or lets a checkout decide what runs.
+pub(crate) fn read(
+    path: &Path,
+    context: &str,
+    by: NamedBy,
+    checkout: Option<&Checkout>,
+) -> Result<Kubeconfig, String> {
     let shown = path.display();
     let wrong = |error: &dyn std::fmt::Display| format!("the kubeconfig {shown}: {error}");
-    let path = path.canonicalize().map_err(|error| wrong(&error))?;
-    let found = std::fs::metadata(&path).map_err(|error| wrong(&error))?;
+    let real = path.canonicalize().map_err(|error| wrong(&error))?;
+    let found = std::fs::metadata(&real).map_err(|error| wrong(&error))?;
     if !found.is_file() || found.len() > LONGEST {
         return Err(wrong(&"it is not a regular file of at most 4 MiB"));
     }
-    let config =
-        Kubeconfig::read_from(&path).map_err(|error| wrong(&crate::connect::chain(&error)))?;
-    let is_own = || own().iter().any(|own| own.canonicalize().is_ok_and(|own| own == path));
+    let mut config =
+        Kubeconfig::read_from(&real).map_err(|error| wrong(&crate::connect::chain(&error)))?;
+    if let Some(checkout) = checkout {
+        // Also a link of the checkout that leads to a file outside of it: the checkout chose it.
+        let inside = checkout.contains(path) || checkout.contains(&real);
+        plugins::check(&mut config, context, checkout, inside).map_err(|error| wrong(&error))?;
+        if inside {
+            return Ok(config);
+        }
+    }
+    let is_own = || own().iter().any(|own| own.canonicalize().is_ok_and(|own| own == real));
     if by == NamedBy::Program
         && let Some(what) = user(&config, context).and_then(wants)
         && !is_own()
@@ -49,6 +64,23 @@ pub(crate) fn read(path: &Path, context: &str, by: NamedBy) -> Result<Kubeconfig
             "the kubeconfig {shown} {what}, and only the program names it: a program does not choose what runs on this \
              machine or which of its files are sent. If it is yours, say KUBECONFIG={shown}"
         ));
+    }
+    Ok(config)
+}
+
+/// Reads the kubeconfigs of this person for a context.
+///
+/// # Errors
+/// They cannot be read, or one of them lets a checkout decide what runs.
+pub(crate) fn read_own(context: &str, checkout: Option<&Checkout>) -> Result<Kubeconfig, String> {
+    let mut config = Kubeconfig::read().map_err(|error| crate::connect::chain(&error))?;
+    if let Some(checkout) = checkout {
+        // Merged, nobody knows any more which file a user came from.
+        let inside = own().into_iter().find(|path| checkout.contains(path));
+        let named = |path: &PathBuf| format!("the kubeconfig {} (KUBECONFIG)", path.display());
+        let shown = inside.as_ref().map_or_else(|| "the kubeconfig".to_owned(), named);
+        plugins::check(&mut config, context, checkout, inside.is_some())
+            .map_err(|error| format!("{shown}: {error}"))?;
     }
     Ok(config)
 }
@@ -82,7 +114,7 @@ mod tests {
              users: [{{name: u, user: {{{user}}}}}]\ncontexts: [{{name: one, context: {{cluster: c, user: u}}}}]\n"
         );
         std::fs::write(&path, text).unwrap();
-        read(&path, "one", by).map(drop)
+        read(&path, "one", by, None).map(drop)
     }
 
     #[test]
@@ -102,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_no_regular_file_is_not_waited_for() {
-        let refused = read(Path::new("/dev/zero"), "one", NamedBy::Program).unwrap_err();
+        let refused = read(Path::new("/dev/zero"), "one", NamedBy::Program, None).unwrap_err();
         assert!(refused.contains("not a regular file"), "{refused}");
     }
 }

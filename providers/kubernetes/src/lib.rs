@@ -18,6 +18,7 @@ mod kubeconfig;
 mod lower;
 mod names;
 mod owned;
+mod plugins;
 mod problems;
 mod quantity;
 mod read;
