@@ -35,12 +35,20 @@ pub struct StateSource {
     /// Whether the program may be a stranger's, as that of a pull request from a fork is: what was allowed once for
     /// this project does not hold for it.
     pub stranger: bool,
+    /// Whether a pipeline runs: the program, which is a change request's, names no place but a file of its own project.
+    pub pipeline: bool,
 }
 
 impl StateSource {
     /// A file of the project's own folder, not sealed.
     pub fn local() -> Self {
-        Self { url: None, key: None, open: Box::new(|_, _, _| None), stranger: false }
+        Self {
+            url: None,
+            key: None,
+            open: Box::new(|_, _, _| None),
+            stranger: false,
+            pipeline: false,
+        }
     }
 }
 
@@ -115,6 +123,9 @@ impl Engine {
             let folder = own.map_or_else(|| self.folder(), |own| own.path().to_owned());
             return Ok((Arc::new(Sqlite::open(&folder.join(OWN))?), format!("file:.dax/{OWN}")));
         };
+        if self.state.pipeline && !by_person && !url.starts_with("file:") {
+            return Err(StoreError::OfProgram { place: hide_password(&url) }.into());
+        }
         let allowed = by_person || self.is_allowed(&url);
         if let Some(path) = url.strip_prefix("file:") {
             if !allowed {
@@ -184,7 +195,7 @@ impl Engine {
             let Some(folder) = machine::folder()?.sub("states")? else { return Ok(false) };
             Ok(folder.read(&name, 16 * 1024)?.is_some())
         };
-        !self.state.stranger && found().unwrap_or(false)
+        !self.state.stranger && !self.state.pipeline && found().unwrap_or(false)
     }
 
     /// Allows the address that the program names for the state to get the credentials of this machine, because a

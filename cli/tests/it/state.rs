@@ -373,8 +373,19 @@ fn a_state_that_only_the_program_names_gets_no_password_of_this_machine() {
         ("GITHUB_REPOSITORY", "acme/test"),
     ];
     let refused = with(&["plan", "-e", "dev"], &fork);
-    assert!(all(&refused).contains("PGPASSWORD of this machine"), "{}", all(&refused));
+    assert!(all(&refused).contains("in a pipeline no program decides that"), "{}", all(&refused));
     assert_eq!(count.load(Ordering::SeqCst), before, "what was allowed is not for a fork");
+    // Nor for any other job, whose program is a change request's; the address is the job's word.
+    let jobs = [("GITHUB_ACTIONS", "true"), ("GITLAB_CI", "true"), ("BITBUCKET_BUILD_NUMBER", "7")];
+    for job in jobs {
+        let refused = with(&["plan", "-e", "dev"], &[job]);
+        let text = all(&refused);
+        assert!(refused.code == 1 && text.contains("Set DAX_STATE in the job"), "{text}");
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), before, "nobody was called for the program");
+    with(&["status"], &[jobs[1], ("DAX_STATE", &url)]);
+    assert!(count.load(Ordering::SeqCst) > before, "the job named it");
     let other = url.replace("/db", "/other");
     std::fs::write(project.path("dax.mod"), format!("project = \"test\"\nstate = \"{other}\"\n"))
         .expect("written");

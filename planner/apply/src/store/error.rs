@@ -82,6 +82,16 @@ pub enum StoreError {
         /// What speaks against it.
         what: String,
     },
+    /// Only the program names it, and a pipeline runs.
+    #[error(
+        "the program says that the state is at {place}, and in a pipeline no program decides that: whoever opens a change \
+         request would choose it. Nothing was sent there. Set DAX_STATE in the job (or pass --state), from a secret of the \
+         code host"
+    )]
+    OfProgram {
+        /// The place, without credentials.
+        place: String,
+    },
     /// It can be read and not written.
     #[error("{place} cannot be written: {message}. What only reads it works")]
     ReadOnly {
