@@ -98,6 +98,21 @@ impl Checkout {
         }
     }
 
+    /// Whether the checkout decides what a command is that somebody else looks up: by a relative path, by a file of its
+    /// own, or by the first folder on `PATH` that has one.
+    pub fn fills(&self, command: &str) -> bool {
+        let path = Path::new(command);
+        if path.is_absolute() {
+            return self.contains(path);
+        }
+        if command.contains('/') {
+            return true;
+        }
+        let mut all = std::env::split_paths(&self.path).map(|folder| folder.join(command));
+        all.find(|file| is_program(file))
+            .is_some_and(|file| !file.is_absolute() || self.contains(&file))
+    }
+
     /// Whether the job allows a file of the checkout to run exactly this command line.
     pub fn allows<'a>(&self, command: &'a str, args: impl IntoIterator<Item = &'a str>) -> bool {
         let wanted: Vec<&str> = std::iter::once(command).chain(args).collect();
@@ -211,6 +226,15 @@ mod tests {
         ] {
             let refused = checkout.program(command).unwrap_err();
             assert!(refused.contains(why), "{command}: {refused}");
+        }
+        // Where others look it up, the first on PATH counts.
+        for command in
+            ["aws", "evil", "linked", "./aws", &at("checkout/bin/aws"), &at("bin/linked")]
+        {
+            assert!(checkout.fills(command), "{command}");
+        }
+        for command in ["gcloud", "nothing", &at("bin/aws")] {
+            assert!(!checkout.fills(command), "{command}");
         }
     }
 

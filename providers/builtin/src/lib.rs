@@ -40,12 +40,12 @@ pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provide
         #[cfg(feature = "eks")]
         "kubernetes.eks" => dax_provider_kubernetes::located(
             instance,
-            Arc::new(dax_provider_eks::locator(instance)?),
+            Arc::new(dax_provider_eks::locator(instance, &context.root)?),
         ),
         #[cfg(feature = "gke")]
         "kubernetes.gke" => dax_provider_kubernetes::located(
             instance,
-            Arc::new(dax_provider_gke::locator(instance)?),
+            Arc::new(dax_provider_gke::locator(instance, &context.root)?),
         ),
         #[cfg(feature = "prometheus")]
         "prometheus.main" => dax_provider_prometheus::provider(instance)?,

@@ -4,6 +4,8 @@
 //! here and holds for a quarter of an hour.
 //! Source: <https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster>.
 
+mod helpers;
+
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -16,7 +18,9 @@ use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dax_core::{Name, Value};
+use dax_provider_api::checkout::Checkout;
 use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError, trust};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// What a token begins with.
@@ -40,11 +44,20 @@ struct Eks {
     config: tokio::sync::OnceCell<SdkConfig>,
 }
 
-/// The way to the cluster of an instance.
+/// The way to the cluster of an instance of a project in this folder.
 ///
 /// # Errors
+/// In a pipeline, the checkout would choose a program or a credential.
 /// It names no cluster.
-pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderError> {
+pub fn locator(
+    instance: &Instance,
+    root: &Path,
+) -> Result<impl Locator + 'static + use<>, ProviderError> {
+    if let Some(checkout) = Checkout::of_pipeline(root) {
+        helpers::check(&checkout, &|name| std::env::var_os(name)).map_err(|message| {
+            ProviderError::Refused { message: format!("`{}`: {message}", instance.name) }
+        })?;
+    }
     let text = |name: &str| {
         instance
             .config
@@ -266,6 +279,10 @@ impl Locator for Eks {
 mod tests {
     use super::*;
 
+    fn at_root(instance: &Instance) -> Result<impl Locator + 'static + use<>, ProviderError> {
+        locator(instance, Path::new("/"))
+    }
+
     fn signed(session: Option<&str>) -> Vec<String> {
         let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
         let credentials =
@@ -290,7 +307,7 @@ mod tests {
             let config = [("cluster", "shop"), ("endpoint", endpoint)];
             let config = config.map(|(name, value)| (Name::new(name), Value::str(value)));
             let config = Value::Map(config.into_iter().collect());
-            locator(&Instance { name: "kubernetes.eks".into(), config, ..Instance::default() })
+            at_root(&Instance { name: "kubernetes.eks".into(), config, ..Instance::default() })
                 .map(drop)
         };
         for endpoint in [

@@ -3,11 +3,15 @@
 //! Source: <https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters/get>,
 //! <https://cloud.google.com/docs/authentication/application-default-credentials>.
 
+mod helpers;
+
 use dax_core::{Name, Value};
+use dax_provider_api::checkout::Checkout;
 use dax_provider_api::{Bearer, BoxFuture, Endpoint, Instance, Locator, ProviderError, trust};
 use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use google_cloud_container_v1::client::ClusterManager;
 use google_cloud_container_v1::model::Cluster;
+use std::path::Path;
 use std::time::Duration;
 
 /// What a token is for: whatever the account may do.
@@ -25,11 +29,20 @@ struct Gke {
     credentials: tokio::sync::OnceCell<AccessTokenCredentials>,
 }
 
-/// The way to the cluster of an instance.
+/// The way to the cluster of an instance of a project in this folder.
 ///
 /// # Errors
+/// In a pipeline, the checkout would choose a program or a credential.
 /// It does not say which cluster.
-pub fn locator(instance: &Instance) -> Result<impl Locator + 'static, ProviderError> {
+pub fn locator(
+    instance: &Instance,
+    root: &Path,
+) -> Result<impl Locator + 'static + use<>, ProviderError> {
+    if let Some(checkout) = Checkout::of_pipeline(root) {
+        helpers::check(&checkout, &|name| std::env::var_os(name)).map_err(|message| {
+            ProviderError::Refused { message: format!("`{}`: {message}", instance.name) }
+        })?;
+    }
     let text = |name: &str| {
         instance.config.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     };
@@ -169,6 +182,10 @@ impl Locator for Gke {
 mod tests {
     use super::*;
 
+    fn at_root(instance: &Instance) -> Result<impl Locator + 'static + use<>, ProviderError> {
+        locator(instance, Path::new("/"))
+    }
+
     #[test]
     fn only_google_gets_the_token() {
         let at = |endpoint: &str| {
@@ -176,7 +193,7 @@ mod tests {
                 [("project", "p"), ("location", "l"), ("cluster", "c"), ("endpoint", endpoint)];
             let config = config.map(|(name, value)| (Name::new(name), Value::str(value)));
             let config = Value::Map(config.into_iter().collect());
-            locator(&Instance { name: "kubernetes.gke".into(), config, ..Instance::default() })
+            at_root(&Instance { name: "kubernetes.gke".into(), config, ..Instance::default() })
                 .map(drop)
         };
         for endpoint in [
