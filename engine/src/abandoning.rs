@@ -3,7 +3,7 @@
 //! Nothing of such a run is done or taken back, because what it would do is not what anybody was shown. What became
 //! of its services is for `dax status` and `dax drift` to find out.
 
-use crate::{Engine, EngineError, Finished, Name, now_ms};
+use crate::{Engine, EngineError, Finished, Name};
 use dax_apply::store::Ending;
 use dax_apply::store::audit::Actor;
 use dax_apply::{Entry, Lease, Outcome, Store, StoreError};
@@ -70,7 +70,7 @@ impl Engine {
             pin: false,
         };
         let environment = lease.environment.clone();
-        let actor = Actor { at_ms: now_ms(), ..actor };
+        let actor = Actor { at_ms: store.now_ms(), ..actor };
         // A journal that cannot be read gets no entry more: the record of the end says it all.
         self.runtime.block_on(store.finish(lease, &[], ending, &actor))?;
         let plan = Arc::new(nothing(&environment));

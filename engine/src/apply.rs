@@ -214,7 +214,7 @@ impl Engine {
     ) -> Result<Finished, EngineError> {
         let store = self.store()?;
         let mut lease = self.acquire(&store, &plan.environment, lock_timeout)?;
-        let actor = Actor { at_ms: now_ms(), ..actor.clone() };
+        let actor = Actor { at_ms: store.now_ms(), ..actor.clone() };
         let result = self.begin(&store, &mut lease, &plan, &actor).and_then(|(run, providers)| {
             let running = Running { store: &store, lease: &mut lease, run, plan, name, actor };
             self.drive(running, providers, &[], interrupts, watch)
@@ -324,7 +324,7 @@ impl Engine {
         let actor = Actor {
             who: holder::who(),
             why: decisions.reason.clone(),
-            at_ms: now_ms(),
+            at_ms: store.now_ms(),
             ..Actor::default()
         };
         let result = match self.sound_run(&store, &environment) {
@@ -373,6 +373,7 @@ impl Engine {
         let (state, _) = self.runtime.block_on(store.state(&plan.environment))?;
         let shown = plan.clone();
         watch(&shown, run, Told::Begins);
+        let clock = store.clone();
         let driver = Driver {
             store,
             lease,
@@ -382,7 +383,7 @@ impl Engine {
             name,
             actor,
             providers: providers.clone(),
-            clock: Arc::new(now_ms),
+            clock: Arc::new(move || clock.now_ms()),
             progress: &mut |event| watch(&shown, run, Told::Progress(event)),
         };
         let outcome = self.runtime.block_on(driver.run(journal, interrupts))?;
@@ -436,10 +437,11 @@ impl Engine {
     ) -> Result<Lease, EngineError> {
         let begun = Instant::now();
         loop {
+            self.runtime.block_on(store.keep_time())?;
             match self.runtime.block_on(store.acquire(
                 environment,
                 &holder::this(),
-                now_ms(),
+                store.now_ms(),
                 &holder::is_gone,
             )) {
                 Ok(lease) => return Ok(lease),

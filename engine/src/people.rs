@@ -1,7 +1,7 @@
 //! What people do to an environment beside applying: they approve, stop, pin and look after the state.
 
 use crate::signing::{self, Statement};
-use crate::{Engine, EngineError, holder, now_ms};
+use crate::{Engine, EngineError, holder};
 use dax_apply::StoreError;
 use dax_apply::store::audit::Actor;
 use dax_apply::store::{Approval, Pin, Record, Report, Signal, What, Wish};
@@ -90,7 +90,7 @@ impl Engine {
             .filter(|(_, members)| members.contains(&by))
             .map(|(name, _)| name.clone())
             .collect();
-        let at_ms = now_ms();
+        let at_ms = store.now_ms();
         let signature = match key {
             Some(key) => {
                 let (_, version) = self.runtime.block_on(store.state(environment))?;
@@ -140,7 +140,8 @@ impl Engine {
         if holder.is_none_or(|holder| holder::is_gone(&holder)) {
             return Ok(Heard::Nobody);
         }
-        let signal = Signal { wish, by: holder::who(), reason: reason.to_owned(), at_ms: now_ms() };
+        let signal =
+            Signal { wish, by: holder::who(), reason: reason.to_owned(), at_ms: store.now_ms() };
         self.runtime.block_on(store.signal(environment, run, &signal))?;
         Ok(Heard::Told)
     }
@@ -159,7 +160,7 @@ impl Engine {
         let actor = Actor {
             who: holder::who(),
             why: reason.to_owned(),
-            at_ms: now_ms(),
+            at_ms: store.now_ms(),
             ..Actor::default()
         };
         let result =
@@ -228,13 +229,14 @@ impl Engine {
     /// The state cannot be written.
     pub fn unlock(&self, environment: &str, reason: &str) -> Result<Option<String>, EngineError> {
         let store = self.store()?;
-        let former = self.runtime.block_on(store.unlock(environment, &holder::this(), now_ms()))?;
+        let former =
+            self.runtime.block_on(store.unlock(environment, &holder::this(), store.now_ms()))?;
         let Some(former) = former else { return Ok(None) };
         let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
         let actor = Actor {
             who: holder::who(),
             why: reason.to_owned(),
-            at_ms: now_ms(),
+            at_ms: store.now_ms(),
             ..Actor::default()
         };
         let what = What::Unlock { from: former.name.clone() };

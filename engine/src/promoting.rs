@@ -1,7 +1,7 @@
 //! Moving what one environment proved to another: the same artefacts by the same program, and nothing else.
 
 use crate::{
-    Engine, EngineError, Judged, Missing, Outcome, Params, PlanRequest, Promoted, Selection, now_ms,
+    Engine, EngineError, Judged, Missing, Outcome, Params, PlanRequest, Promoted, Selection,
 };
 use dax_apply::store::audit::Commit;
 use dax_core::{Name, ResourceAddr, Value};
@@ -118,7 +118,7 @@ impl Engine {
         Ok(Bundle {
             from: from.into(),
             run: last.id,
-            age: Duration::from_millis(now_ms().saturating_sub(last.ended_ms.unwrap_or_default())),
+            age: Duration::from_millis(store.now_ms().saturating_sub(last.ended_ms.unwrap_or_default())),
             verified: runs
                 .iter()
                 .take_while(|run| run.outcome == Some(Outcome::Succeeded))

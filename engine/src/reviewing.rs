@@ -1,6 +1,6 @@
 //! What reviewers were shown, and what they said of it, kept in the state.
 
-use crate::{Engine, EngineError, git, now_ms};
+use crate::{Engine, EngineError, git};
 use dax_apply::store::{Approval, ShownPlan};
 use dax_core::Name;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,7 +88,7 @@ impl Engine {
             by: by.into(),
             groups: groups.to_vec(),
             reason: reason.to_owned(),
-            at_ms: now_ms(),
+            at_ms: store.now_ms(),
             signature: None,
         };
         Ok(self.runtime.block_on(store.approve(environment, &approval))?)

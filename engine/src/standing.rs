@@ -1,6 +1,6 @@
 //! What stands in a plan's way at this moment: a pin, an environment that comes first, a window, people.
 
-use crate::{Engine, EngineError, now_ms};
+use crate::{Engine, EngineError};
 use dax_apply::Store;
 use dax_apply::approvals::agreed;
 use dax_core::{Name, ResourceAddr};
@@ -72,7 +72,7 @@ impl Engine {
                         }
                     }
                     Gate::Windows(windows) => {
-                        if let Some(why) = closed(windows, now_ms()) {
+                        if let Some(why) = closed(windows, store.now_ms()) {
                             times += 1;
                             obstacles.push(why);
                         }
@@ -112,7 +112,7 @@ async fn after(store: &Store, gate: &Gate) -> Result<Option<(String, bool)>, Eng
     let Some((run, ended)) = succeeded.and_then(|run| Some((run, run.ended_ms?))) else {
         return Ok(Some((format!("`{environment}` was not applied successfully yet"), false)));
     };
-    let since = now_ms().saturating_sub(ended);
+    let since = store.now_ms().saturating_sub(ended);
     Ok(if since < *soak_ms {
         Some((
             format!("`{environment}` must have run for {} first", dax_render::millis(*soak_ms)),

@@ -1,6 +1,6 @@
 //! Runs that have not ended: how they stand, and what to do next.
 
-use crate::{Engine, EngineError, holder, now_ms};
+use crate::{Engine, EngineError, holder};
 use dax_apply::{Outcome, Store};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::StepId;
@@ -122,9 +122,9 @@ impl Engine {
         let Some(open) = self.runtime.block_on(store.open_run(environment))? else {
             return Ok(None);
         };
-        let carried = open
-            .holder
-            .filter(|(holder, expires_ms)| *expires_ms > now_ms() && !holder::is_gone(holder));
+        let carried = open.holder.filter(|(holder, expires_ms)| {
+            *expires_ms > store.now_ms() && !holder::is_gone(holder)
+        });
         let condition = match (open.waits, carried) {
             (Some(Outcome::Held { step, message }), _) => Condition::Held(step, message),
             (Some(Outcome::Stuck { step, message }), _) => Condition::Stuck(step, message),
@@ -170,8 +170,9 @@ impl Engine {
         let begun = Instant::now();
         loop {
             let holder = self.runtime.block_on(store.lease(environment))?;
-            let held = holder
-                .is_some_and(|(holder, expires)| expires > now_ms() && !holder::is_gone(&holder));
+            let held = holder.is_some_and(|(holder, expires)| {
+                expires > store.now_ms() && !holder::is_gone(&holder)
+            });
             if !held || begun.elapsed() >= patience {
                 return Ok(());
             }

@@ -170,7 +170,11 @@ impl Driver<'_> {
                 tokio::select! {
                     Some(event) = events.recv() => break event,
                     Some(()) = interrupt.recv() => break Event::Interrupt,
-                    _ = heartbeat.tick() => self.store.renew(self.lease, (self.clock)()).await?,
+                    _ = heartbeat.tick() => {
+                        // Where it cannot be asked, time is counted on, and what follows says so.
+                        let _ = self.store.keep_time().await;
+                        self.store.renew(self.lease, (self.clock)()).await?;
+                    }
                     _ = listen.tick() => if let Some(event) = self.listen(&mut flow).await? { break event },
                 }
             };

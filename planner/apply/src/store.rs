@@ -9,6 +9,7 @@
 mod anchor;
 pub mod audit;
 pub mod blobs;
+mod clock;
 mod conditions;
 mod error;
 mod fingerprints;
@@ -35,6 +36,7 @@ pub use sqlite::Sqlite;
 pub use verify::{Finding, Report};
 
 use blobs::{Blob, Blobs, Commit};
+use clock::Clock;
 use dax_core::{Name, ResourceAddr, Value};
 use dax_plan::model::{AppliedService, StateVersion};
 use fingerprints::FingerprintKey;
@@ -85,6 +87,7 @@ pub struct Store {
     blobs: Arc<dyn Blobs>,
     anchor: Option<Arc<Anchor>>,
     lineage: Name,
+    clock: Arc<Clock>,
 }
 
 impl Store {
@@ -94,8 +97,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] says what is wrong with it.
     pub async fn open(blobs: Arc<dyn Blobs>, anchor: Option<Anchor>) -> Result<Self> {
-        let mut store = Self { blobs, anchor: anchor.map(Arc::new), lineage: Name::default() };
+        let (anchor, clock) = (anchor.map(Arc::new), Arc::default());
+        let mut store = Self { blobs, anchor, lineage: Name::default(), clock };
         let mut found = store.blobs.get("meta").await?;
+        store.keep_time().await?;
         if found.is_none() {
             if let Some(anchor) = &store.anchor {
                 anchor.check_lineage(None, &store.place())?;

@@ -228,6 +228,15 @@ impl Blobs for PostgresBlobs {
         Box::pin(async move { self.swap(commit).await.map_err(|error| self.explain(&error)) })
     }
 
+    fn clock<'a>(&'a self) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        Box::pin(async move {
+            let sql = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now";
+            let row = sqlx::query(sql).fetch_one(&self.pool).await.map_err(|e| self.explain(&e))?;
+            let now: i64 = row.try_get("now").map_err(|e| self.explain(&e))?;
+            Ok(u64::try_from(now).ok())
+        })
+    }
+
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let remove = async {

@@ -3,6 +3,8 @@
 //! Texts are written first, each under a key of its own; the head is swapped last, by `ETag`. A writer that is
 //! stopped in between, or loses the swap, leaves texts behind that nobody refers to.
 
+mod time;
+
 use dax_apply::store::StoreError;
 use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
@@ -11,13 +13,18 @@ use futures::future::try_join_all;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};
+use std::time::Duration;
+use time::{Connector, Dates};
 
 /// Texts that are read or written at once.
 const AT_ONCE: usize = 16;
+/// An answer that is no older says the time well enough.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// A state in an object storage.
 pub struct S3Blobs {
     store: AmazonS3,
+    dates: Dates,
     prefix: String,
     place: String,
 }
@@ -39,8 +46,10 @@ impl S3Blobs {
             return Err(StoreError::Unbound { place: url.to_owned(), what });
         }
         let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
+        let dates = Dates::default();
         let store = AmazonS3Builder::from_env()
             .with_bucket_name(bucket)
+            .with_http_connector(Connector(dates.clone()))
             .build()
             .map_err(|error| wrong(error.to_string()))?;
         let folder = folder.trim_matches('/');
@@ -50,7 +59,7 @@ impl S3Blobs {
             .iter()
             .find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()));
         let server = server.map_or_else(String::new, |server| format!(" at {server}"));
-        Ok(Self { store, prefix, place: format!("s3://{rest}{server}") })
+        Ok(Self { store, dates, prefix, place: format!("s3://{rest}{server}") })
     }
 
     fn path(&self, key: &str) -> Path {
@@ -69,6 +78,17 @@ impl S3Blobs {
             source = inner.source();
         }
         StoreError::Io { place: self.place.clone(), message }
+    }
+
+    /// The same of a write: without the right to it the rest still works.
+    fn explain_write(&self, error: &Error) -> StoreError {
+        match (error, self.explain(error)) {
+            (
+                Error::PermissionDenied { .. } | Error::Unauthenticated { .. },
+                StoreError::Io { place, message },
+            ) => StoreError::ReadOnly { place, message },
+            (_, explained) => explained,
+        }
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Error> {
@@ -178,7 +198,7 @@ impl Blobs for S3Blobs {
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
         Box::pin(async move {
             let put = self.put(key, &bytes, PutMode::Create).await;
-            put.map(|version| version.is_some()).map_err(|error| self.explain(&error))
+            put.map(|version| version.is_some()).map_err(|error| self.explain_write(&error))
         })
     }
 
@@ -186,10 +206,23 @@ impl Blobs for S3Blobs {
         &'a self,
         commit: &'a Commit,
     ) -> BoxFuture<'a, Result<Option<Version>, StoreError>> {
-        Box::pin(async move { self.swap(commit).await.map_err(|error| self.explain(&error)) })
+        Box::pin(async move { self.swap(commit).await.map_err(|error| self.explain_write(&error)) })
+    }
+
+    fn clock<'a>(&'a self) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        Box::pin(async move {
+            if let Some(now) = self.dates.now_ms(FRESH) {
+                return Ok(Some(now));
+            }
+            // Any answer says it, also that there is no such text.
+            match self.store.head(&self.path("meta")).await {
+                Ok(_) | Err(Error::NotFound { .. }) => Ok(self.dates.now_ms(FRESH)),
+                Err(error) => Err(self.explain(&error)),
+            }
+        })
     }
 
     fn remove<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.delete(keys).await.map_err(|error| self.explain(&error)) })
+        Box::pin(async move { self.delete(keys).await.map_err(|error| self.explain_write(&error)) })
     }
 }

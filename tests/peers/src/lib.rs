@@ -33,12 +33,13 @@ pub enum Source {
 }
 
 /// Every test service, those that others are made with first.
-pub const PEERS: [Peer; 11] = [
+pub const PEERS: [Peer; 12] = [
     Peer { name: "PostgreSQL", source: Source::Debian(&programs::POSTGRESQL) },
     Peer { name: "Chromium", source: Source::Debian(&programs::CHROMIUM) },
     Peer { name: "Prometheus", source: Source::Debian(&programs::PROMETHEUS) },
     Peer { name: "Neovim", source: Source::Debian(&programs::NEOVIM) },
     Peer { name: "OpenSSL", source: Source::Debian(&programs::OPENSSL) },
+    Peer { name: "faketime", source: Source::Debian(&programs::FAKETIME) },
     Peer { name: "Node.js", source: Source::Kit(&kit::NODE) },
     Peer { name: "GitHub", source: Source::Kit(&kit::GITHUB) },
     Peer { name: "MinIO", source: Source::Kit(&kit::MINIO) },

@@ -54,6 +54,10 @@ pub(crate) const NEOVIM: Debian =
 pub(crate) const OPENSSL: Debian =
     Debian { package: "openssl", programs: &[&["openssl"]], version: "version", folders: &[] };
 
+/// A clock that is wrong, for one process.
+pub(crate) const FAKETIME: Debian =
+    Debian { package: "faketime", programs: &[&["faketime"]], version: "--version", folders: &[] };
+
 impl Debian {
     /// Returns the first program's path when each of them starts.
     ///

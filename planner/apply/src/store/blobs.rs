@@ -81,6 +81,11 @@ pub trait Blobs: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// The time at the place, in milliseconds since 1970; nothing where it is this machine's.
+    fn clock<'a>(&'a self) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// The key of digests, where a digest must not tell what it is of.
     fn hash_key(&self) -> Option<[u8; 32]> {
         None

@@ -131,6 +131,10 @@ impl Blobs for Sealed {
         self.inner.check()
     }
 
+    fn clock<'a>(&'a self) -> BoxFuture<'a, Result<Option<u64>, StoreError>> {
+        self.inner.clock()
+    }
+
     fn scan<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Texts, StoreError>> {
         Box::pin(async move {
             let found = self.inner.scan(prefix).await?;
