@@ -145,6 +145,14 @@ impl Store {
         }
     }
 
+    /// Makes sure that there is a state, before anything is written that would lie there without one.
+    fn exists(&self) -> Result<()> {
+        match self.lineage.is_empty() {
+            true => Err(StoreError::Absent { place: self.place() }),
+            false => Ok(()),
+        }
+    }
+
     /// Where it is, in words.
     pub fn place(&self) -> String {
         self.blobs.place()

@@ -100,6 +100,15 @@ pub enum StoreError {
         /// Why.
         message: String,
     },
+    /// There is no state, and none can be made.
+    #[error(
+        "{place} holds no state yet, and these credentials cannot make one; run `dax plan` once with credentials that may \
+         write the state"
+    )]
+    Absent {
+        /// The place.
+        place: String,
+    },
     /// It has no key of secrets' fingerprints yet, and cannot be written.
     #[error(
         "{place} has no key for fingerprints of secrets yet, and these credentials cannot write one; run `dax plan` once \

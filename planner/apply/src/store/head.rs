@@ -153,6 +153,7 @@ impl Store {
         now_ms: u64,
         is_gone: &(dyn Fn(&Holder) -> bool + Sync),
     ) -> Result<Lease> {
+        self.exists()?;
         let found = self.head(environment).await?;
         let (mut head, expected) = match found {
             Some((head, blob)) => (head, Some(blob.version)),

@@ -79,6 +79,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn approve(&self, environment: &str, approval: &Approval) -> Result<()> {
+        self.exists()?;
         let bytes = json(approval);
         let name = self.message_name(&bytes);
         let key = format!("approvals/{environment}/{}/{name}", approval.digest);
@@ -102,6 +103,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn signal(&self, environment: &str, run: u64, signal: &Signal) -> Result<()> {
+        self.exists()?;
         let bytes = json(signal);
         let key = format!("signals/{environment}/{run:010}/{}", self.message_name(&bytes));
         self.blobs.put_new(&key, bytes).await.map(|_| ())

@@ -56,6 +56,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub async fn keep_shown(&self, environment: &str, plan: &ShownPlan) -> Result<()> {
+        self.exists()?;
         let all = self.blobs.list(&format!("reviews/{environment}/")).await?;
         let folder = format!("reviews/{environment}/{}/", plan.change);
         let at = format!("{folder}{:013}-", plan.at_ms);

@@ -1,5 +1,6 @@
-//! A state in a real PostgreSQL: whose clock counts.
+//! A state in a real PostgreSQL: whose clock counts, and what plan jobs may write there.
 
+mod grants;
 mod time;
 
 use dax_apply::Store;
