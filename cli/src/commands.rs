@@ -187,9 +187,12 @@ fn approve(args: &RunArgs, question: &str, out: &mut Printer) -> Result<bool, Cl
 }
 
 /// Wishes to stop: the first Ctrl-C or SIGTERM stops at the next safe place, the second at once.
-pub(crate) fn interrupts() -> Interrupts {
+///
+/// # Errors
+/// The system has no thread to give.
+fn interrupts() -> std::io::Result<Interrupts> {
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             return;
         };
@@ -213,8 +216,8 @@ pub(crate) fn interrupts() -> Interrupts {
                 let _ = sender.send(()).await;
             }
         });
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 /// Shows a plan, asks whether it is wanted, and carries it out: the way of everything that changes the world.
@@ -242,6 +245,11 @@ pub(crate) fn show_and_apply(
         return Err(EngineError::Denied { message }.into());
     }
     if plan.is_empty() {
+        if engine.accept_conditions(&plan, &[], None)? {
+            let recorded = engine.recorded_conditions(&plan.environment)?;
+            let said = recorded.map(|one| one.conditions.to_string()).unwrap_or_default();
+            out.note(&format!("the conditions of `{}` are now: {said}", plan.environment));
+        }
         return Ok(Exit::Done);
     }
     if let Some(expected) = &args.expect {
@@ -260,6 +268,8 @@ pub(crate) fn show_and_apply(
         lock_timeout: args.lock_timeout,
         again,
         origin,
+        reviews: Vec::new(),
+        base: None,
     };
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| {
         engine.apply(request, interrupts, watch)
@@ -357,8 +367,12 @@ pub(crate) fn perform(
             Told::Ends(_) => {}
         }
     };
+    let mut interrupts = interrupts().map_err(|source| EngineError::File {
+        path: "the thread that waits for Ctrl-C".to_owned(),
+        source,
+    })?;
     out.ran = true;
-    let finished = run(&mut interrupts(), &mut watch)?;
+    let finished = run(&mut interrupts, &mut watch)?;
     if let (Some(path), Some(error)) = (events, &lost) {
         out.events_lost(path, error);
     }

@@ -1,5 +1,6 @@
 //! Which projects and environments a change touches: the graph before it held against the graph after it.
 
+use crate::conditions::{Conditions, LARGEST_SIGNERS};
 use crate::files::Disk;
 use crate::{EngineError, Missing, Params, diagnostic, git};
 use dax_core::Name;
@@ -22,7 +23,7 @@ pub struct Affected {
     pub how: &'static str,
     /// The services that differ, as far as they are known.
     pub services: Vec<String>,
-    /// Whether the conditions differ under which it may be changed: who must agree and who that is, what comes first, when.
+    /// Whether its conditions differ, see [`Conditions`].
     pub conditions: bool,
 }
 
@@ -51,8 +52,16 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
     find_projects(&top, &mut projects)?;
     let mut all = Vec::new();
     for prefix in projects {
-        let old = side(&git::AtRevision { files: &before, prefix: prefix.clone() })?;
-        let new = side(&Disk::new(&top.join(&prefix)))?;
+        let disk = Disk::new(&top.join(&prefix));
+        let signers_before =
+            |path: &str| git::file_at(&top, base, &format!("{prefix}{path}"), LARGEST_SIGNERS);
+        let signers_now = |path: &str| {
+            let read = disk.read("", path);
+            read.map_err(|source| EngineError::File { path: format!("{prefix}{path}"), source })
+        };
+        let at = git::AtRevision { files: &before, prefix: prefix.clone() };
+        let old = side(&at, &signers_before)?;
+        let new = side(&disk, &signers_now)?;
         compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
     }
     Ok(all)
@@ -79,7 +88,10 @@ pub(crate) fn find_projects(top: &Path, into: &mut BTreeSet<String>) -> Result<(
     Ok(())
 }
 
-fn side(files: &dyn FileSystem) -> Result<Option<Side>, EngineError> {
+/// The bytes of a file of a project that is no part of the program; nothing where there is none.
+type ReadFile<'r> = &'r dyn Fn(&str) -> Result<Option<Vec<u8>>, EngineError>;
+
+fn side(files: &dyn FileSystem, read: ReadFile<'_>) -> Result<Option<Side>, EngineError> {
     let loaded = match dax_project::load(files) {
         Ok(loaded) => loaded,
         Err(dax_project::ProjectError::NoManifest) => return Ok(None),
@@ -93,10 +105,15 @@ fn side(files: &dyn FileSystem) -> Result<Option<Side>, EngineError> {
         outputs: BTreeMap::new(),
     };
     let (graph, diagnostics) = loaded.analyse(&params);
-    Ok(Some(describe(&loaded, &graph, diagnostic::has_errors(&diagnostics))))
+    let broken = diagnostic::has_errors(&diagnostics);
+    let signers = match &loaded.manifest.signers {
+        Some(path) => read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        None => None,
+    };
+    Ok(Some(describe(&loaded, &graph, broken, signers.as_deref())))
 }
 
-fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
+fn describe(loaded: &Loaded, graph: &Graph, broken: bool, signers: Option<&str>) -> Side {
     let sources = &loaded.sources;
     let own = sources.ids().filter(|file| !sources.name(*file).starts_with("std/"));
     let mut side = Side {
@@ -111,16 +128,16 @@ fn describe(loaded: &Loaded, graph: &Graph, broken: bool) -> Side {
         if broken || environment.services.len() < loaded.bound_names(&environment.name).len() {
             side.partial.insert(environment.name.clone());
         }
-        side.environments
-            .insert(environment.name.clone(), services(environment, &loaded.manifest.groups));
+        side.environments.insert(environment.name.clone(), services(loaded, environment, signers));
     }
     side
 }
 
-/// What an environment wants of each service, without the places that said so.
+/// What an environment wants of each service, without the places that said so, and its conditions.
 fn services(
+    loaded: &Loaded,
     environment: &Environment,
-    groups: &BTreeMap<Name, Vec<Name>>,
+    signers: Option<&str>,
 ) -> BTreeMap<String, Json> {
     let service = |service: &dax_ir::Service| {
         json!({
@@ -132,23 +149,8 @@ fn services(
     };
     let mut all: BTreeMap<String, Json> =
         environment.services.values().map(|one| (one.addr.to_string(), service(one))).collect();
-    let after: Vec<Json> = environment
-        .after
-        .iter()
-        .map(|after| json!([after.environment, after.soak_ms, after.verified, after.valid_ms]))
-        .collect();
-    let approvals: Vec<Json> =
-        environment.approvals.iter().map(|one| json!([one.count, one.of])).collect();
-    let windows: Vec<Json> = environment
-        .windows
-        .iter()
-        .map(|one| json!([one.days, one.from, one.to, one.zone]))
-        .collect();
-    let named = groups
-        .iter()
-        .filter(|(name, _)| environment.approvals.iter().any(|one| one.of.contains(name)));
-    let people: Vec<Json> = named.map(|(name, members)| json!([name, members])).collect();
-    all.insert(CONDITIONS.to_owned(), json!([after, approvals, windows, people]));
+    let conditions = Conditions::of(loaded, environment, signers);
+    all.insert(CONDITIONS.to_owned(), json!(conditions.digest()));
     all
 }
 

@@ -2,17 +2,19 @@
 
 use crate::abandoning::Broken;
 use crate::aftermath::aftermath;
+use crate::conditions::{Base, of_plan};
 use crate::plan_file::expected;
 use crate::providers::Wanted;
 use crate::unfinished::Condition;
 use crate::{
-    Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, git, holder, now_ms,
+    Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, holder, now_ms,
     planning, unknown,
 };
-use dax_apply::store::audit::{Actor, Commit, Promoted};
+use dax_apply::store::Approval;
+use dax_apply::store::audit::{Actor, Promoted};
 use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
 use dax_core::{Name, ResourceAddr};
-use dax_plan::model::Idempotency;
+use dax_plan::model::{Idempotency, Mode};
 use dax_plan::{Plan, StepId, proof};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,6 +44,12 @@ pub struct ApplyRequest {
     pub again: Option<PlanRequest>,
     /// Where what it brings comes from.
     pub origin: Origin,
+    /// Approvals that a code host knows, read just now: they count beside those of the state, and
+    /// are never stored as approvals.
+    pub reviews: Vec<Approval>,
+    /// Conditions of the commit that the change is made from, where there is one: they are asked as
+    /// well.
+    pub base: Option<Base>,
 }
 
 /// Where what a run brings comes from.
@@ -123,12 +131,22 @@ impl Engine {
         interrupts: &mut Interrupts,
         watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
-        let ApplyRequest { plan, expect, acknowledged, why, name, lock_timeout, again, origin } =
-            request;
+        let ApplyRequest {
+            plan,
+            expect,
+            acknowledged,
+            why,
+            name,
+            lock_timeout,
+            again,
+            origin,
+            reviews,
+            base,
+        } = request;
         if let Some(digits) = &expect {
             expected(digits, &plan)?;
         }
-        let commit = git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms });
+        let commit = self.own_commit();
         let (promoted, restores) = match origin {
             Origin::Program => (None, None),
             Origin::Promoted(promoted) => (Some(promoted), None),
@@ -137,7 +155,7 @@ impl Engine {
         let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit, promoted, restores };
         let mut plan = plan;
         for _ in 0..MOST_PARTS {
-            self.allowed(&plan, &acknowledged)?;
+            self.allowed(&plan, &acknowledged, &reviews, base.as_ref())?;
             let mut finished = None;
             if !plan.steps.is_empty() || !plan.changes.is_empty() {
                 let done = self.apply_one(
@@ -145,6 +163,7 @@ impl Engine {
                     &actor,
                     name.clone(),
                     lock_timeout,
+                    &reviews,
                     interrupts,
                     watch,
                 )?;
@@ -178,11 +197,19 @@ impl Engine {
     }
 
     /// Whether a plan may be carried out now.
-    fn allowed(&self, plan: &Plan, acknowledged: &BTreeSet<StepId>) -> Result<(), EngineError> {
+    fn allowed(
+        &self,
+        plan: &Plan,
+        acknowledged: &BTreeSet<StepId>,
+        reviews: &[Approval],
+        base: Option<&Base>,
+    ) -> Result<(), EngineError> {
         if let Some(blocked) = plan.changes.iter().find_map(|change| change.blocked.clone()) {
             return Err(EngineError::Denied { message: blocked });
         }
-        if let Some(message) = crate::standing::denial(plan, &self.standing(plan)?) {
+        if let Some(message) =
+            crate::standing::denial(plan, &self.standing_with(plan, reviews, base)?)
+        {
             return Err(EngineError::Denied { message });
         }
         let open: Vec<String> = plan
@@ -209,15 +236,29 @@ impl Engine {
         actor: &Actor,
         name: Option<Name>,
         lock_timeout: Duration,
+        reviews: &[Approval],
         interrupts: &mut Interrupts,
         watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
         let store = self.store()?;
+        // Those under which it begins, whatever becomes of the folder meanwhile.
+        let conditions = match plan.mode {
+            Mode::Apply => Some(self.conditions(&plan.environment, &of_plan(&plan))?),
+            Mode::Rollback | Mode::Destroy => None,
+        };
         let mut lease = self.acquire(&store, &plan.environment, lock_timeout)?;
         let actor = Actor { at_ms: store.now_ms(), ..actor.clone() };
-        let result = self.begin(&store, &mut lease, &plan, &actor).and_then(|(run, providers)| {
+        let begun = self.begin(&store, &mut lease, &plan, &actor, reviews);
+        let result = begun.and_then(|(run, providers)| {
+            let actor = actor.clone();
             let running = Running { store: &store, lease: &mut lease, run, plan, name, actor };
             self.drive(running, providers, &[], interrupts, watch)
+        });
+        let result = result.and_then(|finished| {
+            if let (Outcome::Succeeded, Some(conditions)) = (&finished.outcome, &conditions) {
+                self.record_new(&store, &mut lease, conditions, &actor)?;
+            }
+            Ok(finished)
         });
         self.release(&store, &mut lease, result)
     }
@@ -244,6 +285,7 @@ impl Engine {
         lease: &mut Lease,
         plan: &Plan,
         actor: &Actor,
+        reviews: &[Approval],
     ) -> Result<(u64, Providers), EngineError> {
         let environment = &plan.environment;
         if let Some(open) = self.runtime.block_on(store.open_run(environment))? {
@@ -286,12 +328,13 @@ impl Engine {
             return Err(EngineError::Unsound(unsound));
         }
         let digest = dax_plan::digest::digest(plan);
-        let approvals = self.runtime.block_on(store.approvals(environment, &digest))?;
-        let approved_by = approvals
-            .into_iter()
-            .filter(|approval| approval.step.is_none())
-            .map(|approval| approval.by)
-            .collect();
+        let mut approved_by: Vec<Name> = Vec::new();
+        let kept = self.approvals(environment, &digest)?;
+        for approval in kept.iter().chain(reviews.iter().filter(|one| one.digest == digest)) {
+            if approval.step.is_none() && !approved_by.contains(&approval.by) {
+                approved_by.push(approval.by.clone());
+            }
+        }
         let run = self.runtime.block_on(store.begin(lease, plan, approved_by, actor))?;
         Ok((run, providers))
     }
@@ -371,6 +414,7 @@ impl Engine {
     ) -> Result<Finished, EngineError> {
         let Running { store, lease, run, plan, name, actor } = running;
         let (state, _) = self.runtime.block_on(store.state(&plan.environment))?;
+        let judge = self.step_judge(store, &plan)?;
         let shown = plan.clone();
         watch(&shown, run, Told::Begins);
         let clock = store.clone();
@@ -384,6 +428,7 @@ impl Engine {
             actor,
             providers: providers.clone(),
             clock: Arc::new(move || clock.now_ms()),
+            counts: &|gate, approval| judge.counts(gate, approval, store.now_ms()),
             progress: &mut |event| watch(&shown, run, Told::Progress(event)),
         };
         let outcome = self.runtime.block_on(driver.run(journal, interrupts))?;

@@ -21,6 +21,8 @@ pub struct Judged {
     pub standing: Standing,
     /// Calls to providers that it took, where they are counted.
     pub calls: BTreeMap<Name, u64>,
+    /// The conditions of that environment.
+    pub(crate) conditions: Option<crate::Conditions>,
     /// The environment that it was made for.
     pub(crate) environment: Option<Environment>,
 }

@@ -9,6 +9,7 @@ mod aftermath;
 mod apply;
 mod codes;
 mod command;
+pub mod conditions;
 mod course;
 mod doctor;
 mod error;
@@ -43,16 +44,22 @@ pub use affected::{Affected, affected};
 pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Origin, Told, Watch};
 pub use codes::{codes, format};
 pub use command::output_within;
+pub use conditions::{
+    Base, ConditionChange, ConditionKind, Conditions, RecordedConditions,
+    compare as compare_conditions,
+};
 pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
 pub use dax_apply::store::audit::Promoted;
 pub use dax_apply::store::{Approval, Pin, Record, Report, ShownPlan, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
-pub use dax_core::{Diagnostic, Name, Severity, Sources, Span, diagnostic, keyed, printable};
+pub use dax_core::{
+    Diagnostic, Name, RevisionId, Severity, Sources, Span, Value, diagnostic, keyed, printable,
+};
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_plan::drift::Drift;
-pub use dax_plan::{Plan, Selection, StepId, StepKind, digest, model};
+pub use dax_plan::{Plan, Selection, Step, StepId, StepKind, digest, model};
 pub use dax_project::{
     Declared, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
 };
@@ -71,7 +78,7 @@ pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
 pub use reviewing::projects;
 pub use revisions::{
-    Revision, age, commits, common, head_commit, is_ancestor, is_whole, revision, top,
+    Revision, age, commits, common, head_commit, is_ancestor, is_whole, revision, subject, top,
 };
 pub use standing::{Standing, denial};
 pub use state::{OpenPlace, StateSource};

@@ -123,7 +123,8 @@ impl Engine {
 
     /// A plan with what stands in its way, and what it took to make it.
     fn stand(&self, store: &Store, judged: Judged, world: &World) -> Result<Judged, EngineError> {
-        let mut standing = self.standing_of(store, &judged.plan)?;
+        let known = judged.conditions.as_ref();
+        let mut standing = self.standing_of(store, &judged.plan, known, &[], None)?;
         if let Some(run) = self.open_run(store, &judged.plan.environment)? {
             standing.obstacles.insert(0, run.text());
             standing.early = false;
@@ -211,8 +212,10 @@ impl Engine {
         }
         let findings =
             checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
+        let conditions = Some(self.conditions_of(&checked.loaded, &found)?);
         Ok(Judged {
             plan,
+            conditions,
             sources: checked.loaded.sources,
             findings,
             standing: Standing::default(),

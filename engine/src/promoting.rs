@@ -118,7 +118,9 @@ impl Engine {
         Ok(Bundle {
             from: from.into(),
             run: last.id,
-            age: Duration::from_millis(store.now_ms().saturating_sub(last.ended_ms.unwrap_or_default())),
+            age: Duration::from_millis(
+                store.now_ms().saturating_sub(last.ended_ms.unwrap_or_default()),
+            ),
             verified: runs
                 .iter()
                 .take_while(|run| run.outcome == Some(Outcome::Succeeded))

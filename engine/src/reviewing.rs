@@ -52,15 +52,6 @@ impl Engine {
         Ok(self.runtime.block_on(store.shown_environments(change))?)
     }
 
-    /// Who agreed to a plan.
-    ///
-    /// # Errors
-    /// The state cannot be read.
-    pub fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>, EngineError> {
-        let store = self.store()?;
-        Ok(self.runtime.block_on(store.approvals(environment, digest))?)
-    }
-
     /// Records that somebody agreed who said so elsewhere; nothing new where that is known.
     ///
     /// # Errors

@@ -92,6 +92,15 @@ pub fn is_whole(folder: &Path) -> Result<bool, EngineError> {
     Ok(String::from_utf8_lossy(&out).trim() == "false")
 }
 
+/// The first line of a commit's message.
+///
+/// # Errors
+/// Git cannot be asked, or there is no such commit.
+pub fn subject(folder: &Path, commit: &str) -> Result<String, EngineError> {
+    let out = git::git(folder, &["log", "-1", "--format=%s", "--end-of-options", commit])?;
+    Ok(String::from_utf8_lossy(&out).trim().to_owned())
+}
+
 /// How long ago the commit was made that a folder is at; nothing outside of a repository.
 pub fn age(folder: &Path) -> Option<Duration> {
     git::head(folder).map(|(_, at_ms)| Duration::from_millis(now_ms().saturating_sub(at_ms)))

@@ -1,11 +1,16 @@
-//! What stands in a plan's way at this moment: a pin, an environment that comes first, a window, people.
+//! Blockers of a plan at this moment: a pin, an environment that comes first, a window, approvals,
+//! and the conditions that a change loosens.
 
+use crate::conditions::asked::{Answer, Question, answer};
+use crate::conditions::{AfterRule, Base, Conditions, RecordedConditions, WindowRule, of_plan};
+use crate::signing::{self, Statement};
 use crate::{Engine, EngineError};
 use dax_apply::Store;
-use dax_apply::approvals::agreed;
-use dax_core::{Name, ResourceAddr};
+use dax_apply::store::Approval;
+use dax_core::ResourceAddr;
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
+use dax_render::Rule;
 pub use dax_render::Standing;
 use std::sync::PoisonError;
 
@@ -22,21 +27,84 @@ fn unreachable(plan: &Plan) -> Vec<String> {
     )]
 }
 
-/// Why a plan cannot be applied now: the first obstacle, with its reasons where something cannot be read.
+/// Why a plan cannot be applied now: the first blocker, with its reasons where something cannot be
+/// read, else the approvals that are lacking.
 pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
     let shown = if plan.unreachable.is_empty() { 1 } else { standing.obstacles.len() };
     let first: Vec<&str> = standing.obstacles.iter().take(shown).map(String::as_str).collect();
-    (!first.is_empty()).then(|| first.join("; "))
+    if !first.is_empty() {
+        return Some(first.join("; "));
+    }
+    let lacking: Vec<&dax_render::Progress> =
+        standing.approvals.iter().filter(|one| one.lacking() > 0).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let environment = &plan.environment;
+    let texts: Vec<String> = lacking.iter().map(|one| one.lacking_text()).collect();
+    let command = format!("`dax approve -e {environment} {}`", dax_plan::digest::digest(plan));
+    let by_old = lacking.iter().any(|one| one.rule != Rule::Program);
+    let loosens = if by_old && !standing.loosens.is_empty() {
+        format!("this change loosens `{environment}` ({}): ", standing.loosens.join("; "))
+    } else {
+        String::new()
+    };
+    Some(format!("{loosens}it needs the approval of {}: {command}", texts.join("; and of ")))
+}
+
+/// Approvals of a plan, and why others do not count.
+#[derive(Default)]
+struct Counted {
+    approvals: Vec<Approval>,
+    refused: Vec<String>,
+}
+
+/// Older conditions of an environment, with whose they are and their commit.
+type Old<'o> = (Rule, &'o Conditions, Option<String>);
+
+/// The conditions that are asked beside those of the program.
+fn older<'o>(base: Option<&'o Base>, recorded: Option<&'o RecordedConditions>) -> Vec<Old<'o>> {
+    let base = base.map(|base| (Rule::Base, &base.conditions, Some(base.commit.clone())));
+    let recorded = recorded.map(|recorded| {
+        let commit = recorded.commit.as_ref().map(|commit| commit.id.to_string());
+        (Rule::Applied, &recorded.conditions, commit)
+    });
+    base.into_iter().chain(recorded).collect()
+}
+
+/// The allowed signers that are in force: the oldest conditions that have any decide.
+fn signers(base: Option<&Base>, recorded: Option<&Conditions>, new: &Conditions) -> Option<String> {
+    let recorded = recorded.and_then(Conditions::signers_text);
+    let base = || base.and_then(|base| base.conditions.signers_text());
+    recorded.or_else(base).or_else(|| new.signers_text())
 }
 
 impl Engine {
-    /// What stands in a plan's way now.
+    /// Blockers of a plan now, by the approvals of the state.
     ///
     /// # Errors
-    /// The state cannot be read.
+    /// As [`Engine::standing_with`].
     pub fn standing(&self, plan: &Plan) -> Result<Standing, EngineError> {
+        self.standing_with(plan, &[], None)
+    }
+
+    /// Blockers of a plan now.
+    ///
+    /// `reviews` are approvals that a code host knows; they count beside those of the state where
+    /// their digest is that of the plan, and need no signature. `base` holds the conditions of the
+    /// commit that the plan's change is made from: where the program loosens them, or those that
+    /// were recorded with the last apply, they are asked as well.
+    ///
+    /// # Errors
+    /// The state or the program cannot be read.
+    pub fn standing_with(
+        &self,
+        plan: &Plan,
+        reviews: &[Approval],
+        base: Option<&Base>,
+    ) -> Result<Standing, EngineError> {
         let store = self.store()?;
-        let mut standing = self.standing_of(&store, plan)?;
+        let mut standing = self.standing_of(&store, plan, None, reviews, base)?;
         if !plan.unreachable.is_empty() {
             let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
             let at = standing.obstacles.len().min(1);
@@ -45,59 +113,273 @@ impl Engine {
         Ok(standing)
     }
 
-    pub(crate) fn standing_of(&self, store: &Store, plan: &Plan) -> Result<Standing, EngineError> {
+    /// The same; `known` are the conditions of the program, where they were computed already.
+    pub(crate) fn standing_of(
+        &self,
+        store: &Store,
+        plan: &Plan,
+        known: Option<&Conditions>,
+        reviews: &[Approval],
+        base: Option<&Base>,
+    ) -> Result<Standing, EngineError> {
         // The way back and the way out are never held up.
-        if plan.mode != Mode::Apply || plan.is_empty() {
+        if plan.mode != Mode::Apply {
             return Ok(Standing::default());
         }
-        self.runtime.block_on(async {
-            let mut obstacles = unreachable(plan);
-            let mut times = 0;
-            if let Some(pin) = store.pinned(&plan.environment).await? {
-                let why = if pin.reason.is_empty() { String::new() } else { format!(" ({})", pin.reason) };
-                let environment = &plan.environment;
-                obstacles.push(format!(
-                    "`{environment}` is pinned to state {} since {} by {}{why}; `dax unpin -e {environment}` lets it go on",
-                    pin.serial,
-                    shown(pin.at_ms),
-                    pin.by
-                ));
-            }
-            for gate in &plan.gates {
-                match gate {
-                    Gate::After { .. } => {
-                        if let Some((why, time)) = after(store, gate).await? {
-                            times += usize::from(time);
-                            obstacles.push(why);
-                        }
+        let recorded = self.recorded_in(store, &plan.environment)?;
+        if plan.is_empty() && recorded.is_none() && base.is_none() {
+            return Ok(Standing::default());
+        }
+        let computed;
+        let new = match known {
+            Some(known) => known,
+            None => {
+                computed = match self.conditions(&plan.environment, &of_plan(plan)) {
+                    Ok(conditions) => conditions,
+                    Err(EngineError::UnknownEnvironment { .. }) => {
+                        return Ok(Standing {
+                            obstacles: vec![format!(
+                                "the program no longer has `{}`, so its conditions cannot be asked",
+                                plan.environment
+                            )],
+                            ..Standing::default()
+                        });
                     }
-                    Gate::Windows(windows) => {
-                        if let Some(why) = closed(windows, store.now_ms()) {
-                            times += 1;
-                            obstacles.push(why);
-                        }
-                    }
-                }
+                    Err(error) => return Err(error),
+                };
+                &computed
             }
-            if !plan.approvals.is_empty() {
-                let digest = dax_plan::digest::digest(plan);
-                let approvals = store.approvals(&plan.environment, &digest).await?;
-                for gate in &plan.approvals {
-                    if let Err(lacking) = agreed(gate, None, &approvals) {
-                        let of: Vec<&str> = gate.of.iter().map(Name::as_str).collect();
-                        let of = if of.is_empty() { String::new() } else { format!(" of {}", of.join(", ")) };
-                        let command = format!("dax approve -e {} {digest}", plan.environment);
-                        obstacles.push(format!(
-                            "it needs {lacking} more {}{of}: `{command}`",
-                            if lacking == 1 { "approval" } else { "approvals" }
-                        ));
-                    }
-                }
+        };
+        let old = older(base, recorded.as_ref());
+        let counted = {
+            let named = |one: &Conditions| one.rules().next().is_some();
+            let asks = !plan.approvals.is_empty()
+                || named(new)
+                || old.iter().any(|(_, conditions, _)| named(conditions));
+            let signers = signers(base, recorded.as_ref().map(|one| &one.conditions), new);
+            if asks {
+                self.counted(store, plan, signers.as_deref(), reviews)?
+            } else {
+                Counted::default()
             }
-            let early = times > 0 && times == obstacles.len();
-            Ok(Standing { obstacles, early, ..Standing::default() })
-        })
+        };
+        let before: Vec<(Rule, &Conditions)> =
+            old.iter().map(|(rule, conditions, _)| (*rule, *conditions)).collect();
+        let found = answer(&Question {
+            gates: &plan.approvals,
+            is_empty: plan.is_empty(),
+            new,
+            old: &before,
+            approvals: &counted.approvals,
+        });
+        let mut standing = if plan.is_empty() {
+            Standing::default()
+        } else {
+            self.now_blocked(store, plan, &found, &old)?
+        };
+        if !found.is_approved() {
+            standing.obstacles.extend(counted.refused);
+            standing.early = false;
+        }
+        standing.loosens = found.loosens.iter().map(ToString::to_string).collect();
+        standing.approvals = found.progress;
+        Ok(standing)
     }
+
+    /// Blockers of a plan that does something, approvals left out.
+    fn now_blocked(
+        &self,
+        store: &Store,
+        plan: &Plan,
+        found: &Answer,
+        old: &[Old<'_>],
+    ) -> Result<Standing, EngineError> {
+        let mut obstacles = unreachable(plan);
+        let mut times = 0;
+        let environment = &plan.environment;
+        if let Some(pin) = self.runtime.block_on(store.pinned(environment))? {
+            let why =
+                if pin.reason.is_empty() { String::new() } else { format!(" ({})", pin.reason) };
+            obstacles.push(format!(
+                "`{environment}` is pinned to state {} since {} by {}{why}; `dax unpin -e {environment}` lets it go on",
+                pin.serial,
+                shown(pin.at_ms),
+                pin.by
+            ));
+        }
+        let rechecked = old.iter().filter(|(rule, ..)| found.recheck.contains(rule));
+        let gates = rechecked.clone().flat_map(|(_, conditions, _)| gates(conditions));
+        for (gate, is_old) in plan
+            .gates
+            .iter()
+            .cloned()
+            .map(|gate| (gate, false))
+            .chain(gates.map(|gate| (gate, true)))
+        {
+            let blocked = match &gate {
+                Gate::After { .. } => self.runtime.block_on(after(store, &gate))?,
+                Gate::Windows(windows) => closed(windows, store.now_ms()).map(|why| (why, true)),
+            };
+            let Some((why, is_time)) = blocked else { continue };
+            let why = if is_old { format!("{why}, by the rule before this change") } else { why };
+            if !obstacles.contains(&why) {
+                times += usize::from(is_time);
+                obstacles.push(why);
+            }
+        }
+        for (rule, conditions, commit) in rechecked {
+            let has = |policy| found.loosens.iter().any(|change| change.is_of(policy));
+            if !conditions.policies.iter().any(has) {
+                continue;
+            }
+            match commit {
+                Some(commit) => obstacles.extend(self.denied_by(commit, plan)?),
+                None => obstacles.push(format!(
+                    "policies of {} cannot be asked: the commit of the program is not known",
+                    if *rule == Rule::Base { "the base" } else { "the last apply" }
+                )),
+            }
+        }
+        let early = times > 0 && times == obstacles.len();
+        Ok(Standing { obstacles, early, ..Standing::default() })
+    }
+
+    /// Denials by the policies of a commit; that they cannot be asked is one.
+    fn denied_by(&self, commit: &str, plan: &Plan) -> Result<Vec<String>, EngineError> {
+        match self.policies_at(commit, plan) {
+            Ok(denials) => {
+                let short: String = commit.chars().take(10).collect();
+                let said = denials.into_iter();
+                Ok(said.map(|why| format!("a policy of commit {short} denies it: {why}")).collect())
+            }
+            Err(error @ EngineError::MissingCommit { .. }) => Ok(vec![error.to_string()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Approvals of a plan as a whole that count: those of the state, signed where they must be, and
+    /// those of reviews.
+    fn counted(
+        &self,
+        store: &Store,
+        plan: &Plan,
+        signers: Option<&str>,
+        reviews: &[Approval],
+    ) -> Result<Counted, EngineError> {
+        let digest = dax_plan::digest::digest(plan);
+        let kept = self.runtime.block_on(store.approvals(&plan.environment, &digest))?;
+        let kept = kept.into_iter().filter(|approval| approval.step.is_none()).collect();
+        let mut counted = self.signed(store, &plan.project, &plan.environment, kept, signers)?;
+        let reviews = reviews.iter().filter(|one| one.step.is_none() && one.digest == digest);
+        counted.approvals.extend(reviews.cloned());
+        Ok(counted)
+    }
+
+    /// Approvals of the state with a valid signature; all of them where no signers are known.
+    fn signed(
+        &self,
+        store: &Store,
+        project: &str,
+        environment: &str,
+        approvals: Vec<Approval>,
+        signers: Option<&str>,
+    ) -> Result<Counted, EngineError> {
+        let Some(signers) = signers.filter(|_| !approvals.is_empty()) else {
+            return Ok(Counted { approvals, refused: Vec::new() });
+        };
+        let (_, version) = self.runtime.block_on(store.state(environment))?;
+        let mut counted = Counted::default();
+        for approval in approvals {
+            match is_signed(
+                &approval,
+                project,
+                environment,
+                &version.lineage,
+                signers,
+                store.now_ms(),
+            ) {
+                Ok(()) => counted.approvals.push(approval),
+                Err(why) => counted
+                    .refused
+                    .push(format!("the approval of {} does not count: {why}", approval.by)),
+            }
+        }
+        Ok(counted)
+    }
+
+    /// Approvals of a plan that count; approvals of its steps included.
+    ///
+    /// # Errors
+    /// The state or the program cannot be read.
+    pub fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>, EngineError> {
+        let store = self.store()?;
+        let kept = self.runtime.block_on(store.approvals(environment, digest))?;
+        if kept.is_empty() {
+            return Ok(kept);
+        }
+        let signers = self.signers_in_force(&store, environment)?;
+        let manifest = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?;
+        let signers = signers.as_deref();
+        Ok(self.signed(&store, &manifest.project, environment, kept, signers)?.approvals)
+    }
+
+    /// The allowed signers of an environment: those that were recorded, else those of the program.
+    fn signers_in_force(
+        &self,
+        store: &Store,
+        environment: &str,
+    ) -> Result<Option<String>, EngineError> {
+        let recorded = self.recorded_in(store, environment)?;
+        match recorded.and_then(|recorded| recorded.conditions.signers_text()) {
+            Some(text) => Ok(Some(text)),
+            None => self.own_signers(),
+        }
+    }
+}
+
+/// Checks that an approval is signed by an allowed signer of its name, now.
+pub(crate) fn is_signed(
+    approval: &Approval,
+    project: &str,
+    environment: &str,
+    lineage: &str,
+    signers: &str,
+    now_ms: u64,
+) -> Result<(), String> {
+    let Some(signature) = &approval.signature else {
+        return Err("it is not signed: approve with `dax approve --key`".to_owned());
+    };
+    let statement = Statement {
+        project,
+        environment,
+        lineage,
+        digest: &approval.digest,
+        step: approval.step,
+        by: &approval.by,
+        at_ms: approval.at_ms,
+    };
+    signing::verify(signers, &approval.by, &statement.message(), signature, now_ms)
+}
+
+/// Gates of older conditions, as plans have them.
+fn gates(conditions: &Conditions) -> Vec<Gate> {
+    let after = |rule: &AfterRule| Gate::After {
+        environment: rule.environment.clone(),
+        soak_ms: rule.soak_ms,
+        verified: rule.verified,
+        valid_ms: rule.valid_ms,
+        span: String::new(),
+    };
+    let window = |rule: &WindowRule| Window {
+        days: rule.days.clone(),
+        from: rule.from.clone(),
+        to: rule.to.clone(),
+        zone: rule.zone.clone(),
+        span: "the rule before this change".to_owned(),
+    };
+    let windows: Vec<Window> = conditions.windows.iter().map(window).collect();
+    let windows = (!windows.is_empty()).then_some(Gate::Windows(windows));
+    conditions.after.iter().map(after).chain(windows).collect()
 }
 
 /// Why the environment that comes first does not allow it yet, and whether that is only a matter of time; nothing when it does.
@@ -192,6 +474,7 @@ fn shown(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dax_core::Name;
 
     fn window(days: &[&str], from: &str, to: &str, zone: &str) -> Window {
         let days = days.iter().map(|day| Name::from(*day)).collect();

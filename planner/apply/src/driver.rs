@@ -2,7 +2,7 @@
 //!
 //! Invariant: all entries of a batch are durable before any call of it is made.
 
-use crate::approvals::agreed;
+use crate::approvals::{Counts, agreed};
 use crate::journal::{Entry, Outcome};
 use crate::machine::{Command, Event, Failure, Machine};
 use crate::operations::{self, Specs, Which};
@@ -82,6 +82,8 @@ pub struct Driver<'d> {
     pub providers: Providers,
     /// The time.
     pub clock: Clock,
+    /// Tells which approvals count for the gates of steps.
+    pub counts: Counts<'d>,
     /// Told of everything that happens.
     pub progress: &'d mut dyn FnMut(Progress),
 }
@@ -206,7 +208,7 @@ impl Driver<'_> {
             else {
                 continue;
             };
-            if let Ok(by) = agreed(approval, Some(step), &approvals) {
+            if let Ok(by) = agreed(approval, Some(step), &approvals, self.counts) {
                 flow.awaiting.remove(&step);
                 return Ok(Some(Event::Approved(step, by)));
             }

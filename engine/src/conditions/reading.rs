@@ -1,0 +1,229 @@
+//! Conditions of the program here, of a commit, and those recorded with the last apply.
+
+use super::Conditions;
+use crate::{Checked, Diagnostic, Engine, EngineError, Missing, Params, is_policy, judging};
+use dax_apply::store::audit::Commit;
+use dax_core::Name;
+use dax_files::Beneath;
+use dax_plan::Plan;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Largest file of allowed signers, in bytes.
+pub(crate) const LARGEST_SIGNERS: u64 = 4 << 20;
+/// Phases in which policies are asked.
+const PHASES: [&str; 3] = ["check", "plan", "apply"];
+
+/// Conditions of the commit that a change is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// The conditions.
+    pub conditions: Conditions,
+    /// The commit.
+    pub commit: String,
+}
+
+/// Conditions that were recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedConditions {
+    /// The conditions.
+    pub conditions: Conditions,
+    /// The commit of the program that they are from, where it had one.
+    pub commit: Option<Commit>,
+    /// Who applied it.
+    pub by: Name,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// The parameters with which conditions are computed: those of one environment, known or not.
+fn only(params: &Params, environment: &str) -> Params {
+    Params { missing: Missing::Ignore, only: Some(environment.into()), ..params.clone() }
+}
+
+/// The parameters that a plan was made with.
+pub(crate) fn of_plan(plan: &Plan) -> Params {
+    let typed = plan.params.iter().map(|(name, value)| (name.clone(), value.clone()));
+    Params {
+        values: BTreeMap::new(),
+        typed: typed.collect(),
+        missing: Missing::Ignore,
+        only: Some(plan.environment.clone()),
+        outputs: BTreeMap::new(),
+    }
+}
+
+/// A program without what its policies say of it: conditions are asked for whether they hold or not.
+fn sound(mut checked: Checked) -> Result<Checked, EngineError> {
+    checked.diagnostics.retain(|finding| !is_policy(finding));
+    checked.sound()
+}
+
+fn unreadable(path: &str, why: &str) -> EngineError {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, why.to_owned());
+    EngineError::File { path: path.to_owned(), source }
+}
+
+/// The text of a file of signers that was read.
+fn signers_text(path: &str, found: Option<Vec<u8>>) -> Result<String, EngineError> {
+    let bytes = found.ok_or_else(|| {
+        unreadable(
+            path,
+            "`signers` of dax.mod names it, and there is no such file: add it to the repository, \
+             or take `signers` out of dax.mod",
+        )
+    })?;
+    String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8 text"))
+}
+
+impl Engine {
+    /// The conditions of an environment of the program here.
+    ///
+    /// # Errors
+    /// The project cannot be loaded or has errors, there is no such environment, or the file of
+    /// signers cannot be read.
+    pub fn conditions(
+        &self,
+        environment: &str,
+        params: &Params,
+    ) -> Result<Conditions, EngineError> {
+        let checked = sound(self.check(&only(params, environment))?)?;
+        let Some(found) = checked.graph.environments.get(environment) else {
+            let names = checked.loaded.environment_names();
+            let known = names.iter().map(ToString::to_string).collect();
+            return Err(EngineError::unknown_environment(environment, known));
+        };
+        self.conditions_of(&checked.loaded, found)
+    }
+
+    /// The text of the allowed signers of a manifest; nothing where it names none.
+    fn signers_of(&self, manifest: &dax_project::Manifest) -> Result<Option<String>, EngineError> {
+        let Some(path) = &manifest.signers else { return Ok(None) };
+        let read = Beneath::open(&self.root)
+            .and_then(|project| project.read(Path::new(path.as_str()), LARGEST_SIGNERS));
+        let read = read.map_err(|source| EngineError::File { path: path.to_string(), source })?;
+        signers_text(path, read).map(Some)
+    }
+
+    /// The text of the allowed signers of the program here; nothing where it names none.
+    pub(crate) fn own_signers(&self) -> Result<Option<String>, EngineError> {
+        self.signers_of(&dax_project::read_manifest(&crate::files::Disk::new(&self.root))?)
+    }
+
+    /// The conditions of an environment of a program that was checked.
+    pub(crate) fn conditions_of(
+        &self,
+        loaded: &crate::Loaded,
+        environment: &dax_ir::Environment,
+    ) -> Result<Conditions, EngineError> {
+        let signers = self.signers_of(&loaded.manifest)?;
+        Ok(Conditions::of(loaded, environment, signers.as_deref()))
+    }
+
+    /// The conditions of an environment of the program of a commit; nothing where it has no such
+    /// environment.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingCommit`] where this clone lacks the commit; as
+    /// [`Engine::conditions`].
+    pub fn conditions_at(
+        &self,
+        commit: &str,
+        environment: &str,
+        params: &Params,
+    ) -> Result<Option<Conditions>, EngineError> {
+        let committed = self.committed(commit)?;
+        let Some(loaded) = committed.load()? else { return Ok(None) };
+        let (graph, diagnostics) = loaded.analyse(&known(&only(params, environment), &loaded));
+        let checked = sound(Checked { loaded, graph, diagnostics })?;
+        let Some(found) = checked.graph.environments.get(environment) else { return Ok(None) };
+        let signers = match &checked.loaded.manifest.signers {
+            None => None,
+            Some(path) => Some(signers_text(path, committed.read(path, LARGEST_SIGNERS)?)?),
+        };
+        Ok(Some(Conditions::of(&checked.loaded, found, signers.as_deref())))
+    }
+
+    /// The conditions of the commit that a change is made from, for [`Engine::standing_with`].
+    ///
+    /// # Errors
+    /// As [`Engine::conditions_at`].
+    pub fn base(
+        &self,
+        commit: &str,
+        environment: &str,
+        params: &Params,
+    ) -> Result<Option<Base>, EngineError> {
+        let found = self.conditions_at(commit, environment, params)?;
+        Ok(found.map(|conditions| Base { conditions, commit: commit.to_owned() }))
+    }
+
+    /// Denials of a plan by the policies of the program of a commit, a line each.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingCommit`] where this clone lacks the commit; a program cannot be
+    /// loaded or has errors.
+    pub fn policies_at(&self, commit: &str, plan: &Plan) -> Result<Vec<String>, EngineError> {
+        let Some(loaded) = self.committed(commit)?.load()? else { return Ok(Vec::new()) };
+        let params = of_plan(plan);
+        let checked = sound(self.check(&params)?)?;
+        let Some(environment) = checked.graph.environments.get(&plan.environment) else {
+            return Ok(Vec::new());
+        };
+        let params = known(&params, &loaded);
+        let facts = || judging::facts(plan, judging::now());
+        let asked = PHASES
+            .iter()
+            .flat_map(|phase| loaded.judge(&params, environment, phase, &facts))
+            .filter(Diagnostic::is_error);
+        Ok(asked.map(|finding| finding.detail.to_string()).collect())
+    }
+
+    /// The conditions that were recorded with the last apply of an environment.
+    ///
+    /// # Errors
+    /// The state cannot be read, or was written by a newer dax.
+    pub fn recorded_conditions(
+        &self,
+        environment: &str,
+    ) -> Result<Option<RecordedConditions>, EngineError> {
+        let store = self.store()?;
+        self.recorded_in(&store, environment)
+    }
+
+    pub(crate) fn recorded_in(
+        &self,
+        store: &dax_apply::Store,
+        environment: &str,
+    ) -> Result<Option<RecordedConditions>, EngineError> {
+        let Some(kept) = self.runtime.block_on(store.conditions(environment))? else {
+            return Ok(None);
+        };
+        let conditions = serde_json::from_value(kept.conditions).map_err(|error| {
+            unreadable(
+                &format!("conditions of `{environment}` in the state"),
+                &format!("they cannot be read: {error}"),
+            )
+        })?;
+        let (commit, by, at_ms) = (kept.commit, kept.by, kept.at_ms);
+        Ok(Some(RecordedConditions { conditions, commit, by, at_ms }))
+    }
+
+    /// The commit of the program that was applied last in an environment, where it had one.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn last_applied(&self, environment: &str) -> Result<Option<Commit>, EngineError> {
+        let store = self.store()?;
+        Ok(self.runtime.block_on(store.last_applied(environment))?)
+    }
+}
+
+/// Parameters that a program knows; another program may have others.
+fn known(params: &Params, loaded: &crate::Loaded) -> Params {
+    let names = loaded.param_names();
+    let mut params = params.clone();
+    params.values.retain(|name, _| names.contains(name));
+    params.typed.retain(|name, _| names.contains(name));
+    params
+}

@@ -1,0 +1,147 @@
+//! Conditions recorded with what was applied under them, and approvals of steps while it is.
+//!
+//! Invariant: conditions are recorded only for a plan that the former ones allowed, so that a rule
+//! which one change removes is still asked when the next one uses that.
+
+use super::{Base, Conditions, of_plan};
+use crate::standing::is_signed;
+use crate::{Engine, EngineError, git, holder};
+use dax_apply::Lease;
+use dax_apply::Store;
+use dax_apply::store::Approval;
+use dax_apply::store::audit::{Actor, Commit};
+use dax_core::Name;
+use dax_plan::Plan;
+use dax_plan::model::{ApprovalGate, Mode};
+use std::time::Duration;
+
+impl Engine {
+    /// Records the conditions of the program for an environment in which there is nothing else to
+    /// do; says whether they were others, or none, before.
+    ///
+    /// # Errors
+    /// [`EngineError::Denied`] where the former conditions, or those of `base`, are loosened and
+    /// not enough people approved; the state cannot be written.
+    pub fn accept_conditions(
+        &self,
+        plan: &Plan,
+        reviews: &[Approval],
+        base: Option<&Base>,
+    ) -> Result<bool, EngineError> {
+        if plan.mode != Mode::Apply || !plan.is_empty() {
+            return Ok(false);
+        }
+        let store = self.store()?;
+        let environment = &plan.environment;
+        let recorded = self.recorded_in(&store, environment)?;
+        // Where nothing was ever applied there is nothing to guard.
+        let (_, version) = self.runtime.block_on(store.state(environment))?;
+        if recorded.is_none() && version.serial == 0 {
+            return Ok(false);
+        }
+        let new = self.conditions(environment, &of_plan(plan))?;
+        if recorded.is_some_and(|recorded| recorded.conditions == new) {
+            return Ok(false);
+        }
+        let standing = self.standing_of(&store, plan, Some(&new), reviews, base)?;
+        if let Some(message) = crate::standing::denial(plan, &standing) {
+            return Err(EngineError::Denied { message });
+        }
+        let mut lease = self.acquire(&store, environment, Duration::from_secs(10))?;
+        let actor = Actor {
+            who: holder::who(),
+            at_ms: store.now_ms(),
+            commit: self.own_commit(),
+            ..Actor::default()
+        };
+        let result = self.record(&store, &mut lease, &new, &actor);
+        self.release(&store, &mut lease, result)?;
+        Ok(true)
+    }
+
+    /// The commit that the project is at.
+    pub(crate) fn own_commit(&self) -> Option<Commit> {
+        git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms })
+    }
+
+    /// Records conditions where they are not those that were recorded already.
+    pub(crate) fn record_new(
+        &self,
+        store: &Store,
+        lease: &mut Lease,
+        conditions: &Conditions,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let recorded = self.recorded_in(store, &lease.environment)?;
+        if recorded.is_some_and(|recorded| recorded.conditions == *conditions) {
+            return Ok(());
+        }
+        self.record(store, lease, conditions, actor)
+    }
+
+    fn record(
+        &self,
+        store: &Store,
+        lease: &mut Lease,
+        conditions: &Conditions,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let json = serde_json::to_value(conditions).map_err(|error| EngineError::Denied {
+            message: format!("the conditions cannot be written: {error}"),
+        })?;
+        Ok(self.runtime.block_on(store.record_conditions(lease, &json, actor))?)
+    }
+
+    /// What decides which approvals count for the gates of a plan's steps.
+    pub(crate) fn step_judge(&self, store: &Store, plan: &Plan) -> Result<StepJudge, EngineError> {
+        let has_gates =
+            plan.steps.iter().any(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
+        if !has_gates {
+            return Ok(StepJudge::default());
+        }
+        let environment = &plan.environment;
+        let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
+        let own = match self.conditions(environment, &of_plan(plan)) {
+            Ok(conditions) => Some(conditions),
+            // A run goes on although the program has gone on, by the conditions it began under.
+            Err(EngineError::UnknownEnvironment { .. } | EngineError::Program { .. })
+                if recorded.is_some() =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let signers = recorded.as_ref().and_then(Conditions::signers_text);
+        let signers = signers.or_else(|| own.as_ref().and_then(Conditions::signers_text));
+        let (_, version) = self.runtime.block_on(store.state(environment))?;
+        Ok(StepJudge {
+            conditions: own.or(recorded).unwrap_or_default(),
+            signers,
+            project: plan.project.clone(),
+            environment: environment.clone(),
+            lineage: version.lineage,
+        })
+    }
+}
+
+/// What decides which approvals count for the gates of a plan's steps.
+#[derive(Debug, Default)]
+pub(crate) struct StepJudge {
+    conditions: Conditions,
+    signers: Option<String>,
+    project: Name,
+    environment: Name,
+    lineage: Name,
+}
+
+impl StepJudge {
+    /// Whether an approval counts for a gate: by one of those whom it names, signed where it must
+    /// be.
+    pub(crate) fn counts(&self, gate: &ApprovalGate, approval: &Approval, now_ms: u64) -> bool {
+        let Self { conditions, signers, project, environment, lineage } = self;
+        conditions.may_approve(&gate.of, approval)
+            && signers.as_ref().is_none_or(|signers| {
+                is_signed(approval, project, environment, lineage, signers, now_ms).is_ok()
+            })
+    }
+}
