@@ -22,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask <task>
   demo             deploy, canary and roll back on this machine, under load
   simulate         kill every plan of the tests at every place, with a report
   soak [ARGS]      kill real processes under load for minutes or hours; `soak --help`
-  dist [VERSION]   pack the release build, with its line for install/checksums.txt
+  dist [PROFILE]   pack the release build and list it in install/checksums.txt
   bench [N | lsp | proxy]  measure speed and memory of the release build; `proxy` stands beside nginx
   fuzz [SECONDS]   run every fuzz target, 60 s each by default; needs a nightly compiler";
 
