@@ -13,6 +13,8 @@ mod summary;
 mod windows;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;
 
 pub use compare::{ConditionChange, ConditionKind, compare};

@@ -1,0 +1,359 @@
+//! Changes of rules over a real repository and a state: each clone is an engine of its own.
+
+use super::{Base, compare};
+use crate::{
+    ApplyRequest, Approval, Blobs, Engine, EngineError, Finished, Judged, Missing, Origin, Params,
+    Plan, PlanRequest, Selection, StateSource, denial,
+};
+use dax_apply::store::blobs::MemoryBlobs;
+use dax_core::Name;
+use dax_provider_api::Provider;
+use dax_provider_testkit::Memory;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The variable that says that a test runs in a home of its own already.
+const IN_HOME: &str = "DAX_STORY";
+
+const MANIFEST: &str = "project = \"shop\"\nedition = 2026\n\ngroup \"team:sre\" {\n  members = [\"ann\", \"bob\"]\n}\n";
+
+const PROGRAM: &str = r#"import memory from "std/memory"
+
+provider memory.world {
+}
+
+service web {
+  image    = "acme/web:1"
+  replicas = 3
+}
+
+environment production {
+  bind web to memory.world
+  approve 1 of ["team:sre"]
+}
+
+environment staging {
+  bind web to memory.world
+}
+
+policy enough on plan of environment.staging {
+  deny s in services where s.replicas < 2 { message = "${s.name} needs two replicas" }
+}
+"#;
+
+/// Whether the test goes on here; else it ran as a process whose home is a folder of its own, so that
+/// nothing is remembered on this machine.
+fn is_at_home(name: &str) -> bool {
+    if std::env::var_os(IN_HOME).is_some() {
+        return true;
+    }
+    let home = tempfile::tempdir().expect("a folder");
+    let program = std::env::current_exe().expect("this program");
+    let ran = Command::new(program)
+        .args(["--exact", &format!("conditions::stories::{name}"), "--nocapture"])
+        .env(IN_HOME, "1")
+        .env("HOME", home.path())
+        .env("XDG_STATE_HOME", home.path().join("state"))
+        .output()
+        .expect("a process");
+    let text = [ran.stdout, ran.stderr].concat();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&text));
+    false
+}
+
+/// A repository, with the world and the state that its clones share.
+struct Shop {
+    folder: tempfile::TempDir,
+    blobs: Arc<dyn Blobs>,
+    world: Memory,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Arc::new(MemoryBlobs::default());
+        let shop = Self { folder, blobs, world: Memory::default() };
+        shop.git(&["init", "--quiet", "--initial-branch", "main"]);
+        shop.commit(MANIFEST, PROGRAM);
+        shop
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(self.path()).args(args);
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "carol");
+            command.env(format!("GIT_{who}_EMAIL"), "carol@example.com");
+        }
+        let ran = command.output().expect("git");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        String::from_utf8_lossy(&ran.stdout).trim().to_owned()
+    }
+
+    fn commit(&self, manifest: &str, program: &str) -> String {
+        std::fs::write(self.path().join("dax.mod"), manifest).expect("a file");
+        std::fs::write(self.path().join("main.dax"), program).expect("a file");
+        self.git(&["add", "dax.mod", "main.dax"]);
+        self.git(&["commit", "--quiet", "--allow-empty", "-m", "a change"]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    /// An engine in the folder, as the next job has one.
+    fn engine(&self) -> Engine {
+        let (world, blobs) = (self.world.clone(), self.blobs.clone());
+        let state = StateSource {
+            url: Some("shared://state".to_owned()),
+            open: Box::new(move |_, _, _| {
+                let blobs = blobs.clone();
+                Some(Box::pin(async move { Ok(blobs) }))
+            }),
+            ..StateSource::local()
+        };
+        let platforms =
+            move |_: &dax_provider_api::Instance| Ok(Some(Provider::both(world.clone())));
+        Engine::new(self.path().to_owned(), Box::new(platforms), state).expect("an engine")
+    }
+}
+
+fn no_params() -> Params {
+    Params {
+        values: BTreeMap::new(),
+        typed: BTreeMap::new(),
+        missing: Missing::Ignore,
+        only: None,
+        outputs: BTreeMap::new(),
+    }
+}
+
+fn judged(engine: &Engine, environment: &str) -> Judged {
+    let request = PlanRequest {
+        environment: environment.to_owned(),
+        params: no_params(),
+        selection: Selection::default(),
+        adopt: None,
+    };
+    engine.plan(&request).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn plan(engine: &Engine, environment: &str) -> Plan {
+    judged(engine, environment).plan
+}
+
+/// A review of somebody, for just this plan.
+fn review(plan: &Plan, by: &str) -> Approval {
+    Approval {
+        digest: Name::new(crate::digest::digest(plan)),
+        step: None,
+        by: by.into(),
+        groups: Vec::new(),
+        reason: String::new(),
+        at_ms: 0,
+        signature: None,
+    }
+}
+
+fn apply(
+    engine: &Engine,
+    plan: &Plan,
+    reviews: &[Approval],
+    base: Option<&Base>,
+) -> Result<Finished, EngineError> {
+    let request = ApplyRequest {
+        plan: plan.clone(),
+        expect: None,
+        acknowledged: BTreeSet::new(),
+        why: String::new(),
+        name: None,
+        lock_timeout: Duration::ZERO,
+        again: None,
+        origin: Origin::Program,
+        reviews: reviews.to_vec(),
+        base: base.cloned(),
+    };
+    let (_sender, mut interrupts) = tokio::sync::mpsc::channel(1);
+    engine.apply(request, &mut interrupts, &mut |_, _, _| {})
+}
+
+/// A shop whose environments were applied as they stand.
+fn applied() -> (Shop, String) {
+    let shop = Shop::new();
+    let engine = shop.engine();
+    for environment in ["production", "staging"] {
+        let plan = plan(&engine, environment);
+        let reviews = [review(&plan, "ann")];
+        apply(&engine, &plan, &reviews, None).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let base = shop.git(&["rev-parse", "HEAD"]);
+    let recorded = engine.recorded_conditions("production").expect("a state").expect("conditions");
+    assert_eq!(recorded.commit.map(|commit| commit.id.to_string()), Some(base.clone()));
+    (shop, base)
+}
+
+fn denied<T>(result: Result<T, EngineError>) -> String {
+    match result {
+        Err(EngineError::Denied { message }) => message,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was allowed"),
+    }
+}
+
+#[test]
+fn a_rule_that_one_merge_removes_is_still_asked_by_the_next() {
+    if !is_at_home("a_rule_that_one_merge_removes_is_still_asked_by_the_next") {
+        return;
+    }
+    let (shop, base) = applied();
+    let open = PROGRAM.replace("  approve 1 of [\"team:sre\"]\n", "");
+    shop.commit(MANIFEST, &open);
+    let engine = shop.engine();
+    let nothing = plan(&engine, "production");
+    assert!(nothing.is_empty());
+    let standing = engine.standing(&nothing).expect("a state");
+    assert_eq!(standing.loosens, ["approvals: 1 of team:sre (ann, bob) → none"]);
+    let why = denied(engine.accept_conditions(&nothing, &[], None));
+    assert!(
+        why.starts_with(
+            "this change loosens `production` (approvals: 1 of team:sre (ann, bob) → none): it needs the approval of 1 of team:sre"
+        ),
+        "{why}"
+    );
+    // The next change uses that, whatever its base says.
+    shop.commit(MANIFEST, &open.replace("acme/web:1", "acme/web:evil"));
+    let engine = shop.engine();
+    let evil = plan(&engine, "production");
+    let base = engine.base(&base, "production", &no_params()).expect("a program");
+    for base in [None, base.as_ref()] {
+        denied(apply(&engine, &evil, &[review(&evil, "mallory")], base));
+    }
+    // A review is for one plan.
+    denied(apply(&engine, &evil, &[review(&nothing, "ann")], None));
+    apply(&engine, &evil, &[review(&evil, "Bob")], None).unwrap_or_else(|e| panic!("{e}"));
+    // Now the rule is gone, as those whom it named approved.
+    shop.commit(MANIFEST, &open.replace("acme/web:1", "acme/web:2"));
+    let engine = shop.engine();
+    let next = plan(&engine, "production");
+    apply(&engine, &next, &[], None).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn conditions_alone_are_recorded_once_the_former_people_approve() {
+    if !is_at_home("conditions_alone_are_recorded_once_the_former_people_approve") {
+        return;
+    }
+    let (shop, _) = applied();
+    let more = MANIFEST.replace("\"bob\"]", "\"bob\", \"malloryalt\"]");
+    shop.commit(&more, PROGRAM);
+    let engine = shop.engine();
+    let nothing = plan(&engine, "production");
+    let standing = engine.standing(&nothing).expect("a state");
+    assert_eq!(standing.loosens, ["team:sre gains malloryalt"]);
+    let by = |who: &str| [review(&nothing, who)];
+    denied(engine.accept_conditions(&nothing, &by("malloryalt"), None));
+    assert!(engine.accept_conditions(&nothing, &by("ann"), None).expect("allowed"));
+    assert!(!engine.accept_conditions(&nothing, &[], None).expect("nothing new"));
+    let now = engine.conditions("production", &no_params()).expect("a program");
+    let recorded = engine.recorded_conditions("production").expect("a state").expect("conditions");
+    assert_eq!(compare(&recorded.conditions, &now), []);
+    // From here on they are one of those who may.
+    shop.commit(&more, &PROGRAM.replace("acme/web:1", "acme/web:2"));
+    let engine = shop.engine();
+    let next = plan(&engine, "production");
+    apply(&engine, &next, &[review(&next, "malloryalt")], None).unwrap_or_else(|e| panic!("{e}"));
+}
+
+#[test]
+fn a_policy_that_a_change_deletes_is_asked_of_that_change() {
+    if !is_at_home("a_policy_that_a_change_deletes_is_asked_of_that_change") {
+        return;
+    }
+    let (shop, _) = applied();
+    let (program, _) = PROGRAM.split_once("policy").expect("a policy");
+    shop.commit(MANIFEST, &program.replace("replicas = 3", "replicas = 1"));
+    let engine = shop.engine();
+    let one = judged(&engine, "staging");
+    assert!(one.findings.is_empty());
+    assert_eq!(one.standing.loosens, ["policy `enough` removed"]);
+    let why = denied(apply(&engine, &one.plan, &[], None));
+    assert!(
+        why.starts_with("a policy of commit ")
+            && why.ends_with("denies it: web needs two replicas"),
+        "{why}"
+    );
+    // What it allows goes through, and with it the policy.
+    shop.commit(MANIFEST, &program.replace("replicas = 3", "replicas = 2"));
+    let engine = shop.engine();
+    let two = plan(&engine, "staging");
+    apply(&engine, &two, &[], None).unwrap_or_else(|e| panic!("{e}"));
+    shop.commit(MANIFEST, &program.replace("replicas = 3", "replicas = 1"));
+    let engine = shop.engine();
+    let one = plan(&engine, "staging");
+    assert_eq!(denial(&one, &engine.standing(&one).expect("a state")), None);
+}
+
+#[test]
+fn a_program_is_read_as_a_commit_has_it() {
+    if !is_at_home("a_program_is_read_as_a_commit_has_it") {
+        return;
+    }
+    let shop = Shop::new();
+    let first = shop.git(&["rev-parse", "HEAD"]);
+    let preview = "\nenvironment review keyed pr extends staging {\n  preview\n}\n";
+    let signed = format!("{MANIFEST}signers = \"signers\"\n");
+    std::fs::write(shop.path().join("signers"), "# who\nann ssh-ed25519 AAAA\n").expect("a file");
+    shop.git(&["add", "signers"]);
+    let second = shop.commit(&signed, &format!("{PROGRAM}{preview}"));
+    let engine = shop.engine();
+    let here = engine.declared_environments().expect("a program");
+    assert!(here["review"].preview && here["review"].keyed && !here["staging"].preview);
+    let there = engine.declared_at(&first).expect("a program");
+    assert_eq!(there.keys().map(Name::as_str).collect::<Vec<_>>(), ["production", "staging"]);
+    assert_eq!(engine.declared_at("HEAD").expect("a program"), here);
+    let of = |commit: &str, name: &str| engine.conditions_at(commit, name, &no_params());
+    assert_eq!(of(&first, "review[7]").expect("a program"), None);
+    let now = engine.conditions("review[7]", &no_params()).expect("a program");
+    assert!(now.preview && now.signers.as_ref().is_some_and(|lines| lines.len() == 1));
+    assert_eq!(of(&second, "review[7]").expect("a program"), Some(now));
+    let missing = "0123456789012345678901234567890123456789";
+    let error = of(missing, "staging").expect_err("no commit").to_string();
+    assert!(error.contains(missing) && error.contains("fetch the whole history"), "{error}");
+    assert!(matches!(of("--help", "staging"), Err(EngineError::MissingCommit { .. })));
+    // A file that is named and lacks is no empty one.
+    std::fs::remove_file(shop.path().join("signers")).expect("a file");
+    let error = engine.conditions("staging", &no_params()).expect_err("no file").to_string();
+    assert!(error.starts_with("signers: `signers` of dax.mod names it"), "{error}");
+}
+
+#[test]
+fn commits_are_those_of_the_first_parent_line_and_options_are_none() {
+    let shop = Shop::new();
+    let first = shop.git(&["rev-parse", "HEAD"]);
+    shop.git(&["checkout", "--quiet", "-b", "feature"]);
+    let branch = shop.commit(MANIFEST, &PROGRAM.replace("web:1", "web:2"));
+    shop.git(&["checkout", "--quiet", "main"]);
+    shop.git(&["merge", "--quiet", "--no-ff", "-m", "merged", "feature"]);
+    let merge = shop.git(&["rev-parse", "HEAD"]);
+    let last = shop.commit(MANIFEST, PROGRAM);
+    let path = shop.path();
+    let line = crate::commits(path, Some(&first), "HEAD").expect("commits");
+    assert_eq!(line, [merge.clone(), last.clone()]);
+    let whole = crate::commits(path, None, "main").expect("commits");
+    assert_eq!(whole, [first.clone(), merge.clone(), last.clone()]);
+    assert!(crate::is_ancestor(path, &branch, &merge).expect("commits"));
+    assert!(crate::is_ancestor(path, &merge, &merge).expect("commits"));
+    assert!(!crate::is_ancestor(path, &last, &branch).expect("commits"));
+    assert_eq!(crate::common(path, &branch, "HEAD").expect("git"), Some(branch));
+    assert_eq!(crate::common(path, "--help", "HEAD").expect("git"), None);
+    assert_eq!(crate::head_commit(path).expect("git").map(|head| head.id), Some(last));
+    assert!(crate::is_whole(path).expect("git"));
+    assert!(matches!(
+        crate::commits(path, Some("--all"), "HEAD"),
+        Err(EngineError::MissingCommit { .. })
+    ));
+}
