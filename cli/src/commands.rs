@@ -54,7 +54,6 @@ use dax_engine::{
     ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Origin, Outcome, Params,
     Plan, PlanRequest, Selection, StateSource, StepId, Told, Watch, event, output_within,
 };
-use dax_provider_api::checkout::in_pipeline;
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 
@@ -75,7 +74,7 @@ pub(crate) fn engine(folder: &Path, state: Option<String>) -> Result<Engine, Cli
         key: state_key()?,
         open: Box::new(dax_store_builtin::open),
         stranger: ci::of_a_stranger(),
-        pipeline: in_pipeline(&|name| std::env::var_os(name)),
+        pipeline: dax_engine::in_pipeline(&|name| std::env::var_os(name)),
     };
     Ok(Engine::new(root, platforms, state)?)
 }

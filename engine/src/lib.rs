@@ -63,6 +63,7 @@ pub use dax_plan::{Plan, Selection, Step, StepId, StepKind, digest, model};
 pub use dax_project::{
     Declared, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
 };
+pub use dax_provider_api::checkout::in_pipeline;
 pub use dax_render as render;
 pub use doctor::Examined;
 pub use error::EngineError;
