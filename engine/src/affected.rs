@@ -19,9 +19,10 @@ pub struct Affected {
     pub project: Name,
     /// The environment.
     pub environment: Name,
-    /// How: `changed`, `new`, `removed` or `unknown`, the last when it could not be computed.
+    /// How: `changed`, `new`, `removed`, `unknown` when it could not be computed, or `unreadable` for
+    /// a project as a whole that cannot be read: then no environment is named.
     pub how: &'static str,
-    /// The services that differ, as far as they are known.
+    /// The services that differ, as far as they are known; of a project that is `unreadable`, why.
     pub services: Vec<String>,
     /// Whether its conditions differ, see [`Conditions`].
     pub conditions: bool,
@@ -61,7 +62,14 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
         };
         let at = git::AtRevision { files: &before, prefix: prefix.clone() };
         let old = side(&at, &signers_before)?;
-        let new = side(&disk, &signers_now)?;
+        let new = match side(&disk, &signers_now) {
+            Ok(new) => new,
+            Err(error) => {
+                // The other projects are looked at all the same.
+                all.push(unreadable(&prefix, old.as_ref(), &error));
+                continue;
+            }
+        };
         compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
     }
     Ok(all)
@@ -154,6 +162,23 @@ fn services(
     all
 }
 
+/// A project that cannot be read now.
+fn unreadable(prefix: &str, old: Option<&Side>, error: &EngineError) -> Affected {
+    Affected {
+        folder: shown_folder(prefix),
+        project: old.map(|side| side.project.clone()).unwrap_or_default(),
+        environment: Name::default(),
+        how: "unreadable",
+        services: vec![format!("{prefix}{error}")],
+        conditions: true,
+    }
+}
+
+/// A project's folder as messages have it.
+fn shown_folder(prefix: &str) -> String {
+    if prefix.is_empty() { ".".to_owned() } else { prefix.trim_end_matches('/').to_owned() }
+}
+
 fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<Affected>) {
     let names: BTreeSet<&Name> =
         [old, new].into_iter().flatten().flat_map(|side| side.environments.keys()).collect();
@@ -182,11 +207,7 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
                 }
             }
         };
-        let folder = if prefix.is_empty() {
-            ".".to_owned()
-        } else {
-            prefix.trim_end_matches('/').to_owned()
-        };
+        let folder = shown_folder(prefix);
         let conditions = services.iter().any(|one| one == CONDITIONS);
         into.push(Affected {
             folder,
