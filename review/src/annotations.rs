@@ -1,8 +1,9 @@
 //! Remarks on lines of the program: what is wrong with it, what policies say, and what its changes lead to.
 
-use dax_engine::model::{Action, Change, Risk};
+use dax_engine::model::{Action, Change, Gate, Risk};
 use dax_engine::printable::{Line, Text};
-use dax_engine::{Diagnostic, Plan, Sources};
+use dax_engine::render::short_value;
+use dax_engine::{ConditionChange, Diagnostic, Plan, Sources};
 use dax_provider_api::review::{Annotation, Level};
 
 /// So many remarks are made; each batch of them is a call that counts against GitHub's limit on content.
@@ -29,7 +30,7 @@ pub(crate) fn finding(folder: &str, sources: &Sources, found: &Diagnostic) -> Op
     })
 }
 
-/// What a plan changes, where the program says so.
+/// What a plan changes, where the program says so; what it deletes in any case.
 pub(crate) fn changes(folder: &str, plan: &Plan) -> Vec<Annotation> {
     let lost: Vec<_> = plan.points_of_no_return().map(|step| &step.service).collect();
     plan.changes
@@ -40,7 +41,7 @@ pub(crate) fn changes(folder: &str, plan: &Plan) -> Vec<Annotation> {
 
 fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<Annotation> {
     let origin = change.leaves.iter().find_map(|leaf| leaf.origin.as_deref());
-    let (path, line) = split(origin.or(change.span.as_deref())?)?;
+    let place = origin.or(change.span.as_deref()).and_then(split);
     let grave = change.risks.iter().any(|risk| {
         matches!(risk, Risk::PointOfNoReturn | Risk::Delete | Risk::Replace | Risk::Gap)
     });
@@ -54,9 +55,15 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
         Action::Delete => "deletes",
         Action::Forget => "forgets",
     };
-    let shown = |value: &Option<_>| {
-        value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
+    let weighs = grave || no_return || change.blocked.is_some();
+    // A service that is no longer in the program has no line there; what is grave is said all the same.
+    let (path, line) = match place {
+        Some(place) => place,
+        None if weighs => of_environment(plan),
+        None => return None,
     };
+    let shown =
+        |value: &Option<_>| value.as_ref().map_or_else(|| "nothing".to_owned(), short_value);
     let leaves: Vec<String> = change
         .leaves
         .iter()
@@ -68,19 +75,54 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
     if more > 0 {
         message.push_str(&format!("\nand {more} more"));
     }
+    if matches!(change.action, Action::Delete | Action::Replace) {
+        message.push_str("\nIts data is gone; a rollback makes it again from the state.");
+    }
     if no_return {
-        message.push_str("\nIt cannot be taken back.");
+        message.push_str("\nA step of it is irreversible.");
+    }
+    if let Some(why) = &change.blocked {
+        message.push_str(&format!("\nBlocked: {why}"));
     }
     if message.is_empty() {
         message = format!("{} in {}", change.addr, plan.environment);
     }
     Some(Annotation {
-        level: if grave || no_return { Level::Warning } else { Level::Notice },
+        level: if weighs { Level::Warning } else { Level::Notice },
         path: from_top(folder, path),
         line,
         title: format!("{word} {} in {}", change.addr.name(), plan.environment),
         message: message.trim().to_owned(),
     })
+}
+
+/// The place that stands for an environment as a whole: the first of its conditions, or the manifest.
+fn of_environment(plan: &Plan) -> (&str, u32) {
+    let gate = plan.gates.iter().find_map(|gate| match gate {
+        Gate::After { span, .. } => Some(span.as_str()),
+        Gate::Windows(windows) => windows.first().map(|window| window.span.as_str()),
+    });
+    let approval = plan.approvals.first().map(|approval| approval.span.as_str());
+    approval.or(gate).and_then(split).unwrap_or(("dax.mod", 1))
+}
+
+/// Conditions of an environment that the change loosens.
+pub(crate) fn loosened(folder: &str, plan: &Plan, changes: &[ConditionChange]) -> Vec<Annotation> {
+    let (path, line) = of_environment(plan);
+    let none = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
+    let one = |change: &ConditionChange| Annotation {
+        level: Level::Warning,
+        path: from_top(folder, path),
+        line,
+        title: format!("loosens the conditions of {}: {}", plan.environment, change.what),
+        message: format!(
+            "{}: {} → {}\nThose of the old rule must approve it too.",
+            change.what,
+            none(&change.before),
+            none(&change.after)
+        ),
+    };
+    changes.iter().filter(|change| change.loosens).map(one).collect()
 }
 
 /// The file and the line of `main.dax:3:1`.

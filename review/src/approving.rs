@@ -1,50 +1,288 @@
-//! Who agreed to a plan, as the place of reviews knows it, written down where plans are approved.
+//! Reviews of change requests as approvals of plans.
 //!
-//! Invariant: an approval is of a plan that its author was shown. A review of a commit agrees to the plans that were
-//! shown for that commit, and to any later plan that does the same; it agrees to nothing else.
+//! Invariant: an approval is of a plan that its author was shown. A review counts for the newest
+//! plan shown before it, and for every plan that does the same; for none that came after it and
+//! does something else. Approvals of the code host are read whenever they are needed and kept
+//! nowhere, so that one that is dismissed counts no more.
 
+use crate::backing::{Seen, Shown, Unseen, seen};
 use crate::comment::short;
-use crate::place::{Event, Place, change_key, same_commit};
+use crate::place::{Event, Place, change_key};
 use crate::plans::Report;
 use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
-use dax_engine::{Engine, Name, Plan, Review};
-use dax_provider_api::review::ChangeRequest;
+use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
+use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
 use std::collections::BTreeSet;
 
-/// Whether somebody belongs to a team of the place; nobody does where that cannot be seen, which is said.
-pub(crate) fn belongs(forge: &Forge, login: &str, team: &str, remarks: &mut Vec<String>) -> bool {
-    forge.ask(|remote| remote.belongs(login, team)).unwrap_or_else(|error| {
+/// A change request with its reviews, read once in a job.
+pub(crate) struct Reviewed {
+    /// The change request.
+    pub(crate) change: ChangeRequest,
+    /// Reviews that stand.
+    pub(crate) reviews: Vec<Review>,
+    /// Accounts whose approvals do not count, with the reason.
+    pub(crate) excluded: Vec<(Person, &'static str)>,
+}
+
+/// A review that approves nothing that is of use now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lost {
+    /// The reviewer.
+    pub who: String,
+    /// The reason.
+    pub why: String,
+}
+
+/// Reads a change request and its reviews.
+pub(crate) fn read(forge: &Forge, number: u64) -> Result<Reviewed, ReviewError> {
+    let change = forge.ask(|remote| remote.change(number))?;
+    let reviews = forge.ask(|remote| remote.reviews(number))?;
+    let mut excluded = vec![(change.author.clone(), "opened the change request")];
+    // Nobody has to be excluded who approved nothing.
+    if reviews.iter().any(|review| review.state == ReviewState::Approved) {
+        let pushers = forge.ask(|remote| remote.pushers(&change))?;
+        excluded.extend(pushers.into_iter().map(|person| (person, "pushed commits of it")));
+    }
+    Ok(Reviewed { change, reviews, excluded })
+}
+
+impl Reviewed {
+    /// The reason why an account may not approve this change request.
+    pub(crate) fn excludes(&self, person: &Person) -> Option<&'static str> {
+        let found = self.excluded.iter().find(|(one, _)| one.id == person.id);
+        found.map(|(_, why)| *why)
+    }
+}
+
+/// Reports whether an account belongs to a team of the code host; it does not where that cannot
+/// be seen, which becomes a remark.
+pub(crate) fn belongs(
+    forge: &Forge,
+    person: &Person,
+    team: &str,
+    remarks: &mut Vec<String>,
+) -> bool {
+    forge.ask(|remote| remote.belongs(person, team)).unwrap_or_else(|error| {
         remarks.push(error.to_string());
         false
     })
 }
 
-/// Groups of somebody: those of `dax.mod`, and teams that the plan names and the place knows.
-fn groups(
-    forge: &Forge,
-    engine: &Engine,
-    login: &str,
-    plan: &Plan,
-    remarks: &mut Vec<String>,
-) -> Result<Vec<Name>, ReviewError> {
-    let (_, known) = engine.people()?;
-    let mut groups: Vec<Name> = known
-        .iter()
-        .filter(|(_, members)| members.iter().any(|member| member == login))
-        .map(|(name, _)| name.clone())
-        .collect();
-    let asked: BTreeSet<&Name> = plan.approvals.iter().flat_map(|gate| &gate.of).collect();
-    for name in asked {
-        // `team:sre` is a group of the project; `acme/sre` a team of the place.
-        if name.contains('/') && !groups.contains(name) && belongs(forge, login, name, remarks) {
-            groups.push(name.clone());
-        }
-    }
-    Ok(groups)
+/// Names and groups that rules ask for: those of a plan and of each set of conditions.
+pub(crate) struct Asked<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// Conditions of the program, of the base and of the last apply, as far as there are any.
+    pub(crate) conditions: Vec<&'a Conditions>,
 }
 
-/// Records what somebody said by a button of the check; gives what is to be said of it.
+impl Asked<'_> {
+    /// Names that approval gates list: people, groups of `dax.mod`, teams of the code host.
+    fn of(&self) -> BTreeSet<&Name> {
+        let gates = self.conditions.iter().flat_map(|one| &one.approvals);
+        let asked = gates.flat_map(|gate| &gate.of);
+        self.plan.approvals.iter().flat_map(|gate| &gate.of).chain(asked).collect()
+    }
+
+    /// An approval of an account, under the name by which the rules know it.
+    fn approval(
+        &self,
+        forge: &Forge,
+        person: &Person,
+        reason: &str,
+        at_ms: u64,
+        remarks: &mut Vec<String>,
+    ) -> Approval {
+        let (mut by, mut groups) = (None, Vec::new());
+        for (group, members) in self.conditions.iter().flat_map(|one| &one.groups) {
+            if let Some(member) = members.iter().find(|member| person.is(member)) {
+                by = by.or_else(|| Some(member.clone()));
+                groups.push(group.clone());
+            }
+        }
+        for name in self.of() {
+            if person.is(name) {
+                by = by.or_else(|| Some(name.clone()));
+            }
+            // `team:sre` is a group of the project; `acme/sre` a team of the code host.
+            if name.contains('/') && belongs(forge, person, name, remarks) {
+                groups.push(name.clone());
+            }
+        }
+        groups.sort();
+        groups.dedup();
+        Approval {
+            digest: Name::new(digest(self.plan)),
+            step: None,
+            by: by.unwrap_or_else(|| person.name().into()),
+            groups,
+            reason: reason.to_owned(),
+            at_ms,
+            signature: None,
+        }
+    }
+}
+
+/// A digest of what a plan does and of the conditions it was shown with.
+pub(crate) fn bound(plan: &Plan, conditions: Option<&str>) -> String {
+    format!("{}-{}", effect(plan), conditions.unwrap_or("none"))
+}
+
+/// A plan that was shown, as decisions need it.
+pub(crate) fn shown(plan: &ShownPlan) -> Shown {
+    let conditions = plan.conditions.as_deref();
+    let mut parts = crate::parts::parts(&plan.plan);
+    parts.insert(crate::parts::conditions(conditions.unwrap_or("none")));
+    Shown {
+        commit: plan.commit.to_string(),
+        at_ms: plan.at_ms,
+        certain: plan.shown,
+        effect: bound(&plan.plan, conditions),
+        parts,
+    }
+}
+
+/// Approvals of a plan by reviews of a change request.
+#[derive(Default)]
+pub(crate) struct Voices {
+    /// Accounts that approved.
+    pub(crate) people: Vec<Person>,
+    /// Their approvals, for the plan that is asked about.
+    pub(crate) approvals: Vec<Approval>,
+    /// Approvals that do not count for it.
+    pub(crate) lost: Vec<Lost>,
+}
+
+/// The approvals that the reviews of a change request give to plans of one effect.
+pub(crate) fn voices(
+    forge: &Forge,
+    reviewed: &Reviewed,
+    plans: &[Shown],
+    wanted: &str,
+    merged: &BTreeSet<String>,
+    asked: &Asked<'_>,
+    remarks: &mut Vec<String>,
+) -> Voices {
+    let mut voices = Voices::default();
+    let number = reviewed.change.number;
+    for review in reviewed.reviews.iter().filter(|one| one.state == ReviewState::Approved) {
+        let mut lost = |why: String| {
+            voices.lost.push(Lost { who: review.by.shown.clone(), why });
+        };
+        if let Some(why) = reviewed.excludes(&review.by) {
+            lost(format!("{why}, so this approval does not count"));
+            continue;
+        }
+        let one = Seen { commit: review.commit.as_deref(), at_ms: review.at_ms };
+        match seen(&one, plans, merged) {
+            Ok(plan) if plan.effect == wanted => {
+                let reason = format!("by a review of change request {number}");
+                let at_ms = review.at_ms.unwrap_or_default();
+                voices.approvals.push(asked.approval(forge, &review.by, &reason, at_ms, remarks));
+                voices.people.push(review.by.clone());
+            }
+            Ok(_) => lost("approved another plan, which was shown before: approve again".into()),
+            Err(unseen) => lost(reason(unseen, review)),
+        }
+    }
+    voices
+}
+
+fn reason(unseen: Unseen, review: &Review) -> String {
+    match unseen {
+        Unseen::Early => "approved before a plan was shown: approve again".to_owned(),
+        Unseen::OtherCommit => match &review.commit {
+            Some(commit) => {
+                format!("approved commit {}, not the one of the plan: approve again", short(commit))
+            }
+            None => "approved another commit: approve again".to_owned(),
+        },
+        Unseen::Uncertain => "approved while the plan was being replaced: approve again".to_owned(),
+        Unseen::Unknown => "approved a commit that the code host does not tell: let a push take \
+                            approvals away, then approve again"
+            .to_owned(),
+    }
+}
+
+/// Reviews that request changes and that hold an apply up: of those who may write to the
+/// repository, and of those whom a rule names.
+pub(crate) fn objections(
+    forge: &Forge,
+    reviewed: &Reviewed,
+    asked: &Asked<'_>,
+    remarks: &mut Vec<String>,
+) -> Vec<String> {
+    let mut all = Vec::new();
+    let requested = |review: &&Review| review.state == ReviewState::ChangesRequested;
+    for review in reviewed.reviews.iter().filter(requested) {
+        let named = || {
+            let approval = asked.approval(forge, &review.by, "", 0, &mut Vec::new());
+            asked.of().iter().any(|name| review.by.is(name) || approval.groups.contains(name))
+        };
+        if review.writes || named() {
+            all.push(format!(
+                "`{}` requested changes in change request {}",
+                review.by.shown, reviewed.change.number
+            ));
+        } else {
+            remarks.push(format!(
+                "`{}` requested changes in change request {}, but may not write to the repository: \
+                 nothing waits for it",
+                review.by.shown, reviewed.change.number
+            ));
+        }
+    }
+    all
+}
+
+/// Approvals by those who let this job go on to a protected environment: of plans that were shown
+/// before the job was made.
+pub(crate) fn released(
+    forge: &Forge,
+    people: &[Person],
+    reviewed: Option<&Reviewed>,
+    environment: &str,
+    asked: &Asked<'_>,
+    remarks: &mut Vec<String>,
+) -> Vec<Approval> {
+    let mut approvals = Vec::new();
+    for person in people {
+        if let Some(why) = reviewed.and_then(|reviewed| reviewed.excludes(person)) {
+            remarks.push(format!(
+                "`{}` let the job go on to `{environment}`, but {why}: that approves nothing",
+                person.shown
+            ));
+            continue;
+        }
+        let reason = format!("by letting the job go on to `{environment}`");
+        approvals.push(asked.approval(forge, person, &reason, 0, remarks));
+    }
+    approvals
+}
+
+/// Approvals that the state keeps of an earlier plan with the same effect, as approvals of a plan.
+pub(crate) fn carried(
+    engine: &Engine,
+    earlier: &Plan,
+    plan: &Plan,
+) -> Result<Vec<Approval>, ReviewError> {
+    let (then, now) = (digest(earlier), Name::new(digest(plan)));
+    if then == now.as_str() {
+        return Ok(Vec::new());
+    }
+    let known = engine.approvals(&plan.environment, &then)?;
+    let whole = known.into_iter().filter(|approval| approval.step.is_none());
+    Ok(whole
+        .map(|approval| Approval {
+            reason: format!("approved plan {}, of which this is a part or the same", &then[..12]),
+            digest: now.clone(),
+            ..approval
+        })
+        .collect())
+}
+
+/// Records an approval by a button of the check; gives remarks about it.
 pub(crate) fn press(
     place: &Place,
     forge: &Forge,
@@ -55,121 +293,44 @@ pub(crate) fn press(
     if identifier != "approve" {
         return Ok(Vec::new());
     }
-    let change = forge.ask(|remote| remote.change(*number))?;
-    if change.author == *by {
-        return Ok(vec![format!("`{by}` made the change and cannot approve its plans")]);
+    let mut reviewed = read(forge, *number)?;
+    let pushers = forge.ask(|remote| remote.pushers(&reviewed.change))?;
+    reviewed.excluded.extend(pushers.into_iter().map(|one| (one, "pushed commits of it")));
+    if let Some(why) = reviewed.excludes(by) {
+        return Ok(vec![format!("`{}` {why} and cannot approve its plans", by.shown)]);
     }
     let mut said = Vec::new();
     for report in reports {
-        let Some(planned) = report.planned().filter(|planned| !planned.plan.is_empty()) else {
+        let Some(planned) = report.planned().filter(|planned| !planned.is_nothing()) else {
             continue;
         };
         // The button stood below the plan that was shown for this commit.
-        let shown = engine.reviews(&report.environment, &place.change_key())?;
-        let Some(shown) =
-            shown.iter().rev().find(|review| same_commit(&review.commit, &place.commit))
-        else {
-            continue;
-        };
-        if effect(&shown.plan) != effect(&planned.plan) {
+        let before = engine.shown_plans(&report.environment, &change_key(*number))?;
+        let shown = before.iter().rev().find(|plan| plan.shown && *plan.commit == place.commit);
+        let Some(shown) = shown else { continue };
+        if bound(&shown.plan, shown.conditions.as_deref()) != planned.bound() {
             said.push(format!(
                 "the plan of `{}` is another by now: look at it again before you approve it",
                 report.environment
             ));
             continue;
         }
-        let groups = groups(forge, engine, by, &planned.plan, &mut said)?;
+        let asked = planned.asked();
+        let reason = format!("by the check of change request {number}");
+        let approval = asked.approval(forge, by, &reason, 0, &mut said);
         engine.approve_as(
             &report.environment,
             &planned.digest,
-            by,
-            &groups,
-            &format!("by the check of change request {number}"),
+            &approval.by,
+            &approval.groups,
+            &approval.reason,
         )?;
         said.push(format!(
-            "`{by}` approved the plan {} of `{}`",
-            &planned.digest[..16],
+            "`{}` approved the plan {} of `{}`",
+            by.shown,
+            &planned.digest[..12],
             report.environment
         ));
     }
     Ok(said)
-}
-
-/// Those who agree to what a plan does, by reviews of the change request that brought it; with who is against it.
-pub(crate) struct Voices {
-    /// Logins of those who agree.
-    pub(crate) agree: BTreeSet<String>,
-    /// Logins of those who asked for changes.
-    pub(crate) against: Vec<String>,
-    /// What is to be said of reviews that do not count.
-    pub(crate) remarks: Vec<String>,
-}
-
-/// What the reviews of a change request say of a plan.
-pub(crate) fn voices(
-    forge: &Forge,
-    engine: &Engine,
-    change: &ChangeRequest,
-    plan: &Plan,
-) -> Result<Voices, ReviewError> {
-    let shown = engine.reviews(&plan.environment, &change_key(change.number))?;
-    let wanted = effect(plan);
-    let mut voices = Voices { agree: BTreeSet::new(), against: Vec::new(), remarks: Vec::new() };
-    for opinion in forge.ask(|remote| remote.opinions(change.number))? {
-        if !opinion.agrees {
-            voices.against.push(opinion.by);
-            continue;
-        }
-        if opinion.by == change.author {
-            continue;
-        }
-        let Some(commit) = &opinion.commit else {
-            voices.remarks.push(format!(
-                "the approval of `{}` does not say of which commit it is, so it counts for no plan: let a push take approvals away",
-                opinion.by
-            ));
-            continue;
-        };
-        let of_commit = |review: &&Review| same_commit(&review.commit, commit);
-        if shown.iter().filter(of_commit).any(|review| effect(&review.plan) == wanted) {
-            voices.agree.insert(opinion.by);
-        } else {
-            voices.remarks.push(format!(
-                "`{}` approved commit {}, for which another plan was shown",
-                opinion.by,
-                short(commit)
-            ));
-        }
-    }
-    Ok(voices)
-}
-
-/// Writes down who agreed to a plan: by reviews, by letting the run pass, and to an earlier plan that does the same.
-pub(crate) fn record(
-    forge: &Forge,
-    engine: &Engine,
-    plan: &Plan,
-    agree: &BTreeSet<String>,
-    shown: Option<&Review>,
-    reason: &str,
-    remarks: &mut Vec<String>,
-) -> Result<(), ReviewError> {
-    let now = digest(plan);
-    for login in agree {
-        let groups = groups(forge, engine, login, plan, remarks)?;
-        engine.approve_as(&plan.environment, &now, login, &groups, reason)?;
-    }
-    let Some(shown) = shown else { return Ok(()) };
-    let then = digest(&shown.plan);
-    if then != now && effect(&shown.plan) == effect(plan) {
-        for approval in engine
-            .approvals(&plan.environment, &then)?
-            .iter()
-            .filter(|approval| approval.step.is_none())
-        {
-            let reason = format!("agreed to {}, which does the same", &then[..16]);
-            engine.approve_as(&plan.environment, &now, &approval.by, &approval.groups, &reason)?;
-        }
-    }
-    Ok(())
 }

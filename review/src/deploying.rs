@@ -8,7 +8,7 @@ use crate::Forge;
 use crate::comment::short;
 use crate::forge::Line;
 use crate::place::Place;
-use dax_engine::{Finished, Outcome, Plan, Progress, Told, printable};
+use dax_engine::{EngineError, Finished, Outcome, Plan, Progress, Told, printable};
 use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus};
 
 /// A deployment that is under way.
@@ -39,7 +39,7 @@ impl<'d> Deploying<'d> {
         let deployment = Deployment {
             commit: place.commit.clone(),
             branch: place.branch.clone(),
-            description: format!("{} changes, plan {}", plan.changes.len(), &digest[..16]),
+            description: format!("{} changes, plan {}", plan.changes.len(), &digest[..12]),
             production: production(&plan.environment),
             transient: dax_engine::keyed(&plan.environment).1.is_some(),
             environment,
@@ -90,11 +90,15 @@ impl<'d> Deploying<'d> {
     /// Records how it ended; gives what could not be recorded.
     pub(crate) fn end(
         mut self,
-        finished: Result<&Finished, &str>,
+        finished: Result<&Finished, &EngineError>,
         restored: Option<&str>,
     ) -> Vec<String> {
         match finished {
-            Err(message) => self.tell(DeploymentState::Broken, message, None),
+            // Somebody else applied in between: nothing went wrong, and nothing was done.
+            Err(EngineError::Stale { .. }) => {
+                self.tell(DeploymentState::Inactive, "another run came first", None);
+            }
+            Err(error) => self.tell(DeploymentState::Broken, &error.to_string(), None),
             Ok(finished) => match &finished.outcome {
                 Outcome::Succeeded => {
                     let url = finished.urls.first().map(|(_, url)| url.to_string());

@@ -7,26 +7,32 @@
 mod annotations;
 mod applying;
 mod approving;
-mod comment;
+mod backing;
+pub mod comment;
 mod deploying;
 mod forge;
 mod output;
+mod parts;
+mod pending;
 mod place;
 mod plans;
 mod previews;
 mod protecting;
 mod publish;
+mod saying;
 mod scope;
+mod showing;
 
-pub use applying::{Applied, ApplyOptions, Carry, Ending, apply};
-pub use comment::{Frame, comment as comment_text};
+pub use applying::{Applied, ApplyOptions, Carry, Ending, Unreviewed, apply};
+pub use approving::Lost;
+pub use comment::{CommentInput, Content, Frame, Outcome as Deployment, comment as comment_text};
 pub use dax_provider_api::review::{
     Annotation, Level, Remote, Sent, SourceControl, Trigger, Watch,
 };
 pub use forge::{Connect, Forge};
 pub use output::Output;
 pub use place::{Event, Place, Variable, place};
-pub use plans::{Planned, Report, Verdict};
+pub use plans::{Planned, Report, Rules, Verdict};
 pub use publish::{Published, review};
 pub use scope::{Options, flavour};
 

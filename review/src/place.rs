@@ -6,7 +6,7 @@
 //! <https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/>.
 
 use crate::ReviewError;
-use dax_provider_api::review::Credential;
+use dax_provider_api::review::{Credential, Person};
 use serde_json::Value as Json;
 
 /// What made the pipeline run.
@@ -42,7 +42,7 @@ pub enum Event {
         /// The change request.
         number: u64,
         /// Who.
-        by: String,
+        by: Person,
     },
     /// Commits came to a branch.
     Push {
@@ -71,8 +71,10 @@ pub struct Place {
     pub event: Event,
     /// The commit that checks belong to: of a change request its newest, not the one that tries the merge.
     pub commit: String,
-    /// The branch or tag.
+    /// The branch or tag, without `refs/heads/` or `refs/tags/`.
     pub branch: String,
+    /// Whether that is a tag.
+    pub tag: bool,
     /// The run's number, for questions about it.
     pub run: Option<String>,
     /// The run's page.
@@ -143,11 +145,18 @@ fn github(
     let mut commit = wanted(variable, "GITHUB_SHA")?;
     let lacking = |what: &str| ReviewError::Place(format!("the event has no {what}"));
     let event = match wanted(variable, "GITHUB_EVENT_NAME")?.as_str() {
-        "pull_request" | "pull_request_target" => {
+        "pull_request_target" => {
+            return Err(ReviewError::Place(
+                "the event `pull_request_target` gives the tokens of this repository to whoever \
+                 opens a pull request: run `dax ci` for `pull_request`"
+                    .to_owned(),
+            ));
+        }
+        "pull_request" | "pull_request_review" => {
             let number = number("/pull_request/number").ok_or_else(|| lacking("pull request"))?;
             commit = text("/pull_request/head/sha").unwrap_or(commit);
-            let fork = text("/pull_request/head/repo/full_name")
-                != text("/pull_request/base/repo/full_name");
+            let home = text("/pull_request/base/repo/full_name");
+            let fork = home.is_none() || text("/pull_request/head/repo/full_name") != home;
             if action == "closed" {
                 Event::Closed { number }
             } else {
@@ -167,7 +176,14 @@ fn github(
                 .ok_or_else(|| lacking("pull request of this repository"))?;
             let identifier =
                 text("/requested_action/identifier").unwrap_or_else(|| "replan".to_owned());
-            Event::Button { identifier, number, by: text("/sender/login").unwrap_or_default() }
+            let id = payload.pointer("/sender/id").and_then(Json::as_u64);
+            let login = text("/sender/login").ok_or_else(|| lacking("sender"))?;
+            let by = Person {
+                id: id.ok_or_else(|| lacking("sender"))?.to_string(),
+                login: Some(login.clone()),
+                shown: login,
+            };
+            Event::Button { identifier, number, by }
         }
         "push" => Event::Push { before: text("/before").filter(|id| !is_nothing(id)) },
         "release" => Event::Release { tag: text("/release/tag_name").unwrap_or_default() },
@@ -190,15 +206,19 @@ fn github(
         (None, Some(token)) => Credential::Token(token),
         (None, None) => Credential::None,
     };
+    let reference = given(variable, "GITHUB_REF").unwrap_or_default();
+    let (branch, tag) = match reference.strip_prefix("refs/tags/") {
+        Some(name) => (name, true),
+        None => (reference.strip_prefix("refs/heads/").unwrap_or(&reference), false),
+    };
     Ok(Place {
         kind: "github",
         api: given(variable, "GITHUB_API_URL")
             .unwrap_or_else(|| "https://api.github.com".to_owned()),
         event,
         commit,
-        branch: given(variable, "GITHUB_REF")
-            .map(|name| name.trim_start_matches("refs/heads/").to_owned())
-            .unwrap_or_default(),
+        branch: branch.to_owned(),
+        tag,
         url: run.as_ref().map(|run| format!("{server}/{repository}/actions/runs/{run}")),
         run,
         repository,
@@ -261,6 +281,7 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
         event,
         commit: commit.map_or_else(|| wanted(variable, "CI_COMMIT_SHA"), Ok)?,
         branch: given(variable, "CI_COMMIT_REF_NAME").unwrap_or_default(),
+        tag: given(variable, "CI_COMMIT_TAG").is_some(),
         run: given(variable, "CI_PIPELINE_ID"),
         url: given(variable, "CI_JOB_URL").or_else(|| given(variable, "CI_PIPELINE_URL")),
         credential,
@@ -311,6 +332,8 @@ fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
         branch: given(variable, "BITBUCKET_BRANCH")
             .or_else(|| given(variable, "BITBUCKET_TAG"))
             .unwrap_or_default(),
+        tag: given(variable, "BITBUCKET_BRANCH").is_none()
+            && given(variable, "BITBUCKET_TAG").is_some(),
         url: Some(format!("https://bitbucket.org/{repository}/pipelines/results/{number}")),
         run: Some(number),
         repository,

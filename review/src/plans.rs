@@ -1,13 +1,18 @@
-//! Planning what a change touches, and judging it: tests, policies, and what was shown before.
+//! Plans of what a change touches, and the judgement of each: tests, policies, old and new
+//! conditions, and plans that were shown before.
 
 use crate::annotations;
+use crate::approving::{Asked, Lost, bound};
+use crate::backing::Shown;
+use crate::parts;
 use crate::place::Place;
-use crate::scope::{Options, Scope};
-use crate::{ReviewError, Say, previews};
-use dax_engine::digest::{digest, effect};
+use crate::scope::{Options, Scope, Touched};
+use crate::{ReviewError, Say};
+use dax_engine::digest::digest;
+use dax_engine::render::{Progress, Rule};
 use dax_engine::{
-    Engine, EngineError, Name, Plan, PlanRequest, Review, Selection, Standing, TestRequest,
-    Verdict as TestVerdict,
+    Base, ConditionChange, Conditions, Engine, EngineError, Name, Plan, PlanRequest, Selection,
+    ShownPlan, Standing, TestRequest, Verdict as TestVerdict, compare_conditions,
 };
 use dax_provider_api::review::Annotation;
 
@@ -21,22 +26,40 @@ pub enum Verdict {
     Removed,
 }
 
+/// Conditions under which a plan is applied: those of the program, and older ones that are asked
+/// as well.
+#[derive(Default)]
+pub struct Rules {
+    /// Those of the program.
+    pub program: Conditions,
+    /// Those of the commit that the change is held against.
+    pub base: Option<Base>,
+    /// Those that were recorded with the last apply.
+    pub applied: Option<Conditions>,
+    /// What the program changes of the older ones.
+    pub changes: Vec<ConditionChange>,
+}
+
 /// A plan with all that is known of it.
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
     /// Its digest.
     pub digest: String,
-    /// What stands in its way now.
+    /// Blockers of it now.
     pub standing: Standing,
-    /// What policies say, a line each; those that deny first.
+    /// Findings of policies, a line each; those that deny first.
     pub policies: Vec<String>,
-    /// Whether the change alters who must agree, what comes first or when it may be changed.
-    pub altered: bool,
-    /// Whether one of them denies it.
+    /// Denials of policies as they were before the change, where it loosens conditions.
+    pub older: Vec<String>,
+    /// Its conditions.
+    pub rules: Rules,
+    /// Whether a policy denies it.
     pub denied: bool,
-    /// What reviewers of this change were shown last, by an earlier push.
-    pub before: Option<Review>,
+    /// The plan that reviewers of this change were shown last, by an earlier run.
+    pub before: Option<ShownPlan>,
+    /// Approvals of this change that do not count for it.
+    pub lost: Vec<Lost>,
 }
 
 /// An environment of a project, with what became of it.
@@ -64,7 +87,9 @@ impl Report {
     pub fn failed(&self) -> bool {
         match &self.verdict {
             Verdict::Plan(planned) => {
-                planned.denied || planned.plan.changes.iter().any(|change| change.blocked.is_some())
+                planned.is_denied()
+                    || planned.unguarded()
+                    || planned.plan.changes.iter().any(|change| change.blocked.is_some())
             }
             Verdict::Failed(_) => true,
             Verdict::Removed => false,
@@ -80,11 +105,102 @@ impl Report {
     }
 }
 
-impl Planned {
-    /// Whether it does what reviewers were shown before.
-    pub fn same_as_before(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| effect(&before.plan) == effect(&self.plan))
+impl Rules {
+    /// The conditions of an environment, with those of a commit and of the last apply.
+    pub(crate) fn of(
+        engine: &Engine,
+        environment: &Name,
+        options: &Options,
+        base: Option<&str>,
+    ) -> Result<Self, ReviewError> {
+        let program = engine.conditions(environment, &options.params)?;
+        let base = match base {
+            Some(commit) => engine.base(commit, environment, &options.params)?,
+            None => None,
+        };
+        let applied = engine.recorded_conditions(environment)?.map(|recorded| recorded.conditions);
+        let mut changes: Vec<ConditionChange> = Vec::new();
+        for old in base.iter().map(|base| &base.conditions).chain(&applied) {
+            for change in compare_conditions(old, &program) {
+                if !changes.contains(&change) {
+                    changes.push(change);
+                }
+            }
+        }
+        Ok(Self { program, base, applied, changes })
     }
+
+    /// All conditions that are asked.
+    pub(crate) fn all(&self) -> Vec<&Conditions> {
+        let base = self.base.iter().map(|base| &base.conditions);
+        std::iter::once(&self.program).chain(base).chain(&self.applied).collect()
+    }
+
+    /// A plan under these conditions, as it is compared with plans that were shown.
+    pub(crate) fn wanted(&self, plan: &Plan, commit: &str) -> Shown {
+        let now = self.program.digest();
+        let mut all = parts::parts(plan);
+        // Conditions that are in force already need nobody's approval.
+        if self.applied.as_ref().map(Conditions::digest).as_ref() != Some(&now) {
+            all.insert(parts::conditions(&now));
+        }
+        Shown {
+            commit: commit.to_owned(),
+            at_ms: 0,
+            certain: true,
+            effect: bound(plan, Some(&now)),
+            parts: all,
+        }
+    }
+
+    /// Whether the program asks for less than the older conditions did.
+    pub fn loosened(&self) -> bool {
+        self.changes.iter().any(|change| change.loosens)
+    }
+}
+
+impl Planned {
+    /// Whether it does what reviewers were shown before, under the same conditions.
+    pub fn same_as_before(&self) -> bool {
+        let before = self.before.as_ref();
+        before
+            .is_some_and(|before| bound(&before.plan, before.conditions.as_deref()) == self.bound())
+    }
+
+    /// Whether it changes nothing that runs and no condition.
+    pub fn is_nothing(&self) -> bool {
+        self.plan.is_empty() && self.rules.changes.is_empty()
+    }
+
+    /// Whether it loosens conditions to which those have not agreed whom the old ones name.
+    pub fn unguarded(&self) -> bool {
+        let lacks = |one: &Progress| is_old(one) && one.lacking() > 0;
+        self.rules.loosened() && self.standing.approvals.iter().any(lacks)
+    }
+
+    /// Whether a policy denies it: one of the program, or one that stood before the change unless
+    /// those agreed whom the older conditions name.
+    pub fn is_denied(&self) -> bool {
+        let lacks = |one: &Progress| one.lacking() > 0;
+        let old: Vec<_> = self.standing.approvals.iter().filter(|one| is_old(one)).collect();
+        let agreed = !old.is_empty() && !old.into_iter().any(lacks);
+        self.denied || (!self.older.is_empty() && !agreed)
+    }
+
+    /// The digest of what it does and of its conditions.
+    pub(crate) fn bound(&self) -> String {
+        bound(&self.plan, Some(&self.rules.program.digest()))
+    }
+
+    /// All who are asked to approve it.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { plan: &self.plan, conditions: self.rules.all() }
+    }
+}
+
+/// Reports whether an approval rule is one of older conditions.
+fn is_old(progress: &Progress) -> bool {
+    progress.rule != Rule::Program
 }
 
 /// Checks a project and runs its tests.
@@ -153,7 +269,7 @@ pub(crate) fn plan(
     say: Say<'_>,
 ) -> Result<Vec<Report>, ReviewError> {
     let mut reports = Vec::new();
-    for (environment, how) in &scope.environments {
+    for (environment, Touched { how, base }) in &scope.environments {
         let report = |verdict: Verdict| Report {
             project: project.clone(),
             environment: environment.clone(),
@@ -163,28 +279,19 @@ pub(crate) fn plan(
             reports.push(report(Verdict::Removed));
             continue;
         }
+        let rules = match Rules::of(engine, environment, options, base.as_deref()) {
+            Ok(rules) => rules,
+            Err(ReviewError::Engine(error)) => {
+                reports.push(report(failed(error, scope, remarks)));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         say(&format!("planning {project} / {environment} ({how})"));
         let judged = match engine.plan(&request(environment, options)) {
             Ok(judged) => judged,
-            Err(
-                EngineError::Policy { sources, diagnostics }
-                | EngineError::Program { sources, diagnostics },
-            ) => {
-                remarks.extend(
-                    diagnostics
-                        .iter()
-                        .filter_map(|found| annotations::finding(&scope.folder, &sources, found)),
-                );
-                let lines: Vec<String> = diagnostics
-                    .iter()
-                    .filter(|found| found.is_error())
-                    .map(|found| found.one_line(&sources))
-                    .collect();
-                reports.push(report(Verdict::Failed(lines.join("\n"))));
-                continue;
-            }
             Err(error) => {
-                reports.push(report(Verdict::Failed(error.to_string())));
+                reports.push(report(failed(error, scope, remarks)));
                 continue;
             }
         };
@@ -195,21 +302,56 @@ pub(crate) fn plan(
                 .filter_map(|found| annotations::finding(&scope.folder, &judged.sources, found)),
         );
         remarks.extend(annotations::changes(&scope.folder, &judged.plan));
+        remarks.extend(annotations::loosened(&scope.folder, &judged.plan, &rules.changes));
         let before = match place {
-            Some(place) => engine.reviews(environment, &place.change_key())?.pop(),
+            Some(place) => newest(engine.shown_plans(environment, &place.change_key())?),
             None => None,
         };
-        let mut policies: Vec<_> = judged.findings.iter().collect();
-        policies.sort_by_key(|found| !found.is_error());
+        let mut findings: Vec<_> = judged.findings.iter().collect();
+        findings.sort_by_key(|found| !found.is_error());
+        let policies: Vec<String> =
+            findings.iter().map(|found| found.one_line(&judged.sources)).collect();
+        let denied = judged.findings.iter().any(dax_engine::Diagnostic::is_error);
+        let standing = engine.standing_with(&judged.plan, &[], rules.base.as_ref())?;
+        // Policies that the change removes or edits are asked as they were.
+        let older = match base.as_deref().filter(|_| rules.loosened() && !judged.plan.is_empty()) {
+            Some(base) => engine.policies_at(base, &judged.plan)?,
+            None => Vec::new(),
+        };
+        let older = older.into_iter().filter(|line| !policies.contains(line)).collect();
         reports.push(report(Verdict::Plan(Box::new(Planned {
             digest: digest(&judged.plan),
-            policies: policies.iter().map(|found| found.one_line(&judged.sources)).collect(),
-            altered: scope.altered.iter().any(|name| name == previews::template(environment)),
-            denied: judged.findings.iter().any(dax_engine::Diagnostic::is_error),
-            standing: judged.standing,
+            policies,
+            older,
+            denied,
+            standing,
             plan: judged.plan,
+            rules,
             before,
+            lost: Vec::new(),
         }))));
     }
     Ok(reports)
+}
+
+/// The newest plan that was certainly shown.
+pub(crate) fn newest(plans: Vec<ShownPlan>) -> Option<ShownPlan> {
+    plans.into_iter().rev().find(|plan| plan.shown)
+}
+
+/// A plan that could not be made, with remarks on the lines that are to blame.
+fn failed(error: EngineError, scope: &Scope, remarks: &mut Vec<Annotation>) -> Verdict {
+    match error {
+        EngineError::Policy { sources, diagnostics }
+        | EngineError::Program { sources, diagnostics } => {
+            let found = diagnostics.iter();
+            remarks.extend(
+                found.filter_map(|found| annotations::finding(&scope.folder, &sources, found)),
+            );
+            let errors = diagnostics.iter().filter(|found| found.is_error());
+            let lines: Vec<String> = errors.map(|found| found.one_line(&sources)).collect();
+            Verdict::Failed(lines.join("\n"))
+        }
+        error => Verdict::Failed(error.to_string()),
+    }
 }

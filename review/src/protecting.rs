@@ -1,88 +1,112 @@
-//! What a place wants before an environment is deployed to, held against what is known.
+//! Protection rules that a code host keeps of an environment, held against what is known.
 //!
-//! GitHub enforces an environment's rules for jobs that name it. dax enforces them for everybody, so that a job that
-//! forgets to name it, or another pipeline altogether, does not get past them.
+//! GitHub enforces an environment's rules for jobs that name it. dax enforces them for everybody,
+//! so that a job that forgets to name it, or another pipeline altogether, does not get past them.
 
 use crate::approving::belongs;
 use crate::place::Place;
 use crate::{Forge, ReviewError};
-use dax_provider_api::review::{Branches, Protection};
+use dax_provider_api::review::{Branches, Person, Protection, Released, RequiredReviewers};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What stands in the way of a deployment.
+/// Blockers that the rules of an environment are for a job that the code host did not let through
+/// by itself.
 ///
 /// # Errors
-/// The place cannot be asked.
-pub(crate) fn obstacles(
+/// The code host cannot be asked.
+pub(crate) fn blockers(
     place: &Place,
     forge: &Forge,
     rules: &Protection,
-    agree: &BTreeSet<String>,
-    author: Option<&str>,
-    since: Duration,
+    released: &Released,
+    agree: &[Person],
+    author: Option<&Person>,
     remarks: &mut Vec<String>,
 ) -> Result<Vec<String>, ReviewError> {
     let name = forge.remote().name();
-    let mut obstacles = Vec::new();
-    if !rules.reviewers.is_empty() && !reviewed(forge, rules, agree, author, remarks) {
-        let who = rules.reviewers.join(", ");
-        let other = if rules.no_self_review { ", who did not make the change" } else { "" };
-        obstacles.push(format!("{name} wants the agreement of one of {who}{other}"));
+    let mut blockers = rules.unread.clone();
+    for rule in &rules.reviewers {
+        let author = author.filter(|_| rules.no_self_review);
+        let found = reviewed(forge, rule, agree, author, remarks);
+        if found < rule.count {
+            let people = rule.people.iter().map(|person| person.shown.clone());
+            let who: Vec<String> = people.chain(rule.teams.iter().cloned()).collect();
+            let other = if rules.no_self_review { ", who did not make the change" } else { "" };
+            blockers.push(format!(
+                "{name} requires {} of {}{other}; {found} approved",
+                rule.count,
+                who.join(", ")
+            ));
+        }
     }
-    if since < rules.wait {
-        let left = rules.wait.saturating_sub(since).as_secs().div_ceil(60);
-        obstacles.push(format!(
-            "{name} wants {} minutes to pass first, {left} are left: run this job again then",
-            rules.wait.as_secs() / 60
-        ));
+    if !rules.wait.is_zero() {
+        let minutes = rules.wait.as_secs() / 60;
+        match released.created_ms {
+            Some(created) => {
+                let now = forge.ask(|remote| remote.clock())?;
+                let since = Duration::from_millis(now.saturating_sub(created));
+                if since < rules.wait {
+                    let left = rules.wait.saturating_sub(since).as_secs().div_ceil(60);
+                    blockers.push(format!(
+                        "{name} wants {minutes} minutes to pass after the job was made, {left} are \
+                         left: run this job again then"
+                    ));
+                }
+            }
+            None => blockers.push(format!(
+                "{name} wants {minutes} minutes to pass after the job was made, and does not tell \
+                 when that was: let the job name the environment"
+            )),
+        }
     }
+    let kind = if place.tag { "tag" } else { "branch" };
     match &rules.branches {
         Branches::Any => {}
-        Branches::Protected if forge.ask(|remote| remote.protected(&place.branch))? => {}
-        Branches::Protected => obstacles.push(format!(
-            "{name} lets only protected branches deploy, and `{}` is not one",
+        Branches::Protected
+            if !place.tag && forge.ask(|remote| remote.protected(&place.branch))? => {}
+        Branches::Protected => blockers.push(format!(
+            "{name} lets only protected branches deploy, and {kind} `{}` is not one",
             place.branch
         )),
         Branches::Named(patterns)
-            if patterns.iter().any(|pattern| fits(pattern, &place.branch)) => {}
+            if patterns
+                .iter()
+                .any(|one| one.tag == place.tag && fits(&one.pattern, &place.branch)) => {}
         Branches::Named(patterns) => {
-            obstacles.push(format!(
-                "{name} lets only {} deploy, and this is `{}`",
-                patterns.join(", "),
+            let shown: Vec<String> = patterns
+                .iter()
+                .map(|one| format!("{} `{}`", if one.tag { "tag" } else { "branch" }, one.pattern))
+                .collect();
+            blockers.push(format!(
+                "{name} lets only {} deploy, and this is {kind} `{}`",
+                shown.join(", "),
                 place.branch
             ));
         }
     }
-    Ok(obstacles)
+    Ok(blockers)
 }
 
-/// Whether one of the reviewers agrees; one is enough.
+/// Reviewers of a rule who approved, each account once.
 fn reviewed(
     forge: &Forge,
-    rules: &Protection,
-    agree: &BTreeSet<String>,
-    author: Option<&str>,
+    rule: &RequiredReviewers,
+    agree: &[Person],
+    author: Option<&Person>,
     remarks: &mut Vec<String>,
-) -> bool {
-    for login in
-        agree.iter().filter(|login| !rules.no_self_review || Some(login.as_str()) != author)
-    {
-        for reviewer in &rules.reviewers {
-            let is = if reviewer.contains('/') {
-                belongs(forge, login, reviewer, remarks)
-            } else {
-                reviewer == login
-            };
-            if is {
-                return true;
-            }
+) -> u32 {
+    let mut found = BTreeSet::new();
+    for person in agree.iter().filter(|person| author.is_none_or(|author| author.id != person.id)) {
+        let named = rule.people.iter().any(|one| one.id == person.id);
+        if named || rule.teams.iter().any(|team| belongs(forge, person, team, remarks)) {
+            found.insert(&person.id);
         }
     }
-    false
+    u32::try_from(found.len()).unwrap_or(u32::MAX)
 }
 
-/// Whether a name fits a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one character.
+/// Match of a name with a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one character.
 /// Source: Ruby's `File.fnmatch` with `FNM_PATHNAME`, as GitHub has it for deployment branches.
 fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =

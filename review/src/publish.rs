@@ -1,17 +1,20 @@
 //! `dax ci`: plans what a change touches and says so where it is reviewed.
 
+use crate::approving::{self, bound};
+use crate::backing::{Backing, Candidate, Shown, backing, distinct};
 use crate::comment::{self, Frame};
-use crate::place::{Event, Place, change_key, same_commit};
-use crate::plans::{self, Report, Verdict};
-use crate::scope::{self, Options};
-use crate::{Forge, Open, ReviewError, Say, annotations, approving};
-use dax_engine::digest::effect;
+use crate::parts::words;
+use crate::pending::Changes;
+use crate::place::{Event, Place, same_commit};
+use crate::plans::{self, Planned, Report, Verdict};
+use crate::scope::{self, Options, Scope};
+use crate::{Forge, Open, ReviewError, Say, annotations, saying, showing};
 use dax_engine::printable::{Line, Text};
-use dax_engine::{Name, render};
+use dax_engine::{Engine, Name, render};
 use dax_provider_api::review::{Annotation, Check, CheckState, Comment, Level};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// So many environments have comments of their own; more share one.
 const COMMENTS: usize = 8;
@@ -102,7 +105,15 @@ pub fn review(
         }
     };
     if let (Some(place), Some(forge)) = (place, forge) {
+        // In a merge queue nobody looks at what is shown.
+        let keeps = !options.dry && !matches!(place.event, Event::Queue { .. });
+        let showing = if keeps {
+            showing::begin(place, forge, &found.reports, &found.folders, open)?
+        } else {
+            Vec::new()
+        };
         let (more, annotated) = post(options, place, forge, &found, say)?;
+        showing::end(forge, showing, open)?;
         found.annotated = annotated;
         remarks.extend(more);
     }
@@ -122,11 +133,16 @@ fn find(
     open: Open<'_>,
     say: Say<'_>,
 ) -> Result<Published, ReviewError> {
+    if let Some(place) = place {
+        scope::checked_out(options, place)?;
+    }
     let base = scope::base(options, place, forge)?;
-    let scopes = scope::scope(options, place, &base, open)?;
+    let scopes = scope::scope(options, place, base.as_deref(), open)?;
+    let changes = forge.map(Changes::new);
     let mut found = Published::default();
     let (mut all, mut passed) = (Vec::new(), 0);
     for scope in &scopes {
+        found.remarks.extend(scope.remarks.iter().cloned());
         if let Some(project) = &scope.gone {
             let gone = |environment: &Name| Report {
                 project: project.clone(),
@@ -134,6 +150,10 @@ fn find(
                 verdict: Verdict::Removed,
             };
             found.reports.extend(scope.environments.keys().map(gone));
+            continue;
+        }
+        if let Some(why) = &scope.broken {
+            found.faults.push(format!("{}: {why}", scope.folder));
             continue;
         }
         let engine = open(&scope.path)?;
@@ -150,30 +170,14 @@ fn find(
         }
         let mut reports =
             plans::plan(scope, &engine, &project, options, place, &mut all, &mut *say)?;
-        if let (Some(place), Some(forge)) = (place, forge) {
+        if let (Some(place), Some(forge), Some(changes)) = (place, forge, &changes) {
             if !options.dry {
                 found.remarks.extend(approving::press(place, forge, &engine, &reports)?);
             }
+            let asking = Asking { options, place, forge, engine: &engine, scope, changes };
             for report in &mut reports {
-                queue(place, forge, &engine, report)?;
-                // What was approved meanwhile is not in the way any more.
-                if let (Event::Button { .. }, Verdict::Plan(planned)) =
-                    (&place.event, &mut report.verdict)
-                {
-                    planned.standing = engine.standing(&planned.plan)?;
-                }
-            }
-        }
-        if let Some(place) = place.filter(|_| !options.dry) {
-            for report in &reports {
-                if let Some(planned) = report.planned() {
-                    engine.keep_review(
-                        &place.change_key(),
-                        &place.commit,
-                        place.url.clone(),
-                        &planned.plan,
-                    )?;
-                }
+                asking.queue(report)?;
+                found.remarks.extend(asking.reviews(report));
             }
         }
         found.folders.insert(project, scope.path.clone());
@@ -185,11 +189,12 @@ fn find(
     }
     found.annotations = chosen;
     found.denied =
-        found.reports.iter().any(|report| report.planned().is_some_and(|planned| planned.denied));
+        found.reports.iter().any(|report| report.planned().is_some_and(Planned::is_denied));
     found.failed = !found.faults.is_empty()
-        || found.reports.iter().any(|report| {
-            report.failed() && !report.planned().is_some_and(|planned| planned.denied)
-        });
+        || found
+            .reports
+            .iter()
+            .any(|report| report.failed() && !report.planned().is_some_and(Planned::is_denied));
     let commit = place.map_or_else(|| "HEAD".to_owned(), |place| place.commit.clone());
     let flavour = scope::flavour(place);
     let frame = Frame {
@@ -198,45 +203,113 @@ fn find(
         url: place.and_then(|place| place.url.as_deref()),
         budget: flavour.budget(),
     };
-    found.page = comment::page(&found.reports, &found.faults, passed, &frame);
+    let inputs = saying::inputs(&found.reports);
+    found.page = comment::page(&inputs, &found.faults, passed, &frame);
     Ok(found)
 }
 
-/// In a merge queue, a plan must do what was reviewed: nobody looks at it again.
-fn queue(
-    place: &Place,
-    forge: &Forge,
-    engine: &dax_engine::Engine,
-    report: &mut Report,
-) -> Result<(), ReviewError> {
-    let Event::Queue { number: Some(number), .. } = place.event else { return Ok(()) };
-    let Verdict::Plan(planned) = &mut report.verdict else { return Ok(()) };
-    let head = forge.ask(|remote| remote.change(number))?.head;
-    let reviews = engine.reviews(&report.environment, &change_key(number))?;
-    let reviewed = reviews.iter().rev().find(|review| same_commit(&review.commit, &head)).cloned();
-    match reviewed {
-        Some(review) if effect(&review.plan) == effect(&planned.plan) => {
-            planned.before = Some(review)
-        }
-        Some(review) => {
-            planned.before = Some(review);
-            planned.denied = true;
-            let text = "another change in the queue is ahead of this one and changes its plan: what would be applied is not what was reviewed";
-            planned.policies.insert(0, text.to_owned());
-        }
-        None if planned.plan.is_empty() => {}
-        None => {
-            planned.denied = true;
-            planned.policies.insert(
-                0,
-                format!(
-                    "no plan of this environment was shown for commit {} of the change",
-                    comment::short(&head)
-                ),
-            );
+/// Questions about the plans of a project to those who review it.
+struct Asking<'a> {
+    options: &'a Options,
+    place: &'a Place,
+    forge: &'a Forge,
+    engine: &'a Engine,
+    scope: &'a Scope,
+    changes: &'a Changes<'a>,
+}
+
+impl Asking<'_> {
+    /// Fills in which approvals of the change request count for a plan; gives what could not be
+    /// found out.
+    fn reviews(&self, report: &mut Report) -> Vec<String> {
+        let (Event::Change { number, .. } | Event::Button { number, .. }) = self.place.event else {
+            return Vec::new();
+        };
+        let environment = report.environment.clone();
+        let Verdict::Plan(planned) = &mut report.verdict else { return Vec::new() };
+        match self.counted(&environment, number, planned) {
+            Ok(remarks) => remarks,
+            // The plan is shown all the same; before it is applied the question is asked again.
+            Err(error) => vec![format!("`{environment}`: who approved it is not known: {error}")],
         }
     }
-    Ok(())
+
+    fn counted(
+        &self,
+        environment: &Name,
+        number: u64,
+        planned: &mut Planned,
+    ) -> Result<Vec<String>, ReviewError> {
+        let mut remarks = Vec::new();
+        let reviewed = self.changes.reviewed(number)?;
+        let kept = self.engine.shown_plans(environment, &self.place.change_key())?;
+        let shown: Vec<Shown> = kept.iter().map(approving::shown).collect();
+        let wanted = planned.bound();
+        let voices = approving::voices(
+            self.forge,
+            &reviewed,
+            &shown,
+            &wanted,
+            &BTreeSet::new(),
+            &planned.asked(),
+            &mut remarks,
+        );
+        let mut approvals = voices.approvals;
+        for earlier in &kept {
+            if bound(&earlier.plan, earlier.conditions.as_deref()) == wanted {
+                approvals.extend(approving::carried(self.engine, &earlier.plan, &planned.plan)?);
+            }
+        }
+        let base = planned.rules.base.as_ref();
+        planned.standing = self.engine.standing_with(&planned.plan, &approvals, base)?;
+        planned.lost = voices.lost;
+        Ok(remarks)
+    }
+
+    /// In a merge queue, a plan must be made of what was reviewed: nobody looks at it again.
+    fn queue(&self, report: &mut Report) -> Result<(), ReviewError> {
+        let Event::Queue { number: Some(number), .. } = self.place.event else { return Ok(()) };
+        let environment = report.environment.clone();
+        let Verdict::Plan(planned) = &mut report.verdict else { return Ok(()) };
+        if planned.is_nothing() {
+            return Ok(());
+        }
+        let touched = self.scope.environments.get(&environment);
+        let applied = self.engine.last_applied(&environment)?;
+        let base = match &applied {
+            Some(commit) if dax_engine::is_ancestor(&self.options.folder, &commit.id, "HEAD")? => {
+                Some(commit.id.as_str())
+            }
+            _ => touched.and_then(|touched| touched.base.as_deref()),
+        };
+        let pending = self.changes.queued(self.options, base, number)?;
+        let sources = pending.sources(self.engine, &environment)?;
+        let mut candidates = Vec::new();
+        for (change, source) in sources.iter().enumerate() {
+            let Some(reviewed) = &source.change else { continue };
+            let of_head =
+                |plan: &&Shown| plan.certain && same_commit(&plan.commit, &reviewed.change.head);
+            for plan in distinct(&source.shown).into_iter().filter(of_head) {
+                candidates.push(Candidate { change, plan: plan.clone(), approved: false });
+            }
+            if reviewed.change.number == number {
+                planned.before = plans::newest(source.plans.clone());
+            }
+        }
+        let wanted = planned.rules.wanted(&planned.plan, &self.place.commit);
+        if let Backing::Lacks(lacks) = backing(&wanted, &candidates) {
+            let mut lines: Vec<String> =
+                lacks.iter().filter_map(|part| words(part, &planned.plan)).collect();
+            lines.dedup();
+            planned.denied = true;
+            let what = if lines.is_empty() { "its steps".to_owned() } else { lines.join(", ") };
+            let text = format!(
+                "what would be applied was not shown for the change requests in the queue: {what}"
+            );
+            planned.policies.insert(0, text);
+        }
+        Ok(())
+    }
 }
 
 fn verdict(
@@ -266,7 +339,7 @@ fn title(found: &Published) -> String {
     }
     match found.reports.as_slice() {
         [] => "no environment is affected".to_owned(),
-        [one] => comment::headline(one),
+        [one] => comment::headline(&saying::input(one)),
         many => {
             let changed = many
                 .iter()
@@ -332,10 +405,7 @@ fn comments(
     // Who was shown nothing before is not told that there is nothing.
     let worth = |report: &&Report| match &report.verdict {
         Verdict::Plan(planned) => {
-            !planned.plan.is_empty()
-                || planned.before.is_some()
-                || planned.denied
-                || planned.altered
+            !planned.is_nothing() || planned.before.is_some() || planned.is_denied()
         }
         Verdict::Failed(_) | Verdict::Removed => true,
     };
@@ -345,13 +415,14 @@ fn comments(
         let marker = comment::marker(flavour, "all");
         bodies.push((marker.clone(), format!("{marker}\n{}", found.page)));
     } else {
-        for report in shown {
-            bodies.push((comment::marker_of(flavour, report), comment::comment(report, &frame)));
+        for input in saying::inputs(shown) {
+            let marker = comment::marker_of(flavour, &input.project, &input.environment);
+            bodies.push((marker, comment::comment(&input, &frame)));
         }
     }
     let mut remarks: Vec<String> = Vec::new();
-    for (marker, body) in bodies {
-        let comment = Comment { change: number, marker, body };
+    let mut write = |marker: &str, body: String| {
+        let comment = Comment { change: number, marker: marker.to_owned(), body };
         let remark = match forge.ask(|remote| remote.comment(&comment)) {
             Ok(posted) => {
                 if let Some(url) = &posted.url {
@@ -363,6 +434,28 @@ fn comments(
             Err(error) => Some(error.to_string()),
         };
         remarks.extend(remark);
+    };
+    for (marker, body) in &bodies {
+        write(marker, body.clone());
+    }
+    // Comments of earlier runs that nothing was written into are not true any more.
+    let prefix = comment::prefix(flavour);
+    match forge.ask(|remote| remote.own_comments(number, prefix)) {
+        Ok(all) => {
+            let why = if found.faults.is_empty() {
+                format!("the plans for commit {}", comment::short(&place.commit))
+            } else {
+                format!("commit {}, whose program has errors", comment::short(&place.commit))
+            };
+            for old in all {
+                let marker = old.lines().next().unwrap_or_default();
+                let body = comment::superseded(&old, &why);
+                if bodies.iter().all(|(written, _)| written != marker) && body != old {
+                    write(marker, body);
+                }
+            }
+        }
+        Err(error) => remarks.push(error.to_string()),
     }
     remarks
 }
@@ -374,47 +467,49 @@ fn write(
     found: &Published,
     open: Open<'_>,
 ) -> Result<Vec<PathBuf>, ReviewError> {
-    let wrong = |path: &Path| {
-        let path = path.display().to_string();
-        move |source: std::io::Error| ReviewError::File { path, source }
-    };
-    let folder = &options.output;
-    std::fs::create_dir_all(folder).map_err(wrong(folder))?;
-    // Nobody wants to commit what a run leaves.
-    let ignore = folder.join(".gitignore");
-    std::fs::write(&ignore, "*\n").map_err(wrong(&ignore))?;
+    let output = &options.output;
     let mut files = Vec::new();
     let mut rows = Vec::new();
     for report in &found.reports {
         let name =
             format!("{}-{}", report.project, report.environment).replace(['[', ']', '/'], "-");
-        let name = name.trim_end_matches('-');
-        let file = report.planned().map(|planned| (folder.join(format!("{name}.plan")), planned));
+        let name = format!("{}.plan", name.trim_end_matches('-'));
+        let mut file = None;
         let folder = found.folders.get(&report.project);
-        if let (Some((path, planned)), Some(folder)) = (&file, folder) {
+        if let (Some(planned), Some(folder)) = (report.planned(), folder) {
             // The engine of the project knows the key that seals the plan.
-            open(folder)?.save_plan(&planned.plan, path)?;
-            files.push(path.clone());
+            let bytes = open(folder)?.plan_bytes(&planned.plan)?;
+            let path = output.write(&name, &bytes)?;
+            file = Some(path.display().to_string());
+            files.push(path);
         }
         rows.push(json!({
-            "project": report.project, "environment": report.environment, "failed": report.failed(),
-            "digest": report.planned().map(|planned| &planned.digest), "empty": report.planned().map(|planned| planned.plan.is_empty()),
-            "denied": report.planned().map(|planned| planned.denied), "plan": file.map(|(path, _)| path.display().to_string()),
-            "headline": comment::headline(report),
+            "project": report.project,
+            "environment": report.environment,
+            "failed": report.failed(),
+            "digest": report.planned().map(|planned| &planned.digest),
+            "empty": report.planned().map(|planned| planned.plan.is_empty()),
+            "denied": report.planned().map(Planned::is_denied),
+            "loosens": report.planned().map(|planned| planned.rules.loosened()),
+            "plan": file,
+            "headline": comment::headline(&saying::input(report)),
         }));
     }
     let report = json!({
-        "format_version": 1, "commit": place.map(|place| &place.commit), "change": place.and_then(Place::number),
-        "denied": found.denied, "failed": found.failed, "faults": found.faults, "environments": rows,
+        "format_version": 1,
+        "commit": place.map(|place| &place.commit),
+        "change": place.and_then(Place::number),
+        "denied": found.denied,
+        "failed": found.failed,
+        "faults": found.faults,
+        "environments": rows,
     });
     let mut texts = vec![("report.json", json_text(&report)), ("summary.md", found.page.clone())];
     if place.is_some_and(|place| place.kind == "gitlab") {
         texts.push(("gl-code-quality-report.json", code_quality(&found.annotations)));
     }
     for (name, text) in texts {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(wrong(&path))?;
-        files.push(path);
+        files.push(output.write(name, text.as_bytes())?);
     }
     Ok(files)
 }

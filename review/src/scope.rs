@@ -1,9 +1,10 @@
-//! What a pipeline is about: which projects and environments, held against which commit.
+//! The scope of a pipeline: which projects and environments, held against which commit.
 
-use crate::place::{Event, Place};
-use crate::{Forge, Open, ReviewError, previews};
-use dax_engine::{Name, Params, render::Flavour};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::comment::short;
+use crate::place::{Event, Place, change_key, same_commit};
+use crate::{Forge, Open, Output, ReviewError, Say, previews};
+use dax_engine::{Affected, Name, Params, Revision, render::Flavour};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What somebody wants of a pipeline.
@@ -22,8 +23,17 @@ pub struct Options {
     pub check: String,
     /// Whether nothing is to be kept, because nothing is said either.
     pub dry: bool,
-    /// Where plans and reports are written.
-    pub output: PathBuf,
+    /// The folder that plans and reports are written to.
+    pub output: Output,
+}
+
+/// An environment that is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Touched {
+    /// How the change touches it: `changed`, `new`, `removed`, `unknown`, `wanted` or alike.
+    pub(crate) how: &'static str,
+    /// The commit that it is held against; nothing where there is none.
+    pub(crate) base: Option<String>,
 }
 
 /// A project with the environments that are planned.
@@ -32,12 +42,14 @@ pub(crate) struct Scope {
     pub(crate) folder: String,
     /// Where that is.
     pub(crate) path: PathBuf,
-    /// Environments, with how each is touched.
-    pub(crate) environments: BTreeMap<Name, &'static str>,
-    /// Environments of which the change alters the conditions.
-    pub(crate) altered: BTreeSet<Name>,
-    /// What the project is called, where the change takes the whole of it away.
+    /// Environments.
+    pub(crate) environments: BTreeMap<Name, Touched>,
+    /// The name of a project that the change removes as a whole.
     pub(crate) gone: Option<Name>,
+    /// Remarks about what is left out.
+    pub(crate) remarks: Vec<String>,
+    /// The reason why a project cannot be read at all.
+    pub(crate) broken: Option<String>,
 }
 
 /// Whose Markdown a place reads.
@@ -49,98 +61,268 @@ pub fn flavour(place: Option<&Place>) -> Flavour {
     }
 }
 
-/// The projects and environments that a change touches.
+/// The projects and environments that a change touches since `base`, or all where there is none.
 pub(crate) fn scope(
     options: &Options,
     place: Option<&Place>,
-    base: &str,
+    base: Option<&str>,
     open: Open<'_>,
 ) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
-    let empty = |folder: &str| Scope {
+    for (folder, _) in dax_engine::projects(&options.folder)? {
+        scopes.insert(folder.clone(), empty(&top, &folder));
+    }
+    if let Some(base) = base {
+        for one in dax_engine::affected(&options.folder, base)? {
+            let scope =
+                scopes.entry(one.folder.clone()).or_insert_with(|| empty(&top, &one.folder));
+            if one.how == "unreadable" {
+                scope.broken = Some(one.services.join("; "));
+                continue;
+            }
+            let touched = Touched { how: one.how, base: Some(base.to_owned()) };
+            scope.environments.insert(one.environment, touched);
+            scope.gone = (!scope.path.join("dax.mod").is_file()).then_some(one.project);
+        }
+    }
+    let here = here(options, &top);
+    // Of projects that are not touched only the one of this folder is looked at.
+    scopes.retain(|folder, scope| base.is_none() || !scope.is_empty() || *folder == here);
+    for scope in scopes.values_mut().filter(|scope| scope.gone.is_none()) {
+        let engine = open(&scope.path)?;
+        // One project that cannot be read keeps no other from being planned.
+        let declared = match engine.declared_environments() {
+            Ok(declared) => declared,
+            Err(error) => {
+                scope.broken.get_or_insert_with(|| error.to_string());
+                scope.environments.clear();
+                continue;
+            }
+        };
+        let touched = |how: &'static str| Touched { how, base: base.map(str::to_owned) };
+        if options.all || base.is_none() {
+            let how = if base.is_none() { "new" } else { "wanted" };
+            for name in declared.keys() {
+                scope.environments.entry(name.clone()).or_insert_with(|| touched(how));
+            }
+        }
+        // A plan that was shown before and is touched no more is shown once more, so that no old
+        // one is left standing.
+        let number = place.and_then(|place| match place.event {
+            Event::Change { .. } | Event::Button { .. } => place.number(),
+            _ => None,
+        });
+        if let Some(number) = number {
+            for name in engine.shown_environments(&change_key(number))? {
+                scope.environments.entry(name).or_insert_with(|| touched("touched no more"));
+            }
+        }
+        let at_base = match base {
+            Some(base) if number.is_some() => engine.declared_at(base)?,
+            _ => BTreeMap::new(),
+        };
+        let remarks = previews::choose(&mut scope.environments, &declared, &at_base, place);
+        scope.remarks.extend(remarks);
+        choose(options, scope);
+    }
+    Ok(scopes.into_values().filter(|scope| !scope.is_empty()).collect())
+}
+
+/// The environments of which the branch has something that was not applied yet: each is held
+/// against the commit that was applied last, so that a run that was cancelled or never started
+/// loses nothing. `pushed` is the commit before this push.
+pub(crate) fn unapplied(
+    options: &Options,
+    place: &Place,
+    pushed: Option<&str>,
+    open: Open<'_>,
+    say: Say<'_>,
+) -> Result<Vec<Scope>, ReviewError> {
+    let top = dax_engine::top(&options.folder)?;
+    let mut scopes: BTreeMap<String, Scope> = scope(options, Some(place), pushed, open)?
+        .into_iter()
+        .map(|scope| (scope.folder.clone(), scope))
+        .collect();
+    let mut known: BTreeMap<String, Vec<Affected>> = BTreeMap::new();
+    for (folder, path) in dax_engine::projects(&options.folder)? {
+        let mut scope = scopes.remove(&folder).unwrap_or_else(|| empty(&top, &folder));
+        if scope.broken.is_some() {
+            scopes.insert(folder, scope);
+            continue;
+        }
+        let engine = open(&path)?;
+        let declared = match engine.declared_environments() {
+            Ok(declared) => declared,
+            Err(error) => {
+                scope.broken = Some(error.to_string());
+                scopes.insert(folder, scope);
+                continue;
+            }
+        };
+        for (name, _) in declared.iter().filter(|(_, declared)| !declared.keyed) {
+            let Some(applied) = engine.last_applied(name)? else { continue };
+            let Some(base) = since(options, place, name, &applied.id, &mut *say)? else {
+                scope.environments.remove(name);
+                continue;
+            };
+            if !known.contains_key(&base) {
+                known.insert(base.clone(), dax_engine::affected(&options.folder, &base)?);
+            }
+            let found =
+                known[&base].iter().find(|one| one.folder == folder && one.environment == *name);
+            let before = scope.environments.remove(name);
+            let how = match (found, before) {
+                (Some(one), _) => one.how,
+                (None, Some(touched)) if options.all => touched.how,
+                (None, _) => continue,
+            };
+            scope.environments.insert(name.clone(), Touched { how, base: Some(base) });
+        }
+        choose(options, &mut scope);
+        if !scope.is_empty() {
+            scopes.insert(folder, scope);
+        }
+    }
+    Ok(scopes.into_values().collect())
+}
+
+/// The commit since which an environment has to be brought up to date: the one that was applied
+/// last, or where the branch left it. Nothing when a later commit of the branch was applied.
+fn since(
+    options: &Options,
+    place: &Place,
+    environment: &str,
+    applied: &str,
+    say: Say<'_>,
+) -> Result<Option<String>, ReviewError> {
+    let folder = &options.folder;
+    let head = head(folder)?;
+    if same_commit(&head.id, applied) {
+        return Ok(Some(head.id));
+    }
+    if dax_engine::revision(folder, applied)?.is_none() {
+        return Err(shallow(applied));
+    }
+    if dax_engine::is_ancestor(folder, applied, &head.id)? {
+        return Ok(Some(applied.to_owned()));
+    }
+    if dax_engine::is_ancestor(folder, &head.id, applied)? {
+        say(&format!(
+            "`{environment}` is at commit {} already, which comes after {}: nothing is applied",
+            short(applied),
+            short(&place.commit)
+        ));
+        return Ok(None);
+    }
+    let common = dax_engine::common(folder, applied, &head.id)?;
+    say(&format!(
+        "`{environment}` is at commit {}, which is not on this branch: all that came since they \
+         parted is looked at",
+        short(applied)
+    ));
+    Ok(common)
+}
+
+impl Scope {
+    fn is_empty(&self) -> bool {
+        self.environments.is_empty() && self.remarks.is_empty() && self.broken.is_none()
+    }
+}
+
+fn empty(top: &Path, folder: &str) -> Scope {
+    Scope {
         folder: folder.to_owned(),
         path: top.join(folder),
         environments: BTreeMap::new(),
-        altered: BTreeSet::new(),
         gone: None,
-    };
-    for one in dax_engine::affected(&options.folder, base)? {
-        let scope = scopes.entry(one.folder.clone()).or_insert_with(|| empty(&one.folder));
-        if one.conditions {
-            scope.altered.insert(one.environment.clone());
-        }
-        scope.environments.insert(one.environment, one.how);
-        scope.gone = (!scope.path.join("dax.mod").is_file()).then_some(one.project);
+        remarks: Vec::new(),
+        broken: None,
     }
-    if scopes.is_empty() && options.folder.join("dax.mod").is_file() {
-        let here = options.folder.canonicalize().unwrap_or_else(|_| options.folder.clone());
-        let folder = here
-            .strip_prefix(&top)
-            .ok()
-            .and_then(Path::to_str)
-            .filter(|path| !path.is_empty())
-            .unwrap_or(".");
-        scopes.insert(folder.to_owned(), empty(folder));
-    }
-    for scope in scopes.values_mut().filter(|scope| scope.gone.is_none()) {
-        let engine = open(&scope.path)?;
-        let declared = engine.declared_environments()?;
-        if options.all {
-            for name in declared.keys() {
-                scope.environments.entry(name.clone()).or_insert("wanted");
-            }
-        }
-        // What was shown before and is touched no more is shown once more, so that no old plan is left standing.
-        if let Some(place) =
-            place.filter(|place| matches!(place.event, Event::Change { .. } | Event::Button { .. }))
-        {
-            for name in engine.reviewed(&place.change_key())? {
-                scope.environments.entry(name).or_insert("touched no more");
-            }
-        }
-        previews::choose(&mut scope.environments, &declared, place);
-        if !options.environments.is_empty() {
-            scope.environments.retain(|name, _| {
-                options
-                    .environments
-                    .iter()
-                    .any(|wanted| wanted == name || previews::template(name) == wanted)
-            });
-        }
-    }
-    Ok(scopes.into_values().filter(|scope| !scope.environments.is_empty()).collect())
 }
 
-/// The commit that a change is held against.
+/// The folder of the options, from the top of the repository.
+fn here(options: &Options, top: &Path) -> String {
+    let here = options.folder.canonicalize().unwrap_or_else(|_| options.folder.clone());
+    let path = here.strip_prefix(top).ok().and_then(Path::to_str);
+    path.filter(|path| !path.is_empty()).unwrap_or(".").to_owned()
+}
+
+/// Keeps the environments that were asked for by name.
+fn choose(options: &Options, scope: &mut Scope) {
+    if options.environments.is_empty() {
+        return;
+    }
+    scope.environments.retain(|name, _| {
+        options
+            .environments
+            .iter()
+            .any(|wanted| wanted == name || previews::template(name) == wanted)
+    });
+}
+
+fn head(folder: &Path) -> Result<Revision, ReviewError> {
+    dax_engine::revision(folder, "HEAD")?
+        .ok_or_else(|| ReviewError::Place("this repository has no commit yet".to_owned()))
+}
+
+fn shallow(commit: &str) -> ReviewError {
+    ReviewError::Place(format!(
+        "this clone does not have commit {commit}, so what the change touches cannot be seen: \
+         fetch the whole history (`fetch-depth: 0` of actions/checkout, `GIT_DEPTH: 0` of GitLab, \
+         `clone: depth: full` of Bitbucket)"
+    ))
+}
+
+/// Makes sure that what is checked out is what the job is about: the commit of the event, or a
+/// merge of it. Else a check would be written for a commit that nobody looked at.
+pub(crate) fn checked_out(options: &Options, place: &Place) -> Result<(), ReviewError> {
+    let head = head(&options.folder)?;
+    let merges =
+        matches!(place.event, Event::Change { .. } | Event::Button { .. } | Event::Queue { .. });
+    let is_merge = merges
+        && head.parents.len() == 2
+        && head.parents.iter().any(|parent| same_commit(parent, &place.commit));
+    if is_merge || same_commit(&head.id, &place.commit) {
+        return Ok(());
+    }
+    Err(ReviewError::Place(format!(
+        "the job is about commit {}, but commit {} is checked out: check out the commit of the \
+         event (on GitHub `ref:` of actions/checkout; for `check_run` \
+         `github.event.check_run.head_sha`)",
+        short(&place.commit),
+        short(&head.id)
+    )))
+}
+
+/// The commit that a change is held against; nothing before the first commit.
 pub(crate) fn base(
     options: &Options,
     place: Option<&Place>,
     forge: Option<&Forge>,
-) -> Result<String, ReviewError> {
+) -> Result<Option<String>, ReviewError> {
     if let Some(base) = &options.base {
-        return Ok(base.clone());
+        return Ok(Some(base.clone()));
     }
     let folder = &options.folder;
-    let shallow = |commit: &str| {
-        ReviewError::Place(format!(
-            "this clone does not have commit {commit}, so what the change touches cannot be seen: fetch the whole history \
-             (`fetch-depth: 0` of actions/checkout, `GIT_DEPTH: 0` of GitLab, `clone: depth: full` of Bitbucket)"
-        ))
+    let head = head(folder)?;
+    let first = || match head.parents.first() {
+        Some(parent) => Ok(Some(parent.clone())),
+        None if !dax_engine::is_whole(folder)? => Err(shallow("before HEAD")),
+        None => Ok(None),
     };
-    let head = dax_engine::revision(folder, "HEAD")?
-        .ok_or_else(|| ReviewError::Place("this repository has no commit yet".to_owned()))?;
-    let first = || head.parents.first().cloned().ok_or_else(|| shallow("before HEAD"));
     let Some(place) = place else {
         return Err(ReviewError::Place(
-            "this is no pipeline that dax knows: say --base REV to hold the change against a revision".to_owned(),
+            "this is no pipeline that dax knows: say --base REV to hold the change against a \
+             revision"
+                .to_owned(),
         ));
     };
-    let since = |other: &str| -> Result<String, ReviewError> {
-        dax_engine::common(folder, &head.id, other)?.ok_or_else(|| shallow(other))
+    let since = |other: &str| -> Result<Option<String>, ReviewError> {
+        dax_engine::common(folder, &head.id, other)?.ok_or_else(|| shallow(other)).map(Some)
     };
     match &place.event {
-        // What is checked out tries the merge: its first parent is the branch that it goes to.
+        // A merge that is tried out: its first parent is the branch that it goes to.
         Event::Change { .. }
             if head.parents.len() == 2 && head.parents.get(1) == Some(&place.commit) =>
         {
@@ -155,7 +337,7 @@ pub(crate) fn base(
             since(&format!("origin/{}", forge.ask(|remote| remote.change(*number))?.base))
         }
         Event::Push { before: Some(before) } => match dax_engine::revision(folder, before)? {
-            Some(found) => Ok(found.id),
+            Some(found) => Ok(Some(found.id)),
             None => first(),
         },
         Event::Push { before: None }

@@ -103,7 +103,7 @@ pub(crate) fn forge(
     Ok(Forge::new(&remote, &dax_provider_builtin::source_control)?)
 }
 
-fn options(args: &CiWhat) -> Result<Options, CliError> {
+fn options(args: &CiWhat, output: &Output) -> Result<Options, CliError> {
     Ok(Options {
         folder: Path::new(".").canonicalize()?,
         base: args.base.clone(),
@@ -112,7 +112,7 @@ fn options(args: &CiWhat) -> Result<Options, CliError> {
         params: params(&args.params, Missing::Report),
         check: args.check_name.clone(),
         dry: args.dry_run,
-        output: args.output.clone(),
+        output: output.clone(),
     })
 }
 
@@ -135,7 +135,7 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
         .as_ref()
         .map(|place| forge(place, args.dry_run, args.patience, Some(&output), out))
         .transpose()?;
-    let options = options(args)?;
+    let options = options(args, &output)?;
     let found = dax_review::review(
         &options,
         place.as_ref(),
@@ -233,7 +233,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
     let output = Output::create(&args.what.output)?;
     let forge = forge(&place, false, args.what.patience, Some(&output), out)?;
     let request = ApplyOptions {
-        options: options(&args.what)?,
+        options: options(&args.what, &output)?,
         unreviewed: args.unreviewed,
         acknowledge: args.acknowledge_reviewed,
         lock_timeout: args.lock_timeout,
@@ -277,12 +277,21 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 }
                 Exit::of(&finished.outcome)
             }
-            Ending::Other(difference) => {
-                out.alarm(&format!(
-                    "{name}: not applied, because what would be done is not what was reviewed:"
-                ));
-                out.blocks(&difference);
-                Exit::Stale
+            Ending::Accepted => {
+                out.note(&format!("{name}: the conditions of the program are in force"));
+                Exit::Done
+            }
+            Ending::Other(unreviewed) => {
+                let what = if unreviewed.never {
+                    "no plan of it was shown to reviewers"
+                } else {
+                    "this was not shown to reviewers"
+                };
+                out.alarm(&format!("{name}: not applied: {what}:"));
+                unreviewed.lacks.iter().for_each(|line| out.alarm(&format!("  {line}")));
+                out.blocks(&unreviewed.difference);
+                unreviewed.help.iter().for_each(|line| out.alarm(&format!("help: {line}")));
+                if unreviewed.never { Exit::Denied } else { Exit::Stale }
             }
             Ending::Waits(why, early) => {
                 why.iter().for_each(|why| out.alarm(&format!("{name}: not applied: {why}")));

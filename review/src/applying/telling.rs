@@ -1,0 +1,141 @@
+//! The end of an environment, said in the comments of the change requests that brought it.
+
+use super::environment::{Environment, Wanted};
+use super::{Ending, Unreviewed};
+use crate::backing::{Shown, apart};
+use crate::comment::{self, Frame};
+use crate::pending::Pending;
+use crate::place::change_key;
+use crate::{ReviewError, Say, approving, saying, scope, showing};
+use dax_engine::{Outcome, ShownPlan, Standing};
+use dax_provider_api::review::Comment;
+
+impl Environment<'_> {
+    /// Brings the comments up to date; gives what could not be said.
+    pub(super) fn tell(
+        &self,
+        ending: &Ending,
+        wanted: Option<&Wanted>,
+        pending: &Pending,
+        say: Say<'_>,
+    ) -> Result<Vec<String>, ReviewError> {
+        let engine = self.run.engine;
+        let finished = match ending {
+            Ending::Ran(finished) if finished.outcome == Outcome::Succeeded => Some(&**finished),
+            _ => None,
+        };
+        // What somebody else's run did in between wins over what this one came to.
+        let is_there = match (ending, finished) {
+            (_, Some(_)) => true,
+            (Ending::Nothing | Ending::Accepted, None) => true,
+            _ => engine.last_applied(self.name)?.is_some_and(|commit| {
+                crate::place::same_commit(&commit.id, &self.run.place.commit)
+            }),
+        };
+        let deployed = if is_there { saying::deployed(engine, self.name, finished)? } else { None };
+        if deployed.is_none() && matches!(ending, Ending::Nothing) {
+            return Ok(Vec::new());
+        }
+        let outcome =
+            saying::outcome(ending, deployed, self.run.forge.ask(|remote| remote.clock()).ok());
+        let shown = wanted.filter(|one| !one.plan.is_empty() || !one.rules.changes.is_empty());
+        let standing = match shown {
+            Some(one) => engine.standing_with(&one.plan, &[], one.rules.base.as_ref())?,
+            None => Standing::default(),
+        };
+        let plan = shown.map(|one| (&one.plan, &one.rules, standing));
+        let input = saying::merged(self.project, self.name, plan, outcome);
+        let mut remarks = Vec::new();
+        let newest = pending.changes.last().map(|one| one.change.number);
+        for number in pending.changes.iter().map(|one| one.change.number) {
+            // Who was shown nothing of this environment is told nothing of it.
+            let kept = engine.shown_plans(self.name, &change_key(number))?;
+            let offered = match (ending, shown) {
+                (Ending::Other(Unreviewed { .. }) | Ending::Waits(..), Some(one))
+                    if newest == Some(number) && !self.is_preview() =>
+                {
+                    Some(one)
+                }
+                _ => None,
+            };
+            if kept.is_empty() && offered.is_none() {
+                continue;
+            }
+            remarks.extend(self.told(number, &input, offered, &kept, &mut *say)?);
+        }
+        Ok(remarks)
+    }
+
+    /// Writes a comment; the plan in it can be approved from then on where one is offered.
+    fn told(
+        &self,
+        number: u64,
+        input: &comment::CommentInput,
+        offered: Option<&Wanted>,
+        kept: &[ShownPlan],
+        say: Say<'_>,
+    ) -> Result<Vec<String>, ReviewError> {
+        let forge = self.run.forge;
+        let flavour = scope::flavour(Some(self.run.place));
+        let budget = forge.remote().comment_budget();
+        let frame = Frame {
+            flavour,
+            commit: &self.run.place.commit,
+            url: self.run.place.url.as_deref(),
+            budget,
+        };
+        let marker = comment::marker_of(flavour, &input.project, &input.environment);
+        let body = comment::comment(input, &frame);
+        let plan = match offered {
+            Some(one) => self.offered(one, number, kept)?,
+            None => None,
+        };
+        if let Some(plan) = &plan {
+            self.run.engine.keep_shown(plan)?;
+        }
+        let comment = Comment { change: number, body, marker };
+        let posted = match forge.ask(|remote| remote.comment(&comment)) {
+            Ok(posted) => posted,
+            // The run's own log says the same.
+            Err(error) => return Ok(vec![error.to_string()]),
+        };
+        if let Some(url) = &posted.url {
+            say(&format!("comment: {url}"));
+        }
+        // What could not be written was not shown.
+        if let (Some(plan), None) = (plan, &posted.remark) {
+            let at_ms = forge.ask(|remote| remote.clock())?;
+            showing::finished(self.run.engine, plan, at_ms)?;
+        }
+        Ok(posted.remark.into_iter().collect())
+    }
+
+    /// The plan of the merged commit as it is kept for a change request; nothing where it is the
+    /// newest one of it already.
+    fn offered(
+        &self,
+        wanted: &Wanted,
+        number: u64,
+        kept: &[ShownPlan],
+    ) -> Result<Option<ShownPlan>, ReviewError> {
+        let place = self.run.place;
+        let change = change_key(number);
+        let digest = wanted.rules.program.digest();
+        let effect = approving::bound(&wanted.plan, Some(&digest));
+        let shown: Vec<Shown> = kept.iter().map(approving::shown).collect();
+        if shown.last().is_some_and(|last| last.certain && last.effect == effect) {
+            return Ok(None);
+        }
+        let now_ms = self.run.forge.ask(|remote| remote.clock())?;
+        Ok(Some(ShownPlan {
+            change: change.into(),
+            commit: place.commit.as_str().into(),
+            at_ms: apart(&shown, &effect, now_ms),
+            url: place.url.clone(),
+            shown: false,
+            conditions: Some(digest),
+            loosens: wanted.rules.loosened(),
+            plan: wanted.plan.clone(),
+        }))
+    }
+}

@@ -1,0 +1,174 @@
+//! Change requests that were merged since an environment was applied last.
+
+use crate::approving::{self, Reviewed, shown};
+use crate::backing::Shown;
+use crate::place::{Place, change_key};
+use crate::scope::Options;
+use crate::{Forge, ReviewError, Say};
+use dax_engine::{Engine, Name, ShownPlan};
+use dax_provider_api::review::ChangeRequest;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// Commits of which the change requests are asked for: each is a call.
+const MOST: usize = 200;
+
+/// Change requests of a code host, each asked for once in a job.
+pub(crate) struct Changes<'f> {
+    forge: &'f Forge,
+    merged: RefCell<BTreeMap<String, Vec<ChangeRequest>>>,
+    reviewed: RefCell<BTreeMap<u64, Rc<Reviewed>>>,
+}
+
+/// Commits that came since an environment was applied last, and where they come from.
+#[derive(Clone, Default)]
+pub(crate) struct Pending {
+    /// The commits on the branch, with the newest.
+    pub(crate) commits: BTreeSet<String>,
+    /// Change requests that brought them, the first merged first.
+    pub(crate) changes: Vec<Rc<Reviewed>>,
+}
+
+/// Plans that were shown for a change request, or for a commit without one.
+pub(crate) struct Source {
+    /// The change request.
+    pub(crate) change: Option<Rc<Reviewed>>,
+    /// The plans, the oldest first.
+    pub(crate) plans: Vec<ShownPlan>,
+    /// The same, as decisions need them.
+    pub(crate) shown: Vec<Shown>,
+}
+
+impl<'f> Changes<'f> {
+    pub(crate) fn new(forge: &'f Forge) -> Self {
+        Self { forge, merged: RefCell::default(), reviewed: RefCell::default() }
+    }
+
+    /// A change request with its reviews.
+    pub(crate) fn reviewed(&self, number: u64) -> Result<Rc<Reviewed>, ReviewError> {
+        if let Some(known) = self.reviewed.borrow().get(&number) {
+            return Ok(known.clone());
+        }
+        let found = Rc::new(approving::read(self.forge, number)?);
+        self.reviewed.borrow_mut().insert(number, found.clone());
+        Ok(found)
+    }
+
+    fn merged(&self, commit: &str) -> Result<Vec<ChangeRequest>, ReviewError> {
+        if let Some(known) = self.merged.borrow().get(commit) {
+            return Ok(known.clone());
+        }
+        let found = self.forge.ask(|remote| remote.merged(commit))?;
+        self.merged.borrow_mut().insert(commit.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    /// The change requests that were merged into the branch of a job since `base`.
+    pub(crate) fn since(
+        &self,
+        options: &Options,
+        place: &Place,
+        base: Option<&str>,
+        say: Say<'_>,
+    ) -> Result<Pending, ReviewError> {
+        let mut line = match base {
+            Some(base) => dax_engine::commits(&options.folder, Some(base), "HEAD")?,
+            None => Vec::new(),
+        };
+        if line.len() > MOST {
+            say(&format!(
+                "{} commits came since the last apply: change requests of the newest {MOST} are \
+                 looked at",
+                line.len()
+            ));
+            line.drain(..line.len() - MOST);
+        }
+        if line.is_empty() {
+            line.push(place.commit.clone());
+        }
+        let (mut changes, mut known) = (Vec::new(), BTreeSet::new());
+        for commit in &line {
+            for change in self.merged(commit)?.into_iter().rev() {
+                // A change request that was merged elsewhere brought nothing to this branch.
+                let here = place.tag || place.branch.is_empty() || change.base == place.branch;
+                if change.merged && here && known.insert(change.number) {
+                    changes.push(self.reviewed(change.number)?);
+                }
+            }
+        }
+        Ok(Pending { commits: line.into_iter().collect(), changes })
+    }
+
+    /// The change requests of a merge queue whose commits are in front of a commit, with the one
+    /// at its end: those whose plans were shown and whose numbers the commits name.
+    pub(crate) fn queued(
+        &self,
+        options: &Options,
+        base: Option<&str>,
+        number: u64,
+    ) -> Result<Pending, ReviewError> {
+        let mut numbers = BTreeSet::new();
+        let mut commits = BTreeSet::new();
+        if let Some(base) = base {
+            for commit in dax_engine::commits(&options.folder, Some(base), "HEAD")? {
+                let subject = dax_engine::subject(&options.folder, &commit)?;
+                numbers.extend(named(&subject));
+                commits.insert(commit);
+            }
+        }
+        numbers.remove(&number);
+        let mut changes = Vec::new();
+        for number in numbers.into_iter().chain([number]) {
+            changes.push(self.reviewed(number)?);
+        }
+        Ok(Pending { commits, changes })
+    }
+}
+
+impl Pending {
+    /// The plans of an environment that were shown for what is pending, the last merged last.
+    pub(crate) fn sources(
+        &self,
+        engine: &Engine,
+        environment: &Name,
+    ) -> Result<Vec<Source>, ReviewError> {
+        let read = |change: Option<Rc<Reviewed>>, key: &str| -> Result<Source, ReviewError> {
+            let plans = engine.shown_plans(environment, key)?;
+            let shown = plans.iter().map(shown).collect();
+            Ok(Source { change, plans, shown })
+        };
+        let mut sources = Vec::new();
+        for commit in &self.commits {
+            sources.push(read(None, &format!("commit-{commit}"))?);
+        }
+        for change in &self.changes {
+            sources.push(read(Some(change.clone()), &change_key(change.change.number))?);
+        }
+        sources.retain(|source| !source.plans.is_empty() || source.change.is_some());
+        Ok(sources)
+    }
+}
+
+/// Numbers of change requests that the subject of a merge names: `Merge pull request #12 from …`,
+/// `A title (#12)`.
+fn named(subject: &str) -> Option<u64> {
+    let (_, after) = subject.rsplit_once('#')?;
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    let rest = &after[digits.len()..];
+    let ends = rest.is_empty() || rest.starts_with(')') || rest.starts_with(' ');
+    digits.parse().ok().filter(|_| ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn a_merge_names_its_change_request() {
+        assert_eq!(named("Merge pull request #12 from acme/web"), Some(12));
+        assert_eq!(named("More replicas (#7)"), Some(7));
+        assert_eq!(named("Fix #7a"), None);
+        assert_eq!(named("More replicas"), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! Plans that are shown for a change request, kept with the time of the code host, so that a
+//! review can be held against the plan that its author saw.
+//!
+//! A plan is kept twice: before it is shown, when it is not certain yet that anybody sees it, and
+//! after it was. A run that dies in between leaves the first alone, and a review after that counts
+//! for nothing until the plan is shown for certain.
+
+use crate::backing::{Shown, apart};
+use crate::place::Place;
+use crate::plans::{Planned, Report, newest};
+use crate::{Forge, Open, ReviewError};
+use dax_engine::{Engine, Name, ShownPlan};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A plan that is being shown.
+pub(crate) struct Showing {
+    folder: PathBuf,
+    plan: ShownPlan,
+}
+
+/// The plan of a report as it is kept.
+pub(crate) fn kept(place: &Place, change: &str, planned: &Planned, at_ms: u64) -> ShownPlan {
+    ShownPlan {
+        change: change.into(),
+        commit: place.commit.as_str().into(),
+        at_ms,
+        url: place.url.clone(),
+        shown: false,
+        conditions: Some(planned.rules.program.digest()),
+        loosens: planned.rules.loosened(),
+        plan: planned.plan.clone(),
+    }
+}
+
+/// Keeps the plans that are about to be shown. One that was shown for this commit already keeps
+/// its time: whoever approved it since then saw it.
+pub(crate) fn begin(
+    place: &Place,
+    forge: &Forge,
+    reports: &[Report],
+    folders: &BTreeMap<Name, PathBuf>,
+    open: Open<'_>,
+) -> Result<Vec<Showing>, ReviewError> {
+    let mut all = Vec::new();
+    let mut now = None;
+    for report in reports {
+        let Some(planned) = report.planned() else { continue };
+        let Some(folder) = folders.get(&report.project) else { continue };
+        let engine = open(folder)?;
+        let change = place.change_key();
+        let plans = engine.shown_plans(&report.environment, &change)?;
+        let shown: Vec<Shown> = plans.iter().map(crate::approving::shown).collect();
+        let is_last_certain = plans.last().is_none_or(|plan| plan.shown);
+        if let Some(last) = newest(plans).filter(|_| is_last_certain)
+            && *last.commit == place.commit
+            && crate::approving::bound(&last.plan, last.conditions.as_deref()) == planned.bound()
+        {
+            continue;
+        }
+        let now_ms = match now {
+            Some(now) => now,
+            None => *now.insert(forge.ask(|remote| remote.clock())?),
+        };
+        let plan = kept(place, &change, planned, apart(&shown, &planned.bound(), now_ms));
+        engine.keep_shown(&plan)?;
+        all.push(Showing { folder: folder.clone(), plan });
+    }
+    Ok(all)
+}
+
+/// Keeps the plans that were shown.
+pub(crate) fn end(forge: &Forge, all: Vec<Showing>, open: Open<'_>) -> Result<(), ReviewError> {
+    if all.is_empty() {
+        return Ok(());
+    }
+    let at_ms = forge.ask(|remote| remote.clock())?;
+    for Showing { folder, plan } in all {
+        finished(&open(&folder)?, plan, at_ms)?;
+    }
+    Ok(())
+}
+
+/// Keeps a plan that was shown at a time of the code host.
+pub(crate) fn finished(engine: &Engine, plan: ShownPlan, at_ms: u64) -> Result<(), ReviewError> {
+    let at_ms = at_ms.max(plan.at_ms);
+    Ok(engine.keep_shown(&ShownPlan { shown: true, at_ms, ..plan })?)
+}
