@@ -1,11 +1,18 @@
 //! The difference between two plans: what a new push changed of what was approved.
+//!
+//! Whatever makes the digest another one is said in words: services, leaves, steps, conditions, the state.
 
-use crate::plan::change_head;
+use crate::plan::{action_word, step_text, when};
+use crate::shorten;
+use crate::standing::Progress;
 use crate::tree::{Block, Line, Tone};
 use dax_core::ResourceAddr;
 use dax_plan::Plan;
-use dax_plan::model::{Change, LeafChange};
+use dax_plan::model::{Change, Gate, LeafChange};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Steps of a service that are shown as others.
+const STEPS: usize = 6;
 
 /// What the second plan does that the first did not, and the other way round.
 pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
@@ -14,95 +21,183 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     if old_digest == new_digest {
         return vec![Block::Heading(1, title.with(Tone::Add, "the plans are the same"))];
     }
-    let mut lines = vec![
-        Line::at(0)
-            .with(Tone::Dim, format!("digest {} → {}", &old_digest[..16], &new_digest[..16])),
-    ];
-    if old.base != new.base {
-        lines.push(Line::at(0).with(
-            Tone::Warn,
-            format!("made from another state: {} → {}", old.base.serial, new.base.serial),
-        ));
-    }
-    let by_addr = |plan: &'_ Plan| -> BTreeMap<ResourceAddr, Change> {
-        plan.changes.iter().map(|change| (change.addr.clone(), change.clone())).collect()
-    };
+    let mut lines = Vec::new();
     let (before, after) = (by_addr(old), by_addr(new));
-    let all: BTreeSet<&ResourceAddr> = before.keys().chain(after.keys()).collect();
+    let all: BTreeSet<&ResourceAddr> = before.keys().chain(after.keys()).copied().collect();
     let mut differing = 0;
     for addr in all {
         let more = match (before.get(addr), after.get(addr)) {
             (None, Some(new)) => vec![marked("+ now: ", Tone::Add, new)],
             (Some(old), None) => vec![marked("- no longer: ", Tone::Remove, old)],
-            (Some(old), Some(new)) => changed(old, new),
+            (Some(was), Some(now)) => changed((old, was), (new, now)),
             (None, None) => Vec::new(),
         };
         differing += usize::from(!more.is_empty());
         lines.extend(more);
     }
-    let kinds = |plan: &Plan| {
-        plan.steps.iter().map(|step| (step.service.clone(), step.kind.clone())).collect::<Vec<_>>()
+    lines.extend(conditions(old, new));
+    if old.base != new.base {
+        let text =
+            format!("made from state {}, was made from {}", new.base.serial, old.base.serial);
+        lines.push(Line::at(0).with(Tone::Dim, text));
+    }
+    let count = match differing {
+        0 => "the same changes".to_owned(),
+        1 => "1 change differs".to_owned(),
+        count => format!("{} changes differ", shorten::grouped(count)),
     };
-    if kinds(old) != kinds(new) {
-        let (then, now) = (old.steps.len(), new.steps.len());
-        let text = if then == now {
-            "the steps are others".to_owned()
-        } else {
-            format!("steps: {then} → {now}")
-        };
-        lines.push(Line::at(0).with(Tone::Change, text));
+    let mut blocks = vec![Block::Heading(1, title.with(Tone::Change, count))];
+    if lines.is_empty() {
+        let text = "only places in the program or figures differ, nothing that is done";
+        lines.push(Line::at(0).with(Tone::Dim, text));
     }
-    if (&old.gates, &old.approvals, old.on_failure) != (&new.gates, &new.approvals, new.on_failure)
-    {
-        lines.push(
-            Line::at(0).with(Tone::Warn, "the conditions under which it may be applied are others"),
-        );
-    }
-    let word = if differing == 1 { "change differs" } else { "changes differ" };
-    vec![
-        Block::Heading(1, title.with(Tone::Change, format!("{differing} {word}"))),
-        Block::Lines(lines),
-    ]
+    blocks.push(Block::Lines(lines));
+    blocks
+}
+
+fn by_addr(plan: &Plan) -> BTreeMap<&ResourceAddr, &Change> {
+    plan.changes.iter().map(|change| (&change.addr, change)).collect()
 }
 
 fn marked(mark: &str, tone: Tone, change: &Change) -> Line {
-    let mut line = Line::at(0).with(tone, mark);
-    line.pieces.extend(change_head(change).pieces);
-    line
+    let mut text = format!("{} {}", action_word(change.action), change.addr);
+    if let Some((name, kind)) = &change.strategy {
+        let kind = if name == kind { String::new() } else { format!(" ({kind})") };
+        text.push_str(&format!(" by {name}{kind}"));
+    }
+    if let Some(from) = &change.moved_from {
+        text.push_str(&format!(", was {from}"));
+    }
+    if let Some(why) = &change.blocked {
+        text.push_str(&format!(", blocked: {why}"));
+    }
+    Line::at(0).with(tone, mark).with(Tone::Plain, text)
 }
 
-fn changed(old: &Change, new: &Change) -> Vec<Line> {
+fn changed((old_plan, old): (&Plan, &Change), (new_plan, new): (&Plan, &Change)) -> Vec<Line> {
     let mut lines = Vec::new();
-    if (old.action, old.reason, &old.strategy, &old.from, &old.to)
-        != (new.action, new.reason, &new.strategy, &new.from, &new.to)
-    {
+    let kind = |change: &Change| {
+        (
+            change.action,
+            change.strategy.clone(),
+            change.moved_from.clone(),
+            change.blocked.clone(),
+            change.replace.clone(),
+        )
+    };
+    if kind(old) != kind(new) {
         lines.push(marked("- was: ", Tone::Remove, old));
         lines.push(marked("+ now: ", Tone::Add, new));
     }
-    let leaves = |change: &Change| -> BTreeMap<dax_core::Name, LeafChange> {
-        change.leaves.iter().map(|leaf| (leaf.path.clone(), leaf.clone())).collect()
-    };
     let (before, after) = (leaves(old), leaves(new));
-    let paths: BTreeSet<&dax_core::Name> = before.keys().chain(after.keys()).collect();
-    let shown = |leaf: Option<&LeafChange>| match leaf {
-        None => "unchanged".to_owned(),
-        Some(leaf) => leaf.after.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string),
-    };
+    let paths: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     for path in paths {
-        let (was, now) = (before.get(path), after.get(path));
-        if was.map(|leaf| (&leaf.before, &leaf.after))
-            != now.map(|leaf| (&leaf.before, &leaf.after))
-        {
-            if lines.is_empty() {
-                lines.push(Line::at(0).with(Tone::Strong, new.addr.as_str()));
-            }
-            let line = Line::at(1).with(Tone::Change, "~ ").with(Tone::Plain, format!("{path}: "));
-            lines.push(
-                line.with(Tone::Remove, shown(was))
-                    .with(Tone::Dim, " → ")
-                    .with(Tone::Add, shown(now)),
-            );
+        let (was, now) = (before.get(path).copied(), after.get(path).copied());
+        let sides = |leaf: Option<&LeafChange>| {
+            leaf.map(|leaf| (leaf.before.clone(), leaf.after.clone(), leaf.live.clone()))
+        };
+        if sides(was) != sides(now) {
+            lines.push(leaf(new, path, was, now));
+        }
+    }
+    lines.extend(steps((old_plan, old), (new_plan, new), lines.is_empty()));
+    lines
+}
+
+fn leaves(change: &Change) -> BTreeMap<&str, &LeafChange> {
+    change.leaves.iter().map(|leaf| (leaf.path.as_str(), leaf)).collect()
+}
+
+fn leaf(change: &Change, path: &str, was: Option<&LeafChange>, now: Option<&LeafChange>) -> Line {
+    let end = |leaf: Option<&LeafChange>| match leaf {
+        None => "unchanged".to_owned(),
+        Some(leaf) => leaf.after.as_ref().map_or_else(|| "nothing".to_owned(), shorten::value),
+    };
+    let from = |leaf: &LeafChange| {
+        leaf.before.as_ref().map_or_else(|| "nothing".to_owned(), shorten::value)
+    };
+    let name = format!("{} {path}: ", change.addr.name());
+    let line = Line::at(0).with(Tone::Change, "~ ").with(Tone::Plain, name);
+    if let (Some(was), Some(now)) = (was, now)
+        && was.after == now.after
+    {
+        let text =
+            format!("still {}, from {} and not from {}", end(Some(now)), from(now), from(was));
+        return line.with(Tone::Plain, text);
+    }
+    line.with(Tone::Remove, end(was)).with(Tone::Dim, " → ").with(Tone::Add, end(now))
+}
+
+/// Steps that are others; the names of revisions, which follow from the leaves, count for nothing.
+fn steps(
+    (old_plan, old): (&Plan, &Change),
+    (new_plan, new): (&Plan, &Change),
+    alone: bool,
+) -> Vec<Line> {
+    let (was, now) = (texts(old_plan, old), texts(new_plan, new));
+    let gone: Vec<&String> = was.iter().filter(|text| !now.contains(text)).collect();
+    let come: Vec<&String> = now.iter().filter(|text| !was.contains(text)).collect();
+    if was == now || (!alone && was.len() == now.len()) {
+        return Vec::new();
+    }
+    let name = new.addr.name();
+    let mut lines = vec![
+        Line::at(0)
+            .with(Tone::Change, "~ ")
+            .with(Tone::Plain, format!("{name} steps: {} → {}", was.len(), now.len())),
+    ];
+    for (mark, tone, texts) in [("- ", Tone::Remove, gone), ("+ ", Tone::Add, come)] {
+        let more = texts.len().saturating_sub(STEPS);
+        for text in texts.into_iter().take(STEPS) {
+            lines.push(Line::at(1).with(tone, mark).with(Tone::Plain, text));
+        }
+        if more > 0 {
+            lines.push(Line::at(1).with(Tone::Dim, format!("{mark}{more} more")));
         }
     }
     lines
+}
+
+fn texts(plan: &Plan, change: &Change) -> Vec<String> {
+    let own = plan.steps.iter().filter(|step| step.service == change.addr);
+    own.map(|step| {
+        let mut text = step_text(step);
+        for (id, name) in [(&change.from, "(old)"), (&change.to, "(new)")] {
+            if let Some(id) = id.as_ref().filter(|id| !id.0.is_empty()) {
+                text = text.replace(id.0.as_str(), name);
+            }
+        }
+        text
+    })
+    .collect()
+}
+
+/// Conditions that are others, before → after.
+fn conditions(old: &Plan, new: &Plan) -> Vec<Line> {
+    let rules = |plan: &Plan| -> String {
+        let all: Vec<String> =
+            plan.approvals.iter().map(|gate| Progress::none(gate).rule_text()).collect();
+        if all.is_empty() { "nobody".to_owned() } else { all.join(" and ") }
+    };
+    let gates = |plan: &Plan| -> String {
+        let all: Vec<String> = plan.gates.iter().flat_map(gate).collect();
+        if all.is_empty() { "at any time".to_owned() } else { all.join("; ") }
+    };
+    let policy = |plan: &Plan| format!("{:?}", plan.on_failure).to_lowercase();
+    let mut lines = Vec::new();
+    for (what, was, now) in [
+        ("approval of", rules(old), rules(new)),
+        ("may be applied", gates(old), gates(new)),
+        ("on failure", policy(old), policy(new)),
+    ] {
+        if was != now {
+            let line = Line::at(0).with(Tone::Warn, format!("! {what}: "));
+            lines.push(line.with(Tone::Remove, was).with(Tone::Dim, " → ").with(Tone::Add, now));
+        }
+    }
+    lines
+}
+
+fn gate(gate: &Gate) -> Vec<String> {
+    when(gate).into_iter().map(|(text, _)| text).collect()
 }

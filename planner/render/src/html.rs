@@ -136,7 +136,7 @@ fn spans(line: &Line) -> String {
         format!("<span class=\"{class}\">{}</span>", escape(text))
     };
     let piece = |piece: &crate::tree::Piece| match piece.tone {
-        Tone::Plain => escape(&piece.text),
+        Tone::Plain => code(&piece.text),
         Tone::Add => span("add", &piece.text),
         Tone::Remove => span("remove", &piece.text),
         Tone::Change => span("change", &piece.text),
@@ -145,6 +145,19 @@ fn spans(line: &Line) -> String {
         Tone::Strong => span("strong", &piece.text),
     };
     line.pieces.iter().map(piece).collect()
+}
+
+/// Text with what stands between two backticks as code.
+fn code(text: &printable::Line) -> String {
+    let escaped = escape(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped;
+    }
+    let one = |(at, part): (usize, &&str)| {
+        if at % 2 == 1 { format!("<code>{part}</code>") } else { (*part).to_owned() }
+    };
+    parts.iter().enumerate().map(one).collect()
 }
 
 pub(crate) fn escape(text: &printable::Line) -> String {

@@ -6,7 +6,7 @@
 
 mod fit;
 
-pub use fit::markdown;
+pub use fit::{markdown, markdown_folded};
 
 use crate::tree::{Block, Line, Section, Steps, Tone};
 use dax_core::printable;
@@ -62,12 +62,16 @@ fn write_block(out: &mut String, block: &Block, flavour: Flavour) {
 
 /// A section; its steps are folded away where that can be.
 fn write_section(out: &mut String, section: &Section, flavour: Flavour, open: bool) {
-    let head = escape(&section.head.plain());
+    if section.body.is_empty() && section.steps.is_none() {
+        let _ = writeln!(out, "- {}\n", escape(&section.head.plain()));
+        return;
+    }
     if flavour.folds() {
+        let head = escape_html(&section.head.plain());
         let open = if open { " open" } else { "" };
         let _ = writeln!(out, "<details{open}><summary>{head}</summary>\n");
     } else {
-        let _ = writeln!(out, "### {head}\n");
+        let _ = writeln!(out, "### {}\n", escape(&section.head.plain()));
     }
     section.body.iter().for_each(|block| write_block(out, block, flavour));
     section.steps.iter().for_each(|steps| write_steps(out, steps, flavour));
@@ -79,7 +83,7 @@ fn write_section(out: &mut String, section: &Section, flavour: Flavour, open: bo
 fn write_steps(out: &mut String, steps: &Steps, flavour: Flavour) {
     // A single line says as much as a fold would.
     if flavour.folds() && steps.lines.len() > 1 {
-        let head = escape(&steps.head.plain());
+        let head = escape_html(&steps.head.plain());
         let _ = writeln!(out, "<details><summary>{head}</summary>\n");
         fence(out, &steps.lines);
         out.push_str("</details>\n\n");
@@ -114,6 +118,24 @@ fn diff_line(line: &Line) -> String {
     };
     let text = own.iter().find_map(|own| text.strip_prefix(own)).unwrap_or(&text);
     format!("{mark} {}{text}", "  ".repeat(line.indent))
+}
+
+/// Printable text that means itself in a block of HTML, where Markdown's own escapes are not read.
+fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut escapes = escape(text);
+    escapes.push(' ');
+    let mut chars = escapes.chars().peekable();
+    while let Some(c) = chars.next() {
+        match chars.peek() {
+            Some(next) if c == '\\' && next.is_ascii_punctuation() => {
+                out.extend(chars.next());
+            }
+            _ => out.push(c),
+        }
+    }
+    out.pop();
+    out
 }
 
 /// Printable text that means itself in Markdown: no markup, no HTML, no mention, no link.

@@ -35,6 +35,7 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     heading(&mut blocks, "Loosened conditions", loosened(standing));
     heading(&mut blocks, "Approval", approvals(plan, standing));
     blocks.extend(details(plan));
+    blocks.push(Block::Lines(facts(plan)));
     blocks.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
     blocks
 }
@@ -60,7 +61,7 @@ pub fn details(plan: &Plan) -> Vec<Block> {
     }
     heading(&mut blocks, "Deferred until an input is known", deferred(plan));
     blocks.push(Block::Lines(tail(plan)));
-    blocks.push(Block::Lines(facts(plan)));
+    blocks.push(Block::Lines(details::reached(plan)));
     blocks.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
     blocks
 }
@@ -111,25 +112,29 @@ fn facts(plan: &Plan) -> Vec<Line> {
     if plan.is_empty() {
         return Vec::new();
     }
+    let digest = dax_plan::digest::digest(plan);
+    vec![
+        Line::at(0).with(Tone::Dim, figures(plan)),
+        Line::at(0).with(Tone::Dim, format!("digest {digest}")),
+    ]
+}
+
+/// The figures of a plan: changes of each kind, steps, calls, time.
+pub fn figures(plan: &Plan) -> String {
     let estimate = &plan.estimate;
     let waiting = if estimate.least_ms > 0 {
         format!(", {} at least", millis(estimate.least_ms))
     } else {
         String::new()
     };
-    let text = format!(
+    format!(
         "{}: {} {}, {} provider {}{waiting}",
         tally(plan),
         grouped(plan.steps.len()),
         plural(plan.steps.len(), "step"),
         grouped(estimate.calls as usize),
         plural(estimate.calls as usize, "call"),
-    );
-    let digest = dax_plan::digest::digest(plan);
-    let mut lines = details::reached(plan);
-    lines.push(Line::at(0).with(Tone::Dim, text));
-    lines.push(Line::at(0).with(Tone::Dim, format!("digest {digest}")));
-    lines
+    )
 }
 
 /// Reasons why a plan may not be applied now.
@@ -181,28 +186,8 @@ fn conditions(plan: &Plan) -> Vec<Line> {
         let line = Line::at(0).with(Tone::Warn, text);
         lines.push(if span.is_empty() { line } else { line.with(Tone::Dim, format!("  {span}")) });
     };
-    for gate in &plan.gates {
-        match gate {
-            Gate::After { environment, soak_ms, verified, valid_ms, span } => {
-                let soak = if *soak_ms > 0 {
-                    format!(", which must have run for {}", millis(*soak_ms))
-                } else {
-                    String::new()
-                };
-                let verified = if *verified { ", verified by an analysis" } else { "" };
-                let valid = if *valid_ms > 0 {
-                    format!(", not longer than {} ago", millis(*valid_ms))
-                } else {
-                    String::new()
-                };
-                say(format!("comes after `{environment}`{soak}{verified}{valid}"), span);
-            }
-            Gate::Windows(windows) => {
-                for window in windows {
-                    say(format!("only {}", window_text(window)), &window.span);
-                }
-            }
-        }
+    for (text, span) in plan.gates.iter().flat_map(when) {
+        say(text, span);
     }
     let policy = match plan.on_failure {
         OnFailure::Rollback => None,
@@ -221,6 +206,30 @@ fn conditions(plan: &Plan) -> Vec<Line> {
         say(format!("step {} is irreversible: it needs --acknowledge {}", step.id, step.id), "");
     }
     lines
+}
+
+/// When a plan may be applied, with the places that say so.
+pub(crate) fn when(gate: &Gate) -> Vec<(String, &str)> {
+    match gate {
+        Gate::After { environment, soak_ms, verified, valid_ms, span } => {
+            let soak = if *soak_ms > 0 {
+                format!(", which must have run for {}", millis(*soak_ms))
+            } else {
+                String::new()
+            };
+            let verified = if *verified { ", verified by an analysis" } else { "" };
+            let valid = if *valid_ms > 0 {
+                format!(", not longer than {} ago", millis(*valid_ms))
+            } else {
+                String::new()
+            };
+            vec![(format!("comes after `{environment}`{soak}{verified}{valid}"), span)]
+        }
+        Gate::Windows(windows) => {
+            let one = |window: &'_ Window| format!("only {}", window_text(window));
+            windows.iter().map(|window| (one(window), window.span.as_str())).collect()
+        }
+    }
 }
 
 fn window_text(window: &Window) -> String {
@@ -304,7 +313,7 @@ fn section(plan: &Plan, change: &Change, own: &[&Step], sequences: &mut Sequence
     let mut lines: Vec<Line> = Vec::new();
     if change.action == Action::Delete && !own.is_empty() {
         let lost = sequence::lost(&change.addr);
-        let text = format!("! deleted: made again from the state if need be, {lost} is gone");
+        let text = format!("! deleted: {lost} is gone; a rollback makes it again from the state");
         lines.push(Line::at(1).with(Tone::Remove, text));
     }
     if let Some(replace) = &change.replace {
@@ -368,7 +377,7 @@ fn group(change: &Change) -> Group {
 }
 
 /// The line that says what happens to a service.
-pub(crate) fn change_head(change: &Change) -> Line {
+fn change_head(change: &Change) -> Line {
     let mut line = Line::at(0)
         .with(tone(change.action), format!("{} ", mark(change.action)))
         .with(Tone::Strong, change.addr.as_str());

@@ -28,17 +28,18 @@ pub fn terminal(blocks: &[Block], colour: bool) -> String {
 }
 
 fn write_blocks(out: &mut String, blocks: &[Block], colour: bool) {
+    let mut section = false;
     for block in blocks {
-        if !out.is_empty()
-            && matches!(block, Block::Heading(..) | Block::Table(..) | Block::Section(_))
-        {
+        let apart = matches!(block, Block::Heading(..) | Block::Table(..) | Block::Section(_));
+        if !out.is_empty() && (apart || std::mem::take(&mut section)) {
             out.push('\n');
         }
         match block {
-            Block::Section(section) => {
-                write_line(out, &section.head, colour);
-                write_blocks(out, &section.body, colour);
-                let steps = section.steps.iter().flat_map(|steps| &steps.lines);
+            Block::Section(one) => {
+                section = true;
+                write_line(out, &one.head, colour);
+                write_blocks(out, &one.body, colour);
+                let steps = one.steps.iter().flat_map(|steps| &steps.lines);
                 steps.for_each(|line| write_line(out, line, colour));
             }
             Block::Picture(_) | Block::Chart(_) => {}

@@ -42,6 +42,21 @@ pub(crate) fn change(
 
 /// Items of two lists that are held against one another; longer ones are shown as they begin.
 const ITEMS: usize = 100;
+/// Items of two lists that are not in the other one; nothing where only their order differs.
+pub(crate) fn items(old: &[Value], new: &[Value]) -> Option<(Vec<Value>, Vec<Value>)> {
+    if old.len() + new.len() > ITEMS {
+        return None;
+    }
+    let (mut gone, mut come) = (Vec::new(), Vec::new());
+    for op in capture_diff_slices(Algorithm::Myers, old, new) {
+        if !matches!(op, DiffOp::Equal { .. }) {
+            gone.extend_from_slice(&old[op.old_range()]);
+            come.extend_from_slice(&new[op.new_range()]);
+        }
+    }
+    (gone.iter().all(|item| !come.contains(item))).then_some((gone, come))
+}
+
 /// Lines that are shown of a text of many.
 const LINES: usize = 40;
 

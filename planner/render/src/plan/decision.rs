@@ -1,0 +1,323 @@
+//! The one line that a reviewer decides by: what goes, what changes, and whose approval is lacking.
+//!
+//! Order: what cannot be undone and what goes, images, other leaves, what is needed. Whatever is not named is counted.
+
+use super::image;
+use crate::shorten;
+use crate::standing::Standing;
+use crate::tree::{Line, Tone};
+use crate::values;
+use dax_core::{Name, ResourceAddr, Value};
+use dax_plan::model::{Action, Change, LeafChange, Mode, Owner, Reason, ReplaceOrder, Risk};
+use dax_plan::{Plan, StepKind};
+use std::collections::BTreeMap;
+
+/// Services that are named of many.
+const NAMES: usize = 10;
+/// Leaves that are shown beside images.
+const LEAVES: usize = 3;
+/// Characters of a value.
+const VALUE: usize = 40;
+
+/// The decision about a plan in one line.
+pub fn decision(plan: &Plan, standing: &Standing) -> Line {
+    decision_after(plan, standing, &[])
+}
+
+/// As [`decision`], with what comes before all else, as that a policy denies it.
+pub fn decision_after(plan: &Plan, standing: &Standing, ahead: &[String]) -> Line {
+    let mut parts = Parts { line: Line::at(0).with(Tone::Strong, plan.environment.as_str()) };
+    match plan.mode {
+        Mode::Apply => {}
+        Mode::Rollback => parts.add(Tone::Warn, "rollback"),
+        Mode::Destroy => parts.add(Tone::Remove, "destroy"),
+    }
+    ahead.iter().for_each(|text| parts.add(Tone::Remove, text));
+    let loosens = !standing.loosens.is_empty();
+    if loosens {
+        parts.add(Tone::Remove, format!("loosens the conditions of {}", plan.environment));
+    }
+    if plan.is_empty() {
+        if ahead.is_empty() && !loosens {
+            parts.add(Tone::Add, "nothing to change");
+        }
+        if loosens {
+            blockers(plan, standing, &mut parts);
+        }
+        return parts.line;
+    }
+    out_of_the_ordinary(plan, &mut parts);
+    leaves(plan, &mut parts);
+    plain(plan, &mut parts);
+    blockers(plan, standing, &mut parts);
+    parts.line
+}
+
+struct Parts {
+    line: Line,
+}
+
+impl Parts {
+    fn add(&mut self, tone: Tone, text: impl AsRef<str>) {
+        let line = std::mem::take(&mut self.line);
+        self.line = line.with(Tone::Dim, " · ").with(tone, text);
+    }
+
+    fn services(&mut self, tone: Tone, word: &str, services: &[&ResourceAddr], after: &str) {
+        if !services.is_empty() {
+            self.add(tone, format!("{word} {}{after}", names(services)));
+        }
+    }
+}
+
+/// Names of services, so many of them.
+pub(super) fn names(services: &[&ResourceAddr]) -> String {
+    let shown: Vec<&str> = services.iter().take(NAMES).map(|addr| addr.name()).collect();
+    let more = services.len().saturating_sub(NAMES);
+    let more =
+        if more > 0 { format!(" and {} more", shorten::grouped(more)) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn of(plan: &Plan, wanted: impl Fn(&Change) -> bool) -> Vec<&ResourceAddr> {
+    let changes = plan.changes.iter().filter(|change| change.blocked.is_none() && wanted(change));
+    changes.map(|change| &change.addr).collect()
+}
+
+fn out_of_the_ordinary(plan: &Plan, parts: &mut Parts) {
+    parts.services(
+        Tone::Remove,
+        "deletes",
+        &of(plan, |change| change.action == Action::Delete),
+        "",
+    );
+    let replaced = |change: &Change, order: ReplaceOrder| {
+        change.action == Action::Replace
+            && change.replace.as_ref().map_or(ReplaceOrder::DeleteFirst, |one| one.order) == order
+    };
+    let gap = of(plan, |change| replaced(change, ReplaceOrder::DeleteFirst));
+    parts.services(Tone::Remove, "replaces", &gap, " with downtime");
+    let gapless = of(plan, |change| replaced(change, ReplaceOrder::CreateFirst));
+    parts.services(Tone::Remove, "replaces", &gapless, "");
+    let lost: Vec<String> = plan
+        .points_of_no_return()
+        .map(|step| match &step.kind {
+            StepKind::Migrate { .. } => format!("migrates {}", step.service.name()),
+            _ => step.service.name().to_owned(),
+        })
+        .collect();
+    if !lost.is_empty() {
+        parts.add(Tone::Remove, format!("irreversible: {}", super::shortened(&lost)));
+    }
+    let unprotected = of(plan, |change| protection(plan, change) == Some(false));
+    parts.services(Tone::Remove, "no longer protects", &unprotected, "");
+    let exposed = of(plan, |change| {
+        change.action != Action::Create && change.risks.contains(&Risk::Exposure)
+    });
+    parts.services(Tone::Warn, "changes the exposure of", &exposed, "");
+    let secrets = of(plan, |change| change.risks.contains(&Risk::Secrets));
+    parts.services(Tone::Warn, "other secrets in", &secrets, "");
+}
+
+/// Whether a change is one of the protection only, and whether it protects.
+fn protection(plan: &Plan, change: &Change) -> Option<bool> {
+    let result = plan.result.get(&change.addr)?.as_ref()?;
+    (change.reason == Reason::Protection).then_some(result.protected)
+}
+
+/// Equal changes of leaves, with their services.
+type Equal<'p> = BTreeMap<(u8, String, String), Vec<&'p ResourceAddr>>;
+
+fn leaves(plan: &Plan, parts: &mut Parts) {
+    let mut equal: Equal<'_> = BTreeMap::new();
+    let (mut order, mut count) = (Vec::new(), 0);
+    let moving = |change: &&Change| {
+        change.blocked.is_none() && !matches!(change.action, Action::Create | Action::Delete)
+    };
+    for change in plan.changes.iter().filter(moving) {
+        for leaf in &change.leaves {
+            let key = (u8::from(leaf.path != "image"), leaf.path.to_string(), difference(leaf));
+            let services = equal.entry(key.clone()).or_default();
+            if services.is_empty() {
+                order.push(key);
+            }
+            services.push(&change.addr);
+        }
+    }
+    order.sort_by_key(|key| key.0);
+    let mut shown = 0;
+    for key in order {
+        let (services, (other, path, what)) = (&equal[&key], &key);
+        if *other == 1 && shown >= LEAVES {
+            count += services.len();
+            continue;
+        }
+        shown += usize::from(*other == 1);
+        parts.add(Tone::Change, format!("{path} {} {what}", names(services)));
+    }
+    if count > 0 {
+        parts.add(Tone::Plain, format!("+{} more", shorten::grouped(count)));
+    }
+}
+
+/// How a leaf changes: `1 → 2`.
+pub(super) fn difference(leaf: &LeafChange) -> String {
+    let (before, after) = sides(leaf);
+    if let (true, Some(Value::Str(old)), Some(Value::Str(new))) =
+        (leaf.path == "image", before, after)
+    {
+        let (old, new) = image::difference(old, new);
+        return format!("{old} → {new}");
+    }
+    if let (Some(Value::List(old)), Some(Value::List(new))) = (before, after)
+        && let Some((gone, come)) = values::items(old, new)
+    {
+        return match (gone.is_empty(), come.is_empty()) {
+            (true, _) => format!("+ {}", row(&come)),
+            (_, true) => format!("− {}", row(&gone)),
+            (false, false) => format!("{} → {}", row(&gone), row(&come)),
+        };
+    }
+    format!("{} → {}", side(before), side(after))
+}
+
+/// What gives way to what; of drift, what is live.
+fn sides(leaf: &LeafChange) -> (Option<&Value>, Option<&Value>) {
+    let drifted = leaf.owner == Owner::Other && leaf.before == leaf.after;
+    (if drifted { leaf.live.as_ref() } else { leaf.before.as_ref() }, leaf.after.as_ref())
+}
+
+fn row(items: &[Value]) -> String {
+    let all: Vec<String> = items.iter().map(ToString::to_string).collect();
+    shorten::text(&all.join(", "), VALUE)
+}
+
+fn side(value: Option<&Value>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| shorten::value_of(value, VALUE))
+}
+
+fn plain(plan: &Plan, parts: &mut Parts) {
+    let created = of(plan, |change| change.action == Action::Create);
+    parts.services(Tone::Add, "creates", &created, "");
+    let adopted = of(plan, |change| change.action == Action::Adopt);
+    parts.services(Tone::Warn, "takes over", &adopted, "");
+    for change in plan.changes.iter().take(NAMES) {
+        if let Some(from) = &change.moved_from {
+            let text = format!("renames {} to {}", from.name(), change.addr.name());
+            parts.add(Tone::Plain, text);
+        }
+    }
+    let moved = plan.changes.iter().skip(NAMES).filter(|change| change.moved_from.is_some());
+    let moved: Vec<&ResourceAddr> = moved.map(|change| &change.addr).collect();
+    parts.services(Tone::Plain, "renames to", &moved, "");
+    let bare = |change: &Change, action: Action| {
+        change.action == action && change.leaves.is_empty() && change.moved_from.is_none()
+    };
+    let rolled = of(plan, |change| bare(change, Action::Rollout));
+    parts.services(Tone::Change, "rolls out", &rolled, "");
+    let updated =
+        of(plan, |change| bare(change, Action::Update) && change.reason != Reason::Protection);
+    parts.services(Tone::Change, "updates", &updated, "");
+    let protected = of(plan, |change| protection(plan, change) == Some(true));
+    parts.services(Tone::Plain, "protects", &protected, "");
+    let forgotten = of(plan, |change| change.action == Action::Forget);
+    parts.services(Tone::Warn, "forgets", &forgotten, "");
+    let deferred: Vec<&ResourceAddr> = plan.deferred.iter().map(|one| &one.addr).collect();
+    parts.services(Tone::Dim, "deferred:", &deferred, "");
+}
+
+fn blockers(plan: &Plan, standing: &Standing, parts: &mut Parts) {
+    let blocked: Vec<&ResourceAddr> = plan
+        .changes
+        .iter()
+        .filter(|change| change.blocked.is_some())
+        .map(|change| &change.addr)
+        .collect();
+    parts.services(Tone::Warn, "blocked:", &blocked, "");
+    let unreachable: Vec<&ResourceAddr> = plan.unreachable.iter().collect();
+    parts.services(Tone::Warn, "unreachable:", &unreachable, "");
+    if let (true, true, [first, ..]) =
+        (blocked.is_empty(), unreachable.is_empty(), standing.obstacles.as_slice())
+    {
+        parts.add(Tone::Warn, format!("blocked: {}", shorten::text(first, 120)));
+    }
+    let progress = standing.progress(plan);
+    let (lacking, given): (Vec<_>, Vec<_>) = progress.iter().partition(|one| one.lacking() > 0);
+    for one in &lacking {
+        parts.add(Tone::Warn, format!("needs {}", one.lacking_text()));
+    }
+    if lacking.is_empty() && !given.is_empty() {
+        let mut by: Vec<&Name> = given.iter().flat_map(|one| &one.approved).collect();
+        by.dedup();
+        let by: Vec<&str> = by.into_iter().map(Name::as_str).collect();
+        parts.add(Tone::Add, format!("approved by {}", by.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decision;
+    use crate::standing::{Progress, Standing};
+    use crate::testing::{change, empty, guarded, leaf, text};
+    use dax_core::Value;
+    use dax_plan::model::{Action, LeafChange};
+
+    fn rollout(name: &str, leaves: Vec<LeafChange>) -> dax_plan::model::Change {
+        change(name, Action::Rollout, leaves)
+    }
+
+    fn asked(approved: &[&str]) -> Standing {
+        let progress = Progress {
+            needed: 1,
+            of: vec!["team:sre".into()],
+            members: vec!["ann".into(), "bob".into()],
+            approved: approved.iter().map(|name| (*name).into()).collect(),
+            ..Progress::default()
+        };
+        Standing { approvals: vec![progress], ..Standing::default() }
+    }
+
+    #[test]
+    fn what_goes_comes_first_then_images_then_other_leaves_then_people() {
+        let plan = guarded(vec![
+            rollout(
+                "web",
+                vec![
+                    leaf("replicas", Value::Int(3), Value::Int(5)),
+                    leaf("image", text("acme/web:1"), text("acme/web:2")),
+                ],
+            ),
+            change("api", Action::Delete, Vec::new()),
+        ]);
+        insta::assert_snapshot!(decision(&plan, &asked(&[])).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · needs 1 of team:sre (ann, bob)"#);
+        insta::assert_snapshot!(decision(&plan, &asked(&["ann"])).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · approved by ann"#);
+        insta::assert_snapshot!(decision(&plan, &Standing::default()).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · needs 1 of team:sre"#);
+    }
+
+    #[test]
+    fn leaves_beyond_three_are_counted_and_images_are_not_among_them() {
+        let mut leaves: Vec<LeafChange> =
+            (0..7).map(|at| leaf(&format!("env.A{at}"), text("x"), text("y"))).collect();
+        leaves.push(leaf("image", text("web:1"), text("evil:1")));
+        let plan = guarded(vec![rollout("web", leaves.clone()), rollout("api", leaves)]);
+        insta::assert_snapshot!(decision(&plan, &Standing::default()).plain(), @r#"production · image web, api web:1 → evil:1 · env.A0 web, api "x" → "y" · env.A1 web, api "x" → "y" · env.A2 web, api "x" → "y" · +8 more · needs 1 of team:sre"#);
+    }
+
+    #[test]
+    fn nothing_to_change_and_loosened_conditions() {
+        let nothing = Standing::default();
+        let loosens = Standing { loosens: vec!["approve 1 → nothing".to_owned()], ..asked(&[]) };
+        insta::assert_snapshot!(decision(&empty(), &nothing).plain(), @r#"production · nothing to change"#);
+        insta::assert_snapshot!(decision(&empty(), &loosens).plain(), @r#"production · loosens the conditions of production · needs 1 of team:sre (ann, bob)"#);
+    }
+
+    #[test]
+    fn a_value_of_any_size_leaves_room_for_the_image() {
+        let leaves = vec![
+            leaf("env.HOST", text("a"), text(&"b".repeat(70_123))),
+            leaf("image", text("web:1"), text("evil:1")),
+        ];
+        let line = decision(&guarded(vec![rollout("web", leaves)]), &asked(&[])).plain();
+        insta::assert_snapshot!(line, @r#"production · image web web:1 → evil:1 · env.HOST web "a" → "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb…" (70,123 characters, 4ff25129dcf4) · needs 1 of team:sre (ann, bob)"#);
+    }
+}
