@@ -2,6 +2,7 @@
 
 mod analysis;
 mod check;
+mod comments;
 mod damage;
 mod format;
 mod import;

@@ -26,7 +26,10 @@ fn canary() -> (Plan, Standing) {
         .expect("a fixture");
     (
         case.plan().clone(),
-        Standing { obstacles: vec!["`dev` is pinned to state 3".to_owned()], early: false },
+        Standing {
+            obstacles: vec!["`dev` is pinned to state 3".to_owned()],
+            ..Standing::default()
+        },
     )
 }
 
@@ -165,11 +168,11 @@ fn ten_thousand_changes_fit_into_a_comment_the_risky_ones_first_and_what_is_miss
                 text.contains("delete") && text.contains(plan.changes[7_777].addr.name()),
                 "{name}: the risky change is there"
             );
-            assert!(text.contains("This is not all"), "{name}");
+            assert!(text.contains("Not shown here for its length"), "{name}");
         }
     }
     let page = html("large", &blocks);
-    assert_eq!(page.matches("<details").count(), 10_000);
+    assert_eq!(page.matches("<details class=\"change\"").count(), 10_000);
     super::compare("render", "large", &markdown(&blocks, Flavour::GitHub, 2_000));
 }
 
@@ -309,8 +312,15 @@ fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() 
         !text.contains("src=") && !text.contains("href=") && !text.contains("@import"),
         "nothing is loaded"
     );
+    assert!(!text.contains("unsafe-inline") && text.contains("style-src 'sha256-"), "{text}");
+    // The chart has a title, a description, and a table that says the same.
+    for part in
+        ["role=\"img\"", "<title id=", "<desc id=", "aria-labelledby=", "The same as a table"]
+    {
+        assert!(text.contains(part), "{part}");
+    }
     let wide = html("test / dev", &dax_render::plan(both.plan(), &Standing::default()));
-    assert!(wide.contains("<figure><svg"), "some services make a picture");
+    assert!(wide.contains("<figure class=\"graph\"><svg"), "some services make a picture");
     std::fs::write(folder.path().join("wide.html"), &wide).expect("written");
     let Some(run) = browser(folder.path()) else { return };
     // With scripts the search is there, and everything stands open.
@@ -321,7 +331,8 @@ fn the_page_stands_alone_and_a_real_browser_shows_it_with_and_without_scripts() 
         "{shown}"
     );
     assert!(
-        shown.contains("shift traffic") && shown.matches("<details open").count() == 3,
+        shown.contains("shift traffic")
+            && shown.matches("<details class=\"change\" open").count() == 3,
         "{shown}"
     );
     // Without them the same text is there, and the search is not. (A headless browser does its commands by scripts:
@@ -428,39 +439,33 @@ fn comment(plan: Plan, before: Option<Plan>) -> String {
 
 /// The comment about a plan of which policies say something.
 fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
-    let before = before.map(|plan| dax_engine::ShownPlan {
-        change: "pr-1".into(),
-        commit: "0123456789abcdef".into(),
-        at_ms: 0,
-        url: None,
-        shown: true,
-        conditions: None,
-        loosens: false,
-        plan,
-    });
-    let planned = dax_review::Planned {
+    use dax_review::comment::{Before, CommentInput, Content, Frame, Outcome, PlanShown};
+    let before =
+        before.map(|plan| Before { commit: "0123456789abcdef".to_owned(), plan, same: false });
+    let shown = PlanShown {
         digest: dax_plan::digest::digest(&plan),
         standing: Standing::default(),
         policies: policies.iter().map(|&text| text.to_owned()).collect(),
-        altered: false,
         denied: !policies.is_empty(),
+        conditions: Vec::new(),
+        lapsed: Vec::new(),
         before,
         plan,
     };
-    let report = dax_review::Report {
+    let input = CommentInput {
         project: "shop".into(),
         environment: "dev".into(),
-        verdict: dax_review::Verdict::Plan(Box::new(planned)),
+        content: Content::Plan(Box::new(shown)),
+        outcome: Outcome::default(),
+        same_as: None,
     };
-    dax_review::comment_text(
-        &report,
-        &dax_review::Frame {
-            flavour: Flavour::GitHub,
-            commit: "0123456789abcdef0123456789abcdef01234567",
-            url: Some("https://github.com/acme/shop/actions/runs/1"),
-            budget: 65_000,
-        },
-    )
+    let frame = Frame {
+        flavour: Flavour::GitHub,
+        commit: "0123456789abcdef0123456789abcdef01234567",
+        url: Some("https://github.com/acme/shop/actions/runs/1"),
+        budget: 65_000,
+    };
+    dax_review::comment::comment(&input, &frame)
 }
 
 #[test]
@@ -471,14 +476,15 @@ fn a_comment_about_ten_thousand_changes_fits_keeps_what_is_risky_and_has_no_brok
     let text = comment(plan.clone(), Some(before));
     let page = github(&text);
     assert!(
-        text.contains(plan.changes[7_777].addr.name()) && text.contains("This is not all"),
+        text.contains(plan.changes[7_777].addr.name())
+            && text.contains("Not shown here for its length"),
         "the risky change is there"
     );
     // Everything that is opened is closed, and what follows the last fence stands outside of it.
     assert_eq!(page.matches("<pre>").count(), page.matches("</pre>").count());
     assert_eq!(page.matches("<details").count(), page.matches("</details>").count());
-    assert!(page.rfind("</pre>") < page.rfind("Planned for commit"), "the last line is no code");
-    assert!(page.contains("<em>Planned for commit"), "the last line is read as Markdown");
+    assert!(page.rfind("</pre>") < page.rfind("by dax"), "the last line is no code");
+    assert!(page.contains("<em>9,999 to create"), "the last line is read as Markdown");
 }
 
 #[test]
@@ -492,7 +498,7 @@ fn a_list_of_conditions_that_is_too_long_is_cut() {
     let text = comment(plan, None);
     let page = github(&text);
     assert!(
-        text.contains("lines more") && page.contains("<em>Planned for commit"),
+        text.contains("lines more") && page.contains("<em>9,999 to create"),
         "{}",
         &text[text.len() - 600..]
     );
