@@ -64,6 +64,11 @@ mod tests {
         ];
         let shown: Vec<String> =
             texts.iter().map(|text| format!("{} | {}", plain(text), remedy(text, "dev"))).collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+    the secret cannot be read: secret `key`: the environment variable `SHOP_KEY` is not set (main.dax:12) | Add `SHOP_KEY` to the `env` of the step that runs `dax ci` in this job, from the secrets of the code host; nothing is wrong with the program.
+    a policy warns: web has one replica (main.dax:31) | `dax plan -e dev` says the same on your machine, with how to mend it.
+    the state cannot be reached | `dax plan -e dev` says the same on your machine, with how to mend it.
+    a: b: c | `dax plan -e dev` says the same on your machine, with how to mend it.
+    "#);
     }
 }

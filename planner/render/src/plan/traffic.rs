@@ -109,7 +109,9 @@ fn places(points: &[Point<'_>], end: u64) -> Vec<f64> {
         places.push(places.last().copied().unwrap_or(0.0) + apart);
     }
     let last = places.last().copied().unwrap_or(NEAR);
-    let rest = points.last().map_or(0.0, |point| time(end.saturating_sub(point.at_ms))).max(NEAR);
+    let rest = points.last().map_or(0.0, |point| time(end.saturating_sub(point.at_ms)));
+    // The last share needs room for its label.
+    let rest = rest.max(2.0 * NEAR);
     places.iter().map(|place| LEFT + span * place / (last + rest)).collect()
 }
 
