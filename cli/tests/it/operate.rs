@@ -71,7 +71,7 @@ fn a_rollback_pins_the_environment_until_somebody_unpins_it_and_points_have_name
     assert!(project.expect(0, &["state", "show", "web", "-e", "dev"]).out.contains("web:1"));
     let plan = project.expect(0, &["plan", "-e", "dev", "-p", "version=3"]).out;
     assert!(
-        plan.contains("Not possible now")
+        plan.contains("Blocked")
             && plan.contains("is pinned to state 4")
             && plan.contains("(errors)"),
         "{plan}"
@@ -270,7 +270,7 @@ environment dev {
     let project = memory(body);
     let plan = project.expect(0, &["plan", "-e", "dev"]).out;
     assert!(
-        plan.contains("1 to create, 1 to plan later")
+        plan.contains("1 to create, 1 deferred")
             && plan.contains("env.API: service.api.url (known after step 4)"),
         "{plan}"
     );
@@ -379,7 +379,7 @@ fn protection_lives_in_the_state_and_survives_the_block() {
         .write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
     let plan = project.expect(0, &["plan", "-e", "dev"]).out;
     assert!(
-        plan.contains("Not possible now")
+        plan.contains("Blocked")
             && plan.contains("`web` is protected from being destroyed"),
         "{plan}"
     );

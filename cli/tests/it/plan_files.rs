@@ -266,7 +266,7 @@ fn a_plan_has_the_order_and_the_services_of_the_program_and_says_what_it_leaves_
     save(&[]);
     project.expect(0, &["apply", SAVED, "--auto-approve"]);
     let rest = project.expect(0, &["plan", "-e", "dev"]).out;
-    assert!(rest.contains("nothing to do"), "{rest}");
+    assert!(rest.contains("nothing to change"), "{rest}");
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn what_a_plan_left_out_may_have_been_applied_since_then() {
     project.expect(0, &["apply", "-e", "dev", "--target", "lone", "--auto-approve"]);
     project.expect(0, &["apply", SAVED, "--auto-approve"]);
     let rest = project.expect(0, &["plan", "-e", "dev"]).out;
-    assert!(rest.contains("nothing to do"), "{rest}");
+    assert!(rest.contains("nothing to change"), "{rest}");
 }
 
 #[test]
@@ -422,7 +422,7 @@ fn a_service_of_no_replicas_keeps_its_place_and_answers_nobody_until_it_is_scale
             &["apply", "-e", "dev", "-p", &format!("copies={copies}"), "--auto-approve"],
         );
         let rest = project.expect(0, &["plan", "-e", "dev", "-p", &format!("copies={copies}")]).out;
-        assert!(rest.contains("nothing to do"), "{rest}");
+        assert!(rest.contains("nothing to change"), "{rest}");
     };
     let code = || project.get(project.ports[0]).map(|(code, _)| code).unwrap_or(0);
     apply("0");

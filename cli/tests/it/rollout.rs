@@ -23,7 +23,7 @@ fn a_service_is_deployed_found_unchanged_and_leaves_nothing_behind() {
     let socket = std::fs::metadata(project.path(".dax/local/agent.sock")).expect("a socket");
     assert_eq!(socket.permissions().mode() & 0o777, 0o600);
     let again = project.expect(0, &["apply", "-e", "dev", "--auto-approve"]);
-    assert!(again.out.contains("nothing to do"), "{}", again.out);
+    assert!(again.out.contains("nothing to change"), "{}", again.out);
     project.expect(0, &["plan", "-e", "dev", "--detailed-exitcode"]);
     let status = project.expect(0, &["status"]).out;
     assert!(status.contains("2/2") && status.contains("100%"), "{status}");

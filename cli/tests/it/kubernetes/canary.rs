@@ -88,7 +88,7 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
     let expected: Vec<Vec<u64>> =
         vec![vec![10_000], vec![500, 9_500], vec![2_500, 7_500], vec![5_000, 5_000], vec![10_000]];
     assert_eq!(seen, expected);
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     // A bad metric: back to what was there, with the weights that it had.
     let before = cluster.json(&["-n", "canary", "get", "httproute", "web"])["spec"].clone();
     prometheus.expose("errors", LABELS, "0.25");
@@ -131,7 +131,7 @@ fn a_canary_goes_by_weights_of_an_httproute_while_prometheus_is_asked_and_back_w
         course.contains("fail: errors 25%") && course.contains("take back: shift traffic"),
         "{course}"
     );
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     // Somebody else's weights are drift, by name.
     let patch = r#"[{"op":"replace","path":"/spec/rules/0/backendRefs/0/weight","value":1}]"#;
     cluster.kubectl(&[
@@ -175,7 +175,7 @@ fn a_canary_without_a_gateway_goes_by_replicas() {
     });
     // Four old ones and two new ones shared the requests before the old ones went.
     assert!((5..=8).contains(&most), "{most}");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     let deployments = cluster.kubectl(&["-n", "ratio", "get", "deployments", "--no-headers"]);
     assert!(
         deployments.contains("web     0/0") && deployments.contains("web-2   4/4"),
@@ -222,7 +222,7 @@ fn an_ingress_has_a_canary_beside_it_as_ingress_nginx_reads_it() {
     assert!(seen.contains("\"10\" \"X-Canary\" \"web-2-pods\""), "{seen:?}");
     let left = cluster.kubectl(&["-n", "ingress", "get", "ingresses", "-o", "name"]);
     assert_eq!(left.trim(), "ingress.networking.k8s.io/web");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
 }
 
 #[test]
@@ -238,5 +238,5 @@ fn blue_green_switches_the_address_at_once_and_previews_by_header() {
         cluster.json(&["-n", "green", "get", "service", "web"])["spec"]["selector"]["app.kubernetes.io/instance"],
         "web-2"
     );
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
 }

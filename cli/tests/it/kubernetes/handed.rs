@@ -101,7 +101,7 @@ fn flagger_carries_a_canary_out_and_takes_back_what_prometheus_objects_to() {
         ]),
         "Initialized"
     );
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     // A new revision goes by Flagger's steps.
     apply(&project, 0, &["-p", "tag=2"]);
     assert_eq!(
@@ -118,7 +118,7 @@ fn flagger_carries_a_canary_out_and_takes_back_what_prometheus_objects_to() {
     );
     assert_eq!(image(cluster, "flagger", "deployment", "web-primary"), "ghcr.io/acme/web:2:2");
     assert!(
-        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        plan(&project, &["-p", "tag=2"]).contains("nothing to change"),
         "{}",
         plan(&project, &["-p", "tag=2"])
     );
@@ -128,7 +128,7 @@ fn flagger_carries_a_canary_out_and_takes_back_what_prometheus_objects_to() {
     assert!(said.contains("Flagger took the revision back") && said.contains("errors"), "{said}");
     assert_eq!(image(cluster, "flagger", "deployment", "web-primary"), "ghcr.io/acme/web:2:2");
     assert!(
-        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        plan(&project, &["-p", "tag=2"]).contains("nothing to change"),
         "{}",
         plan(&project, &["-p", "tag=2"])
     );
@@ -161,7 +161,7 @@ fn argo_rollouts_carries_a_canary_out_and_takes_back_what_prometheus_objects_to(
     );
     apply(&project, 0, &[]);
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:1:2");
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     apply(&project, 0, &["-p", "tag=2"]);
     assert_eq!(
         cluster.kubectl(&["-n", "argo", "get", "rollout", "web", "-o", "jsonpath={.status.phase}"]),
@@ -169,7 +169,7 @@ fn argo_rollouts_carries_a_canary_out_and_takes_back_what_prometheus_objects_to(
     );
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:2:2");
     assert!(
-        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        plan(&project, &["-p", "tag=2"]).contains("nothing to change"),
         "{}",
         plan(&project, &["-p", "tag=2"])
     );
@@ -181,7 +181,7 @@ fn argo_rollouts_carries_a_canary_out_and_takes_back_what_prometheus_objects_to(
     );
     assert_eq!(image(cluster, "argo", "rollout", "web"), "ghcr.io/acme/web:2:2");
     assert!(
-        plan(&project, &["-p", "tag=2"]).contains("nothing to do"),
+        plan(&project, &["-p", "tag=2"]).contains("nothing to change"),
         "{}",
         plan(&project, &["-p", "tag=2"])
     );
@@ -237,7 +237,7 @@ fn who_carries_strategies_out_changes_while_requests_are_answered() {
                 .write(&text.replace(&format!("mode = \"{last}\""), &format!("mode = \"{mode}\"")));
             apply(&project, 0, &[]);
             assert!(
-                plan(&project, &[]).contains("nothing to do"),
+                plan(&project, &[]).contains("nothing to change"),
                 "{mode}: {}",
                 plan(&project, &[])
             );

@@ -59,7 +59,7 @@ fn what_kubectl_made_is_imported_and_taken_over_as_it_is() {
     );
     apply(&project, 0, &[]);
     assert_eq!(pods(), before);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     // What dax has no words for is still there, also after the next revision.
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     project.write(&text.replace("shop:1.2", "shop:1.3"));
@@ -138,10 +138,10 @@ spec: {ports: [{name: sql, port: 5432, targetPort: sql}], selector: {app: db}}
     let before = pods();
     apply(&project, 0, &[]);
     assert_eq!(pods(), before);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     replace(&project, "db:1", "db:2");
     apply(&project, 0, &[]);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     let container = cluster.json(&["-n", "imps", "get", "statefulset", "db"])["spec"]["template"]["spec"]["containers"][0].clone();
     assert_eq!(
         (&container["image"], &container["args"][0]),
@@ -202,11 +202,11 @@ spec:
     assert!(shown.contains("1 to adopt") && !shown.contains("roll from"), "{shown}");
     apply(&project, 0, &[]);
     assert_eq!(pods(), before);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     // The next revision goes by Flagger, with what dax has no words for.
     replace(&project, "web:1", "web:2");
     apply(&project, 0, &[]);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     let primary = cluster.json(&["-n", "impf", "get", "deployment", "web-primary"]);
     let container = &primary["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(
@@ -286,17 +286,17 @@ spec: {{ports: [{{name: http, port: 8080, targetPort: http}}], selector: {{app: 
     assert!(shown.contains("1 to adopt") && !shown.contains("roll from"), "{shown}");
     apply(&project, 0, &[]);
     assert_eq!((pods(), stable()), before);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     // Going back is no rollout: the pods are described as they were.
     replace(&project, "web:1", "web:2");
     let said = apply(&project, 5, &[]);
     assert!(said.contains("Argo Rollouts took the revision back"), "{said}");
     assert_eq!(stable(), before.1);
     replace(&project, "web:2", "web:1");
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     prometheus.expose("errors", labels, "0.001");
     replace(&project, "web:1", "web:2");
     apply(&project, 0, &[]);
     assert_ne!(stable(), before.1);
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
 }

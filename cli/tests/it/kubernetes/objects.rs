@@ -108,7 +108,7 @@ fn an_object_of_a_crd_is_typed_made_compared_and_removed() {
         cluster.json(&["get", "clusterrole", "things-reader"])["rules"][0]["resources"][0],
         "pods"
     );
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     // A change is one leaf; somebody else's is drift by name.
     write(program("things", "4", ""));
     let shown = plan(&project, &[]);
@@ -188,7 +188,7 @@ environment dev {{
         cluster.json(&["-n", "theirs", "get", "networkpolicy", "deny"])["metadata"]["labels"]
             .clone();
     assert_eq!(labels["app.kubernetes.io/managed-by"], "dax");
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
 }
 
 #[test]

@@ -12,9 +12,9 @@ fn replicas_of_an_autoscaled_service_are_not_daxs() {
         cluster.json(&["-n", "scaled", "get", "hpa", "web"])["spec"]["scaleTargetRef"]["name"],
         "web"
     );
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     cluster.kubectl(&["-n", "scaled", "scale", "deployment/web", "--replicas=5"]);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     apply(&project, 0, &["-p", "tag=2"]);
     assert_eq!(cluster.json(&["-n", "scaled", "get", "deployment", "web"])["spec"]["replicas"], 5);
 }
@@ -43,7 +43,7 @@ fn what_kubectl_changed_is_drift_with_its_name_and_comes_back() {
         "{shown}"
     );
     apply(&project, 0, &[]);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     // A plan that was made before it is stale, and says why.
     project.expect(0, &["plan", "-e", "dev", "-p", "tag=2", "-o", "old.plan"]);
     cluster.kubectl(&[
@@ -81,12 +81,12 @@ fn what_kubectl_changed_is_drift_with_its_name_and_comes_back() {
         "{drift}"
     );
     apply(&project, 0, &[]);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     assert_eq!(cluster.json(&["-n", "drift", "get", "deployment", "web"])["spec"]["replicas"], 3);
     // What others add is theirs.
     cluster.kubectl(&["-n", "drift", "annotate", "deployment/web", "team=shop"]);
     cluster.kubectl(&["-n", "drift", "set", "env", "deployment/web", "EXTRA=1"]);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     assert_eq!(project.expect(0, &["drift", "-e", "dev"]).out, "");
 }
 
@@ -113,7 +113,7 @@ fn conflicts_are_settled_as_the_binding_says() {
     let text = std::fs::read_to_string(fails.path("main.dax")).expect("a program");
     fails.write(&text.replace("conflicts = \"fail\"", "conflicts = \"yield\""));
     apply(&fails, 0, &[]);
-    assert!(plan(&fails, &[]).contains("nothing to do"));
+    assert!(plan(&fails, &[]).contains("nothing to change"));
     let image = || {
         cluster.json(&["-n", "conflicts", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"][0]["image"].clone()
     };
@@ -176,10 +176,10 @@ environment dev {
     let said = apply(&project, 0, &[]);
     assert!(!said.contains("roll from"), "{said}");
     assert_eq!(pods(), before, "{said}");
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     // From the next revision on the pods are as dax makes them, and find their requests.
     apply(&project, 0, &["-p", "tag=2"]);
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     let found = cluster.json(&["-n", "adopt", "get", "deployment", "web"]);
     assert_eq!(found["spec"]["template"]["spec"]["securityContext"]["runAsNonRoot"], true);
     let endpoints = cluster.json(&[
@@ -205,7 +205,7 @@ fn what_somebody_deleted_comes_back_and_nothing_else_is_touched() {
     let said = apply(&project, 0, &[]);
     assert!(!said.contains("delete the service"), "{said}");
     assert_eq!(pods(), before);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     cluster.kubectl(&["-n", "deleted", "delete", "service", "web"]);
     let drift = project.expect(2, &["drift", "-e", "dev"]).out;
     assert!(drift.contains("Service/web") && drift.contains("gone"), "{drift}");
@@ -215,7 +215,7 @@ fn what_somebody_deleted_comes_back_and_nothing_else_is_touched() {
     let drift = project.expect(2, &["drift", "-e", "dev"]).out;
     assert!(drift.contains("revision") && drift.contains("nothing"), "{drift}");
     apply(&project, 0, &[]);
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     let endpoints = cluster.json(&[
         "-n",
         "deleted",

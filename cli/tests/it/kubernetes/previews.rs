@@ -32,7 +32,7 @@ fn each_key_has_a_namespace_of_its_own_and_labels_that_a_cluster_takes() {
         found("13")
     );
     let again = project.expect(0, &["plan", "-e", "dev[12]"]).out;
-    assert!(again.contains("nothing to do"), "{again}");
+    assert!(again.contains("nothing to change"), "{again}");
     project.expect(0, &["destroy", "-e", "dev[12]", "--auto-approve"]);
     assert_eq!(found("12"), "");
     assert!(found("13").contains("deployment"), "{}", found("13"));

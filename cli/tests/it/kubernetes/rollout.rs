@@ -31,7 +31,7 @@ fn a_service_is_rolled_out_with_its_labels_owned_by_dax_and_a_second_plan_is_emp
         "kubernetes.io/service-name=web",
     ]);
     assert_eq!(endpoints["items"][0]["endpoints"].as_array().map(Vec::len), Some(3));
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
     // The Deployment itself replaces its pods: kubectl knows both revisions.
     apply(&project, 0, &["-p", "tag=2"]);
     assert_eq!(
@@ -41,7 +41,7 @@ fn a_service_is_rolled_out_with_its_labels_owned_by_dax_and_a_second_plan_is_emp
             .count(),
         2
     );
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     project.expect(0, &["rollback", "-e", "dev", "--auto-approve"]);
     assert_eq!(
         cluster.json(&["-n", "rollout", "get", "deployment", "web"])["spec"]["template"]["spec"]["containers"]
@@ -94,7 +94,7 @@ fn taken_back(namespace: &str, tag: &str, binding: &str, words: &str) {
     assert!(said.contains(words), "{said}");
     assert!(said.contains("what ran before runs again"), "{said}");
     assert_eq!(strategyless(owned(cluster, namespace, "web")), strategyless(before));
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
 }
 
 /// How pods are replaced is said anew with each replacement.
@@ -160,7 +160,7 @@ spec: {policyName: no-latest, validationActions: [Deny], matchResources: {namesp
     crate::project::wait_until("the policy speaks", || {
         said().contains("DAX7003") && said().contains("images need a version")
     });
-    assert!(plan(&project, &[]).contains("nothing to do"));
+    assert!(plan(&project, &[]).contains("nothing to change"));
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn hooks_and_migrations_are_jobs_and_a_failing_one_is_told_with_its_last_lines()
             && said.contains("cannot reach the database"),
         "{said}"
     );
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
 }
 
 #[test]
@@ -255,10 +255,10 @@ fn a_stateful_set_rolls_in_place_and_refuses_a_canary() {
     apply(&project, 0, &["-p", "tag=2"]);
     let found = cluster.json(&["-n", "stateful", "get", "statefulset", "web"]);
     assert_eq!(found["status"]["updatedReplicas"], 3);
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     let said = apply(&project, 5, &["-p", "tag=nopull"]);
     assert!(said.contains("StatefulSet `web`") && said.contains("cannot be pulled"), "{said}");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     let text = std::fs::read_to_string(project.path("main.dax")).expect("a program");
     project.write(&text.replace("with rolling", "with canary"));
     let said = project.expect(1, &["plan", "-e", "dev", "-p", "tag=3"]).err;
@@ -281,7 +281,7 @@ fn a_cron_job_takes_over_its_next_revision_at_once() {
         "ghcr.io/acme/web:2"
     );
     assert_eq!(found["spec"]["schedule"], "*/5 * * * *");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
 }
 
@@ -306,19 +306,19 @@ fn a_job_runs_once_for_each_revision_and_goes_back_when_it_fails() {
         (&2.into(), &2.into()),
         "{first}"
     );
-    assert!(plan(&project, &[]).contains("nothing to do"), "{}", plan(&project, &[]));
+    assert!(plan(&project, &[]).contains("nothing to change"), "{}", plan(&project, &[]));
     assert_eq!(job()["metadata"]["uid"], first["metadata"]["uid"]);
     // Another revision is another Job; the same one is not run again.
     apply(&project, 0, &["-p", "tag=2"]);
     let second = job();
     assert_ne!(second["metadata"]["uid"], first["metadata"]["uid"]);
     assert_eq!(second["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     // One that fails is told, and the one before runs again.
     let said = apply(&project, 5, &["-p", "tag=broken"]);
     assert!(said.contains("Job `web` failed"), "{said}");
     assert_eq!(job()["spec"]["template"]["spec"]["containers"][0]["image"], "ghcr.io/acme/web:2");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     project.expect(0, &["destroy", "-e", "dev", "--auto-approve"]);
 }
 
@@ -342,7 +342,7 @@ fn the_example_is_deployed_as_its_text_says() {
     };
     for environment in ["staging", "production"] {
         run(&["apply", "-e", environment, "--auto-approve"]);
-        assert!(run(&["plan", "-e", environment]).out.contains("nothing to do"));
+        assert!(run(&["plan", "-e", environment]).out.contains("nothing to change"));
     }
     let status =
         cluster.kubectl(&["-n", "shop", "rollout", "status", "deployment/web", "--timeout=1s"]);

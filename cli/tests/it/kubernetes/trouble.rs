@@ -26,7 +26,7 @@ fn an_api_server_that_is_killed_and_comes_back_is_waited_for() {
     });
     assert!(said.contains("`dev` is as planned"), "{said}");
     cluster.wait_ready();
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_killed_dax_is_carried_on_and_everything_is_done_once() {
     let _ = child.wait();
     let said = project.expect(0, &["resume", "-e", "dev"]).err;
     assert!(said.contains("`dev` is as planned"), "{said}");
-    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to do"));
+    assert!(plan(&project, &["-p", "tag=2"]).contains("nothing to change"));
     assert!(two());
     // The Deployment was made once and changed only in its numbers: it has one ReplicaSet.
     let sets = cluster.json(&[
