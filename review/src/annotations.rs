@@ -64,9 +64,11 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
     };
     let shown =
         |value: &Option<_>| value.as_ref().map_or_else(|| "nothing".to_owned(), short_value);
-    let leaves: Vec<String> = change
-        .leaves
-        .iter()
+    // What decides what runs is never among those that are only counted.
+    let mut leaves: Vec<_> = change.leaves.iter().collect();
+    leaves.sort_by_key(|leaf| !matches!(leaf.path.as_str(), "image" | "command"));
+    let leaves: Vec<String> = leaves
+        .into_iter()
         .take(5)
         .map(|leaf| format!("{}: {} → {}", leaf.path, shown(&leaf.before), shown(&leaf.after)))
         .collect();
@@ -143,4 +145,65 @@ pub(crate) fn choose(mut all: Vec<Annotation>) -> (Vec<Annotation>, usize) {
     let more = all.len().saturating_sub(MOST);
     all.truncate(MOST);
     (all, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{changes, loosened};
+    use dax_engine::{ConditionChange, ConditionKind, Plan};
+    use dax_provider_api::review::{Annotation, Level};
+
+    /// A plan that deletes a service of which the program has no line.
+    fn deletes(approvals: serde_json::Value) -> Plan {
+        serde_json::from_value(serde_json::json!({
+            "format_version": 1, "project": "shop", "environment": "production", "mode": "apply",
+            "params": {}, "sources": "", "base": { "lineage": "", "serial": 0 }, "gates": [],
+            "approvals": approvals, "unchanged": 0, "steps": [], "observed": {}, "result": {},
+            "changes": [{
+                "addr": "service.api", "action": "delete", "reason": "removed", "strategy": null,
+                "from": null, "to": null, "leaves": [], "risks": ["delete"], "span": null,
+                "rollback_within_ms": 0,
+            }],
+        }))
+        .expect("a plan")
+    }
+
+    fn shown(all: &[Annotation]) -> String {
+        let one = |one: &Annotation| {
+            let Annotation { level, path, line, title, message } = one;
+            format!("{level:?} {path}:{line} {title}: {message}")
+        };
+        all.iter().map(one).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_deleted_is_warned_of_although_the_program_has_no_line_for_it() {
+        let guarded = serde_json::json!([
+            { "count": 1, "of": ["team:sre"], "span": "main.dax:19:3" }
+        ]);
+        let at_rule = changes("shop", &deletes(guarded));
+        let at_manifest = changes(".", &deletes(serde_json::json!([])));
+        assert_eq!(at_rule[0].level, Level::Warning);
+        insta::assert_snapshot!(shown(&[at_rule, at_manifest].concat()), @r"
+        Warning shop/main.dax:19 deletes api in production: Its data is gone; a rollback makes it again from the state.
+        Warning dax.mod:1 deletes api in production: Its data is gone; a rollback makes it again from the state.
+        ");
+    }
+
+    #[test]
+    fn a_loosened_condition_is_warned_of_and_a_stricter_one_is_not() {
+        let change = |after: Option<&str>, loosens: bool| ConditionChange {
+            kind: ConditionKind::Approvals,
+            what: "approvals".to_owned(),
+            before: Some("1 of team:sre".to_owned()),
+            after: after.map(str::to_owned),
+            loosens,
+        };
+        let all = [change(None, true), change(Some("2 of team:sre"), false)];
+        let found = loosened(".", &deletes(serde_json::json!([])), &all);
+        insta::assert_snapshot!(shown(&found), @r"
+        Warning dax.mod:1 loosens the conditions of production: approvals: approvals: 1 of team:sre → nothing
+        Those of the old rule must approve it too.
+        ");
+    }
 }

@@ -47,10 +47,27 @@ pub enum Ending {
     Ran(Box<Finished>),
     /// It would do something that was not reviewed.
     Other(Unreviewed),
-    /// Something must hold first; of time alone when the second says so.
-    Waits(Vec<String>, bool),
+    /// Something must hold first.
+    Waits(Waiting),
     /// It could not be planned or carried out.
     Failed(EngineError),
+}
+
+/// Blockers of a plan that was reviewed.
+#[derive(Default)]
+pub struct Waiting {
+    /// The blockers, a sentence each.
+    pub why: Vec<String>,
+    /// Whether nothing but time is one.
+    pub early: bool,
+    /// Whether approvals are lacking.
+    pub unapproved: bool,
+}
+
+impl Waiting {
+    fn of(why: Vec<String>) -> Self {
+        Self { why, ..Self::default() }
+    }
 }
 
 /// Parts of a plan that nobody was shown.
@@ -84,7 +101,7 @@ impl Ending {
         match self {
             Self::Nothing | Self::Accepted => false,
             Self::Ran(finished) => finished.outcome != Outcome::Succeeded,
-            Self::Other(_) | Self::Waits(..) | Self::Failed(_) => true,
+            Self::Other(_) | Self::Waits(_) | Self::Failed(_) => true,
         }
     }
 }
@@ -189,7 +206,7 @@ impl Run<'_> {
                 applied.push(Applied {
                     project: project.clone(),
                     environment,
-                    ending: Ending::Waits(why, false),
+                    ending: Ending::Waits(Waiting::of(why)),
                     remarks: Vec::new(),
                 });
                 continue;

@@ -92,7 +92,7 @@ pub(crate) fn apart(plans: &[Shown], effect: &str, now_ms: u64) -> u64 {
 }
 
 /// How a plan that was shown for a change request stands to its merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Made {
     /// It was made from the newest commit of the change request: merging agreed to it.
     Before,
@@ -144,7 +144,9 @@ pub(crate) fn backing(wanted: &Shown, candidates: &[Candidate]) -> Backing {
     let best = |fits: &dyn Fn(&Candidate) -> bool| {
         (0..candidates.len()).filter(|at| fits(&candidates[*at])).max_by_key(rank)
     };
-    if let Some(same) = best(&|one| one.plan.effect == wanted.effect) {
+    let same = best(&|one| one.plan.effect == wanted.effect);
+    let is_approved = |at: &usize| candidates[*at].approved;
+    if let Some(same) = same.filter(is_approved) {
         return Backing::By(BTreeSet::from([same]));
     }
     let (mut by, mut lacks) = (BTreeSet::new(), BTreeSet::new());
@@ -154,7 +156,14 @@ pub(crate) fn backing(wanted: &Shown, candidates: &[Candidate]) -> Backing {
             None => drop(lacks.insert(part.clone())),
         }
     }
-    if lacks.is_empty() { Backing::By(by) } else { Backing::Lacks(lacks) }
+    // One that does the same says it best, unless the others are approved and it is not.
+    match same {
+        Some(same) if !lacks.is_empty() || !by.iter().all(is_approved) => {
+            Backing::By(BTreeSet::from([same]))
+        }
+        _ if lacks.is_empty() => Backing::By(by),
+        _ => Backing::Lacks(lacks),
+    }
 }
 
 /// The latest plan of each effect, the latest effect last.

@@ -23,7 +23,7 @@ mod saying;
 mod scope;
 mod showing;
 
-pub use applying::{Applied, ApplyOptions, Carry, Ending, Unreviewed, apply};
+pub use applying::{Applied, ApplyOptions, Carry, Ending, Unreviewed, Waiting, apply};
 pub use approving::Lost;
 pub use comment::{CommentInput, Content, Frame, Outcome as Deployment, comment as comment_text};
 pub use dax_provider_api::review::{

@@ -131,8 +131,8 @@ pub(crate) fn outcome(
             };
             not(why.to_owned(), lacks.clone(), Some(help.join(", or ")))
         }
-        Ending::Waits(why, _) => {
-            let mut lines = why.clone();
+        Ending::Waits(waiting) => {
+            let mut lines = waiting.why.clone();
             let first = if lines.is_empty() { String::new() } else { lines.remove(0) };
             not(first, lines, None)
         }

@@ -293,10 +293,17 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 unreviewed.help.iter().for_each(|line| out.alarm(&format!("help: {line}")));
                 if unreviewed.never { Exit::Denied } else { Exit::Stale }
             }
-            Ending::Waits(why, early) => {
-                why.iter().for_each(|why| out.alarm(&format!("{name}: not applied: {why}")));
+            Ending::Waits(waiting) => {
+                waiting
+                    .why
+                    .iter()
+                    .for_each(|why| out.alarm(&format!("{name}: not applied: {why}")));
                 // What was asked for by name and is not done is a failure; what waits for its turn is none.
-                if early && args.what.environments.is_empty() { Exit::Done } else { Exit::Denied }
+                if waiting.early && args.what.environments.is_empty() {
+                    Exit::Done
+                } else {
+                    Exit::Denied
+                }
             }
             Ending::Failed(error) => {
                 let error = CliError::Engine(error);

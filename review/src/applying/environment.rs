@@ -1,6 +1,6 @@
 //! One environment of a run of the pipeline: planned, held against what was reviewed, carried out.
 
-use super::{Carry, Ending, Run, Unreviewed, shown_name};
+use super::{Carry, Ending, Run, Unreviewed, Waiting, shown_name};
 use crate::approving::{self, Asked, bound};
 use crate::backing::{Backing, Candidate, Made, Shown, backing, distinct, made};
 use crate::comment::short;
@@ -129,6 +129,7 @@ impl<'e> Environment<'e> {
             Ok(behind) => behind,
             Err(lacks) => return Ok(lacks),
         };
+        let unapproved = !behind.lacking.is_empty();
         let mut blockers = behind.lacking;
         for change in behind.sources.iter().filter_map(|at| sources[*at].change.as_ref()) {
             blockers.extend(approving::objections(self.run.forge, change, &asked, remarks));
@@ -138,7 +139,7 @@ impl<'e> Environment<'e> {
             blockers.extend(self.protected(&released, &behind.people, author, remarks)?);
         }
         if !blockers.is_empty() {
-            return Ok(Ending::Waits(blockers, false));
+            return Ok(Ending::Waits(Waiting { why: blockers, early: false, unapproved }));
         }
         if !self.run.request.acknowledge
             && let Some(step) = plan.points_of_no_return().next()
@@ -148,13 +149,15 @@ impl<'e> Environment<'e> {
                  plan agrees to that",
                 step.id
             );
-            return Ok(Ending::Waits(vec![why], false));
+            return Ok(Ending::Waits(Waiting::of(vec![why])));
         }
         let standing = self.standing(wanted, &behind.approvals)?;
-        let blockers: Vec<String> =
-            standing.lacking().into_iter().chain(standing.obstacles.iter().cloned()).collect();
-        if !blockers.is_empty() {
-            return Ok(Ending::Waits(blockers, standing.early && standing.lacking().is_empty()));
+        let mut why = standing.lacking();
+        let unapproved = !why.is_empty();
+        why.extend(standing.obstacles.iter().cloned());
+        if !why.is_empty() {
+            let early = standing.early && !unapproved;
+            return Ok(Ending::Waits(Waiting { why, early, unapproved }));
         }
         if plan.is_empty() {
             let base = rules.base.as_ref();
@@ -266,7 +269,10 @@ impl<'e> Environment<'e> {
     ) -> Result<Option<Behind>, ReviewError> {
         let commits = &wanted.pending.commits;
         let head = source.change.as_ref().map(|one| one.change.head.as_str());
-        let Some(made) = made(earlier, head, commits) else { return Ok(None) };
+        let same = source.shown.iter().filter(|one| one.effect == earlier.effect);
+        let Some(made) = same.filter_map(|one| made(one, head, commits)).min() else {
+            return Ok(None);
+        };
         let mut behind = Behind::default();
         if let Some(reviewed) = &source.change {
             let forge = self.run.forge;

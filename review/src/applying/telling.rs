@@ -1,7 +1,7 @@
 //! The end of an environment, said in the comments of the change requests that brought it.
 
+use super::Ending;
 use super::environment::{Environment, Wanted};
-use super::{Ending, Unreviewed};
 use crate::backing::{Shown, apart};
 use crate::comment::{self, Frame};
 use crate::pending::Pending;
@@ -36,6 +36,11 @@ impl Environment<'_> {
         if deployed.is_none() && matches!(ending, Ending::Nothing) {
             return Ok(Vec::new());
         }
+        let offers = match ending {
+            Ending::Other(_) => true,
+            Ending::Waits(waiting) => waiting.unapproved,
+            _ => false,
+        };
         let outcome =
             saying::outcome(ending, deployed, self.run.forge.ask(|remote| remote.clock()).ok());
         let shown = wanted.filter(|one| !one.plan.is_empty() || !one.rules.changes.is_empty());
@@ -50,14 +55,8 @@ impl Environment<'_> {
         for number in pending.changes.iter().map(|one| one.change.number) {
             // Who was shown nothing of this environment is told nothing of it.
             let kept = engine.shown_plans(self.name, &change_key(number))?;
-            let offered = match (ending, shown) {
-                (Ending::Other(Unreviewed { .. }) | Ending::Waits(..), Some(one))
-                    if newest == Some(number) && !self.is_preview() =>
-                {
-                    Some(one)
-                }
-                _ => None,
-            };
+            let is_newest = newest == Some(number) && !self.is_preview();
+            let offered = shown.filter(|_| offers && is_newest);
             if kept.is_empty() && offered.is_none() {
                 continue;
             }

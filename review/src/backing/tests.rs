@@ -98,6 +98,17 @@ fn a_plan_is_backed_by_one_that_does_the_same_or_by_several_that_show_all_of_its
 }
 
 #[test]
+fn one_that_does_the_same_stands_back_behind_several_that_are_approved() {
+    let (image, size) = (plan("a", 10, "image", &["image"]), plan("b", 20, "size", &["replicas"]));
+    let both = plan("m", 30, "both", &["image", "replicas"]);
+    let all = |approved| {
+        [candidate(0, &image, true), candidate(1, &size, approved), candidate(1, &both, false)]
+    };
+    assert_eq!(backing(&both, &all(true)), Backing::By(BTreeSet::from([0, 1])));
+    assert_eq!(backing(&both, &all(false)), Backing::By(BTreeSet::from([2])));
+}
+
+#[test]
 fn of_plans_that_show_a_part_the_approved_ones_count_and_of_these_the_latest() {
     let seen = plan("a", 10, "image", &["image"]);
     let replanned = plan("a", 30, "image and evil", &["image", "evil"]);
