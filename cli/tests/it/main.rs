@@ -2,6 +2,7 @@
 
 mod agent;
 mod basics;
+mod clocks;
 mod conformance;
 mod crash;
 mod failures;
