@@ -4,9 +4,10 @@
 //! Invariant: what a [`Sent`] holds has no secret in it, because credentials travel in headers and headers are not told.
 
 pub mod retry;
+pub mod time;
 
-use dax_provider_api::ProviderError;
 use dax_provider_api::review::{Sent, Watch};
+use dax_provider_api::{ProviderError, encode};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use retry::{Next, Seen};
 use serde::Serialize;
@@ -65,6 +66,17 @@ pub struct Request {
 }
 
 impl Request {
+    /// A call that reads.
+    fn get(url: &str) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            reads: true,
+        }
+    }
+
     /// A call that sends JSON.
     fn json(method: &str, url: &str, body: &impl Serialize) -> Self {
         let body = serde_json::to_vec(body).expect("what is sent has texts for keys");
@@ -81,7 +93,8 @@ impl Request {
 /// A no for want of a permission.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denied {
-    /// 403 or 404; the last where a place does not even say that there is something.
+    /// 403 or 404; the last where a place does not even say that there is something. 401 where what
+    /// was to be seen is not for credentials of this kind.
     pub status: u16,
     /// What the other side says.
     pub message: String,
@@ -291,6 +304,38 @@ impl Client {
         ProviderError::Unreachable { message }
     }
 
+    /// Makes a call that reads; what comes back is the last answer, whatever it says.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn get(&self, url: &str) -> Result<Answer, ProviderError> {
+        self.send(&Request::get(url)).await
+    }
+
+    /// The time of the other side when it answered, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`ProviderError::Refused`] where its answer holds no time.
+    pub async fn clock(&self, url: &str) -> Result<u64, ProviderError> {
+        let answer = self.get(url).await?;
+        let time = answer.header("date").and_then(time::http_date);
+        match answer.status {
+            500.. => Err(self.refused(&Request::get(url), &answer)),
+            _ => time.ok_or_else(|| self.timeless()),
+        }
+    }
+
+    /// An answer without a time.
+    fn timeless(&self) -> ProviderError {
+        ProviderError::Refused {
+            message: format!(
+                "{} does not say what time it is: its answers have no `Date` header; let the \
+                 proxy in front of it pass that header on",
+                self.name()
+            ),
+        }
+    }
+
     /// Makes a call with JSON, and reads the JSON that comes back.
     ///
     /// # Errors
@@ -311,15 +356,25 @@ impl Client {
     /// # Errors
     /// As [`Self::json`].
     pub async fn find<T: DeserializeOwned>(&self, url: &str) -> Result<Option<T>, ProviderError> {
-        let request = Request {
-            method: "GET".to_owned(),
-            url: url.to_owned(),
-            headers: Vec::new(),
-            body: None,
-            reads: true,
-        };
+        let request = Request::get(url);
         let answer = self.send(&request).await?;
         if answer.status == 404 { Ok(None) } else { self.read(&request, &answer).map(Some) }
+    }
+
+    /// What is there, where this credential may see it: says what the other side says to that, too.
+    ///
+    /// # Errors
+    /// As [`Self::json`], but for a no for want of a permission, which is `Ok(Err(…))`.
+    pub async fn look<T: DeserializeOwned>(
+        &self,
+        url: &str,
+    ) -> Result<Result<T, Denied>, ProviderError> {
+        let request = Request::get(url);
+        let answer = self.send(&request).await?;
+        match answer.status {
+            401 | 403 | 404 => Ok(Err(Denied { status: answer.status, message: answer.message() })),
+            _ => self.read(&request, &answer).map(Ok),
+        }
     }
 
     /// Makes a call with JSON that this credential may not be allowed to make: says what the other side says to that, too.
@@ -381,6 +436,20 @@ impl Client {
 /// A name and a password as a header. Source: RFC 7617.
 pub fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes()))
+}
+
+/// A text as one segment of the path of a URL.
+///
+/// # Errors
+/// [`ProviderError::Refused`]: it is empty or one of dots, which no encoding keeps from leading
+/// elsewhere. Source: <https://url.spec.whatwg.org/#double-dot-path-segment>.
+pub fn segment(text: &str) -> Result<String, ProviderError> {
+    if matches!(text, "" | "." | "..") {
+        return Err(ProviderError::Refused {
+            message: format!("`{text}` cannot be part of an address"),
+        });
+    }
+    Ok(encode(text))
 }
 
 /// A text of so many characters at most.
