@@ -1,11 +1,11 @@
 //! Check runs, and commit statuses where check runs may not be written.
 
-use crate::connect::Fault;
+use crate::fault::Fault;
 use crate::{CHECKS, GitHub, STATUSES};
 use dax_provider_api::ProviderError;
 use dax_provider_api::encode;
 use dax_provider_api::review::{Annotation, Check, CheckState, Level, Posted};
-use dax_provider_client::short;
+use dax_provider_client::{segment, short};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -38,59 +38,107 @@ struct Runs {
 struct Status {}
 
 pub(crate) async fn check(github: &GitHub, check: &Check) -> Result<Posted, ProviderError> {
-    match write(github, check).await {
-        Ok(run) => Ok(Posted { url: run.html_url, remark: None, annotated: true }),
+    let commit = segment(&check.commit)?;
+    let mut left = None;
+    match write(github, check, &commit, &mut left).await {
+        Ok(posted) => Ok(posted),
         // 404 is what a token gets that may not even see them, 422 an App that was not given the permission.
-        Err(fault) if fault.forbidden() || matches!(fault.status, Some(404 | 422)) => {
-            status(github, check, &fault).await
+        Err(fault) if fault.refused() => {
+            let mut posted = status(github, check, &commit, &fault).await?;
+            posted.remark = posted.remark.map(|remark| also(remark, left));
+            Ok(posted)
         }
-        Err(fault) => Err(fault.error("write a check")),
+        Err(mut fault) => {
+            fault.message = also(fault.message, left);
+            Err(fault.error("write a check"))
+        }
     }
 }
 
-async fn write(github: &GitHub, check: &Check) -> Result<Run, Fault> {
+/// A message with what is left standing.
+fn also(message: String, left: Option<String>) -> String {
+    match left {
+        Some(left) => format!("{message}. {left}"),
+        None => message,
+    }
+}
+
+/// Writes a check run; says in `left` which one stays in progress where it can neither be changed
+/// nor followed by another one of its name.
+async fn write(
+    github: &GitHub,
+    check: &Check,
+    commit: &str,
+    left: &mut Option<String>,
+) -> Result<Posted, Fault> {
     let key = (check.name.clone(), check.commit.clone());
     let known = github.begun.lock().expect("nobody fails with this lock").get(&key).copied();
     let known = match known {
         Some(id) => Some(id),
-        None => unfinished(github, check).await?,
+        None => unfinished(github, check, commit).await?,
     };
     let mut batches = check.annotations.chunks(ANNOTATIONS);
     // GitHub starts no workflow for a button of a check of its own Actions; an App has a webhook that hears of it.
     // Source: <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#check_run>.
     let body = body(check, batches.next().unwrap_or_default(), github.connection.is_app());
-    let mut run = match known {
-        Some(id) => {
-            github
-                .connection
-                .patch::<Run>(CHECKS, &format!("{}/check-runs/{id}", github.repo), &body)
-                .await?
-        }
-        None => make(github, check, &body).await?,
+    let run = match known {
+        Some(id) => match change(github, id, &body).await {
+            Err(fault) if fault.unreachable() => return Err(fault),
+            Err(fault) => {
+                *left = Some(format!(
+                    "Check run {id} of commit {} stays `in progress`, because GitHub does not let \
+                     dax end it ({}): run the job again, or end it by hand",
+                    check.commit, fault.message
+                ));
+                make(github, check, commit, &body).await?
+            }
+            changed => changed?,
+        },
+        None => make(github, check, commit, &body).await?,
     };
-    for batch in batches {
+    {
+        let mut begun = github.begun.lock().expect("nobody fails with this lock");
+        if check.state == CheckState::Running {
+            begun.insert(key, run.id);
+        } else {
+            begun.remove(&key);
+        }
+    }
+    let mut posted = Posted { url: run.html_url, remark: left.take(), annotated: true };
+    for (at, batch) in batches.enumerate() {
         let more = json!({ "output": output(check, batch) });
-        run = github
-            .connection
-            .patch(CHECKS, &format!("{}/check-runs/{}", github.repo, run.id), &more)
-            .await?;
+        if let Err(fault) = change(github, run.id, &more).await {
+            // The run has ended as it should; some remarks are all that it lacks.
+            let lacking = format!(
+                "GitHub shows {} of {} remarks of the check ({})",
+                (at + 1) * ANNOTATIONS,
+                check.annotations.len(),
+                fault.message
+            );
+            posted.remark = Some(also(lacking, posted.remark));
+            posted.annotated = false;
+            break;
+        }
     }
-    let mut begun = github.begun.lock().expect("nobody fails with this lock");
-    if check.state == CheckState::Running {
-        begun.insert(key, run.id);
-    } else {
-        begun.remove(&key);
+    Ok(posted)
+}
+
+/// Changes a run; tries once more where the answer was neither a yes nor lost on the way.
+async fn change(github: &GitHub, id: u64, body: &Json) -> Result<Run, Fault> {
+    let route = format!("{}/check-runs/{id}", github.repo);
+    match github.connection.patch::<Run>(CHECKS, &route, body).await {
+        Err(fault) if !fault.unreachable() => github.connection.patch(CHECKS, &route, body).await,
+        other => other,
     }
-    Ok(run)
 }
 
 /// Makes a run. When it is not known whether that was done, it is looked for before it is made again.
-async fn make(github: &GitHub, check: &Check, body: &Json) -> Result<Run, Fault> {
+async fn make(github: &GitHub, check: &Check, commit: &str, body: &Json) -> Result<Run, Fault> {
     let route = format!("{}/check-runs", github.repo);
     let mut whole = body.clone();
     whole["head_sha"] = json!(check.commit);
     match github.connection.post(CHECKS, &route, &whole).await {
-        Err(fault) if fault.unknown() => match newest(github, check).await? {
+        Err(fault) if fault.unknown() => match newest(github, check, commit).await? {
             Some(run)
                 if run.status
                     == if check.state == CheckState::Running {
@@ -108,20 +156,21 @@ async fn make(github: &GitHub, check: &Check, body: &Json) -> Result<Run, Fault>
 }
 
 /// The newest run of this name that dax made.
-async fn newest(github: &GitHub, check: &Check) -> Result<Option<Run>, Fault> {
+async fn newest(github: &GitHub, check: &Check, commit: &str) -> Result<Option<Run>, Fault> {
     let name = encode(&check.name);
-    let route = format!(
-        "{}/commits/{}/check-runs?check_name={name}&filter=latest",
-        github.repo, check.commit
-    );
+    let route =
+        format!("{}/commits/{commit}/check-runs?check_name={name}&filter=latest", github.repo);
     let runs: Option<Runs> = github.connection.find(CHECKS, &route).await?;
     let ours = |run: &Run| run.external_id.as_deref().is_some_and(|id| id.starts_with(OURS));
     Ok(runs.and_then(|runs| runs.check_runs.into_iter().filter(ours).max_by_key(|run| run.id)))
 }
 
 /// A run that was begun by a process that is gone; it must not hang there for ever.
-async fn unfinished(github: &GitHub, check: &Check) -> Result<Option<u64>, Fault> {
-    Ok(newest(github, check).await?.filter(|run| run.status != "completed").map(|run| run.id))
+async fn unfinished(github: &GitHub, check: &Check, commit: &str) -> Result<Option<u64>, Fault> {
+    Ok(newest(github, check, commit)
+        .await?
+        .filter(|run| run.status != "completed")
+        .map(|run| run.id))
 }
 
 fn body(check: &Check, annotations: &[Annotation], buttons: bool) -> Json {
@@ -168,7 +217,12 @@ fn output(check: &Check, annotations: &[Annotation]) -> Json {
 }
 
 /// Says it by a commit status, which more tokens may write.
-async fn status(github: &GitHub, check: &Check, why: &Fault) -> Result<Posted, ProviderError> {
+async fn status(
+    github: &GitHub,
+    check: &Check,
+    commit: &str,
+    why: &Fault,
+) -> Result<Posted, ProviderError> {
     let state = match check.state {
         CheckState::Running => "pending",
         CheckState::Passed => "success",
@@ -183,7 +237,7 @@ async fn status(github: &GitHub, check: &Check, why: &Fault) -> Result<Posted, P
         "GitHub does not let this token write checks ({}): give the job `checks: write`; a personal token never may, an App may",
         why.message
     );
-    let route = format!("{}/statuses/{}", github.repo, check.commit);
+    let route = format!("{}/statuses/{commit}", github.repo);
     match github.connection.post::<Status>(STATUSES, &route, &body).await {
         Ok(_) => Ok(Posted {
             remark: Some(format!(
@@ -191,7 +245,7 @@ async fn status(github: &GitHub, check: &Check, why: &Fault) -> Result<Posted, P
             )),
             ..Posted::default()
         }),
-        Err(fault) if fault.forbidden() || matches!(fault.status, Some(404 | 422)) => Ok(Posted {
+        Err(fault) if fault.refused() => Ok(Posted {
             remark: Some(format!(
                 "{lacking}. Nor may it write commit statuses ({}), as the tokens of pull requests from forks may not: the log has everything",
                 fault.message

@@ -1,8 +1,10 @@
 //! How GitHub is reached: octocrab makes requests and proves who asks, our own edge sends them.
 
+use crate::fault::Fault;
 use bytes::Bytes;
 use dax_provider_api::review::{Credential, Remote};
 use dax_provider_api::{BoxFuture, ProviderError};
+use dax_provider_client::time::http_date;
 use dax_provider_client::{Client, Request, Settings};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -12,7 +14,7 @@ use octocrab::service::middleware::cache::mem::InMemoryCache;
 use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -62,8 +64,10 @@ impl tower_service::Service<http::Request<OctoBody>> for Edge {
                 method: parts.method.to_string(),
                 url: parts.uri.to_string(),
                 headers: headers.map(|(name, value)| (name.to_string(), text(value))).collect(),
-                // To be given a token changes nothing that anybody sees.
-                reads: path.ends_with("/access_tokens") || path.starts_with("/login/"),
+                // To be given a token changes nothing that anybody sees, nor does a query.
+                reads: path.ends_with("/access_tokens")
+                    || path.starts_with("/login/")
+                    || path.ends_with("/graphql"),
                 body: (!body.is_empty()).then_some(body),
             };
             let answer = client.send(&request).await?;
@@ -77,95 +81,12 @@ impl tower_service::Service<http::Request<OctoBody>> for Edge {
     }
 }
 
-/// A failed call.
-#[derive(Debug)]
-pub(crate) struct Fault {
-    /// What GitHub answered; nothing when it did not.
-    pub(crate) status: Option<u16>,
-    /// What it said.
-    pub(crate) message: String,
-    /// What the applier can act on.
-    error: Option<ProviderError>,
-}
-
-impl Fault {
-    fn of(error: octocrab::Error, what: &str) -> Self {
-        match error {
-            octocrab::Error::GitHub { source, .. } => {
-                let status = source.status_code.as_u16();
-                let more: Vec<String> = source.errors.iter().flatten().map(reason).collect();
-                let more =
-                    if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
-                Self {
-                    status: Some(status),
-                    message: format!("{}{more}", source.message),
-                    error: None,
-                }
-            }
-            octocrab::Error::Service { source, .. } => match source.downcast::<ProviderError>() {
-                Ok(error) => Self { status: None, message: error.to_string(), error: Some(*error) },
-                Err(source) => {
-                    Self { status: None, message: format!("{what}: {source}"), error: None }
-                }
-            },
-            octocrab::Error::Json { source, .. } => Self {
-                status: None,
-                message: format!("{what} is answered with what dax does not understand: {source}"),
-                error: None,
-            },
-            other => Self { status: None, message: format!("{what}: {other}"), error: None },
-        }
-    }
-
-    /// Whether it is a no for want of a permission; 401 says that nobody is known by this credential.
-    pub(crate) const fn forbidden(&self) -> bool {
-        matches!(self.status, Some(403))
-    }
-
-    /// Whether it may have been done all the same.
-    pub(crate) fn unknown(&self) -> bool {
-        self.status.is_some_and(|status| status >= 500)
-            || self.error.as_ref().is_some_and(ProviderError::is_unknown)
-    }
-
-    /// As an error of a provider.
-    pub(crate) fn error(self, doing: &str) -> ProviderError {
-        if let Some(error) = self.error {
-            return error;
-        }
-        let message = match self.status {
-            Some(401) => format!(
-                "GitHub knows nobody by this credential, answering 401 when dax wants to {doing}: {}",
-                self.message
-            ),
-            Some(status) => {
-                format!("GitHub answers {status} when dax wants to {doing}: {}", self.message)
-            }
-            None => format!("dax cannot {doing}: {}", self.message),
-        };
-        match self.status {
-            Some(409) => ProviderError::Conflict { message },
-            Some(500..) => ProviderError::Unreachable { message },
-            _ => ProviderError::Refused { message },
-        }
-    }
-}
-
-/// What GitHub says of one field: either a text or an object with a code.
-fn reason(error: &Json) -> String {
-    let text = |name: &str| error.get(name).and_then(Json::as_str);
-    match (error.as_str(), text("message"), text("field"), text("code")) {
-        (Some(whole), ..) => whole.to_owned(),
-        (_, Some(message), ..) => message.to_owned(),
-        (_, _, Some(field), Some(code)) => format!("{field}: {code}"),
-        _ => error.to_string(),
-    }
-}
-
 /// A connection with everything that it takes to be allowed things.
 pub(crate) struct Connection {
     /// Who asks: the App itself, or whoever has a token.
     base: Octocrab,
+    /// The same one, at the address that answers queries.
+    queries: Octocrab,
     app: Option<App>,
 }
 
@@ -192,36 +113,24 @@ impl Connection {
             patience: remote.patience,
             watch: remote.watch.clone(),
         })?;
-        let uri: http::Uri = remote
-            .api
-            .parse()
-            .map_err(|_| refused(format!("`{}` is no address of an API", remote.api)))?;
-        let auth = match &remote.credential {
-            Credential::None => AuthState::None,
-            Credential::Token(token) | Credential::JobToken(token) => {
-                AuthState::AccessToken { token: token.clone().into() }
-            }
-            Credential::Basic(username, password) => {
-                AuthState::BasicAuth { username: username.clone(), password: password.clone() }
-            }
-            Credential::App(id, key, _) => {
-                let id = id
-                    .trim()
-                    .parse::<u64>()
-                    .map_err(|_| refused("the App's id is a number".to_owned()))?;
-                let key = octocrab::EncodingKey::from_rsa_pem(key.as_bytes());
-                let key = key.map_err(|_| {
-                    refused("the App's private key is no RSA key in PEM".to_owned())
-                })?;
-                AuthState::App(octocrab::auth::AppAuth { app_id: id.into(), key })
-            }
-        };
         let cache = HttpCacheLayer::new(Some(Arc::new(InMemoryCache::new())));
-        let builder = OctocrabBuilder::new_empty()
-            .with_service(Edge(client))
-            .with_layer(&cache)
-            .with_layer(&BaseUriLayer::new(uri));
-        let base = builder.with_auth(auth).build().map_err(|never| refused(never.to_string()))?;
+        let at = |address: &str| {
+            let uri: http::Uri = address
+                .parse()
+                .map_err(|_| refused(format!("`{address}` is no address of an API")))?;
+            let builder = OctocrabBuilder::new_empty()
+                .with_service(Edge(client.clone()))
+                .with_layer(&cache)
+                .with_layer(&BaseUriLayer::new(uri));
+            builder
+                .with_auth(auth(&remote.credential)?)
+                .build()
+                .map_err(|never| refused(never.to_string()))
+        };
+        let base = at(&remote.api)?;
+        // An Enterprise Server has its API below `/api/v3`, and answers queries at `/api/graphql`.
+        let whole = remote.api.trim_end_matches('/');
+        let queries = at(whole.strip_suffix("/v3").unwrap_or(whole))?;
         let app = match &remote.credential {
             Credential::App(_, _, installation) => Some(App {
                 owner: owner.to_owned(),
@@ -231,7 +140,7 @@ impl Connection {
             }),
             _ => None,
         };
-        Ok(Self { base, app })
+        Ok(Self { base, queries, app })
     }
 
     /// Whether it is an App that asks.
@@ -269,14 +178,11 @@ impl Connection {
         }
         let route = format!("/repos/{}/{}/installation", app.owner, app.name);
         let found: Installation = self.base.get(&route, None::<&()>).await.map_err(|error| {
-            let fault = Fault::of(error, &route);
-            match fault.status {
-                Some(404) => Fault {
-                    message: format!("the App is not installed in {}/{}", app.owner, app.name),
-                    ..fault
-                },
-                _ => fault,
+            let mut fault = Fault::of(error, &route);
+            if fault.status == Some(404) {
+                fault.message = format!("the App is not installed in {}/{}", app.owner, app.name);
             }
+            fault
         })?;
         *known = Some(found.id);
         Ok(found.id)
@@ -306,6 +212,59 @@ impl Connection {
             Err(fault) if fault.status == Some(404) => Ok(None),
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The time of GitHub when it answered, in milliseconds since 1970; nothing where its answer
+    /// holds none. Any answer of GitHub has one, also a no.
+    pub(crate) async fn date(&self, needs: Needs, route: &str) -> Result<Option<u64>, Fault> {
+        let response = self.client(needs).await?._get(route).await;
+        let mut response = response.map_err(|error| Fault::of(error, route))?;
+        if response.status().is_server_error() {
+            response = octocrab::map_github_error(response)
+                .await
+                .map_err(|error| Fault::of(error, route))?;
+        }
+        let date = response.headers().get(http::header::DATE);
+        Ok(date.and_then(|date| date.to_str().ok()).and_then(http_date))
+    }
+
+    /// Answers a query of the account that asks.
+    pub(crate) async fn query<T: serde::de::DeserializeOwned>(
+        &self,
+        query: &str,
+    ) -> Result<T, Fault> {
+        let body = json!({ "query": query });
+        let answer = self.queries.post("/graphql", Some(&body)).await;
+        answer.map_err(|error| Fault::of(error, "/graphql"))
+    }
+
+    /// All pages of a list of which each page names the next one.
+    ///
+    /// Only the place in the list is taken of what an answer names, never where to go.
+    pub(crate) async fn linked<T: serde::de::DeserializeOwned>(
+        &self,
+        needs: Needs,
+        route: &str,
+    ) -> Result<Vec<T>, Fault> {
+        let join = if route.contains('?') { '&' } else { '?' };
+        let first = format!("{route}{join}per_page=100");
+        let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut next = Some(first.clone());
+        while let Some(page) = next.take() {
+            let of = |error| Fault::of(error, &page);
+            let response = self.client(needs).await?._get(page.as_str()).await.map_err(of)?;
+            let response = octocrab::map_github_error(response).await.map_err(of)?;
+            let link = response.headers().get(http::header::LINK);
+            let place = link.and_then(|link| link.to_str().ok()).and_then(after);
+            let body = response.into_body().collect().await.map_err(of)?.to_bytes();
+            let mut more: Vec<T> =
+                serde_json::from_slice(&body).map_err(|error| Fault::unread(&page, &error))?;
+            all.append(&mut more);
+            next = place
+                .filter(|place| seen.insert(place.clone()))
+                .map(|place| format!("{first}&after={place}"));
+        }
+        Ok(all)
     }
 
     /// All pages of a list.
@@ -371,12 +330,41 @@ impl Connection {
             .map_err(|error| Fault::of(error, route))
     }
 
-    /// What the App is, where it is one.
-    pub(crate) async fn app_name(&self) -> Result<String, Fault> {
-        let app: Named =
-            self.base.get("/app", None::<&()>).await.map_err(|error| Fault::of(error, "/app"))?;
-        Ok(app.name)
+    /// The App, where it is one.
+    pub(crate) async fn app(&self) -> Result<Named, Fault> {
+        self.base.get("/app", None::<&()>).await.map_err(|error| Fault::of(error, "/app"))
     }
+}
+
+/// Proof of who asks, as octocrab has it.
+fn auth(credential: &Credential) -> Result<AuthState, ProviderError> {
+    let refused = |message: &str| ProviderError::Refused { message: format!("GitHub: {message}") };
+    Ok(match credential {
+        Credential::None => AuthState::None,
+        Credential::Token(token) | Credential::JobToken(token) => {
+            AuthState::AccessToken { token: token.clone().into() }
+        }
+        Credential::Basic(username, password) => {
+            AuthState::BasicAuth { username: username.clone(), password: password.clone() }
+        }
+        Credential::App(id, key, _) => {
+            let id = id.trim().parse::<u64>().map_err(|_| refused("the App's id is a number"))?;
+            let key = octocrab::EncodingKey::from_rsa_pem(key.as_bytes())
+                .map_err(|_| refused("the App's private key is no RSA key in PEM"))?;
+            AuthState::App(octocrab::auth::AppAuth { app_id: id.into(), key })
+        }
+    })
+}
+
+/// The place in a list that the next page begins after.
+/// Source: <https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api>.
+fn after(link: &str) -> Option<String> {
+    let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
+    let address = next.split_once('<')?.1.split_once('>')?.0;
+    let query = address.split_once('?')?.1;
+    let place = query.split('&').find_map(|pair| pair.strip_prefix("after="))?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.~%=:+".contains(c);
+    (!place.is_empty() && place.chars().all(plain)).then(|| place.to_owned())
 }
 
 #[derive(Deserialize)]
@@ -389,7 +377,26 @@ struct Installation {
     id: u64,
 }
 
+/// An App as GitHub tells of it.
 #[derive(Deserialize)]
-struct Named {
-    name: String,
+pub(crate) struct Named {
+    /// For people.
+    pub(crate) name: String,
+    /// What its account is called, but for `[bot]`.
+    #[serde(default)]
+    pub(crate) slug: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_link_only_the_place_in_the_list_is_taken() {
+        let link = "<https://evil.example/x?per_page=100&after=Y3Vyc29yOjE%3D>; rel=\"next\", \
+                    <https://api.github.com/x>; rel=\"prev\"";
+        assert_eq!(after(link).as_deref(), Some("Y3Vyc29yOjE%3D"));
+        assert_eq!(after("<https://api.github.com/x?after=1>; rel=\"prev\""), None);
+        assert_eq!(after("<https://api.github.com/x?after=1/../2>; rel=\"next\""), None);
+    }
 }

@@ -6,7 +6,7 @@ use crate::{DEPLOYMENTS, GitHub, WORKFLOWS};
 use dax_provider_api::ProviderError;
 use dax_provider_api::encode;
 use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus, Trigger};
-use dax_provider_client::short;
+use dax_provider_client::{segment, short};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -72,7 +72,8 @@ pub(crate) async fn deployed(
     if let Some(log) = status.log.as_ref().filter(web) {
         body["log_url"] = json!(log);
     }
-    let route = format!("{}/deployments/{}/statuses", github.repo, status.deployment);
+    let id = segment(&status.deployment)?;
+    let route = format!("{}/deployments/{id}/statuses", github.repo);
     let _: Made = github
         .connection
         .post(DEPLOYMENTS, &route, &body)
@@ -113,7 +114,7 @@ pub(crate) async fn trigger(
 ) -> Result<Option<String>, ProviderError> {
     let body = json!({ "ref": trigger.branch, "inputs": trigger.inputs });
     let route =
-        format!("{}/actions/workflows/{}/dispatches", github.repo, encode(&trigger.workflow));
+        format!("{}/actions/workflows/{}/dispatches", github.repo, segment(&trigger.workflow)?);
     github
         .connection
         .tell(WORKFLOWS, &route, &body)

@@ -7,15 +7,20 @@ mod comments;
 mod connect;
 mod deployments;
 mod device;
+mod fault;
 mod people;
+mod pulls;
+mod pushers;
+mod reviews;
 mod rules;
+mod runs;
 
 pub use device::{Login, login};
 
 use connect::{Connection, Needs};
 use dax_provider_api::review::{
-    ChangeRequest, Check, Comment, Deployment, DeploymentStatus, Opinion, Posted, Protection,
-    Remote, SourceControl, Trigger,
+    ChangeRequest, Check, Comment, Deployment, DeploymentStatus, Person, Posted, Protection,
+    Released, Remote, Review, SourceControl, Trigger,
 };
 use dax_provider_api::{BoxFuture, Fact, ProviderError};
 use std::collections::BTreeMap;
@@ -45,6 +50,8 @@ pub struct GitHub {
     run: Option<String>,
     /// Checks that this process began, by name and commit.
     begun: Mutex<BTreeMap<(String, String), u64>>,
+    /// The account that asks, once it is known.
+    account: Mutex<Option<people::Account>>,
 }
 
 /// A repository.
@@ -69,6 +76,7 @@ pub fn github(remote: &Remote) -> Result<GitHub, ProviderError> {
         owner: owner.to_owned(),
         run: remote.run.clone(),
         begun: Mutex::new(BTreeMap::new()),
+        account: Mutex::new(None),
     })
 }
 
@@ -86,26 +94,33 @@ impl SourceControl for GitHub {
     }
 
     fn change(&self, number: u64) -> BoxFuture<'_, Result<ChangeRequest, ProviderError>> {
-        Box::pin(people::change(self, number))
+        Box::pin(pulls::change(self, number))
     }
 
     fn merged<'a>(
         &'a self,
         commit: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
-        Box::pin(people::merged(self, commit))
+        Box::pin(pulls::merged(self, commit))
     }
 
-    fn opinions(&self, number: u64) -> BoxFuture<'_, Result<Vec<Opinion>, ProviderError>> {
-        Box::pin(people::opinions(self, number))
+    fn reviews(&self, number: u64) -> BoxFuture<'_, Result<Vec<Review>, ProviderError>> {
+        Box::pin(reviews::reviews(self, number))
+    }
+
+    fn pushers<'a>(
+        &'a self,
+        change: &'a ChangeRequest,
+    ) -> BoxFuture<'a, Result<Vec<Person>, ProviderError>> {
+        Box::pin(pushers::pushers(self, change))
     }
 
     fn belongs<'a>(
         &'a self,
-        login: &'a str,
+        person: &'a Person,
         team: &'a str,
     ) -> BoxFuture<'a, Result<bool, ProviderError>> {
-        Box::pin(people::belongs(self, login, team))
+        Box::pin(people::belongs(self, person, team))
     }
 
     fn check<'a>(&'a self, check: &'a Check) -> BoxFuture<'a, Result<Posted, ProviderError>> {
@@ -114,6 +129,18 @@ impl SourceControl for GitHub {
 
     fn comment<'a>(&'a self, comment: &'a Comment) -> BoxFuture<'a, Result<Posted, ProviderError>> {
         Box::pin(comments::comment(self, comment))
+    }
+
+    fn own_comments<'a>(
+        &'a self,
+        number: u64,
+        marker: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        Box::pin(comments::own_comments(self, number, marker))
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Result<u64, ProviderError>> {
+        Box::pin(people::clock(self))
     }
 
     fn protection<'a>(
@@ -130,8 +157,8 @@ impl SourceControl for GitHub {
     fn released<'a>(
         &'a self,
         environment: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
-        Box::pin(rules::released(self, environment))
+    ) -> BoxFuture<'a, Result<Released, ProviderError>> {
+        Box::pin(runs::released(self, environment))
     }
 
     fn deploy<'a>(

@@ -1,126 +1,112 @@
-//! Pull requests, who reviewed them, and who belongs where.
+//! Accounts: whose they are, which one asks, and who belongs where.
 
-use crate::connect::Fault;
-use crate::{CONTENTS, GitHub, MEMBERS, PULLS};
-use dax_provider_api::encode;
-use dax_provider_api::review::{ChangeRequest, Opinion};
+use crate::{CONTENTS, GitHub, MEMBERS};
+use dax_provider_api::review::Person;
 use dax_provider_api::{Fact, ProviderError};
+use dax_provider_client::segment;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-#[derive(Deserialize)]
-struct Pull {
-    number: u64,
-    #[serde(default)]
-    title: String,
-    state: String,
-    #[serde(default)]
-    merged_at: Option<String>,
-    #[serde(default)]
-    html_url: String,
-    user: Option<User>,
-    head: Side,
-    base: Side,
+/// The account that the token of a job of GitHub Actions acts as.
+/// Source: <https://docs.github.com/en/actions/concepts/security/github_token>.
+const ACTIONS: &str = "github-actions[bot]";
+
+/// An account as GitHub tells of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct User {
+    pub(crate) id: u64,
+    pub(crate) login: String,
+    #[serde(default, rename = "type")]
+    kind: String,
 }
 
-#[derive(Deserialize)]
-struct User {
+impl User {
+    pub(crate) fn person(self) -> Person {
+        Person { id: self.id.to_string(), shown: self.login.clone(), login: Some(self.login) }
+    }
+}
+
+/// The account that asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// Its id, where GitHub tells.
+    id: Option<u64>,
+    /// Its login.
     login: String,
 }
 
-#[derive(Deserialize)]
-struct Side {
-    sha: String,
-    #[serde(rename = "ref")]
-    name: String,
-    #[serde(default)]
-    repo: Option<Repo>,
-}
-
-#[derive(Deserialize)]
-struct Repo {
-    #[serde(default)]
-    full_name: String,
-}
-
-impl Pull {
-    fn change(self) -> ChangeRequest {
-        let home = self.base.repo.as_ref().map(|repo| &repo.full_name);
-        // A fork that was deleted has no repository any more.
-        let fork = self.head.repo.as_ref().map(|repo| &repo.full_name) != home;
-        ChangeRequest {
-            number: self.number,
-            title: self.title,
-            author: self.user.map(|user| user.login).unwrap_or_default(),
-            head: self.head.sha,
-            base: self.base.name,
-            open: self.state == "open",
-            fork,
-            url: self.html_url,
+impl Account {
+    /// Whether something was written by this account: by its id, and where that is not known, by
+    /// the login of a bot, which no person can have because of its brackets.
+    pub(crate) fn wrote(&self, author: &User) -> bool {
+        match self.id {
+            Some(id) => id == author.id,
+            None => author.kind == "Bot" && author.login.eq_ignore_ascii_case(&self.login),
         }
     }
+
+    /// The account of the author of something that was just written.
+    pub(crate) fn of(author: &User) -> Self {
+        Self { id: Some(author.id), login: author.login.clone() }
+    }
 }
 
-pub(crate) async fn change(github: &GitHub, number: u64) -> Result<ChangeRequest, ProviderError> {
-    let pull: Pull = github
-        .connection
-        .get(PULLS, &format!("{}/pulls/{number}", github.repo))
-        .await
-        .map_err(|fault: Fault| fault.error(&format!("read pull request {number}")))?;
-    Ok(pull.change())
+/// The account that asks, which is asked for once.
+pub(crate) async fn asks(github: &GitHub) -> Result<Account, ProviderError> {
+    let known = github.account.lock().expect("nobody fails with this lock").clone();
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    let account = find(github).await?;
+    known_as(github, account.clone());
+    Ok(account)
 }
 
-pub(crate) async fn merged(
-    github: &GitHub,
-    commit: &str,
-) -> Result<Vec<ChangeRequest>, ProviderError> {
-    let route = format!("{}/commits/{commit}/pulls", github.repo);
-    let found: Option<Vec<Pull>> = github
-        .connection
-        .find(PULLS, &route)
-        .await
-        .map_err(|fault| fault.error("find the pull request of a commit"))?;
-    let mut merged: Vec<Pull> =
-        found.unwrap_or_default().into_iter().filter(|pull| pull.merged_at.is_some()).collect();
-    merged.sort_by(|a, b| b.merged_at.cmp(&a.merged_at));
-    Ok(merged.into_iter().map(Pull::change).collect())
+/// Keeps the account that asks.
+pub(crate) fn known_as(github: &GitHub, account: Account) {
+    *github.account.lock().expect("nobody fails with this lock") = Some(account);
 }
 
 #[derive(Deserialize)]
-struct Review {
-    user: Option<User>,
-    state: String,
-    #[serde(default)]
-    commit_id: Option<String>,
-    #[serde(default)]
-    html_url: String,
+struct Answer {
+    data: Viewer,
 }
 
-pub(crate) async fn opinions(github: &GitHub, number: u64) -> Result<Vec<Opinion>, ProviderError> {
-    let route = format!("{}/pulls/{number}/reviews", github.repo);
-    let reviews: Vec<Review> = github
-        .connection
-        .all(PULLS, &route)
-        .await
-        .map_err(|fault| fault.error("read the reviews"))?;
-    let mut last: BTreeMap<String, Opinion> = BTreeMap::new();
-    for review in reviews {
-        let Some(User { login }) = review.user else { continue };
-        let agrees = match review.state.as_str() {
-            "APPROVED" => true,
-            "CHANGES_REQUESTED" => false,
-            "DISMISSED" => {
-                last.remove(&login);
-                continue;
-            }
-            _ => continue, // a remark takes no earlier word back
-        };
-        last.insert(
-            login.clone(),
-            Opinion { by: login, agrees, commit: review.commit_id, url: review.html_url },
-        );
+#[derive(Deserialize)]
+struct Viewer {
+    viewer: Bot,
+}
+
+#[derive(Deserialize)]
+struct Bot {
+    login: String,
+    #[serde(default, rename = "databaseId")]
+    id: Option<u64>,
+}
+
+async fn find(github: &GitHub) -> Result<Account, ProviderError> {
+    let doing = "ask which account it acts as";
+    let connection = &github.connection;
+    if connection.is_app() {
+        let app = connection.app().await.map_err(|fault| fault.error(doing))?;
+        return Ok(Account { id: None, login: format!("{}[bot]", app.slug) });
     }
-    Ok(last.into_values().collect())
+    match connection.get::<User>(&[], "/user").await {
+        Ok(user) => return Ok(Account::of(&user)),
+        // A token of an installation acts as no person; that of a job of Actions is one of them.
+        Err(fault) if matches!(fault.status, Some(403 | 404)) => {}
+        Err(fault) => return Err(fault.error(doing)),
+    }
+    let query = "query { viewer { login databaseId } }";
+    match connection.query::<Answer>(query).await {
+        Ok(Answer { data: Viewer { viewer } }) => {
+            Ok(Account { id: viewer.id, login: viewer.login })
+        }
+        Err(fault) if matches!(fault.status, Some(400..=499)) || fault.senseless() => {
+            Ok(Account { id: None, login: ACTIONS.to_owned() })
+        }
+        Err(fault) => Err(fault.error(doing)),
+    }
 }
 
 #[derive(Deserialize)]
@@ -130,17 +116,35 @@ struct Membership {
 
 pub(crate) async fn belongs(
     github: &GitHub,
-    login: &str,
+    person: &Person,
     team: &str,
 ) -> Result<bool, ProviderError> {
+    let Some(login) = &person.login else { return Ok(false) };
     let (org, team) = team.split_once('/').unwrap_or((github.owner.as_str(), team));
     let route =
-        format!("/orgs/{}/teams/{}/memberships/{}", encode(org), encode(team), encode(login));
+        format!("/orgs/{}/teams/{}/memberships/{}", segment(org)?, segment(team)?, segment(login)?);
     let found: Option<Membership> =
         github.connection.find(MEMBERS, &route).await.map_err(|fault| {
-            fault.error(&format!("see who belongs to the team `{org}/{team}`, for which the token needs `members: read`"))
+            fault.error(&format!(
+                "see who belongs to the team `{org}/{team}`, for which the token needs \
+                 `members: read`"
+            ))
         })?;
     Ok(found.is_some_and(|membership| membership.state == "active"))
+}
+
+/// The time of GitHub when it answered.
+pub(crate) async fn clock(github: &GitHub) -> Result<u64, ProviderError> {
+    // The one call that counts against no limit.
+    // Source: <https://docs.github.com/en/rest/rate-limit/rate-limit>.
+    let time = github.connection.date(CONTENTS, "/rate_limit").await;
+    time.map_err(|fault| fault.error("ask what time it is"))?.ok_or_else(|| {
+        ProviderError::Refused {
+            message: "GitHub does not say what time it is: its answers have no `Date` header; let \
+                      the proxy in front of it pass that header on"
+                .to_owned(),
+        }
+    })
 }
 
 #[derive(Deserialize)]
@@ -153,11 +157,10 @@ struct Visible {
 pub(crate) async fn examine(github: &GitHub) -> Result<Vec<Fact>, ProviderError> {
     let mut facts = Vec::new();
     if github.connection.is_app() {
-        let name =
-            github.connection.app_name().await.map_err(|fault| fault.error("ask who it is"))?;
+        let app = github.connection.app().await.map_err(|fault| fault.error("ask who it is"))?;
         facts.push(Fact {
             name: "asks as".into(),
-            found: format!("the App {name}").into(),
+            found: format!("the App {}", app.name).into(),
             lacks: None,
         });
     }
@@ -171,8 +174,12 @@ pub(crate) async fn examine(github: &GitHub) -> Result<Vec<Fact>, ProviderError>
     let may = if may.is_empty() { "seen".to_owned() } else { may.join(", ") };
     facts.push(Fact { name: repo.full_name.into(), found: may.into(), lacks: None });
     if !github.connection.is_app() {
-        let lacks = Some("checks are written by Apps and by jobs of GitHub Actions; others write commit statuses".to_owned());
-        facts.push(Fact { name: "asks as".into(), found: "whoever has the token".into(), lacks });
+        let found = asks(github).await?.login;
+        let lacks = Some(
+            "checks are written by Apps and by jobs of GitHub Actions; others write commit statuses"
+                .to_owned(),
+        );
+        facts.push(Fact { name: "asks as".into(), found: found.into(), lacks });
     }
     Ok(facts)
 }
