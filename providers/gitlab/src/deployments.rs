@@ -1,16 +1,13 @@
-//! Deployments, what protects environments, and pipelines.
+//! Deployments, protected branches, and pipelines.
 //!
-//! Source: <https://docs.gitlab.com/api/deployments/>, <https://docs.gitlab.com/api/protected_environments/>.
+//! Source: <https://docs.gitlab.com/api/deployments/>, <https://docs.gitlab.com/api/branches/>.
 
 use crate::GitLab;
 use dax_provider_api::ProviderError;
-use dax_provider_api::encode;
-use dax_provider_api::review::{
-    Branches, Deployment, DeploymentState, DeploymentStatus, Protection, Trigger,
-};
+use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus, Trigger};
+use dax_provider_client::segment;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Made {
@@ -38,7 +35,7 @@ pub(crate) async fn deployed(
     gitlab: &GitLab,
     status: &DeploymentStatus,
 ) -> Result<(), ProviderError> {
-    let url = format!("{}/deployments/{}", gitlab.project, encode(&status.deployment));
+    let url = format!("{}/deployments/{}", gitlab.project, segment(&status.deployment)?);
     let word = match status.state {
         // It was made as `created`, which is what both are.
         DeploymentState::Queued | DeploymentState::Pending => return Ok(()),
@@ -76,47 +73,6 @@ async fn environment_of(gitlab: &GitLab, deployment: &str) -> Result<Option<u64>
 }
 
 #[derive(Deserialize)]
-struct ProtectedEnvironment {
-    #[serde(default)]
-    approval_rules: Vec<ApprovalRule>,
-}
-
-#[derive(Deserialize)]
-struct ApprovalRule {
-    #[serde(default)]
-    user_id: Option<u64>,
-    #[serde(default)]
-    group_id: Option<u64>,
-    #[serde(default)]
-    required_approvals: u32,
-}
-
-pub(crate) async fn protection(
-    gitlab: &GitLab,
-    environment: &str,
-) -> Result<Option<Protection>, ProviderError> {
-    let url = format!("{}/protected_environments/{}", gitlab.project, encode(environment));
-    let found: Option<ProtectedEnvironment> = gitlab.client.find(&url).await?;
-    let Some(found) = found else { return Ok(None) };
-    let mut reviewers = Vec::new();
-    for rule in found.approval_rules.iter().filter(|rule| rule.required_approvals > 0) {
-        let (url, field) = match (rule.user_id, rule.group_id) {
-            (Some(user), _) => (format!("{}/users/{user}", gitlab.api), "username"),
-            (_, Some(group)) => (format!("{}/groups/{group}", gitlab.api), "full_path"),
-            _ => continue,
-        };
-        let who: Json = gitlab.client.find(&url).await?.unwrap_or_default();
-        reviewers.extend(who.get(field).and_then(Json::as_str).map(str::to_owned));
-    }
-    Ok(Some(Protection {
-        reviewers,
-        no_self_review: true,
-        wait: Duration::ZERO,
-        branches: Branches::Any,
-    }))
-}
-
-#[derive(Deserialize)]
 struct Branch {
     #[serde(default)]
     protected: bool,
@@ -125,7 +81,7 @@ struct Branch {
 pub(crate) async fn protected(gitlab: &GitLab, branch: &str) -> Result<bool, ProviderError> {
     let found: Option<Branch> = gitlab
         .client
-        .find(&format!("{}/repository/branches/{}", gitlab.project, encode(branch)))
+        .find(&format!("{}/repository/branches/{}", gitlab.project, segment(branch)?))
         .await?;
     Ok(found.is_some_and(|branch| branch.protected))
 }

@@ -5,13 +5,17 @@
 mod deployments;
 mod notes;
 mod people;
+mod protection;
+mod requests;
+mod reviews;
 
 use dax_provider_api::review::{
-    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Opinion, Posted,
-    Protection, Remote, SourceControl, Trigger,
+    ChangeRequest, Check, Comment, Credential, Deployment, DeploymentStatus, Person, Posted,
+    Protection, Released, Remote, Review, SourceControl, Trigger,
 };
-use dax_provider_api::{BoxFuture, Fact, ProviderError, encode};
-use dax_provider_client::{Client, Settings};
+use dax_provider_api::{BoxFuture, Fact, ProviderError};
+use dax_provider_client::{Client, Settings, segment};
+use std::sync::Mutex;
 
 /// Bytes of a note: GitLab takes 1,000,000 characters. Source: <https://docs.gitlab.com/administration/instance_limits/>.
 const NOTE: usize = 900_000;
@@ -23,12 +27,16 @@ pub struct GitLab {
     api: String,
     /// The project's address in it.
     project: String,
+    /// The pipeline that this is, where there is one.
+    run: Option<String>,
+    /// The id of the account that asks, once it is known.
+    account: Mutex<Option<u64>>,
 }
 
 /// A project.
 ///
 /// # Errors
-/// There is no way to send anything.
+/// There is no way to send anything, or its name makes no sense.
 pub fn gitlab(remote: &Remote) -> Result<GitLab, ProviderError> {
     let mut headers = vec![("accept", "application/json".to_owned())];
     match &remote.credential {
@@ -48,8 +56,8 @@ pub fn gitlab(remote: &Remote) -> Result<GitLab, ProviderError> {
         watch: remote.watch.clone(),
     })?;
     let api = remote.api.trim_end_matches('/').to_owned();
-    let project = format!("{api}/projects/{}", encode(&remote.repository));
-    Ok(GitLab { client, api, project })
+    let project = format!("{api}/projects/{}", segment(&remote.repository)?);
+    Ok(GitLab { client, api, project, run: remote.run.clone(), account: Mutex::new(None) })
 }
 
 impl SourceControl for GitLab {
@@ -66,26 +74,33 @@ impl SourceControl for GitLab {
     }
 
     fn change(&self, number: u64) -> BoxFuture<'_, Result<ChangeRequest, ProviderError>> {
-        Box::pin(people::change(self, number))
+        Box::pin(requests::change(self, number))
     }
 
     fn merged<'a>(
         &'a self,
         commit: &'a str,
     ) -> BoxFuture<'a, Result<Vec<ChangeRequest>, ProviderError>> {
-        Box::pin(people::merged(self, commit))
+        Box::pin(requests::merged(self, commit))
     }
 
-    fn opinions(&self, number: u64) -> BoxFuture<'_, Result<Vec<Opinion>, ProviderError>> {
-        Box::pin(people::opinions(self, number))
+    fn reviews(&self, number: u64) -> BoxFuture<'_, Result<Vec<Review>, ProviderError>> {
+        Box::pin(reviews::reviews(self, number))
+    }
+
+    fn pushers<'a>(
+        &'a self,
+        change: &'a ChangeRequest,
+    ) -> BoxFuture<'a, Result<Vec<Person>, ProviderError>> {
+        Box::pin(requests::pushers(self, change))
     }
 
     fn belongs<'a>(
         &'a self,
-        login: &'a str,
+        person: &'a Person,
         team: &'a str,
     ) -> BoxFuture<'a, Result<bool, ProviderError>> {
-        Box::pin(people::belongs(self, login, team))
+        Box::pin(people::belongs(self, person, team))
     }
 
     fn check<'a>(&'a self, check: &'a Check) -> BoxFuture<'a, Result<Posted, ProviderError>> {
@@ -96,20 +111,34 @@ impl SourceControl for GitLab {
         Box::pin(notes::comment(self, comment))
     }
 
+    fn own_comments<'a>(
+        &'a self,
+        number: u64,
+        marker: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
+        Box::pin(notes::own_comments(self, number, marker))
+    }
+
+    fn clock(&self) -> BoxFuture<'_, Result<u64, ProviderError>> {
+        Box::pin(people::clock(self))
+    }
+
     fn protection<'a>(
         &'a self,
         environment: &'a str,
     ) -> BoxFuture<'a, Result<Option<Protection>, ProviderError>> {
-        Box::pin(deployments::protection(self, environment))
+        Box::pin(protection::protection(self, environment))
     }
 
     fn protected<'a>(&'a self, branch: &'a str) -> BoxFuture<'a, Result<bool, ProviderError>> {
         Box::pin(deployments::protected(self, branch))
     }
 
-    fn released<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProviderError>> {
-        // Who starts a manual job is the job's own user; GitLab has no list of them.
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn released<'a>(
+        &'a self,
+        environment: &'a str,
+    ) -> BoxFuture<'a, Result<Released, ProviderError>> {
+        Box::pin(protection::released(self, environment))
     }
 
     fn deploy<'a>(

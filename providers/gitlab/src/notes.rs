@@ -1,10 +1,11 @@
-//! The note of which there is one for each marker, and commit statuses.
+//! The note of which there is one for each marker, among those of the account that asks, and commit
+//! statuses.
 
 use crate::GitLab;
+use crate::people::{self, User, all};
 use dax_provider_api::ProviderError;
-use dax_provider_api::encode;
 use dax_provider_api::review::{Check, CheckState, Comment, Posted};
-use dax_provider_client::short;
+use dax_provider_client::{segment, short};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -17,6 +18,10 @@ struct Note {
     id: u64,
     #[serde(default)]
     body: String,
+    #[serde(default)]
+    system: bool,
+    #[serde(default)]
+    author: Option<User>,
 }
 
 #[derive(Deserialize)]
@@ -34,7 +39,7 @@ pub(crate) async fn check(gitlab: &GitLab, check: &Check) -> Result<Posted, Prov
     if let Some(url) = &check.url {
         body["target_url"] = json!(url);
     }
-    let url = format!("{}/statuses/{}", gitlab.project, encode(&check.commit));
+    let url = format!("{}/statuses/{}", gitlab.project, segment(&check.commit)?);
     match gitlab.client.allowed::<Nothing>("POST", &url, &body).await {
         Ok(Ok(_)) => Ok(Posted::default()),
         Ok(Err(denied)) => Ok(Posted {
@@ -56,7 +61,10 @@ pub(crate) async fn check(gitlab: &GitLab, check: &Check) -> Result<Posted, Prov
 pub(crate) async fn comment(gitlab: &GitLab, comment: &Comment) -> Result<Posted, ProviderError> {
     let notes = format!("{}/merge_requests/{}/notes", gitlab.project, comment.change);
     let body = json!({ "body": comment.body });
-    if let Some(known) = find(gitlab, &notes, &comment.marker).await? {
+    let find = async || -> Result<Option<Note>, ProviderError> {
+        Ok(own(gitlab, comment.change, &comment.marker).await?.into_iter().next())
+    };
+    if let Some(known) = find().await? {
         match gitlab.client.allowed::<Note>("PUT", &format!("{notes}/{}", known.id), &body).await? {
             // Somebody deleted it meanwhile.
             Err(denied) if denied.status == 404 => {}
@@ -66,14 +74,19 @@ pub(crate) async fn comment(gitlab: &GitLab, comment: &Comment) -> Result<Posted
     }
     let made = match gitlab.client.allowed::<Note>("POST", &notes, &body).await {
         // Perhaps it was written all the same.
-        Err(error) if error.is_unknown() => match find(gitlab, &notes, &comment.marker).await? {
+        Err(error) if error.is_unknown() => match find().await? {
             Some(_) => return Ok(Posted::default()),
             None => gitlab.client.allowed::<Note>("POST", &notes, &body).await?,
         },
         other => other?,
     };
     Ok(match made {
-        Ok(_) => Posted::default(),
+        Ok(note) => {
+            if let Some(author) = &note.author {
+                people::known_as(gitlab, Some(author.id));
+            }
+            Posted::default()
+        }
         Err(denied) => denied_note(&denied.message),
     })
 }
@@ -86,21 +99,26 @@ fn denied_note(message: &str) -> Posted {
     Posted { remark: Some(remark), ..Posted::default() }
 }
 
-async fn find(gitlab: &GitLab, notes: &str, marker: &str) -> Result<Option<Note>, ProviderError> {
-    const PAGE: usize = 100;
-    for page in 1.. {
-        let found: Option<Vec<Note>> = gitlab
-            .client
-            .find(&format!("{notes}?sort=asc&order_by=created_at&per_page={PAGE}&page={page}"))
-            .await?;
-        let found = found.unwrap_or_default();
-        let last = found.len() < PAGE;
-        if let Some(note) = found.into_iter().find(|note| note.body.starts_with(marker)) {
-            return Ok(Some(note));
-        }
-        if last {
-            break;
-        }
-    }
-    Ok(None)
+/// The notes of the account that asks that begin with a marker, the oldest first; none where GitLab
+/// does not say which account that is.
+async fn own(gitlab: &GitLab, change: u64, marker: &str) -> Result<Vec<Note>, ProviderError> {
+    let Some(account) = people::asks(gitlab).await? else { return Ok(Vec::new()) };
+    let url =
+        format!("{}/merge_requests/{change}/notes?sort=asc&order_by=created_at", gitlab.project);
+    let mut notes: Vec<Note> = all(gitlab, &url).await?;
+    notes.retain(|note| {
+        !note.system
+            && note.body.starts_with(marker)
+            && note.author.as_ref().is_some_and(|author| author.id == account)
+    });
+    Ok(notes)
+}
+
+pub(crate) async fn own_comments(
+    gitlab: &GitLab,
+    number: u64,
+    marker: &str,
+) -> Result<Vec<String>, ProviderError> {
+    let notes = own(gitlab, number, marker).await?;
+    Ok(notes.into_iter().map(|note| note.body).collect())
 }

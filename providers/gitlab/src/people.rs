@@ -1,124 +1,154 @@
-//! Merge requests, who approved them, and who belongs where.
+//! Accounts: whose they are, which one asks, and who belongs where.
+//!
+//! Source: <https://docs.gitlab.com/api/users/>, <https://docs.gitlab.com/api/group_members/>.
 
 use crate::GitLab;
-use dax_provider_api::encode;
-use dax_provider_api::review::{ChangeRequest, Opinion};
-use dax_provider_api::{Fact, ProviderError};
+use dax_provider_api::review::Person;
+use dax_provider_api::{Fact, ProviderError, encode};
+use dax_provider_client::segment;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-#[derive(Deserialize)]
-struct MergeRequest {
-    iid: u64,
+/// An account as GitLab tells of it.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct User {
+    pub(crate) id: u64,
+    pub(crate) username: String,
+    /// The role that the account has in a group or a project, in lists of members.
     #[serde(default)]
-    title: String,
-    state: String,
+    pub(crate) access_level: u32,
+    /// `active`, or why the account may do nothing.
     #[serde(default)]
-    sha: Option<String>,
-    target_branch: String,
-    source_project_id: Option<u64>,
-    target_project_id: u64,
-    #[serde(default)]
-    web_url: String,
-    author: User,
-    #[serde(default)]
-    merged_at: Option<String>,
+    pub(crate) state: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct User {
-    username: String,
-}
+impl User {
+    pub(crate) fn person(self) -> Person {
+        Person { id: self.id.to_string(), shown: self.username.clone(), login: Some(self.username) }
+    }
 
-impl MergeRequest {
-    fn change(self) -> ChangeRequest {
-        ChangeRequest {
-            number: self.iid,
-            title: self.title,
-            author: self.author.username,
-            head: self.sha.unwrap_or_default(),
-            base: self.target_branch,
-            open: self.state == "opened",
-            fork: self.source_project_id != Some(self.target_project_id),
-            url: self.web_url,
-        }
+    /// Whether it is one that may do something.
+    pub(crate) fn active(&self) -> bool {
+        self.state.as_deref().is_none_or(|state| state == "active")
     }
 }
 
-pub(crate) async fn change(gitlab: &GitLab, number: u64) -> Result<ChangeRequest, ProviderError> {
-    let found: Option<MergeRequest> =
-        gitlab.client.find(&format!("{}/merge_requests/{number}", gitlab.project)).await?;
-    let missing = || ProviderError::Refused {
-        message: format!(
-            "GitLab shows this token no merge request {number}: it needs the scope `api`"
-        ),
-    };
-    found.map(MergeRequest::change).ok_or_else(missing)
-}
-
-pub(crate) async fn merged(
+/// All pages of a list.
+pub(crate) async fn all<T: DeserializeOwned>(
     gitlab: &GitLab,
-    commit: &str,
-) -> Result<Vec<ChangeRequest>, ProviderError> {
-    let url = format!("{}/repository/commits/{}/merge_requests", gitlab.project, encode(commit));
-    let mut found: Vec<MergeRequest> = gitlab.client.find(&url).await?.unwrap_or_default();
-    found.retain(|one| one.state == "merged");
-    found.sort_by(|a, b| b.merged_at.cmp(&a.merged_at));
-    Ok(found.into_iter().map(MergeRequest::change).collect())
-}
-
-#[derive(Deserialize, Default)]
-struct Approvals {
-    #[serde(default)]
-    approved_by: Vec<Approver>,
+    url: &str,
+) -> Result<Vec<T>, ProviderError> {
+    const PAGE: usize = 100;
+    let join = if url.contains('?') { '&' } else { '?' };
+    let mut all = Vec::new();
+    for page in 1.. {
+        let found: Option<Vec<T>> =
+            gitlab.client.find(&format!("{url}{join}per_page={PAGE}&page={page}")).await?;
+        let mut found = found.unwrap_or_default();
+        let last = found.len() < PAGE;
+        all.append(&mut found);
+        if last {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 #[derive(Deserialize)]
-struct Approver {
+struct Job {
     user: User,
 }
 
-#[derive(Deserialize, Default)]
-struct Rules {
-    #[serde(default)]
-    reset_approvals_on_push: bool,
+/// The id of the account that asks, which is asked for once; nothing where GitLab does not tell a
+/// credential of this kind.
+pub(crate) async fn asks(gitlab: &GitLab) -> Result<Option<u64>, ProviderError> {
+    let known = *gitlab.account.lock().expect("nobody fails with this lock");
+    if known.is_some() {
+        return Ok(known);
+    }
+    let account = match gitlab.client.look::<User>(&format!("{}/user", gitlab.api)).await? {
+        Ok(user) => Some(user.id),
+        // The token of a job is that of whoever started the job, and may ask for the job alone.
+        // Source: <https://docs.gitlab.com/ci/jobs/ci_job_token/#job-token-access>.
+        Err(_) => match gitlab.client.look::<Job>(&format!("{}/job", gitlab.api)).await? {
+            Ok(job) => Some(job.user.id),
+            Err(_) => None,
+        },
+    };
+    known_as(gitlab, account);
+    Ok(account)
 }
 
-pub(crate) async fn opinions(gitlab: &GitLab, number: u64) -> Result<Vec<Opinion>, ProviderError> {
-    let approvals: Option<Approvals> = gitlab
-        .client
-        .find(&format!("{}/merge_requests/{number}/approvals", gitlab.project))
-        .await?;
-    let approvals = approvals.unwrap_or_default();
-    if approvals.approved_by.is_empty() {
-        return Ok(Vec::new());
-    }
-    // GitLab does not say which commit somebody looked at; where a push takes approvals away it can only be the newest.
-    let rules: Rules =
-        gitlab.client.find(&format!("{}/approvals", gitlab.project)).await?.unwrap_or_default();
-    let change = change(gitlab, number).await?;
-    let commit = rules.reset_approvals_on_push.then_some(change.head);
-    let opinion = |one: Approver| Opinion {
-        by: one.user.username,
-        agrees: true,
-        commit: commit.clone(),
-        url: change.url.clone(),
-    };
-    Ok(approvals.approved_by.into_iter().map(opinion).collect())
+/// Keeps the account that asks.
+pub(crate) fn known_as(gitlab: &GitLab, account: Option<u64>) {
+    *gitlab.account.lock().expect("nobody fails with this lock") = account;
 }
 
 pub(crate) async fn belongs(
     gitlab: &GitLab,
-    login: &str,
+    person: &Person,
     team: &str,
 ) -> Result<bool, ProviderError> {
-    let url = format!("{}/groups/{}/members/all?query={}", gitlab.api, encode(team), encode(login));
-    let members: Vec<User> = gitlab.client.find(&url).await?.unwrap_or_default();
-    Ok(members.iter().any(|member| member.username == login))
+    let group = segment(team)?;
+    let url = format!("{}/groups/{group}/members/all/{}", gitlab.api, segment(&person.id)?);
+    let member: Option<User> = gitlab.client.find(&url).await?;
+    Ok(member.is_some_and(|member| member.active() && member.id.to_string() == person.id))
+}
+
+/// Whether an account may write to the repository: the role Developer and those above it.
+/// Source: <https://docs.gitlab.com/api/access_requests/#valid-access-levels>.
+pub(crate) async fn writes(gitlab: &GitLab, person: &Person) -> Result<bool, ProviderError> {
+    const DEVELOPER: u32 = 30;
+    let url = format!("{}/members/all/{}", gitlab.project, segment(&person.id)?);
+    match gitlab.client.look::<User>(&url).await? {
+        Ok(member) => Ok(member.active() && member.access_level >= DEVELOPER),
+        Err(denied) if denied.status == 404 => Ok(false),
+        // Only those who may write name reviewers.
+        Err(_) => Ok(true),
+    }
+}
+
+/// The time of GitLab when it answered.
+pub(crate) async fn clock(gitlab: &GitLab) -> Result<u64, ProviderError> {
+    gitlab.client.clock(&format!("{}/version", gitlab.api)).await
 }
 
 #[derive(Deserialize)]
 struct Project {
     path_with_namespace: String,
+}
+
+/// Whether GitLab shows the project itself to this token.
+pub(crate) async fn shown(gitlab: &GitLab) -> Result<bool, ProviderError> {
+    let project: Option<Project> = gitlab.client.find(&gitlab.project).await?;
+    Ok(project.is_some())
+}
+
+/// The account of an address that git names; nothing where GitLab shows none that is certain.
+pub(crate) async fn by_email(gitlab: &GitLab, email: &str) -> Result<Option<User>, ProviderError> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(flatten)]
+        user: User,
+        #[serde(default)]
+        email: Option<String>,
+        #[serde(default)]
+        public_email: Option<String>,
+    }
+    // `12-ann@users.noreply.gitlab.com` is the private address of account 12.
+    // Source: <https://docs.gitlab.com/user/profile/#use-an-automatically-generated-private-commit-email>.
+    if let Some((id, host)) = email.split_once('-')
+        && host.contains("@users.noreply.")
+        && let Ok(id) = id.parse::<u64>()
+    {
+        return gitlab.client.find(&format!("{}/users/{id}", gitlab.api)).await;
+    }
+    let url = format!("{}/users?search={}", gitlab.api, encode(email));
+    let found: Vec<Found> = gitlab.client.find(&url).await?.unwrap_or_default();
+    let is = |address: &Option<String>| {
+        address.as_deref().is_some_and(|address| address.eq_ignore_ascii_case(email))
+    };
+    Ok(found.into_iter().find(|one| is(&one.email) || is(&one.public_email)).map(|one| one.user))
 }
 
 pub(crate) async fn examine(gitlab: &GitLab) -> Result<Vec<Fact>, ProviderError> {
@@ -128,13 +158,13 @@ pub(crate) async fn examine(gitlab: &GitLab) -> Result<Vec<Fact>, ProviderError>
     })?;
     let mut facts =
         vec![Fact { name: project.path_with_namespace.into(), found: "seen".into(), lacks: None }];
-    let rules: Option<Rules> = gitlab.client.find(&format!("{}/approvals", gitlab.project)).await?;
-    let reset = rules.is_some_and(|rules| rules.reset_approvals_on_push);
+    let reset = crate::reviews::resets(gitlab).await?;
     facts.push(Fact {
         name: "approvals".into(),
         found: if reset { "taken away by a push" } else { "outlive a push" }.into(),
         lacks: (!reset).then(|| {
-            "approvals of merge requests count for no plan: let a push remove all approvals"
+            "approvals of merge requests count for no plan: let a push remove all approvals, not \
+             only those of owners of the files that changed"
                 .to_owned()
         }),
     });
