@@ -6,7 +6,7 @@ use crate::Bitbucket;
 use dax_provider_api::ProviderError;
 use dax_provider_api::encode;
 use dax_provider_api::review::{Annotation, Check, CheckState, Level, Posted};
-use dax_provider_client::short;
+use dax_provider_client::{segment, short};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -23,7 +23,7 @@ const HOME: &str = "https://bitbucket.org";
 struct Nothing {}
 
 pub(crate) async fn check(bitbucket: &Bitbucket, check: &Check) -> Result<Posted, ProviderError> {
-    let commit = format!("{}/commit/{}", bitbucket.repo, encode(&check.commit));
+    let commit = format!("{}/commit/{}", bitbucket.repo, segment(&check.commit)?);
     let (state, result) = match check.state {
         CheckState::Running => ("INPROGRESS", "PENDING"),
         CheckState::Passed => ("SUCCESSFUL", "PASSED"),

@@ -1,35 +1,17 @@
-//! Pull requests, their comments, and who approved them.
+//! Pull requests, their reviews, and those who pushed into them.
+//!
+//! Source: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests/>.
 
 use crate::Bitbucket;
+use crate::pages::all;
+use crate::people::{self, User};
+use crate::restrictions::{RESETS, covers};
 use dax_provider_api::ProviderError;
-use dax_provider_api::encode;
-use dax_provider_api::review::{ChangeRequest, Comment, Opinion, Posted};
+use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
+use dax_provider_client::segment;
+use dax_provider_client::time::timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
-
-/// A page of a list.
-#[derive(Deserialize)]
-pub(crate) struct Page<T> {
-    values: Vec<T>,
-    #[serde(default)]
-    next: Option<String>,
-}
-
-/// All pages of a list.
-async fn all<T: DeserializeOwned>(
-    bitbucket: &Bitbucket,
-    url: &str,
-) -> Result<Vec<T>, ProviderError> {
-    let (mut all, mut next) = (Vec::new(), Some(url.to_owned()));
-    while let Some(url) = next.take() {
-        let Some(mut page) = bitbucket.client.find::<Page<T>>(&url).await? else { break };
-        all.append(&mut page.values);
-        // Only a page of the same server is followed: credentials go with the call.
-        next = page.next.filter(|next| next.starts_with(&bitbucket.repo));
-    }
-    Ok(all)
-}
+use std::collections::BTreeSet;
 
 #[derive(Deserialize)]
 struct Pull {
@@ -42,17 +24,13 @@ struct Pull {
     source: Side,
     destination: Side,
     #[serde(default)]
+    merge_commit: Option<Commit>,
+    #[serde(default)]
     participants: Vec<Participant>,
     #[serde(default)]
     links: Links,
     #[serde(default)]
     updated_on: String,
-}
-
-#[derive(Deserialize)]
-struct User {
-    #[serde(default)]
-    nickname: String,
 }
 
 #[derive(Deserialize)]
@@ -81,36 +59,46 @@ struct Repository {
 }
 
 #[derive(Deserialize, Default)]
-struct Links {
+pub(crate) struct Links {
     #[serde(default)]
-    html: Link,
+    pub(crate) html: Link,
 }
 
 #[derive(Deserialize, Default)]
-struct Link {
+pub(crate) struct Link {
     #[serde(default)]
-    href: String,
+    pub(crate) href: String,
 }
 
 #[derive(Deserialize)]
 struct Participant {
     user: User,
     #[serde(default)]
+    role: String,
+    #[serde(default)]
     approved: bool,
     #[serde(default)]
     state: Option<String>,
+    /// Of those who approved, when they did.
+    #[serde(default)]
+    participated_on: Option<String>,
 }
 
 impl Pull {
     fn change(self) -> ChangeRequest {
+        let merged = self.state == "MERGED";
         ChangeRequest {
             number: self.id,
             title: self.title,
-            author: self.author.map(|author| author.nickname).unwrap_or_default(),
-            fork: self.source.repository != self.destination.repository,
+            author: self.author.map(|author| author.person()).unwrap_or_default(),
+            // A fork that was deleted has no repository any more.
+            fork: self.source.repository.is_none()
+                || self.source.repository != self.destination.repository,
             head: self.source.commit.map(|commit| commit.hash).unwrap_or_default(),
             base: self.destination.branch.map(|branch| branch.name).unwrap_or_default(),
             open: self.state == "OPEN",
+            merged,
+            merge_commit: self.merge_commit.map(|commit| commit.hash).filter(|_| merged),
             url: self.links.html.href,
         }
     }
@@ -135,118 +123,210 @@ pub(crate) async fn merged(
     bitbucket: &Bitbucket,
     commit: &str,
 ) -> Result<Vec<ChangeRequest>, ProviderError> {
-    let url = format!("{}/commit/{}/pullrequests", bitbucket.repo, encode(commit));
-    let mut found: Vec<Pull> = all(bitbucket, &url).await?;
+    let url = format!("{}/commit/{}/pullrequests", bitbucket.repo, segment(commit)?);
+    let mut found: Vec<Pull> = all(bitbucket, &url).await?.unwrap_or_default();
     found.retain(|one| one.state == "MERGED");
     found.sort_by(|a, b| b.updated_on.cmp(&a.updated_on));
     Ok(found.into_iter().map(Pull::change).collect())
 }
 
-#[derive(Deserialize)]
-struct Restriction {}
-
-async fn restricted(bitbucket: &Bitbucket, query: &str) -> Result<bool, ProviderError> {
-    let url = format!("{}/branch-restrictions?{query}", bitbucket.repo);
-    let found: Option<Page<Restriction>> = bitbucket.client.find(&url).await?;
-    Ok(found.is_some_and(|page| !page.values.is_empty()))
-}
-
-/// Whether a push takes approvals away.
-pub(crate) async fn resets(bitbucket: &Bitbucket) -> Result<bool, ProviderError> {
-    restricted(bitbucket, "kind=reset_pullrequest_approvals_on_change").await
-}
-
-pub(crate) async fn protected(bitbucket: &Bitbucket, branch: &str) -> Result<bool, ProviderError> {
-    restricted(bitbucket, &format!("kind=push&pattern={}", encode(branch))).await
-}
-
-pub(crate) async fn opinions(
+pub(crate) async fn reviews(
     bitbucket: &Bitbucket,
     number: u64,
-) -> Result<Vec<Opinion>, ProviderError> {
+) -> Result<Vec<Review>, ProviderError> {
     let mut pull = pull(bitbucket, number).await?;
     let participants = std::mem::take(&mut pull.participants);
     let change = pull.change();
-    // Which commit somebody looked at is not told; where a push takes approvals away it can only be the newest.
-    let commit = if participants.iter().any(|one| one.approved) && resets(bitbucket).await? {
-        Some(change.head)
-    } else {
-        None
-    };
-    let voiced = participants
-        .into_iter()
-        .filter(|one| one.approved || one.state.as_deref() == Some("changes_requested"));
-    Ok(voiced
-        .map(|one| Opinion {
-            by: one.user.nickname,
-            agrees: one.approved,
-            commit: commit.clone(),
+    // Which commit somebody looked at is not told; where a push takes approvals away it can only be
+    // the newest. What counts is the branch that the change goes to.
+    let resets = participants.iter().any(|one| one.approved)
+        && covers(bitbucket, RESETS, &change.base).await?;
+    let mut reviews = Vec::new();
+    for one in participants {
+        let state = match one.state.as_deref() {
+            Some("changes_requested") => ReviewState::ChangesRequested,
+            _ if one.approved => ReviewState::Approved,
+            _ => continue,
+        };
+        let by = one.user.person();
+        if state == ReviewState::Approved && by.id.is_empty() {
+            continue; // an account that was deleted is nobody
+        }
+        // Only those who may write choose reviewers.
+        let writes = people::writes(bitbucket, &by).await?.unwrap_or(one.role == "REVIEWER");
+        reviews.push(Review {
+            state,
+            commit: resets.then(|| change.head.clone()),
+            at_ms: one.participated_on.as_deref().and_then(timestamp),
+            writes,
             url: change.url.clone(),
-        })
-        .collect())
+            by,
+        });
+    }
+    Ok(reviews)
 }
 
 #[derive(Deserialize)]
-struct Note {
+struct Activity {
     #[serde(default)]
-    id: u64,
-    #[serde(default)]
-    content: Content,
-    #[serde(default)]
-    deleted: bool,
-    #[serde(default)]
-    links: Links,
+    update: Option<Update>,
 }
 
-#[derive(Deserialize, Default)]
-struct Content {
+#[derive(Deserialize)]
+struct Update {
+    date: String,
     #[serde(default)]
-    raw: String,
+    author: Option<User>,
+    source: Side,
 }
 
-pub(crate) async fn comment(
+pub(crate) async fn pushers(
     bitbucket: &Bitbucket,
-    comment: &Comment,
-) -> Result<Posted, ProviderError> {
-    let comments = format!("{}/pullrequests/{}/comments", bitbucket.repo, comment.change);
-    let body = json!({ "content": { "raw": comment.body } });
-    let find = async || -> Result<Option<Note>, ProviderError> {
-        let notes: Vec<Note> =
-            all(bitbucket, &format!("{comments}?pagelen=100&sort=created_on")).await?;
-        Ok(notes
-            .into_iter()
-            .find(|note| !note.deleted && note.content.raw.starts_with(&comment.marker)))
+    change: &ChangeRequest,
+) -> Result<Vec<Person>, ProviderError> {
+    let request = format!("{}/pullrequests/{}", bitbucket.repo, change.number);
+    let activity: Option<Vec<Activity>> =
+        all(bitbucket, &format!("{request}/activity?pagelen=50")).await?;
+    let updates: Vec<Update> =
+        activity.unwrap_or_default().into_iter().filter_map(|one| one.update).collect();
+    let people = match updated(updates, &change.head)? {
+        Some(people) => people,
+        None => committed(bitbucket, &request, change).await?,
     };
-    if let Some(known) = find().await? {
-        match bitbucket
-            .client
-            .allowed::<Note>("PUT", &format!("{comments}/{}", known.id), &body)
-            .await?
-        {
-            // Somebody deleted it meanwhile.
-            Err(denied) if denied.status == 404 => {}
-            Err(denied) => return Ok(no(&denied.message)),
-            Ok(note) => return Ok(yes(note)),
-        }
+    Ok(people.into_iter().collect())
+}
+
+/// Whether two hashes are of one commit: Bitbucket writes them short in places.
+fn same(one: &str, other: &str) -> bool {
+    one.len().min(other.len()) >= 7 && (one.starts_with(other) || other.starts_with(one))
+}
+
+/// Those who gave a pull request other commits after it was opened; nothing where the newest commit
+/// is not among these, for whoever opened it need not have pushed it.
+fn updated(
+    mut updates: Vec<Update>,
+    head: &str,
+) -> Result<Option<BTreeSet<Person>>, ProviderError> {
+    let time = |one: &Update| {
+        timestamp(&one.date).ok_or_else(|| ProviderError::Refused {
+            message: format!("Bitbucket says `{}` for a time, which is none", one.date),
+        })
+    };
+    for one in &updates {
+        time(one)?;
     }
-    let made = match bitbucket.client.allowed::<Note>("POST", &comments, &body).await {
-        // Perhaps it was written all the same.
-        Err(error) if error.is_unknown() => match find().await? {
-            Some(note) => return Ok(yes(note)),
-            None => bitbucket.client.allowed::<Note>("POST", &comments, &body).await?,
-        },
-        other => other?,
-    };
-    Ok(made.map_or_else(|denied| no(&denied.message), yes))
+    updates.sort_by_key(|one| timestamp(&one.date));
+    let (mut people, mut newest, mut last) = (BTreeSet::new(), false, None::<String>);
+    for one in updates {
+        // What else is changed, as the title, is an update as well.
+        let Some(Commit { hash }) = one.source.commit else { continue };
+        let pushed = last.as_deref().is_some_and(|last| !same(last, &hash));
+        if pushed {
+            people.extend(one.author.map(|author| author.person()));
+            newest |= same(&hash, head);
+        }
+        last = Some(hash);
+    }
+    Ok(newest.then_some(people))
 }
 
-fn yes(note: Note) -> Posted {
-    Posted { url: Some(note.links.html.href).filter(|url| !url.is_empty()), ..Posted::default() }
+#[derive(Deserialize)]
+struct Listed {
+    hash: String,
+    #[serde(default)]
+    author: Option<Author>,
 }
 
-fn no(message: &str) -> Posted {
-    let remark = format!(
-        "Bitbucket does not let this token comment ({message}): set BITBUCKET_TOKEN to a repository access token with the scope `pullrequest:write`"
-    );
-    Posted { remark: Some(remark), ..Posted::default() }
+#[derive(Deserialize)]
+struct Author {
+    #[serde(default)]
+    user: Option<User>,
+}
+
+/// The accounts of the authors of the commits of a pull request; Bitbucket tells of no committers.
+async fn committed(
+    bitbucket: &Bitbucket,
+    request: &str,
+    change: &ChangeRequest,
+) -> Result<BTreeSet<Person>, ProviderError> {
+    let commits: Vec<Listed> =
+        all(bitbucket, &format!("{request}/commits?pagelen=100")).await?.unwrap_or_default();
+    accounts(commits, change).map_err(|message| ProviderError::Refused { message })
+}
+
+fn accounts(commits: Vec<Listed>, change: &ChangeRequest) -> Result<BTreeSet<Person>, String> {
+    if !commits.iter().any(|one| same(&one.hash, &change.head)) {
+        return Err(format!(
+            "Bitbucket does not list commit {} among those of pull request {}, so it is not known \
+             who pushed it: give the token the scope `pullrequest`, or run the pipeline again",
+            change.head, change.number
+        ));
+    }
+    let mut people = BTreeSet::new();
+    for one in commits {
+        let user = one.author.and_then(|author| author.user).filter(|user| user.id().is_some());
+        let user = user.ok_or_else(|| {
+            format!(
+                "Bitbucket shows no push of commit {} into pull request {}, and no account for its \
+                 author, so it is not known who pushed it: add the address of its author to an \
+                 account",
+                one.hash, change.number
+            )
+        })?;
+        people.insert(user.person());
+    }
+    Ok(people)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn updates(list: &[(&str, &str, &str)]) -> Vec<Update> {
+        let one = |(time, id, hash): &(&str, &str, &str)| {
+            serde_json::from_value(json!({
+                "date": format!("2026-01-01T{time}:00+00:00"), "author": { "uuid": id },
+                "source": { "commit": { "hash": hash } },
+            }))
+            .expect("an update")
+        };
+        list.iter().map(one).collect()
+    }
+
+    fn ids(people: Option<BTreeSet<Person>>) -> Option<Vec<String>> {
+        people.map(|people| people.into_iter().map(|person| person.id).collect())
+    }
+
+    #[test]
+    fn who_gave_it_other_commits_pushed_and_who_changed_its_title_did_not() {
+        let list = updates(&[
+            ("12:00", "{c}", "2222222bbbbb"),
+            ("11:00", "{b}", "2222222bbbbb"),
+            ("10:30", "{d}", "1111111aaaaa"),
+            ("10:00", "{a}", "1111111aaaaa"),
+        ]);
+        let found = updated(list, "2222222bbbbb0000000000000000000000000000");
+        assert_eq!(ids(found.expect("times")), Some(vec!["{b}".to_owned()]));
+        // Whoever opened it need not have pushed what it was opened with.
+        let list = updates(&[("10:00", "{a}", "1111111aaaaa")]);
+        assert_eq!(ids(updated(list, "1111111aaaaa").expect("times")), None);
+    }
+
+    #[test]
+    fn a_commit_without_an_account_is_an_error() {
+        let change = ChangeRequest {
+            number: 4,
+            head: "2222222bbbbb".to_owned(),
+            ..ChangeRequest::default()
+        };
+        let accounts = |list: serde_json::Value| {
+            accounts(serde_json::from_value(list).expect("commits"), &change)
+        };
+        let known = json!([{ "hash": "2222222bbbbb", "author": { "user": { "uuid": "{b}" } } }]);
+        assert_eq!(accounts(known).map(|people| people.len()), Ok(1));
+        let unknown = json!([{ "hash": "2222222bbbbb", "author": { "raw": "x <x@y>" } }]);
+        assert!(accounts(unknown).expect_err("nobody").contains("no account for its author"));
+        assert!(accounts(json!([])).expect_err("no commit").contains("does not list commit"));
+    }
 }
