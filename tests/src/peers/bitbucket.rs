@@ -1,18 +1,52 @@
-//! What stands in for Bitbucket Cloud: no server of it is in any registry, so this one answers with the shapes of its
-//! documentation, and refuses what that does not allow.
+//! A test service for Bitbucket Cloud: no server of it is in any registry, so this one answers with the
+//! shapes of its documentation, and refuses what that does not allow.
 //!
-//! Source: <https://developer.atlassian.com/cloud/bitbucket/rest/>: pull requests, commit statuses, reports, pipelines.
+//! Source: <https://developer.atlassian.com/cloud/bitbucket/rest/>: pull requests, commit statuses,
+//! reports, branch restrictions, pipelines.
 
+mod people;
+
+pub use people::{approve, approve_as, close, comment, merge, push, uuid, want_changes};
+
+use super::github::{date, written};
 use super::http::{Asked, Reply, Server, serve_whole};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// The token of a repository.
+/// The time at which each world begins: 2026-01-01T00:00:00Z, in milliseconds since 1970.
+const BEGIN: u64 = super::github::BEGIN;
+
+/// The token of a repository: an account that `/user` does not show.
 pub const TOKEN: &str = "ATCTT3x-token-of-the-tests";
 
+/// Somebody who approved a pull request, or wants changes.
+pub struct Participant {
+    /// The pull request.
+    pub number: u64,
+    /// The account's UUID in braces.
+    pub uuid: String,
+    /// A name that anybody may have.
+    pub nickname: String,
+    /// Whether it is an approval.
+    pub approved: bool,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// An update of a pull request.
+pub struct Update {
+    /// The pull request.
+    pub number: u64,
+    /// Who made it.
+    pub by: String,
+    /// Its newest commit afterwards.
+    pub after: String,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+}
+
 /// What the server knows.
-#[derive(Default)]
 pub struct World {
     /// The newest commit of each pull request.
     pub heads: BTreeMap<u64, String>,
@@ -20,14 +54,77 @@ pub struct World {
     pub merged: BTreeMap<String, u64>,
     /// Comments: the pull request, the id, the text.
     pub comments: Vec<(u64, u64, String)>,
+    /// The nickname of the author of each comment, by its id: the token's, where nothing else is said.
+    pub authors: BTreeMap<u64, String>,
     /// Who approved which pull request.
     pub approved: Vec<(u64, String)>,
+    /// Who approved which pull request or wants changes of it, with a time and a UUID.
+    pub participants: Vec<Participant>,
+    /// The nickname of the author of each pull request: `bob`, where nothing else is said.
+    pub opened_by: BTreeMap<u64, String>,
+    /// Pull requests that were closed without being merged.
+    pub declined: Vec<u64>,
+    /// The commit that the merge of a pull request left.
+    pub merge_commits: BTreeMap<u64, String>,
+    /// Updates, the oldest first. A newest commit that nobody pushed was there at the beginning.
+    pub updates: Vec<Update>,
+    /// Nicknames of the authors of the commits of a pull request, by commit; empty without account.
+    pub commits: BTreeMap<u64, Vec<(String, String)>>,
+    /// Branch restrictions.
+    pub restrictions: Vec<Json>,
+    /// The branching model.
+    pub model: Json,
+    /// Permissions of accounts by UUID; nobody may ask, where there is none.
+    pub permissions: BTreeMap<String, String>,
+    /// Whether `/user` shows the account of the token, as it does for people.
+    pub shows_user: bool,
+    /// Milliseconds that passed since the beginning: a second with each request.
+    pub passed_ms: u64,
     /// Build statuses: the commit, and what was said.
     pub statuses: Vec<(String, Json)>,
     /// Reports by commit and name, each with its annotations.
     pub reports: BTreeMap<(String, String), (Json, Vec<Json>)>,
     /// Pipelines that were started.
     pub pipelines: Vec<Json>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            heads: BTreeMap::new(),
+            merged: BTreeMap::new(),
+            comments: Vec::new(),
+            authors: BTreeMap::new(),
+            approved: Vec::new(),
+            participants: Vec::new(),
+            opened_by: BTreeMap::new(),
+            declined: Vec::new(),
+            merge_commits: BTreeMap::new(),
+            updates: Vec::new(),
+            commits: BTreeMap::new(),
+            restrictions: vec![json!({
+                "kind": "reset_pullrequest_approvals_on_change", "branch_match_kind": "glob",
+                "pattern": "main",
+            })],
+            model: json!({
+                "branch_types": [{ "kind": "release", "prefix": "release/" }],
+                "development": { "name": "develop" }, "production": { "name": "main" },
+            }),
+            permissions: BTreeMap::new(),
+            shows_user: false,
+            passed_ms: 0,
+            statuses: Vec::new(),
+            reports: BTreeMap::new(),
+            pipelines: Vec::new(),
+        }
+    }
+}
+
+impl World {
+    /// The time, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        BEGIN + self.passed_ms
+    }
 }
 
 /// Starts it; the address of its API has a path.
@@ -46,30 +143,28 @@ fn fits(body: &Json, field: &str, most: usize) -> bool {
     body[field].as_str().is_some_and(|text| text.chars().count() <= most)
 }
 
+/// An answer with the time of the world.
 fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
+    let mut reply = answered(world, asked);
+    let now = world.lock().expect("nobody fails with this lock").now_ms();
+    reply.headers.push(("date".to_owned(), date(now)));
+    reply
+}
+
+fn answered(world: &Mutex<World>, asked: &Asked) -> Reply {
     if asked.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
         return no(401, "Token is invalid, expired, or not supported for this endpoint.");
     }
-    let (path, _) = asked.path().split_once('?').unwrap_or((asked.path(), ""));
+    let (path, query) = asked.path().split_once('?').unwrap_or((asked.path(), ""));
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let body: Json = serde_json::from_str(&asked.body).unwrap_or_default();
     let mut world = world.lock().expect("nobody fails with this lock");
+    world.passed_ms += 1000;
     let number = |text: &str| text.parse::<u64>().unwrap_or(0);
-    let pull = |world: &World, id: u64| {
-        let merged = world.merged.values().any(|one| *one == id);
-        let head = world.heads.get(&id).map(|head| head[..12].to_owned());
-        let participants = world.approved.iter().filter(|(of, _)| *of == id);
-        let participants: Vec<Json> = participants
-            .map(|(_, login)| json!({ "type": "participant", "user": { "nickname": login }, "approved": true, "state": "approved", "role": "REVIEWER" }))
-            .collect();
-        json!({
-            "type": "pullrequest", "id": id, "title": format!("change {id}"), "state": if merged { "MERGED" } else { "OPEN" },
-            "author": { "nickname": "bob" }, "participants": participants, "updated_on": "2026-01-01T00:00:00+00:00",
-            "source": { "commit": { "hash": head }, "branch": { "name": "feature" }, "repository": { "full_name": "acme/shop" } },
-            "destination": { "branch": { "name": "main" }, "repository": { "full_name": "acme/shop" } },
-            "links": { "html": { "href": format!("https://bitbucket.org/acme/shop/pull-requests/{id}") } },
-        })
-    };
+    if let Some(reply) = people::answer(&world, &parts, query) {
+        return reply;
+    }
+    let pull = people::pull;
     match (asked.method(), parts.get(4..).unwrap_or_default()) {
         ("GET", ["pullrequests", id]) => Reply::json(200, &pull(&world, number(id))),
         ("GET", ["commit", sha, "pullrequests"]) => {
@@ -77,17 +172,26 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
                 world.merged.get(*sha).map(|id| pull(&world, *id)).into_iter().collect();
             Reply::json(200, &json!({ "pagelen": 10, "values": found }))
         }
-        ("GET", ["branch-restrictions"]) => Reply::json(
-            200,
-            &json!({ "values": [{ "kind": "reset_pullrequest_approvals_on_change" }] }),
-        ),
+        ("GET", []) => {
+            Reply::json(200, &json!({ "full_name": "acme/shop", "mainbranch": { "name": "main" } }))
+        }
+        ("GET", ["branch-restrictions"]) => {
+            let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));
+            let fits = |one: &&Json| kind.is_none_or(|kind| one["kind"] == kind);
+            let all: Vec<&Json> = world.restrictions.iter().filter(fits).collect();
+            Reply::json(200, &json!({ "values": all }))
+        }
+        ("GET", ["branching-model"]) => Reply::json(200, &world.model),
+        ("GET", ["pipelines", id]) => {
+            Reply::json(200, &json!({ "build_number": number(id), "created_on": written(BEGIN) }))
+        }
         ("GET", ["pullrequests", id, "comments"]) => {
             let of = world.comments.iter().filter(|(of, ..)| *of == number(id));
-            let all: Vec<Json> = of
-                .map(
-                    |(_, id, raw)| json!({ "id": id, "content": { "raw": raw }, "deleted": false }),
-                )
-                .collect();
+            let one = |(_, id, raw): &(u64, u64, String)| {
+                let user = people::author(&world, *id);
+                json!({ "id": id, "content": { "raw": raw }, "deleted": false, "user": user })
+            };
+            let all: Vec<Json> = of.map(one).collect();
             Reply::json(200, &json!({ "values": all }))
         }
         ("POST", ["pullrequests", id, "comments"]) => {
@@ -95,19 +199,34 @@ fn answer(world: &Mutex<World>, asked: &Asked) -> Reply {
             if raw.is_empty() || raw.chars().count() > 32_768 {
                 return no(400, "content: ensure this value has at most 32768 characters");
             }
-            let made = world.comments.len() as u64 + 1;
+            let made = world.comments.iter().map(|(_, id, _)| *id).max().unwrap_or(0) + 1;
             world.comments.push((number(id), made, raw.clone()));
+            let user = people::author(&world, made);
             Reply::json(
                 201,
-                &json!({ "id": made, "content": { "raw": raw }, "links": { "html": { "href": "https://bitbucket.org/c" } } }),
+                &json!({ "id": made, "content": { "raw": raw }, "user": user, "links": { "html": { "href": "https://bitbucket.org/c" } } }),
             )
+        }
+        ("DELETE", ["pullrequests", _, "comments", id]) => {
+            let id = number(id);
+            if world.authors.contains_key(&id) {
+                return no(403, "You do not have permission to delete this comment");
+            }
+            world.comments.retain(|(_, known, _)| *known != id);
+            Reply { status: 204, headers: Vec::new(), body: String::new() }
+        }
+        ("PUT", ["pullrequests", _, "comments", id]) if world.authors.contains_key(&number(id)) => {
+            no(403, "You do not have permission to edit this comment")
         }
         ("PUT", ["pullrequests", _, "comments", id]) => {
             match world.comments.iter_mut().find(|(_, known, _)| *known == number(id)) {
                 None => no(404, "Resource not found"),
                 Some(comment) => {
                     comment.2 = body["content"]["raw"].as_str().unwrap_or_default().to_owned();
-                    Reply::json(200, &json!({ "id": comment.1, "content": { "raw": comment.2 } }))
+                    Reply::json(
+                        200,
+                        &json!({ "id": comment.1, "content": { "raw": comment.2 }, "user": people::account(people::BOT) }),
+                    )
                 }
             }
         }
