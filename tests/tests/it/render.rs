@@ -282,7 +282,7 @@ fn a_comment_is_shown_by_a_real_browser() {
         let shown = run(&["--dump-dom"], &format!("{name}.html"));
         assert!(shown.contains("<summary>") && shown.contains("class=\"add\""), "{shown}");
         run(
-            &["--window-size=980,1000", &format!("--screenshot={name}.png")],
+            &["--window-size=980,420", &format!("--screenshot={name}.png")],
             &format!("{name}.html"),
         );
         let picture = std::fs::read(folder.path().join(format!("{name}.png"))).expect("a picture");
