@@ -10,6 +10,7 @@ mod handed;
 mod importing;
 mod objects;
 mod ownership;
+mod pipelines;
 mod previews;
 mod rollout;
 mod trouble;

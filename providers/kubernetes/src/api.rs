@@ -1,5 +1,6 @@
 //! One cluster's API: objects as JSON, in few calls, and never faster than agreed.
 
+use crate::connect::client_error;
 use crate::error::Answer;
 use crate::keys::Keys;
 use crate::kinds::Kind;
@@ -47,16 +48,8 @@ pub(crate) struct Apply {
 }
 
 impl Api {
-    fn unreachable(&self, error: &dyn std::error::Error) -> ProviderError {
-        let mut message = format!("`{}` cannot be reached: {error}", self.name);
-        let mut source = error.source();
-        while let Some(inner) = source {
-            let text = inner.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = inner.source();
-        }
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> ProviderError {
+        let message = format!("`{}` cannot be reached: {}", self.name, client_error(error));
         ProviderError::Unreachable { message }
     }
 

@@ -8,6 +8,7 @@ use dax_core::{Name, Value};
 use dax_provider_api::checkout::Checkout;
 use dax_provider_api::{Endpoint, Instance, Locator, ProviderError};
 use governor::{Quota, RateLimiter};
+use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -169,6 +170,27 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// An error of a client. What a plugin printed is left out: it may be a token, or all that the job holds.
+pub(crate) fn client_error(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut next = Some(error);
+    while let Some(one) = next {
+        match one.downcast_ref() {
+            Some(AuthError::AuthExecRun { out, .. }) => {
+                let status = out.status;
+                return format!(
+                    "the plugin for its token failed ({status}): run it by hand to see why"
+                );
+            }
+            Some(AuthError::AuthExecParse(_) | AuthError::ParseTokenKey(_)) => {
+                return "the plugin for its token answers with no ExecCredential in JSON"
+                    .to_owned();
+            }
+            _ => next = one.source(),
+        }
+    }
+    chain(error)
+}
+
 /// Connects; nothing is sent yet.
 pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
     let (mut resolved, plugin) = config.resolve().await?;
@@ -179,7 +201,7 @@ pub(crate) async fn connect(config: &Config) -> Result<Cluster, ProviderError> {
     let plugin = plugin
         .map_or_else(String::new, |plugin| format!("; the plugin of its context is `{plugin}`"));
     let client = kube::Client::try_from(resolved)
-        .map_err(|error| config.refused(&format!("{}{plugin}", chain(&error))))?;
+        .map_err(|error| config.refused(&format!("{}{plugin}", client_error(&error))))?;
     let api = Api {
         name: config.name.to_string(),
         client,
