@@ -15,7 +15,11 @@ pub(super) fn decision(input: &CommentInput) -> String {
     let name = &input.environment;
     match &input.content {
         Content::Removed => format!("{name} · no longer in the program"),
-        Content::NothingMore => format!("{name} · nothing to change any more"),
+        // Whoever finds nothing left to do may have lost a race: the run that did it is named.
+        Content::NothingMore => match input.outcome.applied() {
+            Some(deployed) => format!("{name} · {}", applied(deployed)),
+            None => format!("{name} · nothing to change any more"),
+        },
         Content::Failed(why) => {
             let first = finding::plain(why.lines().next().unwrap_or_default());
             format!("{name} · cannot be planned: {first}")
@@ -74,6 +78,9 @@ pub(super) fn head(input: &CommentInput, frame: &Frame<'_>) -> String {
                 "What runs there stays until `dax destroy -e {name}`, run by a program that still has it."
             );
             let _ = writeln!(out, "{}", inline(&text));
+        }
+        Content::NothingMore if input.outcome.applied().is_some() => {
+            let _ = writeln!(out, "Nothing is left to do.");
         }
         Content::NothingMore => {
             let text = "The plan that an earlier push of this change showed here is void; approvals of it count for nothing.";

@@ -252,6 +252,12 @@ fn a_run_that_lost_a_race_does_not_contradict_the_one_that_won() {
         text.contains("**production · applied by run 2 at 2026-11-27 05:12 UTC, approved by ann**")
     );
     assert!(!text.contains("not applied"), "{text}");
+    // Nor does one that finds nothing left to do.
+    let late =
+        comment(&CommentInput { content: Content::NothingMore, ..one }, &frame(Flavour::GitHub));
+    assert!(
+        late.contains("**production · applied by run 2 at ") && !late.contains("count for nothing")
+    );
 }
 
 #[test]
