@@ -2,8 +2,8 @@
 
 use super::{Base, compare};
 use crate::{
-    ApplyRequest, Approval, Blobs, Engine, EngineError, Finished, Judged, Missing, Origin, Params,
-    Plan, PlanRequest, Selection, StateSource, denial,
+    ApplyRequest, Approval, Approved, Blobs, Decisions, Engine, EngineError, Finished, Judged,
+    Missing, Origin, Params, Plan, PlanRequest, Selection, StateSource, denial,
 };
 use dax_apply::store::blobs::MemoryBlobs;
 use dax_core::Name;
@@ -56,6 +56,7 @@ fn is_at_home(name: &str) -> bool {
         .args(["--exact", &format!("conditions::stories::{name}"), "--nocapture"])
         .env(IN_HOME, "1")
         .env("HOME", home.path())
+        .env("DAX_USER", "ann")
         .env("XDG_STATE_HOME", home.path().join("state"))
         .output()
         .expect("a process");
@@ -295,6 +296,109 @@ fn a_policy_that_a_change_deletes_is_asked_of_that_change() {
     let engine = shop.engine();
     let one = plan(&engine, "staging");
     assert_eq!(denial(&one, &engine.standing(&one).expect("a state")), None);
+}
+
+/// Makes a key without a passphrase; gives its public half.
+fn keygen(folder: &Path, name: &str) -> String {
+    let args = ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", name];
+    let made = Command::new("ssh-keygen").current_dir(folder).args(args).status();
+    assert!(made.expect("ssh-keygen").success());
+    std::fs::read_to_string(folder.join(format!("{name}.pub"))).expect("a key").trim().to_owned()
+}
+
+#[test]
+fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
+    if !is_at_home("where_signers_are_named_an_approval_counts_with_the_signature_of_one") {
+        return;
+    }
+    let keys = tempfile::tempdir().expect("a folder");
+    let (ann, eve) = (keygen(keys.path(), "ann"), keygen(keys.path(), "eve"));
+    let shop = Shop::new();
+    std::fs::write(shop.path().join("signers"), format!("ann {ann}\n")).expect("a file");
+    shop.git(&["add", "signers"]);
+    let signed = format!("{MANIFEST}signers = \"signers\"\n");
+    let careful = "strategy careful: canary {\n  step 50% approve 1 of [\"team:sre\"]\n}\n";
+    let program = PROGRAM.replace("  approve 1", "  rollout web with careful\n  approve 1");
+    let program = format!("{program}\n{careful}");
+    shop.commit(&signed, &program);
+    let engine = shop.engine();
+    let first = plan(&engine, "production");
+    let digest = crate::digest::digest(&first);
+    let approve = |key: Option<&str>| {
+        let key = key.map(|key| keys.path().join(key));
+        let what = Approved::Plan(digest.clone());
+        engine.approve("production", &what, "", key.as_deref()).expect("a state");
+    };
+    approve(None);
+    approve(Some("eve"));
+    let why = denied(apply(&engine, &first, &[], None));
+    assert!(why.contains("the approval of ann does not count: "), "{why}");
+    let said = engine.standing(&first).expect("a state").obstacles.join("\n");
+    assert!(said.contains("it is not signed") && said.contains("by an allowed signer"), "{said}");
+    assert_eq!(engine.approvals("production", &digest).expect("a state"), []);
+    approve(Some("ann"));
+    assert_eq!(engine.approvals("production", &digest).expect("a state").len(), 1);
+    apply(&engine, &first, &[], None).unwrap_or_else(|error| panic!("{error}"));
+    // A change that brings another key is judged by those that were recorded.
+    std::fs::write(shop.path().join("signers"), format!("ann {ann}\nann {eve}\n")).expect("a file");
+    shop.git(&["add", "signers"]);
+    shop.commit(&signed, &program.replace("acme/web:1", "acme/web:2"));
+    let engine = shop.engine();
+    let second = plan(&engine, "production");
+    let digest = crate::digest::digest(&second);
+    let with = |what: Approved, key: &str| {
+        let key = keys.path().join(key);
+        engine.approve("production", &what, "", Some(&key)).expect("a state");
+    };
+    with(Approved::Plan(digest.clone()), "eve");
+    denied(apply(&engine, &second, &[], None));
+    with(Approved::Plan(digest), "ann");
+    // So is the approval of a step: the run waits for one.
+    let request = ApplyRequest {
+        plan: second,
+        expect: None,
+        acknowledged: BTreeSet::new(),
+        why: String::new(),
+        name: None,
+        lock_timeout: Duration::ZERO,
+        again: None,
+        origin: Origin::Program,
+        reviews: Vec::new(),
+        base: None,
+    };
+    let (sender, mut interrupts) = tokio::sync::mpsc::channel(1);
+    let mut gate = None;
+    let stop = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(4));
+        let _ = sender.blocking_send(());
+    });
+    let finished = engine
+        .apply(request, &mut interrupts, &mut |_, _, told| {
+            if let crate::Told::Progress(crate::Progress::Awaits(step)) = told {
+                gate = Some(step);
+                let key = keys.path().join("eve");
+                let what = Approved::Step(step);
+                // A watcher is told within the run, whose runtime takes no other one.
+                let approve = || shop.engine().approve("production", &what, "", Some(&key));
+                let done = std::thread::scope(|scope| scope.spawn(approve).join());
+                done.expect("a thread").expect("a state");
+            }
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    stop.join().expect("a thread");
+    assert_eq!(finished.outcome, crate::Outcome::Interrupted);
+    with(Approved::Step(gate.expect("a gate")), "ann");
+    let (_sender, mut interrupts) = tokio::sync::mpsc::channel(1);
+    let resumed = engine
+        .resume(
+            Some("production"),
+            &Decisions::default(),
+            Duration::ZERO,
+            &mut interrupts,
+            &mut |_, _, _| {},
+        )
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(resumed.outcome, crate::Outcome::Succeeded);
 }
 
 #[test]
