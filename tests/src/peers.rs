@@ -7,6 +7,7 @@ pub mod http;
 pub mod kubernetes;
 mod ports;
 pub mod prometheus;
+pub mod shared;
 
 pub use dax_peers::not_tested;
 pub use ports::free_port;
@@ -26,7 +27,7 @@ pub struct Peer {
     /// Where it listens.
     pub port: u16,
     /// Its files.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Peer {
@@ -155,7 +156,7 @@ pub fn postgres() -> Option<Peer> {
     };
     let mut child = again().spawn().expect("postgres");
     wait(port, &mut child, "PostgreSQL");
-    Some(Peer { child, again: Some(Box::new(again)), port, _folder: folder })
+    Some(Peer { child, again: Some(Box::new(again)), port, folder })
 }
 
 /// A MinIO server with the user `daxdax` and the password `daxdaxdax`.
@@ -180,5 +181,5 @@ pub fn minio() -> Option<Peer> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("minio");
     wait(port, &mut child, "MinIO");
-    Some(Peer { child, again: None, port, _folder: folder })
+    Some(Peer { child, again: None, port, folder })
 }

@@ -18,7 +18,7 @@ pub struct Asked {
 /// What is answered.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// Its status.
+    /// Its status; zero closes the connection without an answer.
     pub status: u16,
     /// Its headers, but for the body's length.
     pub headers: Vec<(String, String)>,
@@ -201,6 +201,9 @@ fn one(
     };
     let reply = answer(&asked);
     kept.lock().ok()?.push(asked);
+    if reply.status == 0 {
+        return None;
+    }
     let mut head = format!(
         "HTTP/1.1 {} Status\r\ncontent-length: {}\r\nconnection: close\r\n",
         reply.status,

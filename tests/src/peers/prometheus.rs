@@ -79,5 +79,5 @@ pub fn prometheus() -> Option<Prometheus> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("prometheus");
     wait(port, &mut child, "Prometheus");
-    Some(Prometheus { peer: Peer { child, again: None, port, _folder: folder }, text })
+    Some(Prometheus { peer: Peer { child, again: None, port, folder }, text })
 }
