@@ -19,13 +19,19 @@ pub struct Context {
     pub program: PathBuf,
 }
 
+/// The variable with the folder of worlds in memory that several machines or checkouts share.
+const MEMORY: &str = "DAX_MEMORY";
+
 /// What a provider instance such as `local.machine` can do, or nothing when it is not built in.
 ///
 /// # Errors
 /// Its configuration makes no sense.
 pub fn provider(instance: &Instance, context: &Context) -> Result<Option<Provider>, ProviderError> {
-    let memory =
-        |file: String| Provider::both(dax_provider_testkit::Memory::at(context.folder.join(file)));
+    let memory = |file: String| {
+        let shared = std::env::var_os(MEMORY).map(|folder| PathBuf::from(folder).join(&file));
+        let own = || dax_provider_testkit::Memory::at(context.folder.join(&file));
+        Provider::both(shared.map_or_else(own, dax_provider_testkit::Memory::shared))
+    };
     Ok(Some(match instance.kind() {
         "memory.world" => memory("memory.json".to_owned()),
         kind if kind.starts_with("memory.") => memory(format!("{}.json", instance.name)),

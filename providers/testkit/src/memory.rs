@@ -5,7 +5,8 @@ use dax_provider_api::{
     BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,10 @@ struct State {
     failing: BTreeSet<Name>,
     /// The latest holder by environment.
     fences: BTreeMap<Name, Option<Fence>>,
+    /// Environments that calls were made for: all that is written of a world that others share.
+    touched: BTreeSet<Name>,
+    /// Whether others have this world at the same time, and effects are kept beside it.
+    shared: bool,
     /// What the next read shows instead of what is there.
     shown: Option<BTreeMap<(Name, Name), LiveService>>,
 }
@@ -63,16 +68,18 @@ impl Memory {
 
     /// A world that is kept in a file: read now, written when a run ends.
     pub fn at(file: PathBuf) -> Self {
-        let text = std::fs::read(&file).unwrap_or_default();
-        let kept: Vec<(Name, Name, LiveService)> =
-            serde_json::from_slice(&text).unwrap_or_default();
-        let services = kept
-            .into_iter()
-            .map(|(environment, name, service)| ((environment, name), service))
-            .collect();
+        let services = kept(&file);
         Self {
             state: Arc::new(Mutex::new(State { file: Some(file), services, ..State::default() })),
         }
+    }
+
+    /// A world in a file that several processes have at the same time: each writes the environments
+    /// that it changed. Effects are appended to a file beside it, a line each.
+    pub fn shared(file: PathBuf) -> Self {
+        let world = Self::at(file);
+        world.state().shared = true;
+        world
     }
 
     /// A world of its own that is as this one is now.
@@ -90,6 +97,8 @@ impl Memory {
             ran: state.ran.clone(),
             failing: state.failing.clone(),
             fences: state.fences.clone(),
+            touched: state.touched.clone(),
+            shared: false,
             shown: state.shown.clone(),
         };
         Self { state: Arc::new(Mutex::new(copy)) }
@@ -178,11 +187,18 @@ impl Memory {
             Some(Fault::StaleRead) => state.shown = Some(state.services.clone()),
             Some(Fault::LostAnswer | Fault::PartialPage) | None => {}
         }
+        if !state.touched.contains(&call.environment) {
+            state.services = state.to_keep();
+        }
         let key = (call.environment.clone(), call.service.clone());
         call.expect.check(state.services.get(&key))?;
         let effect = state.carry_out(call)?;
         if let Some(effect) = effect {
+            state.touched.insert(call.environment.clone());
             state.effects.push(format!("{}: {effect}", call.service));
+            if state.shared {
+                state.note(&format!("{}/{}: {effect}\n", call.environment, call.service))?;
+            }
         }
         if fault == Some(Fault::PartialPage) {
             let mut page = state.services.clone();
@@ -207,6 +223,13 @@ impl Memory {
     }
 }
 
+/// The services that a file keeps.
+fn kept(file: &Path) -> BTreeMap<(Name, Name), LiveService> {
+    let text = std::fs::read(file).unwrap_or_default();
+    let kept: Vec<(Name, Name, LiveService)> = serde_json::from_slice(&text).unwrap_or_default();
+    kept.into_iter().map(|(environment, name, service)| ((environment, name), service)).collect()
+}
+
 fn of(
     services: &BTreeMap<(Name, Name), LiveService>,
     environment: &str,
@@ -216,6 +239,29 @@ fn of(
 }
 
 impl State {
+    /// Appends an effect to the file beside a shared world.
+    fn note(&self, line: &str) -> Result<(), ProviderError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let path = file.with_extension("log");
+        let opened = std::fs::File::options().create(true).append(true).open(&path);
+        opened.and_then(|mut log| log.write_all(line.as_bytes())).map_err(|error| {
+            ProviderError::Refused { message: format!("{}: {error}", path.display()) }
+        })
+    }
+
+    /// The services as they are now: of a shared world the others' environments are as they are by now.
+    fn to_keep(&self) -> BTreeMap<(Name, Name), LiveService> {
+        let Some(file) = self.file.as_deref().filter(|_| self.shared) else {
+            return self.services.clone();
+        };
+        let mut all = kept(file);
+        let touched = |(environment, _): &(Name, Name)| self.touched.contains(environment);
+        all.retain(|key, _| !touched(key));
+        let mine = self.services.iter().filter(|(key, _)| touched(key));
+        all.extend(mine.map(|(key, service)| (key.clone(), service.clone())));
+        all
+    }
+
     /// What took effect, or nothing when it was so already.
     fn carry_out(&mut self, call: &Call) -> Result<Option<String>, ProviderError> {
         let Call { environment, service, operation, token, .. } = call;
@@ -364,6 +410,7 @@ impl Platform for Memory {
     ) -> BoxFuture<'a, Result<BTreeMap<Name, LiveService>, ProviderError>> {
         Box::pin(async move {
             let mut state = self.state();
+            state.services = state.to_keep();
             let shown = state.shown.take();
             Ok(of(shown.as_ref().unwrap_or(&state.services), &scope.environment))
         })
@@ -377,8 +424,11 @@ impl Platform for Memory {
         Box::pin(async {
             let state = self.state();
             let Some(file) = &state.file else { return Ok(()) };
-            let kept: Vec<_> = state
-                .services
+            if state.shared && state.touched.is_empty() {
+                return Ok(());
+            }
+            let services = state.to_keep();
+            let kept: Vec<_> = services
                 .iter()
                 .map(|((environment, name), service)| (environment, name, service))
                 .collect();
