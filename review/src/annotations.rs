@@ -30,7 +30,7 @@ pub(crate) fn finding(folder: &str, sources: &Sources, found: &Diagnostic) -> Op
     })
 }
 
-/// What a plan changes, where the program says so; what it deletes in any case.
+/// Changes of a plan, where the program says so; deletions in any case.
 pub(crate) fn changes(folder: &str, plan: &Plan) -> Vec<Annotation> {
     let lost: Vec<_> = plan.points_of_no_return().map(|step| &step.service).collect();
     plan.changes

@@ -98,7 +98,7 @@ fn escaped(text: &str) -> String {
 
 /// Text that means itself, with what stands between backticks as code.
 ///
-/// What is code holds no backtick, so nothing in it ends it before its end.
+/// Code holds no backtick, so nothing in it ends it before its end.
 fn inline(text: &str) -> String {
     let text = printable::Line::new(text);
     let parts: Vec<&str> = text.as_str().split('`').collect();
@@ -114,7 +114,7 @@ fn inline(text: &str) -> String {
     out
 }
 
-/// What the place calls a change request.
+/// The name of a change request at the code host.
 const fn request(flavour: Flavour) -> &'static str {
     match flavour {
         Flavour::GitHub | Flavour::Bitbucket => "pull request",

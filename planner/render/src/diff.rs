@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Steps of a service that are shown as others.
 const STEPS: usize = 6;
 
-/// What the second plan does that the first did not, and the other way round.
+/// The difference between two plans, both ways.
 pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     let (old_digest, new_digest) = (dax_plan::digest::digest(old), dax_plan::digest::digest(new));
     let title = Line::at(0).with(Tone::Strong, format!("{} / {}: ", new.project, new.environment));

@@ -12,7 +12,7 @@ use crate::tree::{Block, Line, Section, Steps, Tone};
 use dax_core::printable;
 use std::fmt::Write;
 
-/// Whose Markdown.
+/// A dialect of Markdown, by the code host that reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
     /// GitHub: folds, comments of at most 65,536 characters.
@@ -38,7 +38,7 @@ impl Flavour {
     }
 }
 
-/// What nobody sees, and what parts that are read as one no longer are.
+/// An invisible character that keeps two parts from being read as one.
 const BETWEEN: &str = "&#8203;";
 
 fn write_block(out: &mut String, block: &Block, flavour: Flavour) {

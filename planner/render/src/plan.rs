@@ -40,7 +40,7 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     blocks
 }
 
-/// What stands below the decision about a plan: conditions, risks, changes with their steps, figures.
+/// The details below the decision about a plan: conditions, risks, changes with their steps, figures.
 pub fn details(plan: &Plan) -> Vec<Block> {
     let mut blocks = Vec::new();
     heading(&mut blocks, "Conditions", conditions(plan));
@@ -78,7 +78,7 @@ fn heading(blocks: &mut Vec<Block>, title: &str, lines: Vec<Line>) {
     }
 }
 
-/// How many changes of each kind: `1 to delete, 2 to roll out`.
+/// The number of changes of each kind: `1 to delete, 2 to roll out`.
 fn tally(plan: &Plan) -> String {
     let mut parts = Vec::new();
     for action in ACTIONS {
@@ -170,7 +170,7 @@ fn approvals(plan: &Plan, standing: &Standing) -> Vec<Line> {
     lines
 }
 
-/// Whether anybody must approve anything.
+/// Reports whether anybody must approve anything.
 fn asks(plan: &Plan, standing: &Standing) -> bool {
     !plan.is_empty() || !standing.loosens.is_empty()
 }
@@ -208,7 +208,7 @@ fn conditions(plan: &Plan) -> Vec<Line> {
     lines
 }
 
-/// When a plan may be applied, with the places that say so.
+/// Times at which a plan may be applied, with the places that say so.
 pub(crate) fn when(gate: &Gate) -> Vec<(String, &str)> {
     match gate {
         Gate::After { environment, soak_ms, verified, valid_ms, span } => {
@@ -361,7 +361,7 @@ fn steps_of(
     (!lines.is_empty()).then(|| Steps { head: Line::at(1).with(Tone::Dim, text), lines })
 }
 
-/// How a change shares a line with those that do the same.
+/// The group in which a change shares a line with those that do the same.
 fn group(change: &Change) -> Group {
     let image = change.leaves.iter().find(|leaf| leaf.path == "image" && leaf.before.is_some());
     let image =

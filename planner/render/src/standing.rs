@@ -11,7 +11,7 @@ use dax_plan::model::ApprovalGate;
 pub struct Standing {
     /// Reasons why it may not be applied now, one sentence each; approvals stand in `approvals`.
     pub obstacles: Vec<String>,
-    /// Whether nothing but time blocks it.
+    /// True when nothing but time blocks it.
     pub early: bool,
     /// Progress of each approval rule; empty means that nobody was asked yet.
     pub approvals: Vec<Progress>,
@@ -73,7 +73,7 @@ impl Progress {
         }
     }
 
-    /// What is lacking, with names: `1 of team:sre (ann, bob)`, `1 more of team:sre (1 of 2: ann; bob)`.
+    /// The approvals that are lacking, with names: `1 of team:sre (ann, bob)`, `1 more of team:sre (1 of 2: ann; bob)`.
     pub fn lacking_text(&self) -> String {
         let waiting = names(self.members.iter().filter(|name| !self.approved.contains(name)));
         if self.approved.is_empty() {
@@ -87,7 +87,7 @@ impl Progress {
         format!("{} more {rest} ({count} of {}: {by}{waiting})", self.lacking(), self.needed)
     }
 
-    /// How far it is: `0 of 1: ann, bob`, `1 of 1: approved by ann`.
+    /// The progress in words: `0 of 1: ann, bob`, `1 of 1: approved by ann`.
     pub fn text(&self) -> String {
         let (count, needed) = (self.approved.len(), self.needed);
         let by = names(self.approved.iter());

@@ -2,29 +2,29 @@
 
 use dax_core::printable;
 
-/// What a piece of text means; targets choose how that looks.
+/// The meaning of a piece of text; targets choose how that looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// Nothing special.
     Plain,
-    /// What comes.
+    /// Something new.
     Add,
-    /// What goes.
+    /// Something that goes.
     Remove,
-    /// What changes.
+    /// Something that changes.
     Change,
-    /// What deserves a second look.
+    /// Something that deserves a second look.
     Warn,
-    /// What stands in the background.
+    /// Background.
     Dim,
-    /// What leads.
+    /// Something that leads.
     Strong,
 }
 
 /// A run of text of one tone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// How it is meant.
+    /// Its meaning.
     pub tone: Tone,
     /// The text.
     pub text: printable::Line,
@@ -48,7 +48,7 @@ pub enum Block {
     Lines(Vec<Line>),
     /// A table: heads and rows.
     Table(Vec<&'static str>, Vec<Vec<printable::Line>>),
-    /// What can be folded away.
+    /// A part that can be folded away.
     Section(Section),
     /// A picture in SVG, for targets that show one.
     Picture(String),
@@ -58,35 +58,35 @@ pub enum Block {
 
 /// A part of the page that can be folded away.
 ///
-/// Where room is short its steps go first, then its body is shortened, then it shares a line with
+/// In a short budget its steps go first, then its body is shortened, then it shares a line with
 /// those that do the same; its name goes last, and that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
-    /// What it is about.
+    /// Its subject.
     pub head: Line,
-    /// What it says.
+    /// Its content.
     pub body: Vec<Block>,
-    /// How it is done.
+    /// The steps that do it.
     pub steps: Option<Steps>,
-    /// How it shares a line with others; nothing where it is one of its kind.
+    /// The group in which it shares a line; nothing where it is one of its kind.
     pub group: Option<Group>,
-    /// How much a reviewer would miss it: of two, the one with less is shortened first.
+    /// Its weight for a reviewer: of two, the one with less is shortened first.
     pub weight: u32,
 }
 
 /// The steps of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
-    /// How many, in a few words.
+    /// Their number, in a few words.
     pub head: Line,
     /// The steps.
     pub lines: Vec<Line>,
 }
 
-/// How a section shares a line with others that do the same.
+/// The group of sections that do the same and may share a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// What all of them do: `- delete`, `~ roll out, image 1 → 2`.
+    /// The words for what all of them do: `- delete`, `~ roll out, image 1 → 2`.
     pub what: printable::Line,
     /// The name of this one.
     pub name: printable::Line,

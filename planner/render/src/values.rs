@@ -1,4 +1,4 @@
-//! How values and their differences read.
+//! Values and their differences as text.
 
 use crate::shorten::{self, VALUE};
 use crate::tree::{Line, Tone};

@@ -31,7 +31,7 @@ fn located(text: &str) -> (Option<String>, &str) {
     }
 }
 
-/// What helps against an error.
+/// The remedy against an error.
 pub(super) fn remedy(text: &str, environment: &str) -> String {
     if let Some(variable) = variable(text) {
         return format!(

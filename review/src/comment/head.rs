@@ -136,7 +136,7 @@ fn not_applied(out: &mut String, not: &NotApplied) {
     }
 }
 
-/// What a reviewer has to do now; nothing where nobody has to do anything.
+/// The next thing that a reviewer has to do; nothing where nobody has to do anything.
 fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
     let loosens = !standing(shown).loosens.is_empty();
     if shown.denied {

@@ -5,7 +5,7 @@ use dax_engine::{Name, Plan};
 
 /// Surroundings of a comment.
 pub struct Frame<'f> {
-    /// Whose Markdown.
+    /// The dialect of Markdown.
     pub flavour: Flavour,
     /// The commit.
     pub commit: &'f str,
@@ -22,15 +22,15 @@ pub struct CommentInput {
     pub project: Name,
     /// The environment.
     pub environment: Name,
-    /// What there is to say.
+    /// Its content.
     pub content: Content,
-    /// What became of it since.
+    /// The outcome since.
     pub outcome: Outcome,
     /// The environment whose comment shows the same difference.
     pub same_as: Option<Name>,
 }
 
-/// What there is to say of an environment.
+/// The content of a comment.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// A plan.
@@ -54,7 +54,7 @@ pub struct PlanShown {
     pub standing: Standing,
     /// Findings of policies, a line each; those that deny first.
     pub policies: Vec<String>,
-    /// Whether one of them denies it.
+    /// True when one of them denies it.
     pub denied: bool,
     /// Conditions that the change alters.
     pub conditions: Vec<Condition>,
@@ -73,16 +73,16 @@ pub struct Condition {
     pub before: Option<String>,
     /// As it becomes; nothing where it goes.
     pub after: Option<String>,
-    /// Whether it asks less than before.
+    /// True when it asks less than before.
     pub loosens: bool,
 }
 
 /// An approval that counts no longer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lapsed {
-    /// Whose.
+    /// The reviewer.
     pub who: String,
-    /// Why, as the rest of a sentence: `it was for another plan (a1b2c3d4e5f6) at 12:03`.
+    /// The reason, as the rest of a sentence: `it was for another plan (a1b2c3d4e5f6) at 12:03`.
     pub why: String,
 }
 
@@ -93,11 +93,11 @@ pub struct Before {
     pub commit: String,
     /// The plan.
     pub plan: Plan,
-    /// Whether the plan of now does the same.
+    /// True when the plan of now does the same.
     pub same: bool,
 }
 
-/// What became of a plan: what this run says, and what the state says now.
+/// The outcome of a plan: as this run says, and as the state says now.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// The end that this run came to, if it tried.
@@ -124,24 +124,24 @@ pub enum Ending {
 pub struct Deployed {
     /// Its number.
     pub run: u64,
-    /// When it ended, in milliseconds since 1970.
+    /// The time of its end, in milliseconds since 1970.
     pub at_ms: u64,
-    /// Whose approval it had.
+    /// People whose approval it had.
     pub approved_by: Vec<String>,
 }
 
-/// Why something was not applied, and what helps.
+/// The reason why something was not applied, and the remedy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotApplied {
-    /// Why, in a sentence: `pull request 12 was applied in between: web is at image 2 now`.
+    /// The reason, in a sentence: `pull request 12 was applied in between: web is at image 2 now`.
     pub why: String,
     /// Since when, in milliseconds since 1970.
     pub since_ms: Option<u64>,
-    /// Who or what did that.
+    /// The person or the run that caused it.
     pub by: Option<String>,
     /// The command that helps, or what else does; commands between backticks.
     pub remedy: Option<String>,
-    /// What is not as it was shown, a line each.
+    /// Parts that are not as they were shown, a line each.
     pub lines: Vec<String>,
 }
 
@@ -154,7 +154,7 @@ impl Outcome {
         }
     }
 
-    /// Why it was not applied; nothing where some run has done it all the same.
+    /// The reason why it was not applied; nothing where some run has done it all the same.
     pub(super) fn not_applied(&self) -> Option<&NotApplied> {
         match (&self.deployed, &self.ending) {
             (None, Some(Ending::NotApplied(why))) => Some(why),

@@ -110,7 +110,7 @@ pub(crate) fn same(inputs: &[CommentInput]) -> Vec<Vec<usize>> {
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
-/// What a plan changes, and how.
+/// The changes of a plan and their steps, as a key.
 fn difference(project: &Name, plan: &Plan) -> String {
     let steps: Vec<_> = plan.steps.iter().map(|step| (&step.service, &step.kind)).collect();
     format!("{project} {:?} {:?} {:?} {steps:?}", plan.mode, plan.changes, plan.deferred)

@@ -1,4 +1,4 @@
-//! What stands below the decision about a plan: loosened conditions, policies, the difference to what was shown,
+//! The part below the decision about a plan: loosened conditions, policies, the difference to what was shown,
 //! and the plan itself, folded.
 
 use super::finding;
@@ -126,7 +126,7 @@ fn policies(shown: &PlanShown, flavour: Flavour) -> String {
     render::markdown(&[heading, lines(tone, &texts)], flavour, CONDITIONS)
 }
 
-/// What is other than what reviewers saw before.
+/// The difference to what reviewers saw before.
 fn since(shown: &PlanShown, frame: &Frame<'_>) -> String {
     let Some(Before { commit, plan, same }) = &shown.before else { return String::new() };
     let from = short(commit);

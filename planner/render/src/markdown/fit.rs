@@ -41,7 +41,7 @@ fn fitted(blocks: &[Block], flavour: Flavour, budget: usize, open: bool) -> Stri
     Fit::of(blocks, parts, flavour, budget.saturating_sub(REMARK)).text()
 }
 
-/// How much of a section is shown; later ones are shorter.
+/// The extent to which a section is shown; later ones are shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Shown {
     Whole,
@@ -78,7 +78,7 @@ impl<'b> Part<'b> {
 
 struct Fit<'b> {
     parts: Vec<Part<'b>>,
-    /// How much is shown of each part.
+    /// The extent to which each part is shown.
     shown: Vec<Shown>,
     /// The text of each part as it is shown; nothing where it shares a line.
     texts: Vec<String>,
@@ -246,7 +246,7 @@ impl<'b> Fit<'b> {
         (line, left)
     }
 
-    /// What is not shown here, and where it is.
+    /// A sentence about what is not shown here, and where it is.
     fn remark(&self, unnamed: usize) -> String {
         let sections: Vec<usize> =
             (0..self.parts.len()).filter(|at| self.parts[*at].section.is_some()).collect();

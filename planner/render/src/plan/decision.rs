@@ -119,7 +119,7 @@ fn out_of_the_ordinary(plan: &Plan, parts: &mut Parts) {
     parts.services(Tone::Warn, "other secrets in", &secrets, "");
 }
 
-/// Whether a change is one of the protection only, and whether it protects.
+/// The new protection of a change that is of the protection only.
 fn protection(plan: &Plan, change: &Change) -> Option<bool> {
     let result = plan.result.get(&change.addr)?.as_ref()?;
     (change.reason == Reason::Protection).then_some(result.protected)
@@ -160,7 +160,7 @@ fn leaves(plan: &Plan, parts: &mut Parts) {
     }
 }
 
-/// How a leaf changes: `1 → 2`.
+/// The change of a leaf: `1 → 2`.
 pub(super) fn difference(leaf: &LeafChange) -> String {
     let (before, after) = sides(leaf);
     if let (true, Some(Value::Str(old)), Some(Value::Str(new))) =
@@ -181,7 +181,7 @@ pub(super) fn difference(leaf: &LeafChange) -> String {
     format!("{} → {}", side(before), side(after))
 }
 
-/// What gives way to what; of drift, what is live.
+/// The value that goes and the one that comes; of drift, the live one goes.
 fn sides(leaf: &LeafChange) -> (Option<&Value>, Option<&Value>) {
     let drifted = leaf.owner == Owner::Other && leaf.before == leaf.after;
     (if drifted { leaf.live.as_ref() } else { leaf.before.as_ref() }, leaf.after.as_ref())

@@ -1,4 +1,4 @@
-//! What else a step does that its few words do not say: commands that undo it, what an analysis measures and requires.
+//! Everything that a step does beside its few words: commands that undo it, what an analysis measures and requires.
 //!
 //! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan what is not here.
 
@@ -20,7 +20,7 @@ pub(super) fn words(command: &[Name]) -> String {
     command.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// What undoes a migration.
+/// The command that undoes a migration.
 pub(super) fn undo(step: &Step) -> Option<String> {
     match step.inverse.steps.as_slice() {
         [StepKind::Migrate { command, .. }] => Some(format!(", by {}", words(command))),
@@ -28,7 +28,7 @@ pub(super) fn undo(step: &Step) -> Option<String> {
     }
 }
 
-/// How long a command may take, and who must say what became of it when nobody knows.
+/// The time that a command may take, and who decides about it when its outcome is not known.
 pub(super) fn command(step: &Step) -> Option<String> {
     if !matches!(step.kind, StepKind::RunHook { .. } | StepKind::Migrate { .. }) {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn command(step: &Step) -> Option<String> {
     Some(format!("  at most {}{asks}", millis(step.timeout_ms)))
 }
 
-/// Where a service is made, and what its provider is told of it there.
+/// The place of a new service, and the settings that its provider gets.
 pub(super) fn place(plan: &Plan, change: &Change) -> Option<Line> {
     let applied = plan.result.get(&change.addr)?.as_ref()?;
     if change.action != Action::Create {
@@ -54,7 +54,7 @@ pub(super) fn place(plan: &Plan, change: &Change) -> Option<Line> {
     Some(Line::at(1).with(Tone::Dim, text))
 }
 
-/// What the state remembers of a service beside its fields.
+/// Things that the state remembers of a service beside its fields.
 pub(super) fn remembered(plan: &Plan, change: &Change) -> Option<Line> {
     let applied = plan.result.get(&change.addr)?.as_ref()?;
     let needs: Vec<&str> = applied.needs.iter().map(ResourceAddr::as_str).collect();
@@ -64,7 +64,7 @@ pub(super) fn remembered(plan: &Plan, change: &Change) -> Option<Line> {
     (!said.is_empty()).then(|| Line::at(1).with(Tone::Dim, said.join("; ")))
 }
 
-/// How providers are reached that take a configuration.
+/// The configuration of the providers that take one.
 pub(super) fn reached(plan: &Plan) -> Vec<Line> {
     let said = |config: &Value| -> Vec<String> {
         let said = config.entries().filter(|(_, value)| says(value));
@@ -101,7 +101,7 @@ fn setting((name, value): (&Name, &Value)) -> String {
     }
 }
 
-/// What analyses measure and require; each once, at the first step that has it.
+/// Measurements and requirements of analyses; each once, at the first step that has it.
 pub(super) fn analysis<'p>(step: &'p Step, shown: &mut Vec<&'p Analysis>) -> Vec<Line> {
     let StepKind::Analyse { analysis, .. } = &step.kind else { return Vec::new() };
     if shown.contains(&analysis) {

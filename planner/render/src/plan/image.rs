@@ -1,4 +1,4 @@
-//! How two image references differ, in as few characters as say it.
+//! The difference of two image references, in as few characters as say it.
 
 use crate::shorten;
 

@@ -1,4 +1,4 @@
-//! How what a plan does comes back, in one line, as far as the model knows.
+//! The way back of a plan in one line, as far as the model knows.
 //!
 //! Never calmer than the plan: whatever is irreversible or comes back without its data is named.
 
@@ -8,7 +8,7 @@ use dax_core::ResourceAddr;
 use dax_plan::model::{Action, InverseClass, Mode, OnFailure};
 use dax_plan::{Plan, StepKind};
 
-/// How it comes back; nothing where nothing changes.
+/// The way in which a plan comes back; nothing where nothing changes.
 pub fn reversal(plan: &Plan) -> Option<Line> {
     if plan.is_empty() {
         return None;

@@ -49,7 +49,7 @@ pub(super) fn risks(plan: &Plan) -> Vec<Vec<String>> {
     rows
 }
 
-/// Whether a failure leaves traffic divided as this step has divided it.
+/// Reports whether a failure leaves traffic divided as this step has divided it.
 fn stays(plan: &Plan, step: &Step) -> bool {
     let StepKind::ShiftTraffic { traffic } = &step.kind else { return false };
     plan.mode == Mode::Apply && plan.on_failure == OnFailure::Hold && traffic.len() > 1

@@ -15,7 +15,7 @@ struct Shown<'p> {
     first: u32,
     last: u32,
     step: &'p Step,
-    /// Whether the last one waits until the revision of the first is ready.
+    /// True when the last one waits until the revision of the first is ready.
     waits: bool,
     /// Steps that are equal, one after another.
     times: usize,
@@ -94,7 +94,7 @@ fn equal(one: &Step, other: &Step) -> bool {
         && details::command(one) == details::command(other)
 }
 
-/// Whether a step only waits for the revision that the one before it has started.
+/// Reports whether a step only waits for the revision that the one before it has started.
 fn awaits(before: &Step, step: &Step) -> bool {
     let StepKind::AwaitReady { revision } = &step.kind else { return false };
     started(&before.kind) == Some(revision)
@@ -142,7 +142,7 @@ fn line(plan: &Plan, shown: &Shown<'_>, analysis: &str, offset: u32) -> Line {
     if step.rollback_point { line.with(Tone::Dim, "  rollback point before") } else { line }
 }
 
-/// How a step comes back, where that is not as it was.
+/// Adds the way in which a step comes back, if not as it was.
 fn undo(line: Line, step: &Step) -> Line {
     let by = details::undo(step).unwrap_or_default();
     match (step.inverse.class, &step.kind) {
@@ -158,7 +158,7 @@ fn undo(line: Line, step: &Step) -> Line {
     }
 }
 
-/// What of a service that is deleted no undo brings back.
+/// The part of a deleted service that no undo brings back.
 pub(super) fn lost(addr: &ResourceAddr) -> &'static str {
     // An object is all that the state knows of it; a platform may keep more in it.
     if addr.kind() == "object" { "what the state does not know of it" } else { "its data" }

@@ -6,7 +6,7 @@ use dax_core::Route;
 use dax_plan::model::ApprovalGate;
 use dax_plan::{Step, StepKind};
 
-/// What a step does, in a few words.
+/// A step in a few words.
 pub fn step_text(step: &Step) -> String {
     let (what, settings) =
         if step.service.kind() == "object" { ("object", "") } else { ("service", "'s settings") };
