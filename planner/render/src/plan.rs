@@ -1,5 +1,6 @@
 //! A plan as a tree: the decision, blockers and conditions, risks, changes by service with their steps, and the rest.
 
+mod conditions;
 mod decision;
 mod details;
 mod image;
@@ -11,6 +12,7 @@ mod sequence;
 mod steps;
 mod traffic;
 
+pub(crate) use conditions::when;
 pub use decision::{decision, decision_after};
 pub use reversal::reversal;
 pub use steps::step_text;
@@ -21,7 +23,7 @@ use crate::tree::{Block, Group, Line, Section, Steps, Tone, rows};
 use crate::values::millis;
 use dax_core::ResourceAddr;
 use dax_plan::ROLLBACK_WITHIN_MS;
-use dax_plan::model::{Action, Change, Gate, OnFailure, Owner, Reason, ReplaceOrder, Risk, Window};
+use dax_plan::model::{Action, Change, Owner, Reason, ReplaceOrder, Risk};
 use dax_plan::{Plan, Step};
 use sequence::Sequences;
 use std::collections::BTreeMap;
@@ -43,7 +45,7 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
 /// The details below the decision about a plan: conditions, risks, changes with their steps, figures.
 pub fn details(plan: &Plan) -> Vec<Block> {
     let mut blocks = Vec::new();
-    heading(&mut blocks, "Conditions", conditions(plan));
+    heading(&mut blocks, "Conditions", conditions::conditions(plan));
     let risks = risks::risks(plan);
     if !risks.is_empty() {
         blocks.push(Block::Heading(2, Line::at(0).with(Tone::Strong, "Risks")));
@@ -178,63 +180,6 @@ fn asks(plan: &Plan, standing: &Standing) -> bool {
 /// The command that approves a plan.
 pub fn approve_command(plan: &Plan) -> String {
     format!("dax approve -e {} {}", plan.environment, dax_plan::digest::digest(plan))
-}
-
-fn conditions(plan: &Plan) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let mut say = |text: String, span: &str| {
-        let line = Line::at(0).with(Tone::Warn, text);
-        lines.push(if span.is_empty() { line } else { line.with(Tone::Dim, format!("  {span}")) });
-    };
-    for (text, span) in plan.gates.iter().flat_map(when) {
-        say(text, span);
-    }
-    let policy = match plan.on_failure {
-        OnFailure::Rollback => None,
-        OnFailure::RollbackAll => Some("when a step fails, everything of this run is rolled back"),
-        OnFailure::Hold => Some("when a step fails, the run holds until somebody decides"),
-        OnFailure::Continue => Some("when a step fails, services that do not depend on it go on"),
-    };
-    if let Some(policy) = policy.filter(|_| !plan.steps.is_empty()) {
-        say(policy.to_owned(), "");
-    }
-    for (name, services) in &plan.releases {
-        let names: Vec<&str> = services.iter().map(ResourceAddr::name).collect();
-        say(format!("release {name}: {} are rolled back together", names.join(", ")), "");
-    }
-    for step in plan.points_of_no_return() {
-        say(format!("step {} is irreversible: it needs --acknowledge {}", step.id, step.id), "");
-    }
-    lines
-}
-
-/// Times at which a plan may be applied, with the places that say so.
-pub(crate) fn when(gate: &Gate) -> Vec<(String, &str)> {
-    match gate {
-        Gate::After { environment, soak_ms, verified, valid_ms, span } => {
-            let soak = if *soak_ms > 0 {
-                format!(", which must have run for {}", millis(*soak_ms))
-            } else {
-                String::new()
-            };
-            let verified = if *verified { ", verified by an analysis" } else { "" };
-            let valid = if *valid_ms > 0 {
-                format!(", not longer than {} ago", millis(*valid_ms))
-            } else {
-                String::new()
-            };
-            vec![(format!("comes after `{environment}`{soak}{verified}{valid}"), span)]
-        }
-        Gate::Windows(windows) => {
-            let one = |window: &'_ Window| format!("only {}", window_text(window));
-            windows.iter().map(|window| (one(window), window.span.as_str())).collect()
-        }
-    }
-}
-
-fn window_text(window: &Window) -> String {
-    let days: Vec<&str> = window.days.iter().map(dax_core::Name::as_str).collect();
-    format!("{} from {} to {} {}", days.join(", "), window.from, window.to, window.zone)
 }
 
 const fn word(action: Action) -> &'static str {
