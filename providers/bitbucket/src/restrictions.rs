@@ -55,6 +55,16 @@ pub(crate) async fn covers(
     branch: &str,
 ) -> Result<bool, ProviderError> {
     let url = format!("{}/branch-restrictions?kind={}", bitbucket.repo, encode(kind));
+    if let Err(denied) = bitbucket.client.look::<serde_json::Value>(&url).await? {
+        return Err(ProviderError::Refused {
+            message: format!(
+                "Bitbucket does not show this token the branch restrictions ({}), so it is not \
+                 known what they say of `{branch}`: give BITBUCKET_TOKEN the scope \
+                 `repository:admin`",
+                denied.message
+            ),
+        });
+    }
     let found: Vec<Restriction> = all(bitbucket, &url).await?.unwrap_or_default();
     let found: Vec<Restriction> = found.into_iter().filter(|one| one.kind == kind).collect();
     if found.iter().any(|one| one.branch_match_kind == "glob" && fits(&one.pattern, branch)) {

@@ -72,6 +72,8 @@ pub struct World {
     pub commits: BTreeMap<u64, Vec<(String, String)>>,
     /// Branch restrictions.
     pub restrictions: Vec<Json>,
+    /// Whether this token is shown no branch restrictions.
+    pub no_restrictions: bool,
     /// The branching model.
     pub model: Json,
     /// Permissions of accounts by UUID; nobody may ask, where there is none.
@@ -106,6 +108,7 @@ impl Default for World {
                 "kind": "reset_pullrequest_approvals_on_change", "branch_match_kind": "glob",
                 "pattern": "main",
             })],
+            no_restrictions: false,
             model: json!({
                 "branch_types": [{ "kind": "release", "prefix": "release/" }],
                 "development": { "name": "develop" }, "production": { "name": "main" },
@@ -174,6 +177,9 @@ fn answered(world: &Mutex<World>, asked: &Asked) -> Reply {
         }
         ("GET", []) => {
             Reply::json(200, &json!({ "full_name": "acme/shop", "mainbranch": { "name": "main" } }))
+        }
+        ("GET", ["branch-restrictions"]) if world.no_restrictions => {
+            no(403, "Your credentials lack one or more required privilege scopes.")
         }
         ("GET", ["branch-restrictions"]) => {
             let kind = query.split('&').find_map(|pair| pair.strip_prefix("kind="));

@@ -97,6 +97,9 @@ async fn an_approval_is_of_the_newest_commit_only_where_the_destination_is_cover
     }
     assert!(test.host().protected("main").await.expect("restrictions"));
     assert!(!test.host().protected("feature").await.expect("restrictions"));
+    test.set(|world| world.no_restrictions = true);
+    let error = test.host().reviews(4).await.expect_err("not shown").to_string();
+    assert!(error.contains("the scope `repository:admin`"), "{error}");
 }
 
 #[tokio::test]
