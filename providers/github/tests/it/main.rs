@@ -7,7 +7,7 @@ mod people;
 mod protection;
 
 use dax_provider_api::review::{Credential, Remote};
-use dax_tests::peers::github::{ADMIN, GitHub, REPOSITORY};
+use dax_tests::peers::github::{ADMIN, GitHub, REPOSITORY, World};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +29,11 @@ fn with(api: &str, token: &str, run: Option<&str>) -> dax_provider_github::GitHu
 /// The provider as who looks after the repository, in run 77.
 fn admin(github: &GitHub) -> dax_provider_github::GitHub {
     with(&github.url(), ADMIN, Some("77"))
+}
+
+/// Changes the world.
+fn set(github: &GitHub, change: impl FnOnce(&mut World)) {
+    change(&mut github.world.lock().expect("nobody fails with this lock"));
 }
 
 /// Every request, and every answer of the router, was as GitHub describes it.

@@ -1,6 +1,6 @@
 //! Reviews, pushes, runs and the clock.
 
-use crate::{admin, clean};
+use crate::{admin, clean, set};
 use dax_provider_api::review::{ChangeRequest, Person, ReviewState, SourceControl};
 use dax_tests::peers::github::{ANN, BEGIN, GitHub, REPOSITORY, Trouble, start};
 use dax_tests::peers::http::Reply;
@@ -67,16 +67,16 @@ async fn a_stranger_who_wants_changes_does_not_write() {
     };
     // A member of the organization need not have more than read access.
     for (role, may) in [("maintain", true), ("triage", false), ("write", true), ("none", false)] {
-        let mut world = github.world.lock().expect("nobody fails with this lock");
-        world.permissions.insert("eve".to_owned(), role.to_owned());
-        drop(world);
+        set(&github, |world| {
+            world.permissions.insert("eve".to_owned(), role.to_owned());
+        });
         assert_eq!(writes().await, [may, false], "{role}");
     }
     // Where nobody may ask, the association has to do.
-    let mut world = github.world.lock().expect("nobody fails with this lock");
-    world.permissions.insert("eve".to_owned(), "write".to_owned());
-    world.no_permissions = true;
-    drop(world);
+    set(&github, |world| {
+        world.permissions.insert("eve".to_owned(), "write".to_owned());
+        world.no_permissions = true;
+    });
     assert_eq!(writes().await, [true, false]);
     clean(&github);
 }

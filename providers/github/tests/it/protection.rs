@@ -1,6 +1,6 @@
 //! Protection rules of environments.
 
-use crate::{admin, clean, with};
+use crate::{admin, clean, set, with};
 use dax_provider_api::review::{Branches, RefPattern, SourceControl};
 use dax_tests::peers::github::{ANN, GitHub, REPOSITORY, Trouble, start};
 use dax_tests::peers::http::Reply;
@@ -20,9 +20,9 @@ async fn a_404_is_an_answer_only_where_the_repository_is_shown() {
     let Some(github) = start() else { return };
     assert_eq!(admin(&github).protection("production").await.expect("an answer"), None);
     protect(&github, json!({ "protection_rules": [] }));
-    let mut world = github.world.lock().expect("nobody fails with this lock");
-    world.blind.insert(ANN.to_owned());
-    drop(world);
+    set(&github, |world| {
+        world.blind.insert(ANN.to_owned());
+    });
     let error = with(&github.url(), ANN, None).protection("production").await;
     let error = error.expect_err("nothing is shown").to_string();
     assert!(error.contains("give the token `actions: read` and `contents: read`"), "{error}");
@@ -52,14 +52,14 @@ async fn every_rule_is_read_and_those_of_apps_are_named() {
                 { "protected_branches": false, "custom_branch_policies": true },
         }),
     );
-    let mut world = github.world.lock().expect("nobody fails with this lock");
-    world.custom_rules.insert("production".to_owned(), vec!["moon".to_owned()]);
-    // More than one page.
-    let branches: Vec<String> = (0..120).map(|at| format!("b{at}")).collect();
-    world.patterns.insert("production".to_owned(), branches);
-    let tag = json!([{ "id": 1, "node_id": "x", "name": "v*", "type": "tag" }]);
-    world.policies.insert("production".to_owned(), tag);
-    drop(world);
+    set(&github, |world| {
+        world.custom_rules.insert("production".to_owned(), vec!["moon".to_owned()]);
+        // More than one page.
+        let branches: Vec<String> = (0..120).map(|at| format!("b{at}")).collect();
+        world.patterns.insert("production".to_owned(), branches);
+        let tag = json!([{ "id": 1, "node_id": "x", "name": "v*", "type": "tag" }]);
+        world.policies.insert("production".to_owned(), tag);
+    });
     let found = admin(&github).protection("production").await.expect("an answer");
     let found = found.expect("an environment");
     assert_eq!(found.wait.as_secs(), 1800);
