@@ -7,8 +7,8 @@ use crate::shorten;
 use crate::standing::Progress;
 use crate::tree::{Block, Line, Tone};
 use dax_core::ResourceAddr;
-use dax_plan::Plan;
 use dax_plan::model::{Change, Gate, LeafChange};
+use dax_plan::{Plan, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of a service that are shown as others.
@@ -23,13 +23,16 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     }
     let mut lines = Vec::new();
     let (before, after) = (by_addr(old), by_addr(new));
+    let (steps_before, steps_after) = (by_service(old), by_service(new));
     let all: BTreeSet<&ResourceAddr> = before.keys().chain(after.keys()).copied().collect();
     let mut differing = 0;
     for addr in all {
         let more = match (before.get(addr), after.get(addr)) {
             (None, Some(new)) => vec![marked("+ now: ", Tone::Add, new)],
             (Some(old), None) => vec![marked("- no longer: ", Tone::Remove, old)],
-            (Some(was), Some(now)) => changed((old, was), (new, now)),
+            (Some(was), Some(now)) => {
+                changed((was, own(&steps_before, addr)), (now, own(&steps_after, addr)))
+            }
             (None, None) => Vec::new(),
         };
         differing += usize::from(!more.is_empty());
@@ -55,6 +58,23 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     blocks
 }
 
+/// Steps by service.
+type Steps<'p> = BTreeMap<&'p ResourceAddr, Vec<&'p Step>>;
+/// A change with its steps.
+type Side<'p> = (&'p Change, Vec<&'p Step>);
+
+fn by_service(plan: &Plan) -> Steps<'_> {
+    let mut all: Steps<'_> = BTreeMap::new();
+    for step in &plan.steps {
+        all.entry(&step.service).or_default().push(step);
+    }
+    all
+}
+
+fn own<'p>(steps: &Steps<'p>, addr: &ResourceAddr) -> Vec<&'p Step> {
+    steps.get(addr).cloned().unwrap_or_default()
+}
+
 fn by_addr(plan: &Plan) -> BTreeMap<&ResourceAddr, &Change> {
     plan.changes.iter().map(|change| (&change.addr, change)).collect()
 }
@@ -74,7 +94,7 @@ fn marked(mark: &str, tone: Tone, change: &Change) -> Line {
     Line::at(0).with(tone, mark).with(Tone::Plain, text)
 }
 
-fn changed((old_plan, old): (&Plan, &Change), (new_plan, new): (&Plan, &Change)) -> Vec<Line> {
+fn changed((old, old_steps): Side<'_>, (new, new_steps): Side<'_>) -> Vec<Line> {
     let mut lines = Vec::new();
     let kind = |change: &Change| {
         (
@@ -100,7 +120,7 @@ fn changed((old_plan, old): (&Plan, &Change), (new_plan, new): (&Plan, &Change))
             lines.push(leaf(new, path, was, now));
         }
     }
-    lines.extend(steps((old_plan, old), (new_plan, new), lines.is_empty()));
+    lines.extend(steps((old, old_steps), (new, new_steps), lines.is_empty()));
     lines
 }
 
@@ -129,12 +149,8 @@ fn leaf(change: &Change, path: &str, was: Option<&LeafChange>, now: Option<&Leaf
 }
 
 /// Steps that are others; the names of revisions, which follow from the leaves, count for nothing.
-fn steps(
-    (old_plan, old): (&Plan, &Change),
-    (new_plan, new): (&Plan, &Change),
-    alone: bool,
-) -> Vec<Line> {
-    let (was, now) = (texts(old_plan, old), texts(new_plan, new));
+fn steps((old, old_steps): Side<'_>, (new, new_steps): Side<'_>, alone: bool) -> Vec<Line> {
+    let (was, now) = (texts(old, &old_steps), texts(new, &new_steps));
     let gone: Vec<&String> = was.iter().filter(|text| !now.contains(text)).collect();
     let come: Vec<&String> = now.iter().filter(|text| !was.contains(text)).collect();
     if was == now || (!alone && was.len() == now.len()) {
@@ -158,9 +174,8 @@ fn steps(
     lines
 }
 
-fn texts(plan: &Plan, change: &Change) -> Vec<String> {
-    let own = plan.steps.iter().filter(|step| step.service == change.addr);
-    own.map(|step| {
+fn texts(change: &Change, steps: &[&Step]) -> Vec<String> {
+    let text = |step: &&Step| {
         let mut text = step_text(step);
         for (id, name) in [(&change.from, "(old)"), (&change.to, "(new)")] {
             if let Some(id) = id.as_ref().filter(|id| !id.0.is_empty()) {
@@ -168,8 +183,8 @@ fn texts(plan: &Plan, change: &Change) -> Vec<String> {
             }
         }
         text
-    })
-    .collect()
+    };
+    steps.iter().map(text).collect()
 }
 
 /// Conditions that are others, before → after.
