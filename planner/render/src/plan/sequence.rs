@@ -34,7 +34,7 @@ impl Sequences {
         let lines = lines_at(plan, steps, 0);
         let mut same: String = lines_text(&lines_at(plan, steps, first.id.0));
         for (id, name) in [(&change.from, "<old>"), (&change.to, "<new>")] {
-            if let Some(id) = id {
+            if let Some(id) = id.as_ref().filter(|id| !id.0.is_empty()) {
                 same = same.replace(id.0.as_str(), name);
             }
         }
@@ -72,7 +72,9 @@ fn folded<'p>(plan: &Plan, steps: &[&'p Step]) -> Vec<Shown<'p>> {
     for step in steps {
         let id = step.id.0;
         let plain = foreign(plan, step).next().is_none() && !step.rollback_point;
-        if let Some(last) = all.last_mut().filter(|last| plain && last.last + 1 == id) {
+        if let Some(last) =
+            all.last_mut().filter(|last| plain && last.last.checked_add(1) == Some(id))
+        {
             if !last.waits && last.times == 1 && awaits(last.step, step) {
                 (last.last, last.waits) = (id, true);
                 continue;
