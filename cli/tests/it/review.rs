@@ -1,14 +1,22 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod approvals;
+mod checks;
+mod faults;
+mod guards;
 mod install;
+mod merging;
 mod others;
+mod pipeline;
 mod previews;
-mod repository;
+mod previews_guarded;
+mod protection;
 mod rules;
+mod secrecy;
 mod story;
 mod trouble;
 
-use dax_tests::peers::github::GitHub;
+use dax_tests::peers::github::{ACTIONS, GitHub};
 
 /// What must hold after every story: no request that GitHub's description does not allow, and no secret in any byte.
 fn clean(github: &GitHub, secrets: &[&str]) {
@@ -16,7 +24,7 @@ fn clean(github: &GitHub, secrets: &[&str]) {
     let asked = github.asked();
     assert!(!asked.is_empty(), "something was asked");
     for one in &asked {
-        for secret in secrets {
+        for secret in [secrets, &[ACTIONS]].concat() {
             assert!(
                 !one.body.contains(secret) && !one.line.contains(secret),
                 "a secret in {}\n{}",

@@ -1,19 +1,23 @@
 //! The same story in GitLab CI and in Bitbucket Pipelines, against servers that answer with the shapes of their
 //! documentation: no server of either is in any registry.
 
-use super::repository::{PROGRAM, Repository, SECRET, ended};
-use crate::project::{Said, said};
+use super::pipeline::job::{Job, Spot};
+use super::pipeline::{How, Merged, PROGRAM, Remote, SECRET, ended, has, lacks};
 use dax_tests::peers::http::Server;
 use dax_tests::peers::{bitbucket, gitlab};
 use serde_json::Value as Json;
 
-fn run(repository: &Repository, variables: &[(&str, &str)], args: &[&str]) -> Said {
-    let mut command = repository.command(args);
-    command.envs(variables.iter().copied());
-    said(&command.output().expect("dax runs"))
+/// A job with the variables of a code host, in a fresh clone of a commit.
+pub(crate) fn job(remote: &Remote, commit: &str, branch: &str, variables: &[(&str, &str)]) -> Job {
+    let spot = Spot { commit: commit.to_owned(), reference: Some(branch.to_owned()) };
+    let mut job = Job::new(remote, &spot);
+    for (name, value) in variables {
+        job.set(name, value);
+    }
+    job
 }
 
-fn no_secret(server: &Server, tokens: &[&str]) {
+pub(crate) fn no_secret(server: &Server, tokens: &[&str]) {
     for one in server.asked() {
         for secret in [&[SECRET, "hunter2"], tokens].concat() {
             assert!(
@@ -25,131 +29,150 @@ fn no_secret(server: &Server, tokens: &[&str]) {
     }
 }
 
-fn changed() -> (Repository, String, String) {
-    let repository = Repository::new(PROGRAM);
-    let base = repository.head();
-    repository.git(&["checkout", "--quiet", "-b", "feature"]);
-    repository.write("main.dax", &PROGRAM.replace("acme/web", "acme/shop-web"));
-    let head = repository.commit("another image");
-    (repository, base, head)
+/// A repository with another image on a branch; gives its commit as well.
+pub(crate) fn changed(program: &str) -> Option<(Remote, String)> {
+    let remote = Remote::new(program)?;
+    remote.branch("feature");
+    remote.write("main.dax", &program.replace("acme/web", "acme/shop-web"));
+    let head = remote.commit("another image");
+    Some((remote, head))
+}
+
+/// The variables of GitLab CI in each job.
+pub(crate) fn gitlab_ci(api: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("CI", "true"),
+        ("GITLAB_CI", "true"),
+        ("CI_API_V4_URL", api),
+        ("CI_PROJECT_ID", "7"),
+        ("CI_JOB_URL", "https://gitlab.example/j/1"),
+    ]
+}
+
+/// Those of a merge request's job.
+pub(crate) fn merge_request<'a>(base: &'a str, head: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
+        ("CI_MERGE_REQUEST_IID", "4"),
+        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base),
+        ("CI_COMMIT_SHA", head),
+        ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "7"),
+        ("CI_MERGE_REQUEST_PROJECT_ID", "7"),
+        ("CI_PIPELINE_SOURCE", "merge_request_event"),
+    ]
+}
+
+/// Those of a push to `main`.
+pub(crate) fn gitlab_push(merged: &Merged) -> Vec<(&str, &str)> {
+    vec![
+        ("CI_PIPELINE_SOURCE", "push"),
+        ("CI_COMMIT_SHA", &merged.after),
+        ("CI_COMMIT_BEFORE_SHA", &merged.before),
+        ("CI_COMMIT_REF_NAME", "main"),
+        ("GITLAB_USER_LOGIN", "bob"),
+    ]
 }
 
 #[test]
 fn gitlab_reviews_approves_and_deploys() {
+    let Some((remote, head)) = changed(PROGRAM) else { return };
     let (server, world) = gitlab::start();
-    let (repository, base, head) = changed();
     world.lock().expect("a lock").heads.insert(4, head.clone());
     let api = format!("{}/api/v4", server.url());
-    let common = [
-        ("GITLAB_CI", "true"),
-        ("CI_API_V4_URL", api.as_str()),
-        ("CI_PROJECT_ID", "7"),
-        ("CI_JOB_URL", "https://gitlab.example/j/1"),
-    ];
-    let request = [
-        ("CI_MERGE_REQUEST_IID", "4"),
-        ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base.as_str()),
-        ("CI_COMMIT_SHA", head.as_str()),
-        ("CI_MERGE_REQUEST_SOURCE_PROJECT_ID", "7"),
-        ("CI_MERGE_REQUEST_PROJECT_ID", "7"),
-        ("CI_PIPELINE_SOURCE", "merge_request_event"),
-    ];
+    let (common, base) = (gitlab_ci(&api), remote.head("main"));
+    let request = merge_request(&base, &head);
+    let run = |token: (&str, &str)| {
+        job(&remote, &head, "feature", &[&common[..], &request[..], &[token]].concat())
+    };
     // A job has a token of its own, which may not say anything.
-    let job = [&common[..], &request[..], &[("CI_JOB_TOKEN", gitlab::JOB_TOKEN)]].concat();
-    let quiet = ended(run(&repository, &job, &["ci"]), 0);
-    assert!(
-        quiet.err.contains("CI_JOB_TOKEN never may; set GITLAB_TOKEN to a project access token"),
-        "{}",
-        quiet.err
-    );
-    assert!(quiet.out.contains("2 environments planned"), "{}", quiet.out);
-    let mine = [("GITLAB_TOKEN", gitlab::TOKEN)];
-    let all = [&common[..], &request[..], &mine[..]].concat();
-    ended(run(&repository, &all, &["ci"]), 0);
-    ended(run(&repository, &all, &["ci"]), 0);
+    let quiet = ended(run(("CI_JOB_TOKEN", gitlab::JOB_TOKEN)).dax(&["ci"]), 0);
+    let lost = "CI_JOB_TOKEN never may; set GITLAB_TOKEN to a project access token";
+    has(&quiet.err, &[lost]);
+    has(&quiet.out, &["**production · creates web", "**staging · creates web"]);
+    let mine = ("GITLAB_TOKEN", gitlab::TOKEN);
+    ended(run(mine).dax(&["ci"]), 0);
+    let second = run(mine);
+    ended(second.dax(&["ci"]), 0);
     {
         let known = world.lock().expect("a lock");
         let words: Vec<&str> = known.statuses.iter().map(|(_, state, _)| state.as_str()).collect();
         assert_eq!(words, ["running", "success", "running", "success"]);
         assert_eq!(known.notes.len(), 2, "one for each environment, however often it runs");
-        assert!(
-            known.notes.iter().any(|(_, _, body)| body.starts_with("<!-- dax:shop:production -->")
-                && body.contains("<details"))
-        );
     }
-    let quality = std::fs::read_to_string(repository.path("dax-ci/gl-code-quality-report.json"))
-        .expect("a report");
-    let quality: Json = serde_json::from_str(&quality).expect("JSON");
+    let quality: Json =
+        serde_json::from_str(&second.read("dax-ci/gl-code-quality-report.json")).expect("JSON");
     assert_eq!(quality[0]["location"]["path"], "main.dax");
     assert!(quality[0]["fingerprint"].is_string() && quality[0]["severity"] == "info", "{quality}");
     // Merged: an approval counts once a push takes approvals away.
-    repository.git(&["checkout", "--quiet", "main"]);
-    repository.git(&["merge", "--quiet", "--no-ff", "-m", "merged", "feature"]);
-    let merged = repository.head();
+    let merged = remote.merge_branch("feature", How::Merge);
     {
         let mut known = world.lock().expect("a lock");
-        known.merged.insert(merged.clone(), 4);
+        known.merged.insert(merged.after.clone(), 4);
         known.approved.push((4, "ann".to_owned()));
     }
-    let push = [
-        ("CI_PIPELINE_SOURCE", "push"),
-        ("CI_COMMIT_SHA", merged.as_str()),
-        ("CI_COMMIT_BEFORE_SHA", base.as_str()),
-        ("CI_COMMIT_REF_NAME", "main"),
-        ("GITLAB_USER_LOGIN", "bob"),
-    ];
-    let all = [&common[..], &push[..], &mine[..]].concat();
-    let said = ended(run(&repository, &all, &["ci", "apply", "-e", "production"]), 3);
-    assert!(
-        said.err.contains("the approval of `ann` does not say of which commit it is"),
-        "{}",
-        said.err
-    );
+    let push = [&common[..], &gitlab_push(&merged)[..], &[mine]].concat();
+    let apply = |args: &[&str]| {
+        job(&remote, &merged.after, "main", &push).dax(&[&["ci", "apply"], args].concat())
+    };
+    let said = ended(apply(&["-e", "production"]), 3);
+    has(&said.err, &["ann", "commit"]);
+    assert_eq!(remote.image("production"), None);
     world.lock().expect("a lock").reset_on_push = true;
-    ended(run(&repository, &all, &["ci", "apply"]), 0);
+    ended(apply(&[]), 0);
+    assert_eq!(remote.image("production").as_deref(), Some("acme/shop-web:1"));
     {
         let known = world.lock().expect("a lock");
-        let all: Vec<(String, String)> = known
+        let mut all: Vec<String> = known
             .deployments
             .iter()
-            .map(|(name, states)| (name.clone(), states.join(" ")))
+            .map(|(name, states)| format!("{name}: {}", states.join(" ")))
             .collect();
-        let states = "created running success".to_owned();
+        all.sort();
         assert_eq!(
             all,
-            [("production".to_owned(), states.clone()), ("staging".to_owned(), states)]
+            ["production: created running success", "staging: created running success"]
         );
     }
     // Another repository's pipeline is started with what was built here.
     let trigger =
         ["ci", "trigger", "--repository", "acme/deploy", "--branch", "main", "-i", "version=7"];
-    let said = ended(run(&repository, &all, &trigger), 0);
-    assert!(said.err.contains("https://gitlab.example/acme/deploy/-/pipelines/9"), "{}", said.err);
+    let said = ended(job(&remote, &merged.after, "main", &push).dax(&trigger), 0);
+    has(&said.err, &["https://gitlab.example/acme/deploy/-/pipelines/9"]);
     let started = world.lock().expect("a lock").pipelines[0].clone();
     assert_eq!(started["variables"][0]["value"], "7");
     no_secret(&server, &[gitlab::TOKEN, gitlab::JOB_TOKEN]);
 }
 
-#[test]
-fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
-    let (server, world) = bitbucket::start();
-    let (repository, base, head) = changed();
-    world.lock().expect("a lock").heads.insert(4, head.clone());
-    let api = format!("{}/2.0", server.url());
-    let common = [
+/// The variables of Bitbucket Pipelines in each job.
+pub(crate) fn bitbucket_ci(api: &str) -> Vec<(&str, &str)> {
+    vec![
+        ("CI", "true"),
         ("BITBUCKET_BUILD_NUMBER", "3"),
         ("BITBUCKET_REPO_FULL_NAME", "acme/shop"),
-        ("BITBUCKET_API_URL", api.as_str()),
+        ("BITBUCKET_API_URL", api),
         ("BITBUCKET_TOKEN", bitbucket::TOKEN),
-    ];
-    let request = [
+    ]
+}
+
+/// Those of a pull request's job.
+pub(crate) fn bitbucket_request<'a>(base: &'a str, head: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
         ("BITBUCKET_PR_ID", "4"),
-        ("BITBUCKET_PR_DESTINATION_COMMIT", base.as_str()),
-        ("BITBUCKET_COMMIT", head.as_str()),
-    ];
-    let all = [&common[..], &request[..]].concat();
-    ended(run(&repository, &all, &["ci"]), 0);
-    ended(run(&repository, &all, &["ci"]), 0);
+        ("BITBUCKET_PR_DESTINATION_COMMIT", base),
+        ("BITBUCKET_COMMIT", head),
+    ]
+}
+
+#[test]
+fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
+    let Some((remote, head)) = changed(PROGRAM) else { return };
+    let (server, world) = bitbucket::start();
+    world.lock().expect("a lock").heads.insert(4, head.clone());
+    let api = format!("{}/2.0", server.url());
+    let (common, base) = (bitbucket_ci(&api), remote.head("main"));
+    let all = [&common[..], &bitbucket_request(&base, &head)[..]].concat();
+    for _ in 0..2 {
+        ended(job(&remote, &head, "feature", &all).dax(&["ci"]), 0);
+    }
     {
         let known = world.lock().expect("a lock");
         let words: Vec<&str> =
@@ -157,39 +180,25 @@ fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
         assert_eq!(words, ["INPROGRESS", "SUCCESSFUL", "INPROGRESS", "SUCCESSFUL"]);
         let (report, annotations) = &known.reports[&(head.clone(), "dax-dax".to_owned())];
         assert_eq!(report["result"], "PASSED");
-        assert!(
-            annotations
-                .iter()
-                .any(|one| one["path"] == "main.dax" && one["annotation_type"] == "CODE_SMELL"),
-            "{annotations:?}"
-        );
+        let fits = |one: &Json| one["path"] == "main.dax" && one["annotation_type"] == "CODE_SMELL";
+        assert!(annotations.iter().any(fits), "{annotations:?}");
         assert_eq!(known.comments.len(), 2);
         let body = &known.comments[0].2;
-        assert!(
-            body.starts_with("[//]: # (dax:shop:")
-                && !body.contains("<details")
-                && !body.contains("<!--"),
-            "{body}"
-        );
+        assert!(body.starts_with("[//]: # (dax:shop:"), "{body}");
+        lacks(body, &["<details", "<!--"]);
     }
-    repository.git(&["checkout", "--quiet", "main"]);
-    repository.git(&["merge", "--quiet", "--no-ff", "-m", "merged", "feature"]);
-    let merged = repository.head();
+    let merged = remote.merge_branch("feature", How::Merge);
     {
         let mut known = world.lock().expect("a lock");
-        known.merged.insert(merged.clone(), 4);
+        known.merged.insert(merged.after.clone(), 4);
         known.approved.push((4, "ann".to_owned()));
     }
-    let push = [("BITBUCKET_BRANCH", "main"), ("BITBUCKET_COMMIT", merged.as_str())];
+    let push = [("BITBUCKET_BRANCH", "main"), ("BITBUCKET_COMMIT", merged.after.as_str())];
     let all = [&common[..], &push[..]].concat();
-    ended(run(&repository, &all, &["ci", "apply"]), 0);
-    let history: Json = serde_json::from_str(
-        &repository.dax(&["history", "-e", "production", "--format", "json"]).out,
-    )
-    .expect("JSON");
-    assert_eq!(history["runs"][0]["approved_by"][0], "ann");
+    ended(job(&remote, &merged.after, "main", &all).dax(&["ci", "apply"]), 0);
+    assert_eq!(remote.image("production").as_deref(), Some("acme/shop-web:1"));
     let wrong = [&all[..], &[("BITBUCKET_TOKEN", "another")]].concat();
-    let said = ended(run(&repository, &wrong, &["ci", "apply"]), 1);
-    assert!(said.err.contains("Bitbucket answers 401"), "{}", said.err);
+    let said = ended(job(&remote, &merged.after, "main", &wrong).dax(&["ci", "apply"]), 1);
+    has(&said.err, &["Bitbucket answers 401"]);
     no_secret(&server, &[bitbucket::TOKEN]);
 }
