@@ -110,6 +110,15 @@ pub enum Told {
     Ends(Outcome),
 }
 
+/// By whom, by whose approval and how a plan is applied.
+struct Manner<'m> {
+    actor: &'m Actor,
+    name: Option<Name>,
+    lock_timeout: Duration,
+    reviews: &'m [Approval],
+    base: Option<&'m Base>,
+}
+
 /// A run that is carried out.
 struct Running<'r> {
     store: &'r Store,
@@ -158,15 +167,14 @@ impl Engine {
             self.allowed(&plan, &acknowledged, &reviews, base.as_ref())?;
             let mut finished = None;
             if !plan.steps.is_empty() || !plan.changes.is_empty() {
-                let done = self.apply_one(
-                    Arc::new(plan.clone()),
-                    &actor,
-                    name.clone(),
+                let manner = Manner {
+                    actor: &actor,
+                    name: name.clone(),
                     lock_timeout,
-                    &reviews,
-                    interrupts,
-                    watch,
-                )?;
+                    reviews: &reviews,
+                    base: base.as_ref(),
+                };
+                let done = self.apply_one(Arc::new(plan.clone()), manner, interrupts, watch)?;
                 if done.outcome != Outcome::Succeeded || plan.deferred.is_empty() {
                     return Ok(done);
                 }
@@ -233,13 +241,11 @@ impl Engine {
     fn apply_one(
         &self,
         plan: Arc<Plan>,
-        actor: &Actor,
-        name: Option<Name>,
-        lock_timeout: Duration,
-        reviews: &[Approval],
+        manner: Manner<'_>,
         interrupts: &mut Interrupts,
         watch: Watch<'_>,
     ) -> Result<Finished, EngineError> {
+        let Manner { actor, name, lock_timeout, reviews, base } = manner;
         let store = self.store()?;
         // Those under which it begins, whatever becomes of the folder meanwhile.
         let conditions = match plan.mode {
@@ -248,7 +254,12 @@ impl Engine {
         };
         let mut lease = self.acquire(&store, &plan.environment, lock_timeout)?;
         let actor = Actor { at_ms: store.now_ms(), ..actor.clone() };
-        let begun = self.begin(&store, &mut lease, &plan, &actor, reviews);
+        // Conditions that somebody recorded while the lease was waited for are asked as well.
+        let standing = self.standing_of(&store, &plan, conditions.as_ref(), reviews, base);
+        let begun = standing.and_then(|standing| match crate::standing::denial(&plan, &standing) {
+            Some(message) => Err(EngineError::Denied { message }),
+            None => self.begin(&store, &mut lease, &plan, &actor, reviews),
+        });
         let result = begun.and_then(|(run, providers)| {
             let actor = actor.clone();
             let running = Running { store: &store, lease: &mut lease, run, plan, name, actor };
