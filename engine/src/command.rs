@@ -17,14 +17,15 @@ pub fn output_within(command: &mut Command, input: Vec<u8>, limit: Duration) -> 
     let ends = Instant::now() + limit;
     let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
     let mut child = command.stdin(stdin).stdout(Stdio::piped()).spawn()?;
-    if let Some(mut pipe) = child.stdin.take() {
-        // Whoever does not read to the end has what it wanted.
-        std::thread::spawn(move || drop(pipe.write_all(&input)));
-    }
-    let stdout = child.stdout.take().map(all_of);
-    let stderr = child.stderr.take().map(all_of);
-    let done =
-        (|| Ok((text_of(stdout, ends)?, text_of(stderr, ends)?, ended(&mut child, ends)?)))();
+    let done = (|| {
+        if let Some(mut pipe) = child.stdin.take() {
+            // Whoever does not read to the end has what it wanted.
+            beside(move || drop(pipe.write_all(&input)))?;
+        }
+        let stdout = child.stdout.take().map(all_of).transpose()?;
+        let stderr = child.stderr.take().map(all_of).transpose()?;
+        Ok((text_of(stdout, ends)?, text_of(stderr, ends)?, ended(&mut child, ends)?))
+    })();
     let (stdout, stderr, status) = done.inspect_err(|_: &Error| {
         // Where it leads a group, its helpers end with it.
         let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
@@ -39,15 +40,20 @@ fn too_long() -> Error {
     Error::new(ErrorKind::TimedOut, "it took too long and was ended")
 }
 
+/// Work on a thread of its own; an error where the system has none to give.
+fn beside(work: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new().spawn(work).map(drop)
+}
+
 /// Reads a pipe to its end, beside. Whoever holds it open after the program's end holds nobody up.
-fn all_of(mut pipe: impl Read + Send + 'static) -> Receiver<Result<Vec<u8>>> {
+fn all_of(mut pipe: impl Read + Send + 'static) -> Result<Receiver<Result<Vec<u8>>>> {
     let (sender, receiver) = channel();
-    std::thread::spawn(move || {
+    beside(move || {
         let mut bytes = Vec::new();
         let read = pipe.read_to_end(&mut bytes).map(|_| bytes);
         let _ = sender.send(read);
-    });
-    receiver
+    })?;
+    Ok(receiver)
 }
 
 fn text_of(pipe: Option<Receiver<Result<Vec<u8>>>>, ends: Instant) -> Result<Vec<u8>> {

@@ -1,7 +1,8 @@
 //! Ports of this machine for tests: no two programs that run at one time are given the same one.
 //!
 //! A program locks blocks of ports by files that it holds open, so that the kernel gives them back when it ends. The
-//! ports lie below those that the system hands out by itself.
+//! ports lie below those that the system hands out by itself, and below those that local agents give to replicas: an
+//! agent knows of no lock, and takes whatever nobody listens on at the moment.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -9,8 +10,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-/// The ports that are shared out.
-const ALL: Range<u16> = 15_000..32_000;
+/// The ports that are shared out; replicas get theirs from 16,384 on.
+const ALL: Range<u16> = 8_000..16_350;
 /// The ports of one block.
 const BLOCK: u16 = 50;
 
