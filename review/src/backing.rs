@@ -57,10 +57,11 @@ pub(crate) fn seen<'p>(
     let fits = |plan: &Shown| same_commit(&plan.commit, commit) || merged.contains(&plan.commit);
     let Some(at_ms) = review.at_ms else {
         // Without a time, only plans of one commit that all do the same leave no doubt.
-        let mut of_commit = plans.iter().filter(|plan| fits(plan));
-        let first = of_commit.next().ok_or(Unseen::OtherCommit)?;
-        let sure = first.certain && of_commit.all(|plan| plan.effect == first.effect);
-        return if sure { Ok(first) } else { Err(Unseen::Uncertain) };
+        let of_commit: Vec<&Shown> = plans.iter().filter(|plan| fits(plan)).collect();
+        let first = of_commit.first().ok_or(Unseen::OtherCommit)?;
+        let is_one = of_commit.iter().all(|plan| plan.effect == first.effect);
+        let certain = of_commit.iter().find(|plan| plan.certain);
+        return certain.filter(|_| is_one).copied().ok_or(Unseen::Uncertain);
     };
     // Code hosts tell whole seconds: what happened in the same one may have happened in any order.
     let second = |ms: u64| ms / 1000;

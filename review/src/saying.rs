@@ -78,7 +78,7 @@ fn lapsed(lost: &[Lost]) -> Vec<Lapsed> {
 pub(crate) fn merged(
     project: &Name,
     environment: &Name,
-    planned: Option<(&Plan, &Rules, Standing)>,
+    planned: Option<(&Plan, Option<&Rules>, Standing)>,
     outcome: Outcome,
 ) -> CommentInput {
     let content = planned.map_or(Content::NothingMore, |(plan, rules, standing)| {
@@ -88,7 +88,7 @@ pub(crate) fn merged(
             standing,
             policies: Vec::new(),
             denied: false,
-            conditions: conditions(rules),
+            conditions: rules.map_or_else(Vec::new, conditions),
             lapsed: Vec::new(),
             before: None,
         }))

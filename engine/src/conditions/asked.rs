@@ -82,8 +82,11 @@ pub fn answer(question: &Question<'_>) -> Answer {
             let same = |known: &Progress| {
                 known.needed == one.needed && known.of == one.of && known.members == one.members
             };
-            if !found.progress.iter().any(same) {
-                found.progress.push(one);
+            // A rule of the program that stood there before is one that guards the change.
+            match found.progress.iter_mut().find(|known| same(known)) {
+                Some(known) if known.rule == Rule::Program => known.rule = *whose,
+                Some(_) => {}
+                None => found.progress.push(one),
             }
         }
     }

@@ -41,6 +41,8 @@ struct Behind {
     people: Vec<Person>,
     /// Blockers: approvals that are lacking, by the change request that lacks them.
     lacking: Vec<String>,
+    /// Approvals that do not count, a sentence each.
+    lost: Vec<String>,
     /// Places of the sources that the plan is made of.
     sources: BTreeSet<usize>,
 }
@@ -222,6 +224,9 @@ impl<'e> Environment<'e> {
                 let mut behind = Behind::default();
                 for at in &by {
                     let one = std::mem::take(&mut of[*at]);
+                    if !one.lacking.is_empty() {
+                        remarks.extend(one.lost);
+                    }
                     let many = by.len() > 1;
                     behind.lacking.extend(one.lacking.into_iter().map(|lacking| {
                         match &sources[candidates[*at].change].change {
@@ -285,7 +290,7 @@ impl<'e> Environment<'e> {
                 asked,
                 remarks,
             );
-            remarks.extend(voices.lost.iter().map(|lost| format!("`{}` {}", lost.who, lost.why)));
+            behind.lost.extend(voices.lost.iter().map(|one| format!("`{}` {}", one.who, one.why)));
             behind.approvals.extend(voices.approvals);
             behind.people.extend(voices.people);
         }

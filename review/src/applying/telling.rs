@@ -48,8 +48,6 @@ impl Environment<'_> {
             Some(one) => engine.standing_with(&one.plan, &[], one.rules.base.as_ref())?,
             None => Standing::default(),
         };
-        let plan = shown.map(|one| (&one.plan, &one.rules, standing));
-        let input = saying::merged(self.project, self.name, plan, outcome);
         let mut remarks = Vec::new();
         let newest = pending.changes.last().map(|one| one.change.number);
         for number in pending.changes.iter().map(|one| one.change.number) {
@@ -60,6 +58,15 @@ impl Environment<'_> {
             if kept.is_empty() && offered.is_none() {
                 continue;
             }
+            // Where another run has done it, what was shown is what it did.
+            let plan = match shown {
+                Some(one) => Some((&one.plan, Some(&one.rules), standing.clone())),
+                None => {
+                    let last = kept.iter().rev().find(|plan| plan.shown);
+                    last.map(|last| (&last.plan, None, Standing::default()))
+                }
+            };
+            let input = saying::merged(self.project, self.name, plan, outcome.clone());
             remarks.extend(self.told(number, &input, offered, &kept, &mut *say)?);
         }
         Ok(remarks)

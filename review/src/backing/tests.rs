@@ -63,6 +63,9 @@ fn a_plan_that_may_not_have_been_shown_is_seen_by_nobody() {
 fn without_a_time_all_plans_of_the_commit_must_do_the_same() {
     let one = |plans: &[Shown]| effect(&("a".repeat(10), None), plans);
     assert_eq!(one(&[plan("a", 10, "first", &[])]).as_deref(), Ok("first"));
+    let before = Shown { certain: false, ..plan("a", 9, "first", &[]) };
+    assert_eq!(one(std::slice::from_ref(&before)), Err(Unseen::Uncertain));
+    assert_eq!(one(&[before, plan("a", 10, "first", &[])]).as_deref(), Ok("first"));
     let twice = [plan("a", 10, "first", &[]), plan("a", 20, "second", &[])];
     assert_eq!(one(&twice), Err(Unseen::Uncertain));
     let unknown = Seen { commit: None, at_ms: Some(30_000) };
