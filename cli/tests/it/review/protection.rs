@@ -125,6 +125,28 @@ fn a_pattern_lets_in_the_refs_of_its_kind_and_name_alone() {
     clean(&it.github, &[ADMIN, ANN]);
 }
 
+#[test]
+fn a_rule_of_an_app_blocks_a_job_that_github_did_not_let_through() {
+    let Some(it) = Pipeline::new(&open()) else { return };
+    let number = it.propose("more", &open().replace("default 2", "default 3"));
+    ended(it.plan(number), 0);
+    protect(&it, &json!([]), Json::Null);
+    let apps = |names: &[&str]| {
+        let mut world = it.github.world.lock().expect("nobody fails with this lock");
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        world.custom_rules.insert("production".to_owned(), names);
+    };
+    apps(&["gatekeeper"]);
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["App `gatekeeper`"]);
+    assert_eq!(it.image("production"), None);
+    apps(&[]);
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.replicas("production"), Some(3));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
 /// A server that answers some paths otherwise.
 fn before(server: &Server, answers: Vec<(&'static str, Json)>) -> Server {
     let port = server.port;
