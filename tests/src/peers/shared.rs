@@ -8,14 +8,14 @@ use super::{Peer, free_port, postgres, wait};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Ends a process and removes a folder once this process has ended, however it does.
-fn watch(pid: u32, folder: &Path) -> ChildStdin {
-    let mut watcher = Command::new("sh")
+fn watch(pid: u32, folder: &Path) -> Child {
+    Command::new("sh")
         .args(["-c", "cat >/dev/null; kill -QUIT \"$0\" 2>/dev/null; sleep 1; rm -rf \"$1\""])
         .arg(pid.to_string())
         .arg(folder)
@@ -23,8 +23,7 @@ fn watch(pid: u32, folder: &Path) -> ChildStdin {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .expect("sh runs");
-    watcher.stdin.take().expect("an input")
+        .expect("sh runs")
 }
 
 /// A row of an answer, as text.
@@ -33,7 +32,7 @@ pub type Row = Vec<Option<String>>;
 struct Shared {
     port: u16,
     _peer: Mutex<Peer>,
-    _watch: ChildStdin,
+    _watch: Child,
 }
 
 /// The address of an empty database of its own, on one PostgreSQL server for all tests of this process.
@@ -145,7 +144,7 @@ pub(super) struct Prism {
 struct Running {
     port: u16,
     target: Arc<AtomicU16>,
-    _watch: ChildStdin,
+    _watch: Child,
 }
 
 static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
