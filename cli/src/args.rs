@@ -519,8 +519,25 @@ pub(crate) enum StateCommand {
     Verify(StateVerifyArgs),
     /// Trust this project's `.dax`, and the state's address in `dax.mod`, with your credentials.
     Trust,
+    /// Show the conditions that the last apply recorded, and how the program differs.
+    Conditions(StateConditionsArgs),
     /// Take the lease of an environment away from whoever holds it.
     Unlock(SignalArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct StateConditionsArgs {
+    #[command(flatten)]
+    pub(crate) environment: EnvironmentArg,
+    /// Record the conditions of the program without the approvals that the recorded ones ask for;
+    /// for when nobody whom they name can approve any more.
+    #[arg(long, requires = "reason")]
+    pub(crate) reset: bool,
+    /// Why, for the record.
+    #[arg(long, value_parser = reason, value_name = "TEXT", requires = "reset")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) params: ParamArgs,
 }
 
 #[derive(Args)]

@@ -61,7 +61,13 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
             read.map_err(|source| EngineError::File { path: format!("{prefix}{path}"), source })
         };
         let at = git::AtRevision { files: &before, prefix: prefix.clone() };
-        let old = side(&at, &signers_before)?;
+        // A program that is broken before a change must not keep it from being mended: what it
+        // has is new then.
+        let old = match side(&at, &signers_before) {
+            Ok(old) => old,
+            Err(EngineError::Project(_)) => None,
+            Err(error) => return Err(error),
+        };
         let new = match side(&disk, &signers_now) {
             Ok(new) => new,
             Err(error) => {

@@ -155,7 +155,9 @@ impl Engine {
         if let Some(digits) = &expect {
             expected(digits, &plan)?;
         }
-        let commit = self.own_commit();
+        // What is applied in part is not what the commit says: the rest of it is still to come.
+        let is_whole = plan.left_out.is_empty() && plan.unreachable.is_empty();
+        let commit = self.own_commit().filter(|_| is_whole);
         let (promoted, restores) = match origin {
             Origin::Program => (None, None),
             Origin::Promoted(promoted) => (Some(promoted), None),
@@ -258,7 +260,13 @@ impl Engine {
         let standing = self.standing_of(&store, &plan, conditions.as_ref(), reviews, base);
         let begun = standing.and_then(|standing| match crate::standing::denial(&plan, &standing) {
             Some(message) => Err(EngineError::Denied { message }),
-            None => self.begin(&store, &mut lease, &plan, &actor, reviews),
+            None => {
+                // A preview environment is one from its first step on, however the run ends.
+                if let Some(conditions) = conditions.as_ref().filter(|one| one.preview) {
+                    self.record_new(&store, &mut lease, conditions, &actor)?;
+                }
+                self.begin(&store, &mut lease, &plan, &actor, reviews)
+            }
         });
         let result = begun.and_then(|(run, providers)| {
             let actor = actor.clone();

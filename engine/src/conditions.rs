@@ -171,9 +171,11 @@ impl Conditions {
     /// whose name has a `/`, was asked there and stands in the approval.
     pub fn may_approve(&self, of: &[Name], approval: &Approval) -> bool {
         let is_named = |name: &Name| match self.groups.get(name) {
-            Some(members) => members.iter().any(|member| is_same(member, &approval.by)),
+            Some(members) => {
+                approval.names().any(|by| members.iter().any(|member| is_same(member, by)))
+            }
             None if name.contains('/') => approval.groups.iter().any(|team| is_same(team, name)),
-            None => is_same(name, &approval.by),
+            None => approval.names().any(|by| is_same(name, by)),
         };
         of.is_empty() || of.iter().any(is_named)
     }

@@ -116,6 +116,7 @@ impl Engine {
             reason: reason.to_owned(),
             at_ms,
             signature,
+            names: Vec::new(),
         };
         self.runtime.block_on(store.approve(environment, &approval))?;
         Ok((by, groups))

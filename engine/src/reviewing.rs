@@ -43,6 +43,15 @@ impl Engine {
         Ok(self.runtime.block_on(store.shown_plans(environment, change))?)
     }
 
+    /// The changes for which a plan of an environment was shown: `pr-12`, `commit-…`.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub fn shown_changes(&self, environment: &str) -> Result<Vec<Name>, EngineError> {
+        let store = self.store()?;
+        Ok(self.runtime.block_on(store.shown_changes(environment))?)
+    }
+
     /// The environments of which reviewers were shown a plan for a change.
     ///
     /// # Errors
@@ -81,6 +90,7 @@ impl Engine {
             reason: reason.to_owned(),
             at_ms: store.now_ms(),
             signature: None,
+            names: Vec::new(),
         };
         Ok(self.runtime.block_on(store.approve(environment, &approval))?)
     }

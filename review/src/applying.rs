@@ -146,16 +146,17 @@ pub fn apply(
     };
     scope::checked_out(options, place)?;
     let base = scope::base(options, Some(place), Some(forge))?;
+    let changes = Changes::new(forge);
     let mut scopes = if preview {
         scope::scope(options, Some(place), base.as_deref(), open)?
     } else {
-        scope::unapplied(options, place, base.as_deref(), open, say)?
+        scope::unapplied(options, place, base.as_deref(), &changes, open, say)?
     };
     if preview {
-        let keyed = |name: &Name| crate::previews::number(name).is_some();
-        scopes.iter_mut().for_each(|scope| scope.environments.retain(|name, _| keyed(name)));
+        let number = place.number();
+        let own = |name: &Name| crate::previews::number(name) == number;
+        scopes.iter_mut().for_each(|scope| scope.environments.retain(|name, _| own(name)));
     }
-    let changes = Changes::new(forge);
     let mut applied = Vec::new();
     for scope in scopes.into_iter().filter(|scope| scope.gone.is_none()) {
         scope.remarks.iter().for_each(|remark| say(remark));
@@ -170,7 +171,8 @@ pub fn apply(
             continue;
         }
         let engine = open(&scope.path)?;
-        let run = Run { request, place, forge, engine: &engine, scope: &scope, changes: &changes };
+        let (engine, scope, changes) = (&engine, &scope, &changes);
+        let run = Run { request, place, forge, engine, scope, changes, preview };
         run.apply(&mut *carry, &mut *say, &mut applied)?;
     }
     Ok(applied)
@@ -184,6 +186,8 @@ struct Run<'r> {
     engine: &'r Engine,
     scope: &'r Scope,
     changes: &'r Changes<'r>,
+    /// Whether it makes preview environments of a change request that is open.
+    preview: bool,
 }
 
 impl Run<'_> {

@@ -2,8 +2,8 @@
 //!
 //! Invariant: an approval is of a plan that its author was shown. A review counts for the newest
 //! plan shown before it, and for every plan that does the same; for none that came after it and
-//! does something else. Approvals of the code host are read whenever they are needed and kept
-//! nowhere, so that one that is dismissed counts no more.
+//! does something else. Reviews are read whenever they are needed and kept nowhere, so that one
+//! that is dismissed counts no more; the button of a check is recorded like `dax approve`.
 
 use crate::backing::{Seen, Shown, Unseen, seen};
 use crate::comment::short;
@@ -85,8 +85,8 @@ impl Asked<'_> {
         self.plan.approvals.iter().flat_map(|gate| &gate.of).chain(asked).collect()
     }
 
-    /// An approval of an account, under the name by which the rules know it.
-    fn approval(
+    /// An approval of an account, under the names by which the rules know it.
+    pub(crate) fn approval(
         &self,
         forge: &Forge,
         person: &Person,
@@ -94,16 +94,17 @@ impl Asked<'_> {
         at_ms: u64,
         remarks: &mut Vec<String>,
     ) -> Approval {
-        let (mut by, mut groups) = (None, Vec::new());
+        let (mut names, mut groups) = (BTreeSet::new(), Vec::new());
         for (group, members) in self.conditions.iter().flat_map(|one| &one.groups) {
-            if let Some(member) = members.iter().find(|member| person.is(member)) {
-                by = by.or_else(|| Some(member.clone()));
+            let own: Vec<&Name> = members.iter().filter(|member| person.is(member)).collect();
+            if !own.is_empty() {
                 groups.push(group.clone());
             }
+            names.extend(own.into_iter().cloned());
         }
         for name in self.of() {
             if person.is(name) {
-                by = by.or_else(|| Some(name.clone()));
+                names.insert(name.clone());
             }
             // `team:sre` is a group of the project; `acme/sre` a team of the code host.
             if name.contains('/') && belongs(forge, person, name, remarks) {
@@ -115,11 +116,12 @@ impl Asked<'_> {
         Approval {
             digest: Name::new(digest(self.plan)),
             step: None,
-            by: by.unwrap_or_else(|| person.name().into()),
+            by: person.name().into(),
             groups,
             reason: reason.to_owned(),
             at_ms,
             signature: None,
+            names: names.into_iter().collect(),
         }
     }
 }
@@ -236,31 +238,6 @@ pub(crate) fn objections(
     all
 }
 
-/// Approvals by those who let this job go on to a protected environment: of plans that were shown
-/// before the job was made.
-pub(crate) fn released(
-    forge: &Forge,
-    people: &[Person],
-    reviewed: Option<&Reviewed>,
-    environment: &str,
-    asked: &Asked<'_>,
-    remarks: &mut Vec<String>,
-) -> Vec<Approval> {
-    let mut approvals = Vec::new();
-    for person in people {
-        if let Some(why) = reviewed.and_then(|reviewed| reviewed.excludes(person)) {
-            remarks.push(format!(
-                "`{}` let the job go on to `{environment}`, but {why}: that approves nothing",
-                person.shown
-            ));
-            continue;
-        }
-        let reason = format!("by letting the job go on to `{environment}`");
-        approvals.push(asked.approval(forge, person, &reason, 0, remarks));
-    }
-    approvals
-}
-
 /// Approvals that the state keeps of an earlier plan with the same effect, as approvals of a plan.
 pub(crate) fn carried(
     engine: &Engine,
@@ -315,16 +292,33 @@ pub(crate) fn press(
             ));
             continue;
         }
+        // The button's approval is a row in the state that nobody signs.
+        if planned.rules.all().iter().any(|conditions| conditions.signers.is_some()) {
+            said.push(format!(
+                "approvals of `{}` are signed: the button approves nothing there, \
+                 `dax approve --key` does",
+                report.environment
+            ));
+            continue;
+        }
         let asked = planned.asked();
         let reason = format!("by the check of change request {number}");
         let approval = asked.approval(forge, by, &reason, 0, &mut said);
-        engine.approve_as(
+        let recorded = engine.approve_as(
             &report.environment,
             &planned.digest,
             &approval.by,
             &approval.groups,
             &approval.reason,
-        )?;
+        );
+        // A job that only plans may not write approvals, and shows its plans all the same.
+        if let Err(error) = recorded {
+            said.push(format!(
+                "the approval of `{}` is not recorded: {error}; `dax approve -e {} {}` approves it",
+                report.environment, report.environment, planned.digest
+            ));
+            continue;
+        }
         said.push(format!(
             "`{}` approved the plan {} of `{}`",
             by.shown,

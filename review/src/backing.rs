@@ -111,7 +111,8 @@ pub(crate) fn made(plan: &Shown, head: Option<&str>, merged: &BTreeSet<String>) 
     match head {
         Some(head) if same_commit(&plan.commit, head) => Some(Made::Before),
         Some(_) => merged.contains(&plan.commit).then_some(Made::After),
-        None => Some(Made::Before),
+        // Without a change request there was no merge by which anybody agreed.
+        None => Some(Made::After),
     }
 }
 
@@ -122,6 +123,8 @@ pub(crate) struct Candidate {
     pub(crate) change: usize,
     /// The plan.
     pub(crate) plan: Shown,
+    /// Its relation to the merge.
+    pub(crate) made: Made,
     /// Whether all agreed to it whom old and new rules ask.
     pub(crate) approved: bool,
 }
@@ -135,31 +138,41 @@ pub(crate) enum Backing {
     Lacks(BTreeSet<Part>),
 }
 
-/// The candidates behind a plan: one that does the same, else those that together show each of
-/// its parts. Of several the approved ones are taken, and of these the latest.
+/// The candidates behind a plan: one that was made after the merge, does the same and is approved;
+/// else those plans of change requests that together show each of its parts.
+///
+/// A part is backed by the change request that was merged last of those that show it, in whichever
+/// of its plans is approved: what was approved, taken back and brought again is not approved.
 pub(crate) fn backing(wanted: &Shown, candidates: &[Candidate]) -> Backing {
-    let rank = |at: &usize| {
-        let candidate: &Candidate = &candidates[*at];
-        (candidate.approved, candidate.change, candidate.plan.at_ms)
-    };
     let best = |fits: &dyn Fn(&Candidate) -> bool| {
+        let rank = |at: &usize| {
+            let one: &Candidate = &candidates[*at];
+            (one.change, one.approved, one.plan.at_ms)
+        };
         (0..candidates.len()).filter(|at| fits(&candidates[*at])).max_by_key(rank)
     };
-    let same = best(&|one| one.plan.effect == wanted.effect);
-    let is_approved = |at: &usize| candidates[*at].approved;
-    if let Some(same) = same.filter(is_approved) {
-        return Backing::By(BTreeSet::from([same]));
-    }
     let (mut by, mut lacks) = (BTreeSet::new(), BTreeSet::new());
-    for part in &wanted.parts {
-        match best(&|one| one.plan.parts.contains(part)) {
+    // What surrounds other parts takes no change request of its own.
+    let (around, own): (Vec<&Part>, Vec<&Part>) =
+        wanted.parts.iter().partition(|part| part.surrounds());
+    for part in own.into_iter().chain(around) {
+        let shows = |one: &Candidate| one.made == Made::Before && one.plan.parts.contains(part);
+        if part.surrounds() && by.iter().any(|at: &usize| shows(&candidates[*at])) {
+            continue;
+        }
+        match best(&shows) {
             Some(at) => drop(by.insert(at)),
             None => drop(lacks.insert(part.clone())),
         }
     }
-    // One that does the same says it best, unless the others are approved and it is not.
+    // One of a merged commit says it all, unless something was merged since that brings a part again.
+    let latest = by.iter().map(|at: &usize| candidates[*at].change).max();
+    let same = best(&|one| {
+        let is_last = latest.is_none_or(|latest| one.change >= latest);
+        one.made == Made::After && one.plan.effect == wanted.effect && is_last
+    });
     match same {
-        Some(same) if !lacks.is_empty() || !by.iter().all(is_approved) => {
+        Some(same) if candidates[same].approved || !lacks.is_empty() => {
             Backing::By(BTreeSet::from([same]))
         }
         _ if lacks.is_empty() => Backing::By(by),

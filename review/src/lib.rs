@@ -58,6 +58,9 @@ pub enum ReviewError {
     /// The place cannot be reached, or says no.
     #[error(transparent)]
     Forge(#[from] ProviderError),
+    /// A run failed, and the check that says so could not be written.
+    #[error("{0}; the check is left in progress: {1}")]
+    Hanging(Box<Self>, ProviderError),
     /// A file cannot be written.
     #[error("{path}: {source}")]
     File {

@@ -21,6 +21,19 @@ pub(crate) struct Part {
     pub(crate) content: String,
 }
 
+impl Part {
+    /// Reports whether it only surrounds other parts: the way in which a service that changes
+    /// anyhow is changed, and what holds for the whole environment.
+    pub(crate) fn surrounds(&self) -> bool {
+        let is_frame = self.of.is_empty() && self.kind != "conditions";
+        let is_way = matches!(self.kind.as_str(), "steps" | "risk");
+        let changes = ["[\"rollout\"", "[\"update\""];
+        let is_plain =
+            self.kind == "change" && changes.iter().any(|start| self.content.starts_with(start));
+        is_frame || is_way || is_plain
+    }
+}
+
 /// The parts of a plan.
 pub(crate) fn parts(plan: &Plan) -> BTreeSet<Part> {
     let mut all = BTreeSet::new();

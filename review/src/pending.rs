@@ -90,14 +90,48 @@ impl<'f> Changes<'f> {
         let (mut changes, mut known) = (Vec::new(), BTreeSet::new());
         for commit in &line {
             for change in self.merged(commit)?.into_iter().rev() {
-                // A change request that was merged elsewhere brought nothing to this branch.
-                let here = place.tag || place.branch.is_empty() || change.base == place.branch;
-                if change.merged && here && known.insert(change.number) {
+                if change.merged && is_here(place, &change) && known.insert(change.number) {
                     changes.push(self.reviewed(change.number)?);
                 }
             }
         }
         Ok(Pending { commits: line.into_iter().collect(), changes })
+    }
+
+    /// Those change requests of `shown` that were merged into the branch of a job.
+    pub(crate) fn merged_of(
+        &self,
+        place: &Place,
+        shown: &[Name],
+    ) -> Result<Vec<Rc<Reviewed>>, ReviewError> {
+        let mut merged = Vec::new();
+        for number in shown.iter().filter_map(|name| name.strip_prefix("pr-")?.parse().ok()) {
+            let reviewed = self.reviewed(number)?;
+            if reviewed.change.merged && is_here(place, &reviewed.change) {
+                merged.push(reviewed);
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Adds the change requests in front of those that are pending for which plans were shown and
+    /// that were merged into the branch of a job as well.
+    pub(crate) fn before(
+        &self,
+        place: &Place,
+        shown: &[Name],
+        pending: &mut Pending,
+    ) -> Result<(), ReviewError> {
+        let known = |number: u64| pending.changes.iter().any(|one| one.change.number == number);
+        let merged = self.merged_of(place, shown)?;
+        let mut earlier: Vec<Rc<Reviewed>> =
+            merged.into_iter().filter(|one| !known(one.change.number)).collect();
+        for one in &earlier {
+            pending.commits.extend(one.change.merge_commit.clone());
+        }
+        earlier.sort_by_key(|one| one.change.number);
+        pending.changes.splice(0..0, earlier);
+        Ok(())
     }
 
     /// The change requests of a merge queue whose commits are in front of a commit, with the one
@@ -148,6 +182,12 @@ impl Pending {
         sources.retain(|source| !source.plans.is_empty() || source.change.is_some());
         Ok(sources)
     }
+}
+
+/// Reports whether a change request went to the branch of a job: one that was merged elsewhere
+/// brought nothing to it.
+fn is_here(place: &Place, change: &ChangeRequest) -> bool {
+    place.tag || place.branch.is_empty() || change.base == place.branch
 }
 
 /// Numbers of change requests that the subject of a merge names: `Merge pull request #12 from …`,

@@ -38,6 +38,8 @@ pub struct Rules {
     pub applied: Option<Conditions>,
     /// What the program changes of the older ones.
     pub changes: Vec<ConditionChange>,
+    /// The reason why those of the commit are not asked, if they cannot be.
+    pub unread: Option<String>,
 }
 
 /// A plan with all that is known of it.
@@ -114,8 +116,19 @@ impl Rules {
         base: Option<&str>,
     ) -> Result<Self, ReviewError> {
         let program = engine.conditions(environment, &options.params)?;
-        let base = match base {
-            Some(commit) => engine.base(commit, environment, &options.params)?,
+        let mut unread = None;
+        let base = match base.map(|commit| engine.base(commit, environment, &options.params)) {
+            Some(Ok(base)) => base,
+            // A program that is broken before the change must not keep it from being mended; the
+            // conditions of the last apply are asked all the same.
+            Some(Err(EngineError::Program { .. } | EngineError::Policy { .. })) => {
+                unread = Some(format!(
+                    "the conditions of `{environment}` before this change cannot be read: its \
+                     program has errors there"
+                ));
+                None
+            }
+            Some(Err(error)) => return Err(error.into()),
             None => None,
         };
         let applied = engine.recorded_conditions(environment)?.map(|recorded| recorded.conditions);
@@ -127,7 +140,7 @@ impl Rules {
                 }
             }
         }
-        Ok(Self { program, base, applied, changes })
+        Ok(Self { program, base, applied, changes, unread })
     }
 
     /// All conditions that are asked.
@@ -314,7 +327,8 @@ pub(crate) fn plan(
         let denied = judged.findings.iter().any(dax_engine::Diagnostic::is_error);
         let standing = engine.standing_with(&judged.plan, &[], rules.base.as_ref())?;
         // Policies that the change removes or edits are asked as they were.
-        let older = match base.as_deref().filter(|_| rules.loosened() && !judged.plan.is_empty()) {
+        let asks = rules.base.is_some() && rules.loosened() && !judged.plan.is_empty();
+        let older = match base.as_deref().filter(|_| asks) {
             Some(base) => engine.policies_at(base, &judged.plan)?,
             None => Vec::new(),
         };

@@ -21,14 +21,14 @@ pub(crate) fn blockers(
     rules: &Protection,
     released: &Released,
     agree: &[Person],
-    author: Option<&Person>,
+    authors: &[&Person],
     remarks: &mut Vec<String>,
 ) -> Result<Vec<String>, ReviewError> {
     let name = forge.remote().name();
     let mut blockers = rules.unread.clone();
     for rule in &rules.reviewers {
-        let author = author.filter(|_| rules.no_self_review);
-        let found = reviewed(forge, rule, agree, author, remarks);
+        let authors = if rules.no_self_review { authors } else { &[] };
+        let found = reviewed(forge, rule, agree, authors, remarks);
         if found < rule.count {
             let people = rule.people.iter().map(|person| person.shown.clone());
             let who: Vec<String> = people.chain(rule.teams.iter().cloned()).collect();
@@ -93,11 +93,12 @@ fn reviewed(
     forge: &Forge,
     rule: &RequiredReviewers,
     agree: &[Person],
-    author: Option<&Person>,
+    authors: &[&Person],
     remarks: &mut Vec<String>,
 ) -> u32 {
     let mut found = BTreeSet::new();
-    for person in agree.iter().filter(|person| author.is_none_or(|author| author.id != person.id)) {
+    let is_author = |person: &Person| authors.iter().any(|author| author.id == person.id);
+    for person in agree.iter().filter(|person| !is_author(person)) {
         let named = rule.people.iter().any(|one| one.id == person.id);
         if named || rule.teams.iter().any(|team| belongs(forge, person, team, remarks)) {
             found.insert(&person.id);

@@ -1,6 +1,7 @@
 //! The scope of a pipeline: which projects and environments, held against which commit.
 
 use crate::comment::short;
+use crate::pending::Changes;
 use crate::place::{Event, Place, change_key, same_commit};
 use crate::{Forge, Open, Output, ReviewError, Say, previews};
 use dax_engine::{Affected, Name, Params, Revision, render::Flavour};
@@ -115,18 +116,52 @@ pub(crate) fn scope(
         });
         if let Some(number) = number {
             for name in engine.shown_environments(&change_key(number))? {
-                scope.environments.entry(name).or_insert_with(|| touched("touched no more"));
+                let template = Name::from(previews::template(&name));
+                let is_there = declared.contains_key(&template);
+                let how = if is_there { "touched no more" } else { "removed" };
+                // A keyed one is this change request's own, or none of its business.
+                let name = match previews::number(&name) {
+                    Some(key) if key == number && is_there => template,
+                    Some(key) if key == number => name,
+                    None if dax_engine::keyed(&name).1.is_none() => name,
+                    _ => continue,
+                };
+                scope.environments.entry(name).or_insert_with(|| touched(how));
             }
         }
-        let at_base = match base {
-            Some(base) if number.is_some() => engine.declared_at(base)?,
-            _ => BTreeMap::new(),
+        let at_base = match base.filter(|_| number.is_some()).map(|base| engine.declared_at(base)) {
+            Some(Ok(declared)) => declared,
+            // A program that is broken before the change must not keep it from being mended.
+            Some(Err(error)) => {
+                scope
+                    .remarks
+                    .push(format!("the program before this change cannot be read: {error}"));
+                BTreeMap::new()
+            }
+            None => BTreeMap::new(),
         };
         let remarks = previews::choose(&mut scope.environments, &declared, &at_base, place);
         scope.remarks.extend(remarks);
         choose(options, scope);
     }
+    twins(&mut scopes, open)?;
     Ok(scopes.into_values().filter(|scope| !scope.is_empty()).collect())
+}
+
+/// Breaks projects of one name: they would share a state, kept plans and comments.
+fn twins(scopes: &mut BTreeMap<String, Scope>, open: Open<'_>) -> Result<(), ReviewError> {
+    let mut known: BTreeMap<Name, String> = BTreeMap::new();
+    for scope in scopes.values_mut().filter(|one| one.gone.is_none() && one.broken.is_none()) {
+        let (name, _) = open(&scope.path)?.people()?;
+        if let Some(other) = known.get(&name) {
+            scope.broken = Some(format!(
+                "the project `{name}` is in {other} as well: give one of them another name"
+            ));
+            continue;
+        }
+        known.insert(name, scope.folder.clone());
+    }
+    Ok(())
 }
 
 /// The environments of which the branch has something that was not applied yet: each is held
@@ -136,6 +171,7 @@ pub(crate) fn unapplied(
     options: &Options,
     place: &Place,
     pushed: Option<&str>,
+    changes: &Changes<'_>,
     open: Open<'_>,
     say: Say<'_>,
 ) -> Result<Vec<Scope>, ReviewError> {
@@ -161,10 +197,22 @@ pub(crate) fn unapplied(
             }
         };
         for (name, _) in declared.iter().filter(|(_, declared)| !declared.keyed) {
-            let Some(applied) = engine.last_applied(name)? else { continue };
-            let Some(base) = since(options, place, name, &applied.id, &mut *say)? else {
-                scope.environments.remove(name);
+            let Some(applied) = engine.last_applied(name)? else {
+                // Never applied, although a plan of it was shown: its run may have been cancelled.
+                if !changes.merged_of(place, &engine.shown_changes(name)?)?.is_empty() {
+                    let touched = Touched { how: "new", base: pushed.map(str::to_owned) };
+                    scope.environments.entry(name.clone()).or_insert(touched);
+                }
                 continue;
+            };
+            let base = match since(options, place, name, &applied.id, &mut *say)? {
+                Since::Commit(base) => base,
+                Since::Later => {
+                    scope.environments.remove(name);
+                    continue;
+                }
+                // What was pushed is looked at; what nobody was shown holds it up.
+                Since::Lost => continue,
             };
             if !known.contains_key(&base) {
                 known.insert(base.clone(), dax_engine::affected(&options.folder, &base)?);
@@ -187,25 +235,42 @@ pub(crate) fn unapplied(
     Ok(scopes.into_values().collect())
 }
 
-/// The commit since which an environment has to be brought up to date: the one that was applied
-/// last, or where the branch left it. Nothing when a later commit of the branch was applied.
+/// What an environment has to be brought up to date from.
+enum Since {
+    /// A commit: the one that was applied last, or where the branch left it.
+    Commit(String),
+    /// A later commit of the branch was applied already.
+    Later,
+    /// The commit that was applied last is nowhere any more.
+    Lost,
+}
+
+/// The commit since which an environment has to be brought up to date.
 fn since(
     options: &Options,
     place: &Place,
     environment: &str,
     applied: &str,
     say: Say<'_>,
-) -> Result<Option<String>, ReviewError> {
+) -> Result<Since, ReviewError> {
     let folder = &options.folder;
     let head = head(folder)?;
     if same_commit(&head.id, applied) {
-        return Ok(Some(head.id));
+        return Ok(Since::Commit(head.id));
     }
     if dax_engine::revision(folder, applied)?.is_none() {
-        return Err(shallow(applied));
+        if !dax_engine::is_whole(folder)? {
+            return Err(shallow(applied));
+        }
+        say(&format!(
+            "`{environment}` is at commit {}, which is not in the repository any more: what this \
+             push brought is looked at",
+            short(applied)
+        ));
+        return Ok(Since::Lost);
     }
     if dax_engine::is_ancestor(folder, applied, &head.id)? {
-        return Ok(Some(applied.to_owned()));
+        return Ok(Since::Commit(applied.to_owned()));
     }
     if dax_engine::is_ancestor(folder, &head.id, applied)? {
         say(&format!(
@@ -213,7 +278,7 @@ fn since(
             short(applied),
             short(&place.commit)
         ));
-        return Ok(None);
+        return Ok(Since::Later);
     }
     let common = dax_engine::common(folder, applied, &head.id)?;
     say(&format!(
@@ -221,7 +286,7 @@ fn since(
          parted is looked at",
         short(applied)
     ));
-    Ok(common)
+    Ok(common.map_or(Since::Lost, Since::Commit))
 }
 
 impl Scope {

@@ -19,6 +19,13 @@ pub(crate) struct Showing {
     plan: ShownPlan,
 }
 
+impl Showing {
+    /// The project and the environment.
+    pub(crate) fn of(&self) -> (Name, Name) {
+        (self.plan.plan.project.clone(), self.plan.plan.environment.clone())
+    }
+}
+
 /// The plan of a report as it is kept.
 pub(crate) fn kept(place: &Place, change: &str, planned: &Planned, at_ms: u64) -> ShownPlan {
     ShownPlan {
@@ -38,7 +45,7 @@ pub(crate) fn kept(place: &Place, change: &str, planned: &Planned, at_ms: u64) -
 pub(crate) fn begin(
     place: &Place,
     forge: &Forge,
-    reports: &[Report],
+    reports: &[&Report],
     folders: &BTreeMap<Name, PathBuf>,
     open: Open<'_>,
 ) -> Result<Vec<Showing>, ReviewError> {

@@ -85,6 +85,7 @@ pub async fn write(blobs: Arc<dyn Blobs>, revision: &dyn Fn(&str) -> String) {
         reason: "fine".to_owned(),
         at_ms: 9,
         signature: None,
+        names: Vec::new(),
     };
     store.approve(ENVIRONMENT, &approval).await.expect("written");
 }

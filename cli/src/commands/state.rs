@@ -1,13 +1,14 @@
 //! `dax state`: what is kept, and whether it is sound.
 
 use crate::args::{
-    DataFormat, StateArgs, StateCommand, StateShowArgs, StateVerifyArgs, StatusArgs,
+    DataFormat, StateArgs, StateCommand, StateConditionsArgs, StateShowArgs, StateVerifyArgs,
+    StatusArgs,
 };
-use crate::commands::environment;
+use crate::commands::{environment, params};
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use dax_engine::printable::Line;
-use dax_engine::{Engine, Report};
+use dax_engine::{Engine, Missing, Report, compare_conditions};
 use serde_json::json;
 
 pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
@@ -26,6 +27,7 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
         }
         StateCommand::Verify(args) => verify(args, engine, out),
         StateCommand::Trust => trust(engine, out),
+        StateCommand::Conditions(args) => conditions(args, engine, out),
         StateCommand::Unlock(args) => {
             let name = environment(&args.environment, engine)?;
             out.note(&match engine.unlock(&name, &args.reason)? {
@@ -151,6 +153,36 @@ fn summary(report: &Report) -> String {
         some(report.unprotected.len(), "without a digest, by an older version (-v names them)"),
         some(report.orphans.len(), "that nothing refers to (-v names them)"),
     )
+}
+
+/// Shows the recorded conditions beside those of the program, or records the latter.
+fn conditions(
+    args: &StateConditionsArgs,
+    engine: &Engine,
+    out: &mut Printer,
+) -> Result<Exit, CliError> {
+    let name = environment(&args.environment, engine)?;
+    let params = params(&args.params, Missing::Ignore);
+    let program = engine.conditions(&name, &params)?;
+    let recorded = engine.recorded_conditions(&name)?;
+    match &recorded {
+        Some(recorded) => {
+            let line = format!("{name}: {}", recorded.conditions);
+            out.data(&format!("{}\n", Line::new(&line)));
+            for change in compare_conditions(&recorded.conditions, &program) {
+                out.data(&format!("  {}\n", Line::new(&change.to_string())));
+            }
+        }
+        None => out.note(&format!("no conditions of `{name}` are recorded yet")),
+    }
+    if let Some(reason) = args.reason.as_ref().filter(|_| args.reset) {
+        out.note(&if engine.reset_conditions(&name, &params, reason)? {
+            format!("the conditions of `{name}` are now those of the program: {program}")
+        } else {
+            format!("the conditions of `{name}` are those of the program already")
+        });
+    }
+    Ok(Exit::Done)
 }
 
 fn trust(engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {

@@ -3,6 +3,7 @@
 mod agent;
 mod basics;
 mod clocks;
+mod conditions;
 mod conformance;
 mod crash;
 mod failures;

@@ -115,7 +115,7 @@ fn a_plan_that_needs_approval_waits_for_the_right_people_on_its_own_digest() {
     project.expect(0, &["plan", "-e", "dev", "-o", "p.plan"]);
     let refused = project.expect(3, &["apply", "p.plan", "--auto-approve"]).err;
     assert!(
-        refused.contains("it needs 2 more approvals of team:sre: `dax approve -e dev "),
+        refused.contains("it needs the approval of 2 of team:sre (ann, bob): `dax approve -e dev "),
         "{refused}"
     );
     let approve = |who: &str, what: &str| {
@@ -131,7 +131,7 @@ fn a_plan_that_needs_approval_waits_for_the_right_people_on_its_own_digest() {
     approve("ann", "p.plan");
     let refused = project.expect(3, &["apply", "p.plan", "--auto-approve"]).err;
     assert!(
-        refused.contains("it needs 1 more approval of team:sre"),
+        refused.contains("it needs the approval of 1 more of team:sre (1 of 2: ann; bob)"),
         "nobody counts twice, and strangers not at all: {refused}"
     );
     let digest = refused
@@ -142,7 +142,7 @@ fn a_plan_that_needs_approval_waits_for_the_right_people_on_its_own_digest() {
         .to_owned();
     approve("bob", &digest);
     // Another plan has another digest and is not approved.
-    assert!(apply(&project, 3, &["-p", "version=2"]).contains("it needs 2 more approvals"));
+    assert!(apply(&project, 3, &["-p", "version=2"]).contains("it needs the approval of 2 of team:sre"));
     project.expect(0, &["apply", "p.plan", "--auto-approve"]);
     let runs = history(&project);
     let by: Vec<&str> = runs["runs"][0]["approved_by"]

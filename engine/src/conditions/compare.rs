@@ -140,13 +140,20 @@ pub(super) fn is_kept(old: &Conditions, rule: &ApprovalRule, new: &Conditions) -
     rule.count == 0 || new.approvals.iter().any(|other| is_implied(old, rule, new, other))
 }
 
-/// Whether a gate of an old strategy still holds the service up, at no more traffic than before.
+/// Reports whether a gate of an old strategy still holds the service up, at no more traffic than
+/// before: the new strategy has as many gates up to there as the old one.
 pub(super) fn is_gate_kept(old: &Conditions, gate: &StepGate, new: &Conditions) -> bool {
-    new.gates.iter().any(|other| {
-        other.service == gate.service
-            && other.weight <= gate.weight
-            && is_implied(old, &gate.rule, new, &other.rule)
-    })
+    let of_service = |one: &&StepGate| one.service == gate.service && one.weight <= gate.weight;
+    let at = old.gates.iter().position(|one| one == gate).unwrap_or(usize::MAX);
+    // Of old gates at one weight the earlier ones come first.
+    let before = old
+        .gates
+        .iter()
+        .enumerate()
+        .filter(|(place, one)| of_service(one) && (one.weight < gate.weight || *place <= at));
+    let holds =
+        |other: &&StepGate| of_service(other) && is_implied(old, &gate.rule, new, &other.rule);
+    new.gates.iter().filter(holds).count() >= before.count()
 }
 
 /// A rule with the names of those whom it asks: `1 of team:sre (ann, bob)`.
@@ -190,9 +197,18 @@ fn approvals(old: &Conditions, new: &Conditions, all: &mut Vec<ConditionChange>)
             what: "approvals".to_owned(),
             before: before.map(|rule| rule_text(old, rule)),
             after: after.map(|rule| rule_text(new, rule)),
-            loosens: before.is_some_and(|rule| !is_kept(old, rule, new)),
+            loosens: before.is_some_and(|rule| !is_kept(old, rule, new))
+                || after.is_some_and(|rule| is_out_of_reach(new, rule)),
         });
     }
+}
+
+/// Reports whether a rule asks for more approvals than there are people who may give them: it would
+/// lock the environment, so those who guard it so far are asked.
+fn is_out_of_reach(conditions: &Conditions, rule: &ApprovalRule) -> bool {
+    let is_open = rule.of.is_empty() || rule.of.iter().any(|name| name.contains('/'));
+    let known = conditions.members(&rule.of).len();
+    !is_open && u32::try_from(known).is_ok_and(|known| known < rule.count)
 }
 
 /// Whether rules name a group.
@@ -214,7 +230,7 @@ fn groups(old: &Conditions, new: &Conditions, all: &mut Vec<ConditionChange>) {
             said.push(format!("gains {}", row(gained.iter().copied())));
         }
         if !lost.is_empty() {
-            said.push(format!("loses {}", row(lost)));
+            said.push(format!("loses {}", row(lost.iter().copied())));
         }
         let becomes = old.groups.contains_key(group) != new.groups.contains_key(group);
         if becomes {
@@ -229,7 +245,12 @@ fn groups(old: &Conditions, new: &Conditions, all: &mut Vec<ConditionChange>) {
                 before: Some(row(before)),
                 after: Some(row(after)),
                 // A name that is no group means a person or a team.
-                loosens: !gained.is_empty() || becomes,
+                loosens: (!gained.is_empty() || becomes)
+                    || (!lost.is_empty()
+                        && new
+                            .approvals
+                            .iter()
+                            .any(|rule| rule.of.contains(group) && is_out_of_reach(new, rule))),
             });
         }
     }

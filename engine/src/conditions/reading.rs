@@ -164,7 +164,13 @@ impl Engine {
     /// [`EngineError::MissingCommit`] where this clone lacks the commit; a program cannot be
     /// loaded or has errors.
     pub fn policies_at(&self, commit: &str, plan: &Plan) -> Result<Vec<String>, EngineError> {
-        let Some(loaded) = self.committed(commit)?.load()? else { return Ok(Vec::new()) };
+        let Some(loaded) = self.committed(commit)?.load()? else {
+            let digits = commit.get(..10).unwrap_or(commit);
+            return Ok(vec![format!(
+                "the policies of commit {digits} cannot be asked: the project is not in its folder \
+                 there"
+            )]);
+        };
         let params = of_plan(plan);
         let checked = sound(self.check(&params)?)?;
         let Some(environment) = checked.graph.environments.get(&plan.environment) else {

@@ -5,7 +5,7 @@
 
 use super::{Base, Conditions, of_plan};
 use crate::standing::is_signed;
-use crate::{Engine, EngineError, git, holder};
+use crate::{Engine, EngineError, Params, git, holder};
 use dax_apply::Lease;
 use dax_apply::Store;
 use dax_apply::store::Approval;
@@ -32,8 +32,34 @@ impl Engine {
             return Ok(false);
         }
         let store = self.store()?;
+        let new = self.conditions(&plan.environment, &of_plan(plan))?;
+        let recorded = self.recorded_in(&store, &plan.environment)?;
+        let (_, version) = self.runtime.block_on(store.state(&plan.environment))?;
+        // Nobody has to be waited for where there is nothing to record: nothing was ever applied,
+        // or under these very conditions.
+        if recorded.map_or(version.serial == 0, |recorded| recorded.conditions == new) {
+            return Ok(false);
+        }
+        let mut lease = self.acquire(&store, &plan.environment, Duration::from_secs(10))?;
+        let result = self.accepted(&store, &mut lease, plan, reviews, base);
+        self.release(&store, &mut lease, result)
+    }
+
+    /// The same under the lease, so that nobody records others in between.
+    fn accepted(
+        &self,
+        store: &Store,
+        lease: &mut Lease,
+        plan: &Plan,
+        reviews: &[Approval],
+        base: Option<&Base>,
+    ) -> Result<bool, EngineError> {
         let environment = &plan.environment;
-        let recorded = self.recorded_in(&store, environment)?;
+        if let Some(open) = self.runtime.block_on(store.open_run(environment))? {
+            let environment = environment.to_string();
+            return Err(EngineError::Unfinished { run: open.id, environment });
+        }
+        let recorded = self.recorded_in(store, environment)?;
         // Where nothing was ever applied there is nothing to guard.
         let (_, version) = self.runtime.block_on(store.state(environment))?;
         if recorded.is_none() && version.serial == 0 {
@@ -43,13 +69,42 @@ impl Engine {
         if recorded.is_some_and(|recorded| recorded.conditions == new) {
             return Ok(false);
         }
-        let standing = self.standing_of(&store, plan, Some(&new), reviews, base)?;
+        let standing = self.standing_of(store, plan, Some(&new), reviews, base)?;
         if let Some(message) = crate::standing::denial(plan, &standing) {
             return Err(EngineError::Denied { message });
         }
-        let mut lease = self.acquire(&store, environment, Duration::from_secs(10))?;
         let actor = Actor {
             who: holder::who(),
+            at_ms: store.now_ms(),
+            commit: self.own_commit(),
+            ..Actor::default()
+        };
+        self.record(store, lease, &new, &actor)?;
+        Ok(true)
+    }
+
+    /// Records the program's conditions of an environment although nobody whom the former ones
+    /// name approved them: the way on where none of these can any more. Who did it and why stands
+    /// in the audit log. Returns whether they were new.
+    ///
+    /// # Errors
+    /// There is no such environment, somebody else holds it, or the state cannot be written.
+    pub fn reset_conditions(
+        &self,
+        environment: &str,
+        params: &Params,
+        reason: &str,
+    ) -> Result<bool, EngineError> {
+        let store = self.store()?;
+        let new = self.conditions(environment, params)?;
+        let recorded = self.recorded_in(&store, environment)?;
+        if recorded.is_some_and(|recorded| recorded.conditions == new) {
+            return Ok(false);
+        }
+        let mut lease = self.acquire(&store, environment, Duration::ZERO)?;
+        let actor = Actor {
+            who: holder::who(),
+            why: reason.to_owned(),
             at_ms: store.now_ms(),
             commit: self.own_commit(),
             ..Actor::default()
@@ -59,8 +114,11 @@ impl Engine {
         Ok(true)
     }
 
-    /// The commit that the project is at.
+    /// The commit that the project is at; nothing where its files say something else.
     pub(crate) fn own_commit(&self) -> Option<Commit> {
+        if !git::is_clean(&self.root) {
+            return None;
+        }
         git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms })
     }
 

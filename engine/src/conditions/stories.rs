@@ -157,6 +157,7 @@ fn review(plan: &Plan, by: &str) -> Approval {
         reason: String::new(),
         at_ms: 0,
         signature: None,
+        names: Vec::new(),
     }
 }
 

@@ -208,6 +208,7 @@ fn approval(by: &str, groups: &[&str]) -> Approval {
         reason: String::new(),
         at_ms: 0,
         signature: None,
+        names: Vec::new(),
     }
 }
 

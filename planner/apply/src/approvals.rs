@@ -43,6 +43,7 @@ mod tests {
             reason: String::new(),
             at_ms: 0,
             signature: None,
+            names: Vec::new(),
         }
     }
 

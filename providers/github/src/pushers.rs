@@ -58,8 +58,8 @@ async fn activity(github: &GitHub, pull: &Pull) -> Result<Option<Vec<Activity>>,
     }
 }
 
-/// Those who pushed while the pull request was open, and whoever pushed its newest commit; nothing
-/// where that push is not among those that are shown.
+/// Those who pushed to the branch since it was created, and whoever pushed its newest commit;
+/// nothing where that push is not among those that are shown.
 fn recorded(
     all: &[Activity],
     pull: &Pull,
@@ -73,11 +73,17 @@ fn recorded(
     let opened = time(&pull.created_at)?;
     // Another branch may have the name afterwards.
     let closed = pull.closed_at.as_deref().map(time).transpose()?.unwrap_or(u64::MAX);
+    // What was pushed before the pull request was opened is part of it, since the branch is this one.
+    let mut created = 0;
+    for one in all.iter().filter(|one| one.activity_type == "branch_creation") {
+        let at = time(&one.timestamp)?;
+        created = if at <= opened { created.max(at) } else { created };
+    }
     let (mut people, mut whole) = (BTreeSet::new(), false);
     for one in all {
         let at = time(&one.timestamp)?;
         let newest = one.after == head;
-        if at > closed || one.activity_type == "branch_deletion" || (at < opened && !newest) {
+        if at > closed || one.activity_type == "branch_deletion" || (at < created && !newest) {
             continue;
         }
         // An account that was deleted cannot approve anything.

@@ -12,14 +12,10 @@ use serde_json::Value as Json;
 /// The variable that names the file, and its place below the home folder.
 const FILE: (&str, &str) =
     ("GOOGLE_APPLICATION_CREDENTIALS", ".config/gcloud/application_default_credentials.json");
-/// Addresses in it that a credential is sent to.
-const ADDRESSES: [&str; 5] = [
-    "/token_url",
-    "/token_uri",
-    "/token_info_url",
-    "/service_account_impersonation_url",
-    "/source_credentials/token_uri",
-];
+/// Addresses in it that a credential is sent to, at whatever depth: the library reads
+/// `source_credentials` as credentials again.
+const ADDRESSES: [&str; 4] =
+    ["token_url", "token_uri", "token_info_url", "service_account_impersonation_url"];
 
 /// Refuses what the checkout would decide.
 ///
@@ -34,11 +30,14 @@ pub(crate) fn check(checkout: &Checkout, variable: Variable<'_>) -> Result<(), S
     let text = std::fs::read(&path).map_err(|error| format!("{shown}: {error}"))?;
     // What is no JSON is refused by the library, with its own words.
     let file: Json = serde_json::from_slice(&text).unwrap_or_default();
-    let program = file.pointer("/credential_source/executable/command").and_then(Json::as_str);
+    let (mut programs, mut addresses) = (Vec::new(), Vec::new());
+    walk(&file, &mut |name, text| match name {
+        "command" => programs.extend(text.split_whitespace().next()),
+        _ if ADDRESSES.contains(&name) => addresses.push((name, text)),
+        _ => {}
+    });
     let inside = checkout.contains(&path);
-    if let Some(program) = program.and_then(|command| command.split_whitespace().next())
-        && (inside || checkout.fills(program))
-    {
+    if let Some(program) = programs.into_iter().find(|one| inside || checkout.fills(one)) {
         return Err(format!(
             "{shown} runs `{}` for credentials, and the checkout of this pipeline decides what that is: whoever opens a \
              change request would choose what runs with the job's credentials. Let the job write the file outside of the \
@@ -46,21 +45,30 @@ pub(crate) fn check(checkout: &Checkout, variable: Variable<'_>) -> Result<(), S
             dax_core::printable::Line::new(program)
         ));
     }
-    let address = ADDRESSES.iter().find_map(|name| {
-        let url = file.pointer(name)?.as_str()?;
-        (!trust::is_trusted(url, &is_google)).then_some((*name, url))
-    });
+    let address = addresses.into_iter().find(|(_, url)| !trust::is_trusted(url, &is_google));
     if let Some((name, url)) = address.filter(|_| inside) {
         return Err(format!(
             "{shown} lies in the checkout of this pipeline and sends credentials to {} (`{}`), which is not Google's: let \
              the job write the file outside of the checkout; if the address is meant, say {}={}",
             dax_core::printable::Line::new(url),
-            name.trim_start_matches('/'),
+            name,
             trust::VARIABLE,
             dax_core::printable::Line::new(url)
         ));
     }
     Ok(())
+}
+
+/// Shows each text of a document with the name under which it stands.
+fn walk<'j>(json: &'j Json, see: &mut dyn FnMut(&'j str, &'j str)) {
+    match json {
+        Json::Object(fields) => fields.iter().for_each(|(name, value)| match value {
+            Json::String(text) => see(name, text),
+            other => walk(other, see),
+        }),
+        Json::Array(items) => items.iter().for_each(|item| walk(item, see)),
+        _ => {}
+    }
 }
 
 fn is_google(host: &str) -> bool {
@@ -122,6 +130,14 @@ mod tests {
             let refused = said(&text, place).unwrap_err();
             assert!(refused.contains("decides what that is"), "{refused}");
         }
+        // The library reads what is inside as credentials again.
+        let within = |inner: &str| {
+            format!(r#"{{"type": "impersonated_service_account", "source_credentials": {inner}}}"#)
+        };
+        let deep = within(&file("https://evil.example/v1/token", environ));
+        assert!(said(&deep, "checkout/creds.json").unwrap_err().contains("not Google's"));
+        let deep = within(&runs("/usr/bin/env"));
+        assert!(said(&deep, "checkout/creds.json").unwrap_err().contains("decides what that is"));
         said(&runs("/opt/token --for shop"), "creds.json").unwrap();
         said("no json", "checkout/creds.json").unwrap();
     }

@@ -1,14 +1,14 @@
 //! One environment of a run of the pipeline: planned, held against what was reviewed, carried out.
 
 use super::{Carry, Ending, Run, Unreviewed, Waiting, shown_name};
-use crate::approving::{self, Asked, bound};
-use crate::backing::{Backing, Candidate, Made, Shown, backing, distinct, made};
+use crate::approving::{self, Asked, Reviewed, bound};
+use crate::backing::{Backing, Candidate, Made, Seen, Shown, backing, distinct, made, seen};
 use crate::comment::short;
 use crate::deploying::Deploying;
 use crate::parts::words;
 use crate::pending::{Pending, Source};
 use crate::plans::{self, Rules};
-use crate::{ReviewError, Say, previews, protecting};
+use crate::{ReviewError, Say, protecting};
 use dax_engine::digest::digest;
 use dax_engine::render;
 use dax_engine::{
@@ -16,6 +16,7 @@ use dax_engine::{
 };
 use dax_provider_api::review::{Person, Released};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// Plans that are made again because somebody else applied in between.
 const ATTEMPTS: usize = 3;
@@ -43,8 +44,8 @@ struct Behind {
     lacking: Vec<String>,
     /// Approvals that do not count, a sentence each.
     lost: Vec<String>,
-    /// Places of the sources that the plan is made of.
-    sources: BTreeSet<usize>,
+    /// The relation of the plan to the merge, of a single one.
+    made: Option<Made>,
 }
 
 impl<'e> Environment<'e> {
@@ -63,7 +64,7 @@ impl<'e> Environment<'e> {
         let mut wanted = None;
         let mut ending = Ending::Nothing;
         for attempt in 1..=ATTEMPTS {
-            ending = match self.planned() {
+            ending = match self.planned(&pending) {
                 Ok((plan, rules)) => {
                     let one = Wanted { plan, rules, pending: pending.clone() };
                     let ending = self.decided(&one, &mut *carry, &mut remarks)?;
@@ -90,11 +91,18 @@ impl<'e> Environment<'e> {
             let change = self.run.changes.reviewed(number)?;
             return Ok(Pending { commits: BTreeSet::new(), changes: vec![change] });
         }
-        self.run.changes.since(options, self.run.place, self.base(), say)
+        let mut pending =
+            self.run.changes.since(options, self.run.place, self.base(), &mut *say)?;
+        if self.run.engine.last_applied(self.name)?.is_none() {
+            // Of an environment that was never applied, everything that was merged is to come.
+            let shown = self.run.engine.shown_changes(self.name)?;
+            self.run.changes.before(self.run.place, &shown, &mut pending)?;
+        }
+        Ok(pending)
     }
 
     pub(super) fn is_preview(&self) -> bool {
-        previews::number(self.name).is_some()
+        self.run.preview
     }
 
     /// The commit that was applied last, or that the change is held against.
@@ -102,15 +110,37 @@ impl<'e> Environment<'e> {
         self.run.scope.environments.get(self.name).and_then(|touched| touched.base.as_deref())
     }
 
-    fn planned(&self) -> Result<(Plan, Rules), ReviewError> {
+    fn planned(&self, pending: &Pending) -> Result<(Plan, Rules), ReviewError> {
         let options = &self.run.request.options;
         let request = plans::request(self.name, options);
         let engine = self.run.engine;
         // What is planned before another run has ended is stale after it.
         engine.wait_for_others(&request.environment, self.run.request.lock_timeout)?;
         let plan = engine.plan(&request)?.allowed()?;
-        let rules = Rules::of(engine, self.name, options, self.base())?;
-        Ok((plan, rules))
+        let base = match engine.last_applied(self.name)? {
+            None if !self.is_preview() => self.first_guard(pending)?,
+            _ => None,
+        };
+        let base = base.as_deref().or_else(|| self.base());
+        Ok((plan, Rules::of(engine, self.name, options, base)?))
+    }
+
+    /// The commit with the first conditions of an environment that was never applied: that of the
+    /// first pending merge that has it.
+    fn first_guard(&self, pending: &Pending) -> Result<Option<String>, ReviewError> {
+        let options = &self.run.request.options;
+        for commit in pending.changes.iter().filter_map(|one| one.change.merge_commit.as_deref()) {
+            if dax_engine::revision(&options.folder, commit)?.is_none() {
+                continue;
+            }
+            match self.run.engine.base(commit, self.name, &options.params) {
+                Ok(Some(_)) => return Ok(Some(commit.to_owned())),
+                // A program that was broken then guards nothing; the next one does.
+                Ok(None) | Err(EngineError::Program { .. } | EngineError::Policy { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     fn decided(
@@ -133,12 +163,15 @@ impl<'e> Environment<'e> {
         };
         let unapproved = !behind.lacking.is_empty();
         let mut blockers = behind.lacking;
-        for change in behind.sources.iter().filter_map(|at| sources[*at].change.as_ref()) {
-            blockers.extend(approving::objections(self.run.forge, change, &asked, remarks));
+        for source in sources.iter().filter(|source| !source.plans.is_empty()) {
+            if let Some(change) = &source.change {
+                blockers.extend(approving::objections(self.run.forge, change, &asked, remarks));
+            }
         }
         if !self.is_preview() && !released.passed {
-            let author = wanted.pending.changes.last().map(|one| &one.change.author);
-            blockers.extend(self.protected(&released, &behind.people, author, remarks)?);
+            let authors: Vec<&Person> =
+                wanted.pending.changes.iter().map(|one| &one.change.author).collect();
+            blockers.extend(self.protected(&released, &behind.people, &authors, remarks)?);
         }
         if !blockers.is_empty() {
             return Ok(Ending::Waits(Waiting { why: blockers, early: false, unapproved }));
@@ -213,6 +246,7 @@ impl<'e> Environment<'e> {
                     candidates.push(Candidate {
                         change: at,
                         plan: earlier.clone(),
+                        made: candidate.made.unwrap_or(Made::Before),
                         approved: candidate.lacking.is_empty(),
                     });
                     of.push(candidate);
@@ -238,20 +272,14 @@ impl<'e> Environment<'e> {
                     }));
                     behind.approvals.extend(one.approvals);
                     behind.people.extend(one.people);
-                    behind.sources.insert(candidates[*at].change);
                 }
                 Ok(Ok(behind))
             }
             Backing::Lacks(_) if self.run.request.unreviewed => {
-                let approvals = approving::released(
-                    self.run.forge,
-                    &released.by,
-                    None,
-                    &self.shown_name(),
-                    asked,
-                    remarks,
-                );
-                Ok(Ok(Behind { approvals, people: released.by.clone(), ..Behind::default() }))
+                // Nobody approves what is theirs, whether it was shown or not.
+                let changes = &wanted.pending.changes;
+                let (people, approvals) = self.released(released, changes, asked, remarks);
+                Ok(Ok(Behind { approvals, people, ..Behind::default() }))
             }
             Backing::Lacks(lacks) => Ok(Err(Ending::Other(self.unreviewed(
                 wanted,
@@ -278,7 +306,7 @@ impl<'e> Environment<'e> {
         let Some(made) = same.filter_map(|one| made(one, head, commits)).min() else {
             return Ok(None);
         };
-        let mut behind = Behind::default();
+        let mut behind = Behind { made: Some(made), ..Behind::default() };
         if let Some(reviewed) = &source.change {
             let forge = self.run.forge;
             let voices = approving::voices(
@@ -294,18 +322,19 @@ impl<'e> Environment<'e> {
             behind.approvals.extend(voices.approvals);
             behind.people.extend(voices.people);
         }
-        if released.created_ms.is_some_and(|created| earlier.at_ms < created) {
-            let environment = self.shown_name();
-            let reviewed = source.change.as_deref();
-            behind.approvals.extend(approving::released(
-                self.run.forge,
-                &released.by,
-                reviewed,
-                &environment,
-                asked,
-                remarks,
-            ));
-            behind.people.extend(released.by.iter().cloned());
+        // Who let the job go on saw the newest plan that was shown before the job was made.
+        let commit = head.unwrap_or(&earlier.commit);
+        let job = Seen { commit: Some(commit), at_ms: released.created_ms };
+        let is_seen = released.created_ms.is_some()
+            && seen(&job, &source.shown, commits).is_ok_and(|plan| plan.effect == earlier.effect);
+        if is_seen {
+            // Without a change request of its own it is of those that brought the commits.
+            let all = &wanted.pending.changes;
+            let own = source.change.as_slice();
+            let changes = if own.is_empty() { all.as_slice() } else { own };
+            let (people, approvals) = self.released(released, changes, asked, remarks);
+            behind.approvals.extend(approvals);
+            behind.people.extend(people);
         }
         let of_effect = source.plans.iter().zip(&source.shown);
         for (kept, _) in of_effect.filter(|(_, shown)| shown.effect == earlier.effect) {
@@ -330,7 +359,7 @@ impl<'e> Environment<'e> {
     ) -> Behind {
         let effect = bound(&wanted.plan, Some(&wanted.rules.program.digest()));
         let mut behind = Behind::default();
-        for (at, source) in sources.iter().enumerate() {
+        for source in sources {
             let Some(reviewed) = &source.change else { continue };
             let voices = approving::voices(
                 self.run.forge,
@@ -343,7 +372,6 @@ impl<'e> Environment<'e> {
             );
             behind.approvals.extend(voices.approvals);
             behind.people.extend(voices.people);
-            behind.sources.insert(at);
         }
         behind
     }
@@ -399,23 +427,51 @@ impl<'e> Environment<'e> {
         &self,
         released: &Released,
         people: &[Person],
-        author: Option<&Person>,
+        authors: &[&Person],
         remarks: &mut Vec<String>,
     ) -> Result<Vec<String>, ReviewError> {
-        let environment = self.shown_name();
-        match self.run.forge.ask(|remote| remote.protection(&environment)) {
-            Ok(None) => Ok(Vec::new()),
-            Ok(Some(rules)) => protecting::blockers(
-                self.run.place,
-                self.run.forge,
-                &rules,
-                released,
-                people,
-                author,
-                remarks,
-            ),
-            Err(error) => Ok(vec![error.to_string()]),
+        let (forge, place) = (self.run.forge, self.run.place);
+        let mut blockers = Vec::new();
+        // The rules of its plain name hold as well: else a project that moves into a folder would
+        // leave them behind.
+        for name in BTreeSet::from([self.shown_name(), self.name.to_string()]) {
+            match forge.ask(|remote| remote.protection(&name)) {
+                Ok(None) => {}
+                Ok(Some(rules)) => blockers.extend(protecting::blockers(
+                    place, forge, &rules, released, people, authors, remarks,
+                )?),
+                Err(error) => blockers.push(error.to_string()),
+            }
         }
+        Ok(blockers)
+    }
+
+    /// Those who let the job go on, and their approvals, but for what is their own.
+    fn released<'c>(
+        &self,
+        released: &Released,
+        changes: impl IntoIterator<Item = &'c Rc<Reviewed>>,
+        asked: &Asked<'_>,
+        remarks: &mut Vec<String>,
+    ) -> (Vec<Person>, Vec<Approval>) {
+        let name = self.shown_name();
+        let changes: Vec<&Rc<Reviewed>> = changes.into_iter().collect();
+        let (mut people, mut approvals) = (Vec::new(), Vec::new());
+        for person in &released.by {
+            match changes.iter().find_map(|change| change.excludes(person)) {
+                Some(why) => remarks.push(format!(
+                    "`{}` let the job go on, but {why}: that approves nothing",
+                    person.shown
+                )),
+                None => {
+                    let reason = format!("by letting the job go on to `{name}`");
+                    let forge = self.run.forge;
+                    approvals.push(asked.approval(forge, person, &reason, 0, remarks));
+                    people.push(person.clone());
+                }
+            }
+        }
+        (people, approvals)
     }
 
     fn carried_out(

@@ -15,7 +15,7 @@ use dax_engine::{Approval, Name};
 /// Histories that are played.
 const HISTORIES: u64 = 10_000;
 /// Events of each.
-const EVENTS: usize = 60;
+const EVENTS: usize = 40;
 /// Accounts; the first ones may approve at the start, all of them may write.
 const PEOPLE: u8 = 6;
 /// Fields of the one service.
@@ -289,6 +289,7 @@ impl World {
             reason: String::new(),
             at_ms: 0,
             signature: None,
+            names: Vec::new(),
         };
         let ApprovalRule { count, of } = rules.rule();
         let gates = [ApprovalGate { count, of, span: String::new() }];
@@ -333,13 +334,14 @@ impl World {
         let mut candidates = Vec::new();
         for (change, at) in pending.iter().enumerate() {
             for plan in distinct(&self.changes[*at].plans) {
-                let Some(made) = made(plan, Some(&self.changes[*at].head), &commits) else {
-                    continue;
-                };
+                let Change { plans, head, .. } = &self.changes[*at];
+                let same = plans.iter().filter(|one| one.effect == plan.effect);
+                let made = same.filter_map(|one| made(one, Some(head), &commits)).min();
+                let Some(made) = made else { continue };
                 let approvers = self.approvers(*at, &plan.effect, &commits);
                 let approved = self.is_approved(&program.rules, only_rules, &approvers)
                     && (made == Made::Before || !approvers.is_empty());
-                candidates.push(Candidate { change, plan: plan.clone(), approved });
+                candidates.push(Candidate { change, plan: plan.clone(), made, approved });
             }
         }
         let wanted = self.shown(&page, &commit, true);
@@ -386,7 +388,15 @@ impl World {
             (!only_rules && rules.lacks(approvers)) || (rules.loosens(old) && old.lacks(approvers))
         };
         for part in &page.parts {
-            let backed = pending.iter().any(|at| {
+            // Whoever was shown to bring it last: what was taken back and brought again is another
+            // change.
+            let brings = |at: &usize| {
+                let change = &self.changes[*at];
+                let own = |plan: &&Shown| plan.certain && plan.commit == change.head;
+                change.plans.iter().filter(own).any(|plan| plan.parts.contains(part))
+            };
+            let last = pending.iter().rposition(brings).unwrap_or(0);
+            let backed = pending[last..].iter().any(|at| {
                 let change = &self.changes[*at];
                 let read = |approval: &&Approved| {
                     approval.read.as_ref().is_some_and(|page| page.parts.contains(part))

@@ -82,10 +82,12 @@ fn a_plan_of_the_merged_commit_is_shown_for_its_change_request_too() {
     assert_eq!(made(&plans[0], Some(&one.0), &merged), Some(Made::Before));
     assert_eq!(made(&plans[1], Some(&one.0), &merged), Some(Made::After));
     assert_eq!(made(&plans[1], Some(&one.0), &BTreeSet::new()), None);
+    // Without a change request there was no merge by which anybody agreed.
+    assert_eq!(made(&plans[0], None, &merged), Some(Made::After));
 }
 
 fn candidate(change: usize, plan: &Shown, approved: bool) -> Candidate {
-    Candidate { change, plan: plan.clone(), approved }
+    Candidate { change, plan: plan.clone(), made: Made::Before, approved }
 }
 
 #[test]
@@ -101,14 +103,39 @@ fn a_plan_is_backed_by_one_that_does_the_same_or_by_several_that_show_all_of_its
 }
 
 #[test]
-fn one_that_does_the_same_stands_back_behind_several_that_are_approved() {
+fn one_of_the_merged_commit_counts_when_it_is_approved_or_when_the_others_do_not_show_it_all() {
     let (image, size) = (plan("a", 10, "image", &["image"]), plan("b", 20, "size", &["replicas"]));
     let both = plan("m", 30, "both", &["image", "replicas"]);
-    let all = |approved| {
-        [candidate(0, &image, true), candidate(1, &size, approved), candidate(1, &both, false)]
+    let after = |approved| Candidate { made: Made::After, ..candidate(1, &both, approved) };
+    let all = |approved| [candidate(0, &image, true), candidate(1, &size, true), after(approved)];
+    assert_eq!(backing(&both, &all(false)), Backing::By(BTreeSet::from([0, 1])));
+    assert_eq!(backing(&both, &all(true)), Backing::By(BTreeSet::from([2])));
+    let part = [candidate(0, &image, true), after(false)];
+    assert_eq!(backing(&both, &part), Backing::By(BTreeSet::from([1])));
+}
+
+#[test]
+fn what_was_approved_and_taken_back_is_not_approved_when_another_brings_it_again() {
+    let first = plan("a", 10, "image", &["image"]);
+    let again = plan("c", 30, "image", &["image"]);
+    let candidates = [candidate(0, &first, true), candidate(2, &again, false)];
+    let wanted = plan("m", 0, "image", &["image"]);
+    assert_eq!(backing(&wanted, &candidates), Backing::By(BTreeSet::from([1])));
+}
+
+#[test]
+fn what_surrounds_a_change_asks_nobody_else() {
+    let way = Part {
+        of: "service.web".to_owned(),
+        kind: "change".to_owned(),
+        content: "[\"rollout\",null]".to_owned(),
     };
-    assert_eq!(backing(&both, &all(true)), Backing::By(BTreeSet::from([0, 1])));
-    assert_eq!(backing(&both, &all(false)), Backing::By(BTreeSet::from([2])));
+    let mut image = plan("a", 10, "image", &["image"]);
+    image.parts.insert(way.clone());
+    let mut later = plan("b", 20, "size", &["replicas"]);
+    later.parts.insert(way);
+    let candidates = [candidate(0, &image, true), candidate(1, &later, false)];
+    assert_eq!(backing(&image, &candidates), Backing::By(BTreeSet::from([0])));
 }
 
 #[test]
@@ -119,5 +146,5 @@ fn of_plans_that_show_a_part_the_approved_ones_count_and_of_these_the_latest() {
     let wanted = plan("m", 0, "image, later", &["image"]);
     assert_eq!(backing(&wanted, &candidates), Backing::By(BTreeSet::from([0])));
     let evil = plan("m", 0, "image and evil", &["image", "evil"]);
-    assert_eq!(backing(&evil, &candidates), Backing::By(BTreeSet::from([1])));
+    assert_eq!(backing(&evil, &candidates), Backing::By(BTreeSet::from([0, 1])));
 }

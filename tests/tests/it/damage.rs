@@ -119,6 +119,7 @@ fn file(path: &Path) {
             reason: "because ".repeat(30),
             at_ms: number,
             signature: None,
+            names: Vec::new(),
         };
         now(store.approve("dev", &approval)).expect("written");
     }

@@ -352,6 +352,7 @@ async fn messages(open: Open<'_>) {
             reason: String::new(),
             at_ms,
             signature: None,
+            names: Vec::new(),
         };
         store.approve("dev", &approval).await.expect("written");
     }

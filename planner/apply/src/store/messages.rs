@@ -27,6 +27,17 @@ pub struct Approval {
     /// An SSH signature of what is approved, armoured as `ssh-keygen -Y sign` prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// Other names by which rules know the same account; of approvals that a code host vouches for
+    /// only, and never read from a state.
+    #[serde(skip)]
+    pub names: Vec<Name>,
+}
+
+impl Approval {
+    /// All names of the account that approved.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        std::iter::once(&self.by).chain(&self.names)
+    }
 }
 
 /// What somebody wants of a run.

@@ -85,6 +85,21 @@ impl Store {
         Ok(())
     }
 
+    /// The changes for which a plan of an environment was shown to reviewers.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn shown_changes(&self, environment: &str) -> Result<Vec<Name>> {
+        let folder = format!("reviews/{environment}/");
+        let all = self.blobs.list(&folder).await?;
+        let mut found: Vec<Name> = all
+            .iter()
+            .filter_map(|key| Some(Name::from(key.strip_prefix(&folder)?.split_once('/')?.0)))
+            .collect();
+        found.dedup();
+        Ok(found)
+    }
+
     /// The environments of which a plan for a change was shown to reviewers.
     ///
     /// # Errors

@@ -32,6 +32,7 @@ fn approval() -> Approval {
         reason: "forged".to_owned(),
         at_ms: 1,
         signature: None,
+        names: Vec::new(),
     }
 }
 

@@ -201,6 +201,7 @@ fn a_plan_job_writes() {
             reason: "forged".to_owned(),
             at_ms: 1,
             signature: None,
+            names: Vec::new(),
         };
         let before = store.approvals("dev", "abcd").await.expect("readable");
         let now = store.now_ms();
