@@ -141,19 +141,36 @@ pub(super) fn is_kept(old: &Conditions, rule: &ApprovalRule, new: &Conditions) -
 }
 
 /// Reports whether a gate of an old strategy still holds the service up, at no more traffic than
-/// before: the new strategy has as many gates up to there as the old one.
+/// before. Each new gate stands for one old gate alone.
 pub(super) fn is_gate_kept(old: &Conditions, gate: &StepGate, new: &Conditions) -> bool {
-    let of_service = |one: &&StepGate| one.service == gate.service && one.weight <= gate.weight;
-    let at = old.gates.iter().position(|one| one == gate).unwrap_or(usize::MAX);
-    // Of old gates at one weight the earlier ones come first.
-    let before = old
-        .gates
-        .iter()
-        .enumerate()
-        .filter(|(place, one)| of_service(one) && (one.weight < gate.weight || *place <= at));
-    let holds =
-        |other: &&StepGate| of_service(other) && is_implied(old, &gate.rule, new, &other.rule);
-    new.gates.iter().filter(holds).count() >= before.count()
+    let mut free: Vec<&StepGate> = new.gates.iter().collect();
+    let mut left: Vec<&StepGate> = Vec::new();
+    // Those that stay as they are stand for themselves.
+    for one in &old.gates {
+        let same =
+            |other: &&StepGate| *other == one && is_implied(old, &one.rule, new, &other.rule);
+        match free.iter().position(same) {
+            Some(at) => drop(free.remove(at)),
+            None => left.push(one),
+        }
+    }
+    left.sort_by_key(|one| one.weight);
+    left.retain(|one| {
+        let holds = |other: &StepGate| {
+            other.service == one.service
+                && other.weight <= one.weight
+                && is_implied(old, &one.rule, new, &other.rule)
+        };
+        let fits = (0..free.len()).filter(|at| holds(free[*at]));
+        match fits.max_by_key(|at| free[*at].weight) {
+            Some(at) => {
+                free.remove(at);
+                false
+            }
+            None => true,
+        }
+    });
+    !left.contains(&gate)
 }
 
 /// A rule with the names of those whom it asks: `1 of team:sre (ann, bob)`.

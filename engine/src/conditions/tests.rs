@@ -331,6 +331,44 @@ fn satisfied(conditions: &Conditions, by: &[Approval]) -> bool {
 }
 
 #[test]
+fn one_gate_stands_for_one_gate() {
+    let gate = |weight: u32| StepGate {
+        service: ResourceAddr::service("web"),
+        step: format!("canary step {weight}"),
+        weight,
+        rule: ApprovalRule { count: 1, of: vec!["team:sre".into()] },
+    };
+    let with = |weights: &[u32]| Conditions {
+        gates: weights.iter().map(|weight| gate(*weight)).collect(),
+        ..Conditions::default()
+    };
+    let loosens = |old: &[u32], new: &[u32]| {
+        compare(&with(old), &with(new)).iter().any(|change| change.loosens)
+    };
+    assert!(loosens(&[1000, 5000], &[1000]));
+    assert!(!loosens(&[1000, 5000], &[1000, 4000]));
+    assert!(loosens(&[1000, 5000], &[2000, 5000]));
+}
+
+#[test]
+fn a_rule_that_nobody_could_keep_is_asked_of_those_who_guard_so_far() {
+    let with = |count: u32, members: &[&str]| Conditions {
+        approvals: vec![ApprovalRule { count, of: vec!["team:sre".into()] }],
+        groups: BTreeMap::from([(
+            "team:sre".into(),
+            members.iter().map(|name| Name::from(*name)).collect(),
+        )]),
+        ..Conditions::default()
+    };
+    let loosens =
+        |old: &Conditions, new: &Conditions| compare(old, new).iter().any(|change| change.loosens);
+    let two = with(1, &["ann", "bob"]);
+    assert!(!loosens(&two, &with(2, &["ann", "bob"])));
+    assert!(loosens(&two, &with(9, &["ann", "bob"])));
+    assert!(loosens(&with(2, &["ann", "bob"]), &with(2, &["ann"])));
+}
+
+#[test]
 fn no_loosening_is_missed_and_equal_conditions_have_no_change() {
     let mut chance = Chance(17);
     let (mut loosened, mut kept) = (0, 0);
