@@ -118,7 +118,7 @@ pub(crate) fn loosened(folder: &str, plan: &Plan, changes: &[ConditionChange]) -
         line,
         title: format!("loosens the conditions of {}: {}", plan.environment, change.what),
         message: format!(
-            "{}: {} → {}\nThose of the old rule must approve it too.",
+            "{}: {} → {}\nThose whom the old rules name must approve it too.",
             change.what,
             none(&change.before),
             none(&change.after)
@@ -203,7 +203,7 @@ mod tests {
         let found = loosened(".", &deletes(serde_json::json!([])), &all);
         insta::assert_snapshot!(shown(&found), @r"
         Warning dax.mod:1 loosens the conditions of production: approvals: approvals: 1 of team:sre → nothing
-        Those of the old rule must approve it too.
+        Those whom the old rules name must approve it too.
         ");
     }
 }

@@ -14,6 +14,7 @@ use dax_engine::digest::{digest, effect};
 use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
 use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A change request with its reviews, read once in a job.
 pub(crate) struct Reviewed {
@@ -34,20 +35,30 @@ pub struct Lost {
     pub why: String,
 }
 
-/// Reads a change request and its reviews.
-pub(crate) fn read(forge: &Forge, number: u64) -> Result<Reviewed, ReviewError> {
+/// Reasons why an approval does not count.
+const OPENED: &str = "opened the change request";
+const PUSHED: &str = "pushed commits of the change request";
+
+/// Reads a change request and its reviews; who pushed to it where somebody approved it, or where
+/// that is wanted in any case.
+pub(crate) fn read(forge: &Forge, number: u64, pushers: bool) -> Result<Reviewed, ReviewError> {
     let change = forge.ask(|remote| remote.change(number))?;
     let reviews = forge.ask(|remote| remote.reviews(number))?;
-    let mut excluded = vec![(change.author.clone(), "opened the change request")];
-    // Nobody has to be excluded who approved nothing.
-    if reviews.iter().any(|review| review.state == ReviewState::Approved) {
+    let mut excluded = vec![(change.author.clone(), OPENED)];
+    // Nobody has to be excluded where nobody approved anything.
+    if pushers || reviews.iter().any(|review| review.state == ReviewState::Approved) {
         let pushers = forge.ask(|remote| remote.pushers(&change))?;
-        excluded.extend(pushers.into_iter().map(|person| (person, "pushed commits of it")));
+        excluded.extend(pushers.into_iter().map(|person| (person, PUSHED)));
     }
     Ok(Reviewed { change, reviews, excluded })
 }
 
 impl Reviewed {
+    /// Whether somebody approved it.
+    pub(crate) fn is_approved(&self) -> bool {
+        self.reviews.iter().any(|review| review.state == ReviewState::Approved)
+    }
+
     /// The reason why an account may not approve this change request.
     pub(crate) fn excludes(&self, person: &Person) -> Option<&'static str> {
         let found = self.excluded.iter().find(|(one, _)| one.id == person.id);
@@ -154,12 +165,17 @@ pub(crate) struct Voices {
     pub(crate) approvals: Vec<Approval>,
     /// Approvals that do not count for it.
     pub(crate) lost: Vec<Lost>,
+    /// Whether one of those who approved may write to the repository.
+    pub(crate) writes: bool,
 }
 
-/// The approvals that the reviews of a change request give to plans of one effect.
+/// The approvals that the reviews of a change request give to plans of one effect. Authors and
+/// pushers of those `beside` it, whose changes are in the plan as well, do not count either.
+#[expect(clippy::too_many_arguments)]
 pub(crate) fn voices(
     forge: &Forge,
     reviewed: &Reviewed,
+    beside: &[&Rc<Reviewed>],
     plans: &[Shown],
     wanted: &str,
     merged: &BTreeSet<String>,
@@ -172,7 +188,12 @@ pub(crate) fn voices(
         let mut lost = |why: String| {
             voices.lost.push(Lost { who: review.by.shown.clone(), why });
         };
-        if let Some(why) = reviewed.excludes(&review.by) {
+        let excluded = beside.iter().find_map(|other| {
+            let why = other.excludes(&review.by)?;
+            Some(format!("{why} {}, which is in the plan", other.change.number))
+        });
+        let own = reviewed.excludes(&review.by).map(str::to_owned);
+        if let Some(why) = own.or(excluded) {
             lost(format!("{why}, so this approval does not count"));
             continue;
         }
@@ -183,6 +204,7 @@ pub(crate) fn voices(
                 let at_ms = review.at_ms.unwrap_or_default();
                 voices.approvals.push(asked.approval(forge, &review.by, &reason, at_ms, remarks));
                 voices.people.push(review.by.clone());
+                voices.writes |= review.writes;
             }
             Ok(_) => lost("approved another plan, which was shown before: approve again".into()),
             Err(unseen) => lost(reason(unseen, review)),
@@ -270,9 +292,7 @@ pub(crate) fn press(
     if identifier != "approve" {
         return Ok(Vec::new());
     }
-    let mut reviewed = read(forge, *number)?;
-    let pushers = forge.ask(|remote| remote.pushers(&reviewed.change))?;
-    reviewed.excluded.extend(pushers.into_iter().map(|one| (one, "pushed commits of it")));
+    let reviewed = read(forge, *number, true)?;
     if let Some(why) = reviewed.excludes(by) {
         return Ok(vec![format!("`{}` {why} and cannot approve its plans", by.shown)]);
     }
@@ -281,11 +301,14 @@ pub(crate) fn press(
         let Some(planned) = report.planned().filter(|planned| !planned.is_nothing()) else {
             continue;
         };
-        // The button stood below the plan that was shown for this commit.
+        // The button stood below the newest plan that was shown before the job was made; one that
+        // is run again is of that time still.
         let before = engine.shown_plans(&report.environment, &change_key(*number))?;
-        let shown = before.iter().rev().find(|plan| plan.shown && *plan.commit == place.commit);
-        let Some(shown) = shown else { continue };
-        if bound(&shown.plan, shown.conditions.as_deref()) != planned.bound() {
+        let before: Vec<Shown> = before.iter().map(shown).collect();
+        let created = forge.ask(|remote| remote.released(&report.environment))?.created_ms;
+        let pressed = Seen { commit: Some(&place.commit), at_ms: created };
+        let plan = created.and_then(|_| seen(&pressed, &before, &BTreeSet::new()).ok());
+        if plan.is_none_or(|plan| plan.effect != planned.bound()) {
             said.push(format!(
                 "the plan of `{}` is another by now: look at it again before you approve it",
                 report.environment

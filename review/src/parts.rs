@@ -76,7 +76,8 @@ pub(crate) fn parts(plan: &Plan) -> BTreeSet<Part> {
         }
     }
     for (of, steps) in steps {
-        add(of, "steps".to_owned(), steps.iter().map(|step| shape(step, plan)).collect());
+        let shapes = steps.iter().filter_map(|step| shape(step, plan));
+        add(of, "steps".to_owned(), shapes.collect());
     }
     all
 }
@@ -98,8 +99,9 @@ fn value(leaf: &LeafChange) -> Json {
     json!([leaf.before, leaf.after, leaf.live, leaf.owner, leaf.changed_by])
 }
 
-/// A step without what follows from leaves, which are parts of their own.
-fn shape(step: &Step, plan: &Plan) -> Json {
+/// A step without what follows from leaves, which are parts of their own; nothing for one that
+/// follows from what the state keeps of earlier revisions.
+fn shape(step: &Step, plan: &Plan) -> Option<Json> {
     let change = plan.changes.iter().find(|change| change.addr == step.service);
     let role = |revision: &RevisionId| {
         let is = |one: Option<&RevisionId>| one == Some(revision);
@@ -115,12 +117,17 @@ fn shape(step: &Step, plan: &Plan) -> Json {
         StepKind::CreateService { .. } => json!("create service"),
         StepKind::UpdateService { .. } => json!("update service"),
         StepKind::DeleteService => json!("delete service"),
-        StepKind::CreateRevision { revision, .. } => json!(["create revision", role(revision)]),
-        StepKind::Roll { surge, unavailable, .. } => json!(["roll", surge, unavailable]),
-        StepKind::DeleteRevision { revision } => json!(["delete revision", role(revision)]),
-        StepKind::Scale { revision, replicas } => {
-            json!(["scale", role(revision), *replicas == 0])
+        // Whether it is made or still there is the state's affair.
+        StepKind::CreateRevision { revision, .. } => {
+            return Some(json!(["start", role(revision), step.provider, step.object]));
         }
+        StepKind::Scale { revision, replicas } if *replicas > 0 => {
+            return Some(json!(["start", role(revision), step.provider, step.object]));
+        }
+        StepKind::Roll { surge, unavailable, .. } => json!(["roll", surge, unavailable]),
+        StepKind::DeleteRevision { revision } if role(revision) == "other" => return None,
+        StepKind::DeleteRevision { revision } => json!(["delete revision", role(revision)]),
+        StepKind::Scale { revision, .. } => json!(["stop", role(revision)]),
         StepKind::AwaitReady { revision } => json!(["wait until ready", role(revision)]),
         StepKind::ShiftTraffic { traffic } => {
             let mut shares: Vec<_> =
@@ -147,7 +154,7 @@ fn shape(step: &Step, plan: &Plan) -> Json {
         StepKind::RunHook { when, command, .. } => json!(["run hook", when, command]),
         StepKind::Migrate { command, .. } => json!(["migrate", command]),
     };
-    json!([kind, step.provider, step.object, step.inverse.class, step.rollback_point])
+    Some(json!([kind, step.provider, step.object, step.inverse.class]))
 }
 
 /// Puts other texts in the place of those that have one.

@@ -50,9 +50,26 @@ impl<'f> Changes<'f> {
         if let Some(known) = self.reviewed.borrow().get(&number) {
             return Ok(known.clone());
         }
-        let found = Rc::new(approving::read(self.forge, number)?);
+        self.read(number, false)
+    }
+
+    fn read(&self, number: u64, pushers: bool) -> Result<Rc<Reviewed>, ReviewError> {
+        let found = Rc::new(approving::read(self.forge, number, pushers)?);
         self.reviewed.borrow_mut().insert(number, found.clone());
         Ok(found)
+    }
+
+    /// The same with the change requests as they stand now.
+    pub(crate) fn again(&self, pending: &Pending) -> Result<Pending, ReviewError> {
+        let read = |pushers: bool| -> Result<Vec<Rc<Reviewed>>, ReviewError> {
+            pending.changes.iter().map(|one| self.read(one.change.number, pushers)).collect()
+        };
+        let mut changes = read(false)?;
+        // Whoever pushed to one of them approves none of those that bring the same.
+        if changes.len() > 1 && changes.iter().any(|one| one.is_approved()) {
+            changes = read(true)?;
+        }
+        Ok(Pending { commits: pending.commits.clone(), changes })
     }
 
     fn merged(&self, commit: &str) -> Result<Vec<ChangeRequest>, ReviewError> {

@@ -21,7 +21,7 @@ pub(crate) fn blockers(
     rules: &Protection,
     released: &Released,
     agree: &[Person],
-    authors: &[&Person],
+    authors: &[Person],
     remarks: &mut Vec<String>,
 ) -> Result<Vec<String>, ReviewError> {
     let name = forge.remote().name();
@@ -93,7 +93,7 @@ fn reviewed(
     forge: &Forge,
     rule: &RequiredReviewers,
     agree: &[Person],
-    authors: &[&Person],
+    authors: &[Person],
     remarks: &mut Vec<String>,
 ) -> u32 {
     let mut found = BTreeSet::new();

@@ -70,6 +70,16 @@ pub fn review(
             ..Published::default()
         });
     }
+    if let (Some(Event::Change { number, .. } | Event::Button { number, .. }), Some(forge)) =
+        (place.map(|place| &place.event), forge)
+        && forge.ask(|remote| remote.change(*number))?.merged
+    {
+        // The comments say what became of it, and may offer a plan of the merged commit.
+        let text = format!(
+            "change request {number} is merged: the job of its branch plans and applies it"
+        );
+        return Ok(Published { remarks: vec![text], ..Published::default() });
+    }
     let mut remarks = Vec::new();
     if let (Some(place), Some(forge)) = (place, forge) {
         let begun = verdict(

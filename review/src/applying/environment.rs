@@ -39,13 +39,26 @@ pub(super) struct Wanted {
 #[derive(Default)]
 struct Behind {
     approvals: Vec<Approval>,
-    people: Vec<Person>,
+    /// Those who agreed, by the change request that they agreed to.
+    groups: Vec<Group>,
     /// Blockers: approvals that are lacking, by the change request that lacks them.
     lacking: Vec<String>,
     /// Approvals that do not count, a sentence each.
     lost: Vec<String>,
     /// The relation of the plan to the merge, of a single one.
     made: Option<Made>,
+}
+
+/// People who agreed to a change request, or to a plan without one.
+struct Group {
+    number: Option<u64>,
+    authors: Vec<Person>,
+    people: Vec<Person>,
+}
+
+/// Reports whether two plans show a part in common that is a change of its own.
+fn shares(one: &Shown, other: &Shown) -> bool {
+    one.certain && one.parts.intersection(&other.parts).any(|part| !part.surrounds())
 }
 
 impl<'e> Environment<'e> {
@@ -66,7 +79,9 @@ impl<'e> Environment<'e> {
         for attempt in 1..=ATTEMPTS {
             ending = match self.planned(&pending) {
                 Ok((plan, rules)) => {
-                    let one = Wanted { plan, rules, pending: pending.clone() };
+                    // Reviews as they stand now: much may have been waited for.
+                    let pending = self.run.changes.again(&pending)?;
+                    let one = Wanted { plan, rules, pending };
                     let ending = self.decided(&one, &mut *carry, &mut remarks)?;
                     wanted = Some(one);
                     ending
@@ -169,9 +184,7 @@ impl<'e> Environment<'e> {
             }
         }
         if !self.is_preview() && !released.passed {
-            let authors: Vec<&Person> =
-                wanted.pending.changes.iter().map(|one| &one.change.author).collect();
-            blockers.extend(self.protected(&released, &behind.people, &authors, remarks)?);
+            blockers.extend(self.protected(&released, &behind.groups, remarks)?);
         }
         if !blockers.is_empty() {
             return Ok(Ending::Waits(Waiting { why: blockers, early: false, unapproved }));
@@ -227,21 +240,21 @@ impl<'e> Environment<'e> {
         let by_digest = self.run.engine.approvals(self.name, &now)?;
         let whole = by_digest.iter().any(|approval| approval.step.is_none());
         if whole && self.standing(wanted, &[])?.lacking().is_empty() {
-            return Ok(Ok(Behind::default()));
+            return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
         }
         if self.is_preview() {
             return Ok(Ok(self.of_preview(wanted, asked, sources, remarks)));
         }
         // What only asks for more than before is nothing that anybody would have to agree to.
         if plan.is_empty() && !rules.loosened() {
-            return Ok(Ok(Behind::default()));
+            return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
         }
         let shown = rules.wanted(plan, &self.run.place.commit);
         let (mut candidates, mut of) = (Vec::new(), Vec::new());
         for (at, source) in sources.iter().enumerate() {
             for earlier in distinct(&source.shown) {
                 if let Some(candidate) =
-                    self.candidate(wanted, asked, source, earlier, released, remarks)?
+                    self.candidate(wanted, asked, sources, source, earlier, released, remarks)?
                 {
                     candidates.push(Candidate {
                         change: at,
@@ -271,15 +284,12 @@ impl<'e> Environment<'e> {
                         }
                     }));
                     behind.approvals.extend(one.approvals);
-                    behind.people.extend(one.people);
+                    behind.groups.extend(one.groups);
                 }
                 Ok(Ok(behind))
             }
             Backing::Lacks(_) if self.run.request.unreviewed => {
-                // Nobody approves what is theirs, whether it was shown or not.
-                let changes = &wanted.pending.changes;
-                let (people, approvals) = self.released(released, changes, asked, remarks);
-                Ok(Ok(Behind { approvals, people, ..Behind::default() }))
+                Ok(Ok(self.of_all(wanted, released, asked, remarks)))
             }
             Backing::Lacks(lacks) => Ok(Err(Ending::Other(self.unreviewed(
                 wanted,
@@ -290,11 +300,29 @@ impl<'e> Environment<'e> {
         }
     }
 
+    /// A plan behind which no review stands: what those agree to who let the job go on, of whom
+    /// nobody approves what is theirs.
+    fn of_all(
+        &self,
+        wanted: &Wanted,
+        released: &Released,
+        asked: &Asked<'_>,
+        remarks: &mut Vec<String>,
+    ) -> Behind {
+        let changes = &wanted.pending.changes;
+        let (people, approvals) = self.released(released, changes, asked, remarks);
+        let authors = changes.iter().map(|one| one.change.author.clone()).collect();
+        let groups = vec![Group { number: None, authors, people }];
+        Behind { approvals, groups, ..Behind::default() }
+    }
+
     /// The approvals of a plan that was shown; nothing for one that cannot stand behind anything.
+    #[expect(clippy::too_many_arguments)]
     fn candidate(
         &self,
         wanted: &Wanted,
         asked: &Asked<'_>,
+        sources: &[Source],
         source: &Source,
         earlier: &Shown,
         released: &Released,
@@ -307,11 +335,25 @@ impl<'e> Environment<'e> {
             return Ok(None);
         };
         let mut behind = Behind { made: Some(made), ..Behind::default() };
+        let mut people = Vec::new();
+        // Those whose changes are in the plan as well approve them here no more than there.
+        let beside: Vec<&Rc<Reviewed>> = match &source.change {
+            Some(own) => sources
+                .iter()
+                .filter(|other| other.shown.iter().any(|plan| shares(plan, earlier)))
+                .filter_map(|other| other.change.as_ref())
+                .filter(|other| other.change.number != own.change.number)
+                .collect(),
+            // Without a change request of its own it is of those that brought the commits.
+            None => wanted.pending.changes.iter().collect(),
+        };
+        let mut may_write = false;
         if let Some(reviewed) = &source.change {
             let forge = self.run.forge;
             let voices = approving::voices(
                 forge,
                 reviewed,
+                &beside,
                 &source.shown,
                 &earlier.effect,
                 commits,
@@ -320,7 +362,8 @@ impl<'e> Environment<'e> {
             );
             behind.lost.extend(voices.lost.iter().map(|one| format!("`{}` {}", one.who, one.why)));
             behind.approvals.extend(voices.approvals);
-            behind.people.extend(voices.people);
+            people.extend(voices.people);
+            may_write |= voices.writes;
         }
         // Who let the job go on saw the newest plan that was shown before the job was made.
         let commit = head.unwrap_or(&earlier.commit);
@@ -328,22 +371,28 @@ impl<'e> Environment<'e> {
         let is_seen = released.created_ms.is_some()
             && seen(&job, &source.shown, commits).is_ok_and(|plan| plan.effect == earlier.effect);
         if is_seen {
-            // Without a change request of its own it is of those that brought the commits.
-            let all = &wanted.pending.changes;
-            let own = source.change.as_slice();
-            let changes = if own.is_empty() { all.as_slice() } else { own };
-            let (people, approvals) = self.released(released, changes, asked, remarks);
+            let changes = beside.iter().copied().chain(&source.change);
+            let (more, approvals) = self.released(released, changes, asked, remarks);
+            may_write |= !approvals.is_empty();
             behind.approvals.extend(approvals);
-            behind.people.extend(people);
+            people.extend(more);
         }
         let of_effect = source.plans.iter().zip(&source.shown);
         for (kept, _) in of_effect.filter(|(_, shown)| shown.effect == earlier.effect) {
-            behind.approvals.extend(approving::carried(self.run.engine, &kept.plan, &wanted.plan)?);
+            let carried = approving::carried(self.run.engine, &kept.plan, &wanted.plan)?;
+            may_write |= !carried.is_empty();
+            behind.approvals.extend(carried);
         }
+        let own = source.change.iter();
+        behind.groups.push(Group {
+            number: source.change.as_ref().map(|one| one.change.number),
+            authors: own.chain(beside).map(|one| one.change.author.clone()).collect(),
+            people,
+        });
         let standing = self.standing(wanted, &behind.approvals)?;
         behind.lacking = standing.lacking();
         // Nobody agreed to a plan by merging that was made after the merge.
-        if made == Made::After && behind.approvals.is_empty() {
+        if made == Made::After && !may_write {
             behind.lacking.push("it needs an approval of the plan of the merged commit".to_owned());
         }
         Ok(Some(behind))
@@ -364,6 +413,7 @@ impl<'e> Environment<'e> {
             let voices = approving::voices(
                 self.run.forge,
                 reviewed,
+                &[],
                 &source.shown,
                 &effect,
                 &wanted.pending.commits,
@@ -371,7 +421,6 @@ impl<'e> Environment<'e> {
                 remarks,
             );
             behind.approvals.extend(voices.approvals);
-            behind.people.extend(voices.people);
         }
         behind
     }
@@ -426,8 +475,7 @@ impl<'e> Environment<'e> {
     fn protected(
         &self,
         released: &Released,
-        people: &[Person],
-        authors: &[&Person],
+        groups: &[Group],
         remarks: &mut Vec<String>,
     ) -> Result<Vec<String>, ReviewError> {
         let (forge, place) = (self.run.forge, self.run.place);
@@ -437,9 +485,20 @@ impl<'e> Environment<'e> {
         for name in BTreeSet::from([self.shown_name(), self.name.to_string()]) {
             match forge.ask(|remote| remote.protection(&name)) {
                 Ok(None) => {}
-                Ok(Some(rules)) => blockers.extend(protecting::blockers(
-                    place, forge, &rules, released, people, authors, remarks,
-                )?),
+                Ok(Some(rules)) => {
+                    for Group { number, authors, people } in groups {
+                        let found = protecting::blockers(
+                            place, forge, &rules, released, people, authors, remarks,
+                        )?;
+                        let of = |text: String| match number {
+                            Some(number) if groups.len() > 1 => {
+                                format!("change request {number}: {text}")
+                            }
+                            _ => text,
+                        };
+                        blockers.extend(found.into_iter().map(of));
+                    }
+                }
                 Err(error) => blockers.push(error.to_string()),
             }
         }

@@ -15,7 +15,7 @@ use dax_engine::{Approval, Name};
 /// Histories that are played.
 const HISTORIES: u64 = 10_000;
 /// Events of each.
-const EVENTS: usize = 40;
+const EVENTS: usize = 60;
 /// Accounts; the first ones may approve at the start, all of them may write.
 const PEOPLE: u8 = 6;
 /// Fields of the one service.
@@ -264,8 +264,20 @@ impl World {
     }
 
     /// Those whose approval of a plan of a change request counts.
-    fn approvers(&self, at: usize, effect: &str, commits: &BTreeSet<String>) -> BTreeSet<Account> {
-        let change = &self.changes[at];
+    fn approvers(
+        &self,
+        at: usize,
+        plan: &Shown,
+        pending: &[usize],
+        commits: &BTreeSet<String>,
+    ) -> BTreeSet<Account> {
+        let (change, effect) = (&self.changes[at], &*plan.effect);
+        let shares = |other: &&usize| {
+            let mut plans = self.changes[**other].plans.iter().filter(|one| one.certain);
+            plans.any(|one| one.parts.intersection(&plan.parts).next().is_some())
+        };
+        let beside: Vec<&Change> =
+            pending.iter().filter(shares).map(|other| &self.changes[*other]).collect();
         let counts = |(who, approval): (&Account, &Approved)| {
             let one = Seen { commit: Some(&approval.commit), at_ms: Some(approval.at_s * 1000) };
             let plan = seen(&one, &change.plans, commits).ok().filter(|plan| plan.effect == effect);
@@ -274,7 +286,8 @@ impl World {
                 let read = approval.read.as_ref().map(|page| page.effect.as_str());
                 assert_eq!(read, Some(effect), "an approval counts for what was not read");
             }
-            plan.is_some() && !change.pushers.contains(who) && *who != change.author
+            let wrote = |one: &Change| one.author == *who || one.pushers.contains(who);
+            plan.is_some() && !wrote(change) && !beside.iter().any(|one| wrote(one))
         };
         change.approvals.iter().filter(|one| counts(*one)).map(|(who, _)| *who).collect()
     }
@@ -338,7 +351,7 @@ impl World {
                 let same = plans.iter().filter(|one| one.effect == plan.effect);
                 let made = same.filter_map(|one| made(one, Some(head), &commits)).min();
                 let Some(made) = made else { continue };
-                let approvers = self.approvers(*at, &plan.effect, &commits);
+                let approvers = self.approvers(*at, plan, &pending, &commits);
                 let approved = self.is_approved(&program.rules, only_rules, &approvers)
                     && (made == Made::Before || !approvers.is_empty());
                 candidates.push(Candidate { change, plan: plan.clone(), made, approved });
@@ -405,7 +418,14 @@ impl World {
                     .approvals
                     .iter()
                     .filter(|(who, approval)| {
-                        read(approval) && **who != change.author && !change.pushers.contains(*who)
+                        read(approval)
+                            && !pending.iter().any(|at| {
+                                let other = &self.changes[*at];
+                                let shown = other.plans.iter().filter(|plan| plan.certain);
+                                let is_theirs =
+                                    other.author == **who || other.pushers.contains(*who);
+                                is_theirs && shown.into_iter().any(|plan| plan.parts.contains(part))
+                            })
                     })
                     .map(|(who, _)| *who)
                     .collect();
@@ -506,10 +526,13 @@ impl World {
     /// All who may approve the latest merge do so; nothing where too few may.
     fn agree(&mut self) -> Option<()> {
         let at = self.latest()?;
-        let change = &self.changes[at];
-        let may = |who: &Account| *who != change.author && !change.pushers.contains(who);
+        let pending = |one: &&Change| one.merged.is_some_and(|at| at > self.applied);
+        let pending: Vec<&Change> = self.changes.iter().filter(pending).collect();
+        let may = |who: &Account| {
+            !pending.iter().any(|one| one.author == *who || one.pushers.contains(who))
+        };
         let eligible: BTreeSet<Account> = (0..PEOPLE).filter(may).collect();
-        if self.lacks(&self.tip().1.rules, &eligible) {
+        if eligible.is_empty() || self.lacks(&self.tip().1.rules, &eligible) {
             return None;
         }
         self.now_s += 2;

@@ -62,7 +62,7 @@ fn decisions(inputs: &[CommentInput], frame: &Frame<'_>) -> String {
         out.push_str(&head::head(one, frame));
         if let Some(shown) = one.plan() {
             out.push('\n');
-            out.push_str(&conditions(&one.environment, &shown.conditions, frame.flavour));
+            out.push_str(&conditions(&one.environment, shown, frame.flavour));
         }
         out.push('\n');
     }

@@ -22,7 +22,7 @@ pub(super) fn body(
     let mut out = String::new();
     let applied = input.outcome.applied().is_some();
     if !applied {
-        out.push_str(&conditions(&input.environment, &shown.conditions, frame.flavour));
+        out.push_str(&conditions(&input.environment, shown, frame.flavour));
         out.push_str(&policies(shown, frame.flavour));
         if let Some(Ending::NotApplied(not)) = &input.outcome.ending
             && !not.lines.is_empty()
@@ -63,8 +63,9 @@ pub(super) fn lines(tone: Tone, texts: impl IntoIterator<Item = impl AsRef<str>>
 }
 
 /// Conditions that the change alters, before → after.
-pub(super) fn conditions(environment: &str, all: &[Condition], flavour: Flavour) -> String {
+pub(super) fn conditions(environment: &str, shown: &PlanShown, flavour: Flavour) -> String {
     let mut out = String::new();
+    let all = &shown.conditions;
     for loosens in [true, false] {
         let some: Vec<&Condition> = all.iter().filter(|one| one.loosens == loosens).collect();
         if some.is_empty() {
@@ -75,7 +76,9 @@ pub(super) fn conditions(environment: &str, all: &[Condition], flavour: Flavour)
         } else {
             format!("changes the conditions of {environment}")
         };
-        out.push_str(&alert(&title, loosens, flavour));
+        let is_old = |one: &render::Progress| one.rule != render::Rule::Program;
+        let named = shown.standing.approvals.iter().any(is_old);
+        out.push_str(&alert(&title, loosens, named, flavour));
         let lines: Vec<Line> = some.iter().flat_map(|one| condition(one)).collect();
         out.push_str(&render::markdown(&[Block::Lines(lines)], flavour, CONDITIONS));
     }
@@ -83,15 +86,18 @@ pub(super) fn conditions(environment: &str, all: &[Condition], flavour: Flavour)
 }
 
 /// A title; red where it is one to stop at.
-fn alert(title: &str, loosens: bool, flavour: Flavour) -> String {
+fn alert(title: &str, loosens: bool, named: bool, flavour: Flavour) -> String {
     let title = super::escaped(title);
+    let who = if named {
+        "those of the old rule must approve it too"
+    } else {
+        "the old rules name nobody who would have to approve it"
+    };
     match (loosens, flavour) {
         (true, Flavour::GitHub | Flavour::GitLab) => {
-            format!("> [!CAUTION]\n> **{title}**: those of the old rule must approve it too\n\n")
+            format!("> [!CAUTION]\n> **{title}**: {who}\n\n")
         }
-        (true, Flavour::Bitbucket) => {
-            format!("### {title}: those of the old rule must approve it too\n\n")
-        }
+        (true, Flavour::Bitbucket) => format!("### {title}: {who}\n\n"),
         (false, _) => format!("### {title}\n\n"),
     }
 }

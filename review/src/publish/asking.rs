@@ -51,6 +51,7 @@ impl Asking<'_> {
         let voices = approving::voices(
             self.forge,
             &reviewed,
+            &[],
             &shown,
             &wanted,
             &BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! Comments as reviewers read them: the seven cases that a reviewer judged, and what becomes of each.
 
 use dax_plan::{Plan, digest};
-use dax_render::{Flavour, Progress, Standing};
+use dax_render::{Flavour, Progress, Rule, Standing};
 use dax_review::comment::{
     Before, CommentInput, Condition, Content, Deployed, Ending, Frame, Lapsed, NotApplied, Outcome,
     PlanShown, comment, page, superseded,

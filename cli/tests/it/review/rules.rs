@@ -102,9 +102,10 @@ fn what_was_rolled_back_failed_and_what_runs_again_is_a_deployment_of_its_own() 
         it.write("main.dax", &failing().replace("acme/web", image));
         let merged = Merged { before, after: it.commit(image) };
         commits.push(merged.after.clone());
-        // No pull request: what was shown for the commit itself is what counts.
+        // No pull request: nobody agreed to it by merging, so somebody has to say that it may be.
         ended(it.job(&it.pushed(&merged)).dax(&["ci", "-e", "production"]), 0);
-        ended(it.apply(&merged, &["-e", "production"]), code);
+        ended(it.apply(&merged, &["-e", "production"]), 3);
+        ended(it.apply(&merged, &["-e", "production", "--unreviewed"]), code);
     }
     let world = it.github.world.lock().expect("nobody fails with this lock");
     let all: Vec<String> = world
