@@ -131,8 +131,12 @@ fn deleted() -> CommentInput {
 fn conditions_only(conditions: Vec<Condition>) -> CommentInput {
     let plan = planned(SHOP, SHOP);
     let loosens = conditions.iter().filter(|one| one.loosens);
-    let loosens = loosens.map(|one| one.what.clone()).collect();
-    let mut shown = shown(plan, Standing { loosens, ..sre(&[]) });
+    let loosens: Vec<String> = loosens.map(|one| one.what.clone()).collect();
+    let mut standing = sre(&[]);
+    if !loosens.is_empty() {
+        standing.approvals.iter_mut().for_each(|one| one.rule = Rule::Base);
+    }
+    let mut shown = shown(plan, Standing { loosens, ..standing });
     shown.conditions = conditions;
     of(shown)
 }
