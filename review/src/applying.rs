@@ -4,6 +4,7 @@
 //! request that was merged since the last apply, and all agreed whom the rules name: those of the
 //! program, and those from before it.
 
+mod behind;
 mod environment;
 mod leaving;
 mod telling;

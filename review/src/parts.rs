@@ -184,7 +184,7 @@ pub(crate) fn words(part: &Part, plan: &Plan) -> Option<String> {
     }
     match part.kind.as_str() {
         "change" => Some(format!("{} {}", render::action_word(change.action), change.addr.name())),
-        "risk" if part.content == json!(Risk::Secrets).to_string() => {
+        "risk" if change.risks.contains(&Risk::Secrets) && part.content.contains("secrets") => {
             Some(format!("{} runs with other secrets", change.addr.name()))
         }
         _ => None,

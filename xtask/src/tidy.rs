@@ -80,7 +80,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Snapshots of plans that no folder holds: they are made from the quickstart.
 const WITHOUT_FIXTURE: &[&str] = &["plan/drifted_replicas"];
 /// Areas whose snapshots are of what the tests make themselves: models, pictures of plans, former journals.
-const MADE: &[&str] = &["analysis", "render", "journals"];
+const MADE: &[&str] = &["analysis", "render", "comments", "journals"];
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut faults = Vec::new();

@@ -142,7 +142,9 @@ fn a_plan_that_needs_approval_waits_for_the_right_people_on_its_own_digest() {
         .to_owned();
     approve("bob", &digest);
     // Another plan has another digest and is not approved.
-    assert!(apply(&project, 3, &["-p", "version=2"]).contains("it needs the approval of 2 of team:sre"));
+    assert!(
+        apply(&project, 3, &["-p", "version=2"]).contains("it needs the approval of 2 of team:sre")
+    );
     project.expect(0, &["apply", "p.plan", "--auto-approve"]);
     let runs = history(&project);
     let by: Vec<&str> = runs["runs"][0]["approved_by"]
@@ -379,8 +381,7 @@ fn protection_lives_in_the_state_and_survives_the_block() {
         .write(&format!("{HEAD}{without}\nenvironment dev {{\n  bind api to memory.world\n}}\n"));
     let plan = project.expect(0, &["plan", "-e", "dev"]).out;
     assert!(
-        plan.contains("Blocked")
-            && plan.contains("`web` is protected from being destroyed"),
+        plan.contains("Blocked") && plan.contains("`web` is protected from being destroyed"),
         "{plan}"
     );
     apply(&project, 3, &[]);

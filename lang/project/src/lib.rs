@@ -17,7 +17,8 @@ pub mod text;
 
 pub use codes::CODES;
 pub use dax_sema::{
-    Contribution, Declared, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest, Verdict,
+    Contribution, Declared, Facts, Missing, Params, Planned, Planner, TestOutcome, TestRequest,
+    Verdict,
 };
 pub use load::{Loaded, load, load_with, manifest as read_manifest};
 pub use manifest::{Manifest, Require, Source};

@@ -1,22 +1,17 @@
 //! One environment of a run of the pipeline: planned, held against what was reviewed, carried out.
 
-use super::{Carry, Ending, Run, Unreviewed, Waiting, shown_name};
-use crate::approving::{self, Asked, Reviewed, bound};
-use crate::backing::{Backing, Candidate, Made, Seen, Shown, backing, distinct, made, seen};
+use super::{Carry, Ending, Run, Waiting, shown_name};
+use crate::approving::{self, Asked};
 use crate::comment::short;
 use crate::deploying::Deploying;
-use crate::parts::words;
-use crate::pending::{Pending, Source};
+use crate::pending::Pending;
 use crate::plans::{self, Rules};
-use crate::{ReviewError, Say, protecting};
+use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
-use dax_engine::render;
 use dax_engine::{
     ApplyRequest, Approval, EngineError, Finished, Name, Origin, Outcome, Plan, Standing,
 };
-use dax_provider_api::review::{Person, Released};
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 /// Plans that are made again because somebody else applied in between.
 const ATTEMPTS: usize = 3;
@@ -33,32 +28,6 @@ pub(super) struct Wanted {
     pub(super) plan: Plan,
     pub(super) rules: Rules,
     pub(super) pending: Pending,
-}
-
-/// People and plans that stand behind a plan.
-#[derive(Default)]
-struct Behind {
-    approvals: Vec<Approval>,
-    /// Those who agreed, by the change request that they agreed to.
-    groups: Vec<Group>,
-    /// Blockers: approvals that are lacking, by the change request that lacks them.
-    lacking: Vec<String>,
-    /// Approvals that do not count, a sentence each.
-    lost: Vec<String>,
-    /// The relation of the plan to the merge, of a single one.
-    made: Option<Made>,
-}
-
-/// People who agreed to a change request, or to a plan without one.
-struct Group {
-    number: Option<u64>,
-    authors: Vec<Person>,
-    people: Vec<Person>,
-}
-
-/// Reports whether two plans show a part in common that is a change of its own.
-fn shares(one: &Shown, other: &Shown) -> bool {
-    one.certain && one.parts.intersection(&other.parts).any(|part| !part.surrounds())
 }
 
 impl<'e> Environment<'e> {
@@ -219,318 +188,13 @@ impl<'e> Environment<'e> {
         self.carried_out(wanted, behind.approvals, carry, remarks)
     }
 
-    fn standing(&self, wanted: &Wanted, approvals: &[Approval]) -> Result<Standing, ReviewError> {
+    pub(super) fn standing(
+        &self,
+        wanted: &Wanted,
+        approvals: &[Approval],
+    ) -> Result<Standing, ReviewError> {
         let base = wanted.rules.base.as_ref();
         Ok(self.run.engine.standing_with(&wanted.plan, approvals, base)?)
-    }
-
-    /// The reviewed plans behind a plan with the approvals of these, or the end where there are
-    /// none.
-    fn behind(
-        &self,
-        wanted: &Wanted,
-        asked: &Asked<'_>,
-        sources: &[Source],
-        released: &Released,
-        remarks: &mut Vec<String>,
-    ) -> Result<Result<Behind, Ending>, ReviewError> {
-        let (plan, rules) = (&wanted.plan, &wanted.rules);
-        let now = digest(plan);
-        // This very plan was approved by its digest: nothing has to be found out.
-        let by_digest = self.run.engine.approvals(self.name, &now)?;
-        let whole = by_digest.iter().any(|approval| approval.step.is_none());
-        if whole && self.standing(wanted, &[])?.lacking().is_empty() {
-            return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
-        }
-        if self.is_preview() {
-            return Ok(Ok(self.of_preview(wanted, asked, sources, remarks)));
-        }
-        // What only asks for more than before is nothing that anybody would have to agree to.
-        if plan.is_empty() && !rules.loosened() {
-            return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
-        }
-        let shown = rules.wanted(plan, &self.run.place.commit);
-        let (mut candidates, mut of) = (Vec::new(), Vec::new());
-        for (at, source) in sources.iter().enumerate() {
-            for earlier in distinct(&source.shown) {
-                if let Some(candidate) =
-                    self.candidate(wanted, asked, sources, source, earlier, released, remarks)?
-                {
-                    candidates.push(Candidate {
-                        change: at,
-                        plan: earlier.clone(),
-                        made: candidate.made.unwrap_or(Made::Before),
-                        approved: candidate.lacking.is_empty(),
-                    });
-                    of.push(candidate);
-                }
-            }
-        }
-        match backing(&shown, &candidates) {
-            Backing::By(by) => {
-                let mut behind = Behind::default();
-                for at in &by {
-                    let one = std::mem::take(&mut of[*at]);
-                    if !one.lacking.is_empty() {
-                        remarks.extend(one.lost);
-                    }
-                    let many = by.len() > 1;
-                    behind.lacking.extend(one.lacking.into_iter().map(|lacking| {
-                        match &sources[candidates[*at].change].change {
-                            Some(source) if many => {
-                                format!("change request {}: {lacking}", source.change.number)
-                            }
-                            _ => lacking,
-                        }
-                    }));
-                    behind.approvals.extend(one.approvals);
-                    behind.groups.extend(one.groups);
-                }
-                Ok(Ok(behind))
-            }
-            Backing::Lacks(_) if self.run.request.unreviewed => {
-                Ok(Ok(self.of_all(wanted, released, asked, remarks)))
-            }
-            Backing::Lacks(lacks) => Ok(Err(Ending::Other(self.unreviewed(
-                wanted,
-                sources,
-                &lacks,
-                !candidates.is_empty(),
-            )))),
-        }
-    }
-
-    /// A plan behind which no review stands: what those agree to who let the job go on, of whom
-    /// nobody approves what is theirs.
-    fn of_all(
-        &self,
-        wanted: &Wanted,
-        released: &Released,
-        asked: &Asked<'_>,
-        remarks: &mut Vec<String>,
-    ) -> Behind {
-        let changes = &wanted.pending.changes;
-        let (people, approvals) = self.released(released, changes, asked, remarks);
-        let authors = changes.iter().map(|one| one.change.author.clone()).collect();
-        let groups = vec![Group { number: None, authors, people }];
-        Behind { approvals, groups, ..Behind::default() }
-    }
-
-    /// The approvals of a plan that was shown; nothing for one that cannot stand behind anything.
-    #[expect(clippy::too_many_arguments)]
-    fn candidate(
-        &self,
-        wanted: &Wanted,
-        asked: &Asked<'_>,
-        sources: &[Source],
-        source: &Source,
-        earlier: &Shown,
-        released: &Released,
-        remarks: &mut Vec<String>,
-    ) -> Result<Option<Behind>, ReviewError> {
-        let commits = &wanted.pending.commits;
-        let head = source.change.as_ref().map(|one| one.change.head.as_str());
-        let same = source.shown.iter().filter(|one| one.effect == earlier.effect);
-        let Some(made) = same.filter_map(|one| made(one, head, commits)).min() else {
-            return Ok(None);
-        };
-        let mut behind = Behind { made: Some(made), ..Behind::default() };
-        let mut people = Vec::new();
-        // Those whose changes are in the plan as well approve them here no more than there.
-        let beside: Vec<&Rc<Reviewed>> = match &source.change {
-            Some(own) => sources
-                .iter()
-                .filter(|other| other.shown.iter().any(|plan| shares(plan, earlier)))
-                .filter_map(|other| other.change.as_ref())
-                .filter(|other| other.change.number != own.change.number)
-                .collect(),
-            // Without a change request of its own it is of those that brought the commits.
-            None => wanted.pending.changes.iter().collect(),
-        };
-        let mut may_write = false;
-        if let Some(reviewed) = &source.change {
-            let forge = self.run.forge;
-            let voices = approving::voices(
-                forge,
-                reviewed,
-                &beside,
-                &source.shown,
-                &earlier.effect,
-                commits,
-                asked,
-                remarks,
-            );
-            behind.lost.extend(voices.lost.iter().map(|one| format!("`{}` {}", one.who, one.why)));
-            behind.approvals.extend(voices.approvals);
-            people.extend(voices.people);
-            may_write |= voices.writes;
-        }
-        // Who let the job go on saw the newest plan that was shown before the job was made.
-        let commit = head.unwrap_or(&earlier.commit);
-        let job = Seen { commit: Some(commit), at_ms: released.created_ms };
-        let is_seen = released.created_ms.is_some()
-            && seen(&job, &source.shown, commits).is_ok_and(|plan| plan.effect == earlier.effect);
-        if is_seen {
-            let changes = beside.iter().copied().chain(&source.change);
-            let (more, approvals) = self.released(released, changes, asked, remarks);
-            may_write |= !approvals.is_empty();
-            behind.approvals.extend(approvals);
-            people.extend(more);
-        }
-        let of_effect = source.plans.iter().zip(&source.shown);
-        for (kept, _) in of_effect.filter(|(_, shown)| shown.effect == earlier.effect) {
-            let carried = approving::carried(self.run.engine, &kept.plan, &wanted.plan)?;
-            may_write |= !carried.is_empty();
-            behind.approvals.extend(carried);
-        }
-        let own = source.change.iter();
-        behind.groups.push(Group {
-            number: source.change.as_ref().map(|one| one.change.number),
-            authors: own.chain(beside).map(|one| one.change.author.clone()).collect(),
-            people,
-        });
-        let standing = self.standing(wanted, &behind.approvals)?;
-        behind.lacking = standing.lacking();
-        // Nobody agreed to a plan by merging that was made after the merge.
-        if made == Made::After && !may_write {
-            behind.lacking.push("it needs an approval of the plan of the merged commit".to_owned());
-        }
-        Ok(Some(behind))
-    }
-
-    /// The approvals of a preview environment, which is made while its change is reviewed.
-    fn of_preview(
-        &self,
-        wanted: &Wanted,
-        asked: &Asked<'_>,
-        sources: &[Source],
-        remarks: &mut Vec<String>,
-    ) -> Behind {
-        let effect = bound(&wanted.plan, Some(&wanted.rules.program.digest()));
-        let mut behind = Behind::default();
-        for source in sources {
-            let Some(reviewed) = &source.change else { continue };
-            let voices = approving::voices(
-                self.run.forge,
-                reviewed,
-                &[],
-                &source.shown,
-                &effect,
-                &wanted.pending.commits,
-                asked,
-                remarks,
-            );
-            behind.approvals.extend(voices.approvals);
-        }
-        behind
-    }
-
-    /// The parts of a plan that nobody was shown, with the ways on.
-    fn unreviewed(
-        &self,
-        wanted: &Wanted,
-        sources: &[Source],
-        lacks: &BTreeSet<crate::parts::Part>,
-        any: bool,
-    ) -> Unreviewed {
-        let mut lines: Vec<String> =
-            lacks.iter().filter_map(|part| words(part, &wanted.plan)).collect();
-        for change in &wanted.rules.changes {
-            lines.push(change.to_string());
-        }
-        if lines.is_empty() {
-            lines.push("the order or the kind of steps".to_owned());
-        }
-        lines.sort();
-        lines.dedup();
-        let newest = sources.iter().rev().find_map(|source| {
-            source.plans.iter().rev().find(|plan| plan.shown).map(|plan| (source, plan))
-        });
-        let difference =
-            newest.map_or_else(Vec::new, |(_, plan)| render::diff(&plan.plan, &wanted.plan));
-        let mut help = Vec::new();
-        if let Some(change) = wanted.pending.changes.last() {
-            let number = change.change.number;
-            if self.run.place.kind == "github" {
-                help.push(format!(
-                    "approve change request {number} once more, now that this plan is shown there, \
-                     and run this job again"
-                ));
-            }
-        } else {
-            lines.insert(
-                0,
-                format!("commit {} came with no change request", short(&self.run.place.commit)),
-            );
-        }
-        help.push(format!(
-            "`dax approve -e {} {}`, and run this job again",
-            self.name,
-            digest(&wanted.plan)
-        ));
-        Unreviewed { lacks: lines, difference, help, never: !any }
-    }
-
-    /// Blockers by the rules that the code host keeps of the environment.
-    fn protected(
-        &self,
-        released: &Released,
-        groups: &[Group],
-        remarks: &mut Vec<String>,
-    ) -> Result<Vec<String>, ReviewError> {
-        let (forge, place) = (self.run.forge, self.run.place);
-        let mut blockers = Vec::new();
-        // The rules of its plain name hold as well: else a project that moves into a folder would
-        // leave them behind.
-        for name in BTreeSet::from([self.shown_name(), self.name.to_string()]) {
-            match forge.ask(|remote| remote.protection(&name)) {
-                Ok(None) => {}
-                Ok(Some(rules)) => {
-                    for Group { number, authors, people } in groups {
-                        let found = protecting::blockers(
-                            place, forge, &rules, released, people, authors, remarks,
-                        )?;
-                        let of = |text: String| match number {
-                            Some(number) if groups.len() > 1 => {
-                                format!("change request {number}: {text}")
-                            }
-                            _ => text,
-                        };
-                        blockers.extend(found.into_iter().map(of));
-                    }
-                }
-                Err(error) => blockers.push(error.to_string()),
-            }
-        }
-        Ok(blockers)
-    }
-
-    /// Those who let the job go on, and their approvals, but for what is their own.
-    fn released<'c>(
-        &self,
-        released: &Released,
-        changes: impl IntoIterator<Item = &'c Rc<Reviewed>>,
-        asked: &Asked<'_>,
-        remarks: &mut Vec<String>,
-    ) -> (Vec<Person>, Vec<Approval>) {
-        let name = self.shown_name();
-        let changes: Vec<&Rc<Reviewed>> = changes.into_iter().collect();
-        let (mut people, mut approvals) = (Vec::new(), Vec::new());
-        for person in &released.by {
-            match changes.iter().find_map(|change| change.excludes(person)) {
-                Some(why) => remarks.push(format!(
-                    "`{}` let the job go on, but {why}: that approves nothing",
-                    person.shown
-                )),
-                None => {
-                    let reason = format!("by letting the job go on to `{name}`");
-                    let forge = self.run.forge;
-                    approvals.push(asked.approval(forge, person, &reason, 0, remarks));
-                    people.push(person.clone());
-                }
-            }
-        }
-        (people, approvals)
     }
 
     fn carried_out(

@@ -1,3 +1,5 @@
+//! The decision about reviews and plans, case by case.
+
 use super::*;
 
 fn plan(commit: &str, at_s: u64, effect: &str, parts: &[&str]) -> Shown {
