@@ -24,6 +24,9 @@ pub struct Affected {
     pub how: &'static str,
     /// The services that differ, as far as they are known; of a project that is `unreadable`, why.
     pub services: Vec<String>,
+    /// Paths of the fields that differ, by service; without any path it may be any field of the
+    /// service, and without a map any of all.
+    pub fields: Option<BTreeMap<String, BTreeSet<String>>>,
     /// Whether its conditions differ, see [`Conditions`].
     pub conditions: bool,
 }
@@ -61,13 +64,7 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
             read.map_err(|source| EngineError::File { path: format!("{prefix}{path}"), source })
         };
         let at = git::AtRevision { files: &before, prefix: prefix.clone() };
-        // A program that is broken before a change must not keep it from being mended: what it
-        // has is new then.
-        let old = match side(&at, &signers_before) {
-            Ok(old) => old,
-            Err(EngineError::Project(_)) => None,
-            Err(error) => return Err(error),
-        };
+        let old = readable(side(&at, &signers_before))?;
         let new = match side(&disk, &signers_now) {
             Ok(new) => new,
             Err(error) => {
@@ -79,6 +76,46 @@ pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError>
         compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
     }
     Ok(all)
+}
+
+/// The environments that differ between a commit and the one that it follows, of every project in
+/// the repository: what the commit brought.
+///
+/// # Errors
+/// There is no such commit in this clone, or git cannot be asked.
+pub fn brought(folder: &Path, commit: &str) -> Result<Vec<Affected>, EngineError> {
+    let top = git::top(folder)?;
+    let found = crate::revision(folder, commit)?;
+    let found = found.ok_or_else(|| EngineError::MissingCommit { commit: commit.to_owned() })?;
+    let before = match found.parents.first() {
+        Some(parent) => git::files_at(&top, parent)?,
+        None => BTreeMap::new(),
+    };
+    let after = git::files_at(&top, &found.id)?;
+    let projects: BTreeSet<String> =
+        before.keys().chain(after.keys()).filter_map(|path| project_folder(path)).collect();
+    let mut all = Vec::new();
+    for prefix in projects {
+        let at = |files: &BTreeMap<String, Vec<u8>>, commit: &str| {
+            let signers = |path: &str| {
+                git::file_at(&top, commit, &format!("{prefix}{path}"), LARGEST_SIGNERS)
+            };
+            readable(side(&git::AtRevision { files, prefix: prefix.clone() }, &signers))
+        };
+        let parent = found.parents.first().map_or(commit, String::as_str);
+        let (old, new) = (at(&before, parent)?, at(&after, &found.id)?);
+        compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
+    }
+    Ok(all)
+}
+
+/// A program that is broken before a change must not keep it from being mended: what it has is new
+/// then.
+fn readable(side: Result<Option<Side>, EngineError>) -> Result<Option<Side>, EngineError> {
+    match side {
+        Err(EngineError::Project(_)) => Ok(None),
+        other => other,
+    }
 }
 
 fn project_folder(path: &str) -> Option<String> {
@@ -176,6 +213,7 @@ fn unreadable(prefix: &str, old: Option<&Side>, error: &EngineError) -> Affected
         environment: Name::default(),
         how: "unreadable",
         services: vec![format!("{prefix}{error}")],
+        fields: None,
         conditions: true,
     }
 }
@@ -213,6 +251,11 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
                 }
             }
         };
+        let told = how == "changed" && !partial;
+        let fields = before.zip(after).filter(|_| told).map(|(before, after)| {
+            let one = |addr: &String| (addr.clone(), fields(before.get(addr), after.get(addr)));
+            services.iter().filter(|addr| *addr != CONDITIONS).map(one).collect()
+        });
         let folder = shown_folder(prefix);
         let conditions = services.iter().any(|one| one == CONDITIONS);
         into.push(Affected {
@@ -221,7 +264,39 @@ fn compare(prefix: &str, old: Option<&Side>, new: Option<&Side>, into: &mut Vec<
             environment: name.clone(),
             how,
             services,
+            fields,
             conditions,
         });
+    }
+}
+
+/// Paths of the fields in which a service differs; none where more than its fields does.
+fn fields(before: Option<&Json>, after: Option<&Json>) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let (Some(before), Some(after)) = (before, after) else { return paths };
+    let rest = |json: &Json| {
+        let mut json = json.clone();
+        json.as_object_mut().map(|fields| fields.remove("values"));
+        json
+    };
+    if rest(before) == rest(after) {
+        differing("", &before["values"], &after["values"], &mut paths);
+    }
+    paths
+}
+
+fn differing(path: &str, before: &Json, after: &Json, into: &mut BTreeSet<String>) {
+    if before == after {
+        return;
+    }
+    let (Json::Object(old), Json::Object(new)) = (before, after) else {
+        into.insert(path.to_owned());
+        return;
+    };
+    for key in old.keys().chain(new.keys()) {
+        let inner = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let side =
+            |side: &serde_json::Map<String, Json>| side.get(key).cloned().unwrap_or_default();
+        differing(&inner, &side(old), &side(new), into);
     }
 }

@@ -40,7 +40,7 @@ mod unfinished;
 mod unknown;
 mod vendor;
 
-pub use affected::{Affected, affected};
+pub use affected::{Affected, affected, brought};
 pub use apply::{ApplyRequest, Decisions, Finished, Interrupts, Origin, Told, Watch};
 pub use codes::{codes, format};
 pub use command::output_within;

@@ -2,10 +2,11 @@
 
 use crate::approving::{self, Reviewed, shown};
 use crate::backing::Shown;
+use crate::parts::Part;
 use crate::place::{Place, change_key};
 use crate::scope::Options;
 use crate::{Forge, ReviewError, Say};
-use dax_engine::{Engine, Name, ShownPlan};
+use dax_engine::{Affected, Engine, Name, ShownPlan};
 use dax_provider_api::review::ChangeRequest;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ const MOST: usize = 200;
 pub(crate) struct Changes<'f> {
     forge: &'f Forge,
     merged: RefCell<BTreeMap<String, Vec<ChangeRequest>>>,
+    brought: RefCell<BTreeMap<String, Vec<Affected>>>,
     reviewed: RefCell<BTreeMap<u64, Rc<Reviewed>>>,
 }
 
@@ -28,6 +30,36 @@ pub(crate) struct Pending {
     pub(crate) commits: BTreeSet<String>,
     /// Change requests that brought them, the first merged first.
     pub(crate) changes: Vec<Rc<Reviewed>>,
+    /// Each commit with the change request that brought it, if one did.
+    pub(crate) brought: Vec<(String, Option<u64>)>,
+}
+
+/// Fields that a commit changed in an environment, by git: nobody can say otherwise.
+pub(crate) struct Touch {
+    /// The change request that brought the commit, if one did.
+    pub(crate) number: Option<u64>,
+    /// Their paths by service, see [`Affected::fields`].
+    pub(crate) fields: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// Whether it changed the conditions.
+    pub(crate) conditions: bool,
+}
+
+impl Touch {
+    /// Reports whether the commit may have brought a part.
+    pub(crate) fn brings(&self, part: &Part) -> bool {
+        if part.of.is_empty() {
+            return self.conditions;
+        }
+        let Some(fields) = &self.fields else { return true };
+        let Some(paths) = fields.get(&part.of) else { return false };
+        let Some(leaf) = part.kind.strip_prefix("leaf ") else { return true };
+        // A map may be compared as a whole on one side and by its entries on the other.
+        let within = |one: &str, other: &str| {
+            one.strip_prefix(other)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        paths.is_empty() || paths.iter().any(|path| within(leaf, path) || within(path, leaf))
+    }
 }
 
 /// Plans that were shown for a change request, or for a commit without one.
@@ -42,7 +74,12 @@ pub(crate) struct Source {
 
 impl<'f> Changes<'f> {
     pub(crate) fn new(forge: &'f Forge) -> Self {
-        Self { forge, merged: RefCell::default(), reviewed: RefCell::default() }
+        Self {
+            forge,
+            merged: RefCell::default(),
+            brought: RefCell::default(),
+            reviewed: RefCell::default(),
+        }
     }
 
     /// A change request with its reviews.
@@ -69,7 +106,7 @@ impl<'f> Changes<'f> {
         if changes.len() > 1 && changes.iter().any(|one| one.is_approved()) {
             changes = read(true)?;
         }
-        Ok(Pending { commits: pending.commits.clone(), changes })
+        Ok(Pending { changes, ..pending.clone() })
     }
 
     fn merged(&self, commit: &str) -> Result<Vec<ChangeRequest>, ReviewError> {
@@ -105,14 +142,50 @@ impl<'f> Changes<'f> {
             line.push(place.commit.clone());
         }
         let (mut changes, mut known) = (Vec::new(), BTreeSet::new());
+        let mut brought = Vec::new();
         for commit in &line {
+            let mut by = Vec::new();
             for change in self.merged(commit)?.into_iter().rev() {
-                if change.merged && is_here(place, &change) && known.insert(change.number) {
-                    changes.push(self.reviewed(change.number)?);
+                if change.merged && is_here(place, &change) {
+                    by.push(Some(change.number));
+                    if known.insert(change.number) {
+                        changes.push(self.reviewed(change.number)?);
+                    }
                 }
             }
+            if by.is_empty() {
+                by.push(None);
+            }
+            brought.extend(by.into_iter().map(|number| (commit.clone(), number)));
         }
-        Ok(Pending { commits: line.into_iter().collect(), changes })
+        Ok(Pending { commits: line.into_iter().collect(), changes, brought })
+    }
+
+    /// The services of an environment that each pending commit changed.
+    pub(crate) fn touched(
+        &self,
+        options: &Options,
+        folder: &str,
+        environment: &Name,
+        pending: &Pending,
+    ) -> Result<Vec<Touch>, ReviewError> {
+        let mut all = Vec::new();
+        for (commit, number) in &pending.brought {
+            let known = self.brought.borrow().get(commit).cloned();
+            let found = match known {
+                Some(found) => found,
+                None => dax_engine::brought(&options.folder, commit)?,
+            };
+            self.brought.borrow_mut().entry(commit.clone()).or_insert_with(|| found.clone());
+            let here = found
+                .into_iter()
+                .find(|one| one.folder == folder && one.environment == *environment);
+            if let Some(one) = here {
+                let conditions = one.conditions || one.fields.is_none();
+                all.push(Touch { number: *number, fields: one.fields, conditions });
+            }
+        }
+        Ok(all)
     }
 
     /// Those change requests of `shown` that were merged into the branch of a job.
@@ -144,7 +217,10 @@ impl<'f> Changes<'f> {
         let mut earlier: Vec<Rc<Reviewed>> =
             merged.into_iter().filter(|one| !known(one.change.number)).collect();
         for one in &earlier {
-            pending.commits.extend(one.change.merge_commit.clone());
+            if let Some(commit) = &one.change.merge_commit {
+                pending.commits.insert(commit.clone());
+                pending.brought.push((commit.clone(), Some(one.change.number)));
+            }
         }
         earlier.sort_by_key(|one| one.change.number);
         pending.changes.splice(0..0, earlier);
@@ -173,7 +249,7 @@ impl<'f> Changes<'f> {
         for number in numbers.into_iter().chain([number]) {
             changes.push(self.reviewed(number)?);
         }
-        Ok(Pending { commits, changes })
+        Ok(Pending { commits, changes, brought: Vec::new() })
     }
 }
 

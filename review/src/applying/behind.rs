@@ -67,15 +67,31 @@ impl Environment<'_> {
             return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
         }
         let shown = rules.wanted(plan, &self.run.place.commit);
+        let touched = self.run.changes.touched(
+            &self.run.request.options,
+            &self.run.scope.folder,
+            self.name,
+            &wanted.pending,
+        )?;
         let (mut candidates, mut of) = (Vec::new(), Vec::new());
         for (at, source) in sources.iter().enumerate() {
             for earlier in distinct(&source.shown) {
                 if let Some(candidate) =
                     self.candidate(wanted, asked, sources, source, earlier, released, remarks)?
                 {
+                    let number = source.change.as_ref().map(|one| one.change.number);
+                    let mut plan = earlier.clone();
+                    // Whoever keeps shown plans can write what they like; what a change request
+                    // brought, git says. What no commit brought, such as drift, may be in any.
+                    plan.parts.retain(|part| {
+                        let mut by = touched.iter().filter(|touch| touch.brings(part)).peekable();
+                        part.surrounds()
+                            || by.peek().is_none()
+                            || by.any(|touch| touch.number == number)
+                    });
                     candidates.push(Candidate {
                         change: at,
-                        plan: earlier.clone(),
+                        plan,
                         made: candidate.made.unwrap_or(Made::Before),
                         approved: candidate.lacking.is_empty(),
                     });

@@ -73,7 +73,7 @@ impl<'e> Environment<'e> {
         let options = &self.run.request.options;
         if let (true, Some(number)) = (self.is_preview(), self.run.place.number()) {
             let change = self.run.changes.reviewed(number)?;
-            return Ok(Pending { commits: BTreeSet::new(), changes: vec![change] });
+            return Ok(Pending { changes: vec![change], ..Pending::default() });
         }
         let mut pending =
             self.run.changes.since(options, self.run.place, self.base(), &mut *say)?;

@@ -208,3 +208,28 @@ fn who_approves_in_the_name_of_another_is_not_believed_where_signers_are_declare
     assert_eq!(it.approved_by("production"), ["ann"]);
     clean(&it.github, &[ADMIN, ANN]);
 }
+
+#[test]
+fn what_somebody_says_was_shown_backs_only_what_the_change_request_itself_brought() {
+    let program = plain();
+    let Some(it) = Pipeline::new(&program) else { return };
+    it.set_up(&["production"]);
+    let one = it.propose("replicas", &replicas(&program, 4));
+    ended(it.plan(one), 0);
+    // Whoever holds what plan jobs hold keeps a plan for it with more than its commit has.
+    let forger = it.job(&it.pull_request(one, "synchronize"));
+    std::fs::write(forger.path("main.dax"), image(&replicas(&program, 4), "acme/evil"))
+        .expect("written");
+    it.github.pass(5);
+    forger.dax(&["ci"]);
+    it.github.pass(5);
+    it.approve(one, "ann");
+    // That more is merged by another change request, which nobody approves.
+    let two = it.propose("evil", &image(&program, "acme/evil"));
+    ended(it.plan(two), 0);
+    ended(it.apply(&it.merge(two), &["-e", "production"]), 3);
+    let said = it.apply(&it.merge(one), &["-e", "production"]);
+    assert!(said.code == 3 || said.code == 4, "{}\n{}", said.out, said.err);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
