@@ -79,8 +79,8 @@ pub enum EngineError {
     },
     /// A commit is not in this clone.
     #[error(
-        "this clone does not have commit {commit}: fetch the whole history (`fetch-depth: 0`, \
-         `GIT_DEPTH: 0`, `clone: depth: full`)"
+        "this clone has no commit {commit}: check its name, or fetch the whole history (`git fetch \
+         --unshallow`; in pipelines `fetch-depth: 0`, `GIT_DEPTH: 0`, `clone: depth: full`)"
     )]
     MissingCommit {
         /// Which one.
