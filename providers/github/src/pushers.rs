@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn pushes_while_it_was_open_and_the_newest_commit_are_somebodys() {
+    fn pushes_since_the_branch_was_created_and_the_newest_commit_are_somebodys() {
         let before = ("09:00", "branch_creation", "h0", 1);
         let all = pushed(&[
             before,
@@ -205,7 +205,12 @@ mod tests {
             ("13:00", "branch_deletion", "0", 4),
         ]);
         let found = recorded(&all, &pull(None), "h2").expect("times");
-        assert_eq!(ids(found), Some(vec!["2".to_owned(), "3".to_owned()]));
+        assert_eq!(ids(found), Some(["1", "2", "3"].map(str::to_owned).to_vec()));
+        // What was pushed to a former branch of the name is no part of it.
+        let former = ("08:00", "push", "h9", 9);
+        let found =
+            recorded(&pushed(&[former, before, ("11:00", "push", "h2", 2)]), &pull(None), "h2");
+        assert_eq!(ids(found.expect("times")), Some(["1", "2"].map(str::to_owned).to_vec()));
         // Pushed before it was opened, and the newest commit all the same.
         let all = pushed(&[("09:00", "branch_creation", "h2", 1)]);
         let found = recorded(&all, &pull(None), "h2").expect("times");
