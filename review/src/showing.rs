@@ -7,9 +7,9 @@
 
 use crate::backing::{Shown, apart};
 use crate::place::Place;
-use crate::plans::{Planned, Report, newest};
+use crate::plans::{Report, Rules, newest};
 use crate::{Forge, Open, ReviewError};
-use dax_engine::{Engine, Name, ShownPlan};
+use dax_engine::{Engine, Name, Plan, ShownPlan};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -26,17 +26,23 @@ impl Showing {
     }
 }
 
-/// The plan of a report as it is kept.
-pub(crate) fn kept(place: &Place, change: &str, planned: &Planned, at_ms: u64) -> ShownPlan {
+/// A plan as it is kept before it is shown.
+pub(crate) fn kept(
+    place: &Place,
+    change: &str,
+    plan: &Plan,
+    rules: &Rules,
+    at_ms: u64,
+) -> ShownPlan {
     ShownPlan {
         change: change.into(),
         commit: place.commit.as_str().into(),
         at_ms,
         url: place.url.clone(),
         shown: false,
-        conditions: Some(planned.rules.program.digest()),
-        loosens: planned.rules.loosened(),
-        plan: planned.plan.clone(),
+        conditions: Some(rules.program.digest()),
+        loosens: rules.loosened(),
+        plan: plan.clone(),
     }
 }
 
@@ -69,7 +75,13 @@ pub(crate) fn begin(
             Some(now) => now,
             None => *now.insert(forge.ask(|remote| remote.clock())?),
         };
-        let plan = kept(place, &change, planned, apart(&shown, &planned.bound(), now_ms));
+        let plan = kept(
+            place,
+            &change,
+            &planned.plan,
+            &planned.rules,
+            apart(&shown, &planned.bound(), now_ms),
+        );
         engine.keep_shown(&plan)?;
         all.push(Showing { folder: folder.clone(), plan });
     }

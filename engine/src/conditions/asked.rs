@@ -5,7 +5,7 @@
 //! an environment before a change of its conditions approves that change, or the change guards at
 //! least as well; each set of conditions judges by its own groups who somebody is.
 
-use super::compare::{is_gate_kept, is_kept};
+use super::compare::is_gate_kept;
 use super::{ApprovalRule, ConditionChange, Conditions, compare};
 use dax_apply::store::Approval;
 use dax_core::Name;
@@ -99,11 +99,6 @@ fn guards<'c>(before: &'c Conditions, new: &Conditions) -> Vec<&'c ApprovalRule>
     let own = before.approvals.iter().filter(|rule| rule.count > 0);
     let gates = before.gates.iter().filter(|gate| !is_gate_kept(before, gate, new));
     own.chain(gates.map(|gate| &gate.rule)).collect()
-}
-
-/// Whether new conditions ask all that old ones ask of approvals of a plan.
-pub fn keeps_approvals(old: &Conditions, new: &Conditions) -> bool {
-    old.approvals.iter().all(|rule| is_kept(old, rule, new))
 }
 
 /// How far a rule is, by the groups of its own conditions.

@@ -126,22 +126,13 @@ impl Environment<'_> {
     ) -> Result<Option<ShownPlan>, ReviewError> {
         let place = self.run.place;
         let change = change_key(number);
-        let digest = wanted.rules.program.digest();
-        let effect = approving::bound(&wanted.plan, Some(&digest));
+        let effect = approving::bound(&wanted.plan, Some(&wanted.rules.program.digest()));
         let shown: Vec<Shown> = kept.iter().map(approving::shown).collect();
         if shown.last().is_some_and(|last| last.certain && last.effect == effect) {
             return Ok(None);
         }
         let now_ms = self.run.forge.ask(|remote| remote.clock())?;
-        Ok(Some(ShownPlan {
-            change: change.into(),
-            commit: place.commit.as_str().into(),
-            at_ms: apart(&shown, &effect, now_ms),
-            url: place.url.clone(),
-            shown: false,
-            conditions: Some(digest),
-            loosens: wanted.rules.loosened(),
-            plan: wanted.plan.clone(),
-        }))
+        let at_ms = apart(&shown, &effect, now_ms);
+        Ok(Some(showing::kept(place, &change, &wanted.plan, &wanted.rules, at_ms)))
     }
 }

@@ -31,8 +31,6 @@ pub(super) fn decision(input: &CommentInput) -> String {
             let mut ahead = Vec::new();
             match &input.outcome.ending {
                 Some(Ending::NotApplied(_)) => ahead.push("not applied".to_owned()),
-                Some(Ending::Running) => ahead.push("being applied".to_owned()),
-                Some(Ending::Waiting) => ahead.push("merged, not applied yet".to_owned()),
                 Some(Ending::Applied(_)) | None => {}
             }
             if shown.denied {

@@ -109,10 +109,6 @@ pub struct Outcome {
 /// The end that a run of the pipeline came to.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// It was merged and waits.
-    Waiting,
-    /// It is being applied.
-    Running,
     /// It was applied.
     Applied(Deployed),
     /// It was not applied.
