@@ -115,15 +115,13 @@ fn look(pid: i32, wanted: &impl Fn(&[&[u8]]) -> bool) -> Option<Marked> {
     if !wanted(&variables) {
         return None;
     }
-    let number = rustix::process::Pid::from_raw(pid)?;
-    let leads = rustix::process::getpgid(Some(number)).is_ok_and(|group| group == number)
-        && rustix::process::getsid(Some(number)).is_ok_and(|session| session != number);
+    let stat = Stat::of(pid)?;
     Some(Marked {
-        identity: Identity::now(pid)?,
+        identity: Identity { pid, started: stat.started },
         process: value(&variables, PROCESS),
         environment: value(&variables, "DAX_ENVIRONMENT"),
         service: value(&variables, "DAX_SERVICE"),
-        leads,
+        leads: stat.leads(pid),
     })
 }
 

@@ -36,23 +36,36 @@ pub(crate) struct Stat {
     pub(crate) started: u64,
     /// The process that it is a child of.
     pub(crate) parent: i32,
+    /// Its group; 0 where whoever leads it is of another PID namespace.
+    group: i32,
+    /// Its session; 0 where whoever leads it is of another PID namespace.
+    session: i32,
 }
 
 impl Stat {
     /// Of a process, if there is one.
-    ///
-    /// Source: proc_pid_stat(5), fields 3, 4 and 22. The second field may hold anything, so fields
-    /// count from its last `)`.
     pub(crate) fn of(pid: i32) -> Option<Self> {
         let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let stat = String::from_utf8_lossy(&stat);
+        Self::parse(&String::from_utf8_lossy(&stat))
+    }
+
+    /// Source: proc_pid_stat(5), fields 3 to 6 and 22. The second field may hold anything, so
+    /// fields count from its last `)`.
+    fn parse(stat: &str) -> Option<Self> {
         let rest = stat.rsplit_once(')')?.1;
         let mut fields = rest.split_whitespace();
         if matches!(fields.next()?, "Z" | "X") {
             return None; // ended, only not yet waited for
         }
-        let parent = fields.next()?.parse().ok()?;
-        Some(Self { started: fields.nth(17)?.parse().ok()?, parent })
+        let [parent, group, session] =
+            [fields.next()?, fields.next()?, fields.next()?].map(|field| field.parse().ok());
+        let started = fields.nth(15)?.parse().ok()?;
+        Some(Self { started, parent: parent?, group: group?, session: session? })
+    }
+
+    /// Whether this process, which has this number, leads a group in somebody else's session.
+    pub(crate) fn leads(&self, pid: i32) -> bool {
+        self.group == pid && self.session != pid
     }
 }
 
@@ -89,4 +102,25 @@ impl Identity {
 pub(crate) fn boot() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     text.unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_led_from_outside_a_container_is_nobodys_here() {
+        let of = |family: &str| {
+            Stat::parse(&format!(
+                "71 (a) b) S {family} 0 -1 4194304 9 0 0 0 1 2 0 0 20 0 3 0 5501 8"
+            ))
+        };
+        let inside = of("3 71 40").expect("a process");
+        assert_eq!((inside.started, inside.parent, inside.leads(71)), (5501, 3, true));
+        // What `docker exec` started: the kernel has no number for whoever leads its session.
+        assert!(of("0 71 0").is_some_and(|stat| stat.leads(71)));
+        assert!(of("0 0 0").is_some_and(|stat| !stat.leads(71)));
+        assert!(of("3 71 71").is_some_and(|stat| !stat.leads(71)));
+        assert!(Stat::parse("71 (a) S 3 71 40 0 -1").is_none(), "a line that is cut");
+    }
 }
