@@ -519,6 +519,8 @@ pub(crate) enum StateCommand {
     Verify(StateVerifyArgs),
     /// Trust this project's `.dax`, and the state's address in `dax.mod`, with your credentials.
     Trust,
+    /// Print the key for jobs that only plan: it opens a sealed state and signs nothing.
+    ReadKey,
     /// Show the conditions that the last apply recorded, and how the program differs.
     Conditions(StateConditionsArgs),
     /// Take the lease of an environment away from whoever holds it.

@@ -43,8 +43,9 @@ pub(crate) struct Saved {
     pub(crate) sealed: bool,
 }
 
-fn seal(key: &Key, digest: &str) -> blake3::Hash {
-    blake3::keyed_hash(&key.derive(SEALING), digest.as_bytes())
+/// The seal of a digest; none with a key that only reads.
+fn seal(key: &Key, digest: &str) -> Option<blake3::Hash> {
+    Some(blake3::keyed_hash(&key.derive(SEALING)?, digest.as_bytes()))
 }
 
 /// Writes a plan.
@@ -56,7 +57,7 @@ pub(crate) fn write(plan: &Plan, key: Option<&Key>, path: &Path) -> Result<(), E
 /// Content of a plan's file.
 fn bytes(plan: &Plan, key: Option<&Key>) -> Vec<u8> {
     let digest = dax_plan::digest::digest(plan);
-    let mac = key.map(|key| seal(key, &digest).to_hex().to_string());
+    let mac = key.and_then(|key| Some(seal(key, &digest)?.to_hex().to_string()));
     let file = PlanFile { digest, mac, plan: plan.clone() };
     let text = serde_json::to_string(&file)
         .expect("plan values serialise: no map has keys that are not text");
@@ -89,12 +90,11 @@ pub(crate) fn parse(text: &[u8], key: Option<&Key>) -> Result<Saved, String> {
     if dax_plan::digest::digest(&plan) != digest {
         return Err("it was changed after it was written".to_owned());
     }
-    let sealed = match key.zip(mac) {
+    let sealed = match key.and_then(|key| seal(key, &digest)).zip(mac) {
         None => false,
-        Some((key, mac)) => {
+        Some((seal, mac)) => {
             // Hashes compare in constant time.
-            let found = blake3::Hash::from_hex(&mac).ok();
-            if found != Some(seal(key, &digest)) {
+            if blake3::Hash::from_hex(&mac).ok() != Some(seal) {
                 return Err("it was not made with the key of this state".to_owned());
             }
             true
@@ -132,6 +132,15 @@ impl Engine {
             EngineError::Store(dax_apply::StoreError::Sealed { place, message })
         };
         self.state.key.as_deref().map(Key::parse).transpose().map_err(wrong)
+    }
+
+    /// The key that reads the sealed state and writes nothing but what reviewers are shown, for jobs
+    /// that only plan; none where the state has no key.
+    ///
+    /// # Errors
+    /// The state's key is none.
+    pub fn reading_key(&self) -> Result<Option<String>, EngineError> {
+        Ok(self.sealing_key()?.map(|key| key.reading()))
     }
 
     /// Saves a plan, sealed where the state has a key.

@@ -85,7 +85,7 @@ impl Engine {
                 let place = blobs.place();
                 let key =
                     Key::parse(text).map_err(|message| StoreError::Sealed { place, message })?;
-                Arc::new(Sealed::new(blobs, &key))
+                Arc::new(Sealed::new(blobs, &key)?)
             }
         };
         let anchor = self.memory(own.as_ref())?.map(|memory| Anchor::open(memory, &place));

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
         }
         StateCommand::Verify(args) => verify(args, engine, out),
         StateCommand::Trust => trust(engine, out),
+        StateCommand::ReadKey => read_key(engine, out),
         StateCommand::Conditions(args) => conditions(args, engine, out),
         StateCommand::Unlock(args) => {
             let name = environment(&args.environment, engine)?;
@@ -39,6 +40,18 @@ pub(crate) fn run(args: &StateArgs, engine: &Engine, out: &mut Printer) -> Resul
             Ok(Exit::Done)
         }
     }
+}
+
+fn read_key(engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
+    let Some(key) = engine.reading_key()? else {
+        return Err(CliError::Usage(
+            "the state has no key: give the one that seals it, DAX_STATE_KEY, \
+             DAX_STATE_KEY_FILE or DAX_STATE_KEY_COMMAND"
+                .to_owned(),
+        ));
+    };
+    out.serialised(&format!("{key}\n"));
+    Ok(Exit::Done)
 }
 
 fn list(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {

@@ -395,6 +395,46 @@ fn protection_lives_in_the_state_and_survives_the_block() {
 }
 
 #[test]
+fn the_key_for_jobs_that_plan_reads_a_sealed_state_and_writes_nothing() {
+    let project =
+        memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));
+    let keyed = |key: &str, args: &[&str]| {
+        let output = project.command(args).env("DAX_STATE_KEY", key).output().expect("dax runs");
+        crate::project::said(&output)
+    };
+    let whole = "0123456789abcdef".repeat(4);
+    let none = project.expect(64, &["state", "read-key"]).err;
+    assert!(none.contains("the state has no key"), "{none}");
+    assert_eq!(keyed(&whole, &["apply", "-e", "dev", "--auto-approve"]).code, 0);
+    let reading = keyed(&whole, &["state", "read-key"]);
+    assert_eq!((reading.code, reading.err.as_str()), (0, ""));
+    let reading = reading.out.trim();
+    assert!(!reading.contains(&whole));
+    assert_eq!(keyed(reading, &["state", "read-key"]).out.trim(), reading);
+    for args in [
+        &["status"][..],
+        &["history"],
+        &["state", "verify"],
+        &["plan", "-e", "dev", "-p", "version=2", "-o", "made.json"],
+    ] {
+        let said = keyed(reading, args);
+        assert_eq!(said.code, 0, "{args:?}: {}", said.err);
+    }
+    for args in [
+        &["apply", "-e", "dev", "--auto-approve", "-p", "version=2"][..],
+        &["approve", "-e", "dev", "made.json"],
+        &["pin", "-e", "dev", "--reason", "x"],
+    ] {
+        let said = keyed(reading, args);
+        assert!(said.code == 1 && said.err.contains("only reads"), "{args:?}: {}", said.err);
+    }
+    // What it made bears no seal: whoever applies it has to vouch for it.
+    let unvouched = keyed(&whole, &["apply", "made.json"]);
+    assert!(unvouched.code != 0, "{}", unvouched.err);
+    assert_eq!(keyed(&whole, &["apply", "-e", "dev", "--auto-approve", "-p", "version=2"]).code, 0);
+}
+
+#[test]
 fn a_sealed_state_needs_its_key_and_an_old_copy_is_noticed() {
     let project =
         memory(&format!("{TWO}\nenvironment dev {{\n  bind [api, web] to memory.world\n}}\n"));

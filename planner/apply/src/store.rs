@@ -14,6 +14,7 @@ mod conditions;
 mod error;
 mod fingerprints;
 mod head;
+mod key;
 mod messages;
 mod reviews;
 mod runs;
@@ -28,10 +29,11 @@ pub use audit::{Record, What};
 pub use conditions::Recorded;
 pub use error::StoreError;
 pub use head::{Holder, LEASE_MS, Lease, Pin};
+pub use key::Key;
 pub use messages::{Approval, Signal, Wish};
 pub use reviews::ShownPlan;
 pub use runs::{Ending, Point, Run, Unfinished};
-pub use seal::{Key, Sealed};
+pub use seal::Sealed;
 pub use sqlite::Sqlite;
 pub use verify::{Finding, Report};
 
@@ -397,6 +399,5 @@ fn unpacked(packed: &[u8]) -> std::result::Result<Vec<u8>, String> {
 
 /// Sixteen hexadecimal digits of chance.
 fn random_name() -> Name {
-    use aes_gcm::aead::rand_core::RngCore;
-    Name::new(format!("{:016x}", aes_gcm::aead::OsRng.next_u64()))
+    Name::new(format!("{:016x}", u64::from_be_bytes(key::random())))
 }

@@ -21,7 +21,15 @@ fn a_secret_gets_through_a_pipeline_and_a_fresh_clone_wants_nothing_afterwards()
         it.remote.variables =
             key.iter().map(|key| ("DAX_STATE_KEY".to_owned(), (*key).to_owned())).collect();
         let number = it.propose("more", &program);
-        let planning = it.job(&it.pull_request(number, "synchronize"));
+        let mut planning = it.job(&it.pull_request(number, "synchronize"));
+        if key.is_some() {
+            // Whoever holds the key makes the state; the job that plans cannot write with its own.
+            let reading = ended(planning.dax(&["state", "read-key"]), 0).out.trim().to_owned();
+            ended(planning.dax(&["plan", "-e", "production", "-q"]), 0);
+            planning.set("DAX_STATE_KEY", &reading);
+            let refused = ended(planning.dax(&["pin", "-e", "production"]), 1);
+            has(&refused.err, &["only reads"]);
+        }
         ended(planning.dax(&["ci"]), 0);
         it.approve(number, "ann");
         let merged = it.merge(number);

@@ -122,7 +122,7 @@ mod tests {
             let place = Arc::new(Timed::default());
             place.at_ms.store(1_000_000, Ordering::Relaxed);
             let store = store(match sealed {
-                true => Arc::new(Sealed::new(place.clone(), &key)),
+                true => Arc::new(Sealed::new(place.clone(), &key).unwrap()),
                 false => place.clone(),
             });
             near(store.now_ms(), 1_000_000);

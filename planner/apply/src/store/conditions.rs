@@ -274,7 +274,7 @@ mod tests {
         for sealed in [false, true] {
             let inner = Arc::new(MemoryBlobs::default());
             let blobs: Arc<dyn Blobs> = match sealed {
-                true => Arc::new(Sealed::new(inner.clone(), &key)),
+                true => Arc::new(Sealed::new(inner.clone(), &key).unwrap()),
                 false => inner.clone(),
             };
             let store = store(blobs);

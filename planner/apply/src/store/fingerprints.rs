@@ -4,6 +4,7 @@
 //! it; of two who do so at once the second takes that of the first. It is never shown: no error holds any of it.
 
 use super::blobs::{self, Blob};
+use super::key::random;
 use super::{FORMAT, Meta, Result, Store, StoreError, json};
 use dax_core::Name;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ impl Store {
             if let Some(kept) = &meta.fingerprint_key {
                 return self.opened(kept);
             }
-            let key = *fresh.get_or_insert_with(random_key);
+            let key = *fresh.get_or_insert_with(random);
             let text = blake3::Hash::from_bytes(key).to_hex().to_string();
             let sum = self.fingerprint_sum(&meta.lineage, &text);
             // An older dax would make fingerprints with keys of its own.
@@ -94,13 +95,6 @@ impl Store {
     }
 }
 
-fn random_key() -> [u8; 32] {
-    use aes_gcm::aead::rand_core::RngCore;
-    let mut key = [0; 32];
-    aes_gcm::aead::OsRng.fill_bytes(&mut key);
-    key
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +137,7 @@ mod tests {
     fn a_sealed_state_seals_the_key_and_a_changed_one_is_an_error() {
         let inner = Arc::new(MemoryBlobs::default());
         let key = Key::parse(&"7".repeat(64)).unwrap();
-        let sealed = store(Arc::new(Sealed::new(inner.clone(), &key)));
+        let sealed = store(Arc::new(Sealed::new(inner.clone(), &key).unwrap()));
         let secret = now(sealed.fingerprint_key(None)).unwrap();
         let text = blake3::Hash::from_bytes(secret).to_hex().to_string();
         assert!(!meta(&inner).contains(&text[..8]));
