@@ -137,7 +137,7 @@ fn leaf(change: &Change, path: &str, was: Option<&LeafChange>, now: Option<&Leaf
         leaf.before.as_ref().map_or_else(|| "nothing".to_owned(), shorten::value)
     };
     let name = format!("{} {path}: ", change.addr.name());
-    let line = Line::at(0).with(Tone::Change, "~ ").with(Tone::Plain, name);
+    let line = Line::at(0).of_field().with(Tone::Change, "~ ").with(Tone::Plain, name);
     if let (Some(was), Some(now)) = (was, now)
         && was.after == now.after
     {

@@ -317,7 +317,6 @@ fn group(change: &Change) -> Group {
             .as_str()
             .into(),
         name: change.addr.as_str().into(),
-        leaves: change.leaves.len(),
     }
 }
 

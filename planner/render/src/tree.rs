@@ -37,6 +37,8 @@ pub struct Line {
     pub indent: usize,
     /// Its text.
     pub pieces: Vec<Piece>,
+    /// True for the first line of a changed field; further lines of the field stand deeper.
+    pub field: bool,
 }
 
 /// A part of the page.
@@ -58,8 +60,8 @@ pub enum Block {
 
 /// A part of the page that can be folded away.
 ///
-/// In a short budget its steps go first, then its body is shortened, then it shares a line with
-/// those that do the same; its name goes last, and that is said.
+/// In a short budget its steps go first, then its body shows as many fields as fit, then it shares
+/// a line with those that do the same; its name goes last, and that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// Its subject.
@@ -90,8 +92,6 @@ pub struct Group {
     pub what: printable::Line,
     /// The name of this one.
     pub name: printable::Line,
-    /// Leaves that it changes.
-    pub leaves: usize,
 }
 
 /// A drawing with the same as a table, for those who do not see it.
@@ -108,7 +108,13 @@ pub struct Chart {
 impl Line {
     /// A line without text.
     pub fn at(indent: usize) -> Self {
-        Self { indent, pieces: Vec::new() }
+        Self { indent, ..Self::default() }
+    }
+
+    /// The same line as the first one of a changed field.
+    #[must_use]
+    pub fn of_field(self) -> Self {
+        Self { field: true, ..self }
     }
 
     /// Adds text.

@@ -2,12 +2,14 @@
 
 use super::head;
 use super::input::{CommentInput, Content, Frame};
-use super::plan::{conditions, lines};
+use super::plan::{conditions, lines, share};
 use super::{DIGITS, escaped, foot};
 use dax_engine::render::{self, Block, Line, Tone};
 use dax_engine::{Name, Plan};
 use std::fmt::Write;
 
+/// Bytes that the faults of the program may take of the page.
+const FAULTS: usize = 15_000;
 /// Bytes that the decisions may take of the page.
 const DECISIONS: usize = 30_000;
 
@@ -22,7 +24,7 @@ pub fn page(
     if !faults.is_empty() {
         let title = Block::Heading(2, Line::at(0).with(Tone::Strong, "The program"));
         let blocks = [title, lines(Tone::Remove, faults)];
-        out.push_str(&render::markdown(&blocks, frame.flavour, DECISIONS));
+        out.push_str(&render::markdown(&blocks, frame.flavour, FAULTS.min(frame.budget / 4)));
     }
     let tests = if passed > 0 {
         format!("\n{passed} tests of the program passed\n")
@@ -50,20 +52,23 @@ fn last(one: &CommentInput, frame: &Frame<'_>) -> String {
 fn decisions(inputs: &[CommentInput], frame: &Frame<'_>) -> String {
     let mut out = String::new();
     let several = inputs.iter().any(|one| one.project != inputs[0].project);
+    let room = DECISIONS.min(frame.budget / 2);
     for (at, one) in inputs.iter().enumerate() {
-        if out.len() > DECISIONS.min(frame.budget / 2) {
+        let mut text = String::new();
+        if several {
+            let _ = writeln!(text, "{}  ", escaped(&one.project));
+        }
+        text.push_str(&head::head(one, frame));
+        if let Some(shown) = one.plan() {
+            text.push('\n');
+            text.push_str(&conditions(&one.environment, shown, frame.flavour, share(room)));
+        }
+        if at > 0 && out.len() + text.len() > room {
             let more: Vec<&str> = inputs[at..].iter().map(|one| one.environment.as_str()).collect();
             let _ = writeln!(out, "_and {} more: {}_\n", more.len(), escaped(&names(&more)));
             break;
         }
-        if several {
-            let _ = writeln!(out, "{}  ", escaped(&one.project));
-        }
-        out.push_str(&head::head(one, frame));
-        if let Some(shown) = one.plan() {
-            out.push('\n');
-            out.push_str(&conditions(&one.environment, shown, frame.flavour));
-        }
+        out.push_str(&text);
         out.push('\n');
     }
     out

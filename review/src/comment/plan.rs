@@ -1,5 +1,5 @@
-//! The part below the decision about a plan: loosened conditions, policies, the difference to what was shown,
-//! and the plan itself, folded.
+//! The part below the decision about a plan: loosened conditions, policies, the difference to what
+//! was shown, and the plan itself, folded.
 
 use super::finding;
 use super::input::{Before, CommentInput, Condition, Ending, Frame, PlanShown};
@@ -7,10 +7,16 @@ use super::{inline, short};
 use dax_engine::render::{self, Block, Flavour, Line, Section, Tone};
 use std::fmt::Write;
 
-/// Bytes that the difference to an earlier plan may take of a comment.
-const DIFFERENCE: usize = 12_000;
-/// Bytes that conditions and policies may take of a comment.
-const CONDITIONS: usize = 12_000;
+/// Bytes that conditions, policies and the difference to an earlier plan may take of a comment,
+/// each.
+const LIST: usize = 12_000;
+/// Such lists in a comment, with one share of the room that is left to the plan in any case.
+const LISTS: usize = 6;
+
+/// Bytes that each list may take of so many.
+pub(super) fn share(room: usize) -> usize {
+    LIST.min(room / LISTS)
+}
 
 /// All below the decision.
 pub(super) fn body(
@@ -21,16 +27,17 @@ pub(super) fn body(
 ) -> String {
     let mut out = String::new();
     let applied = input.outcome.applied().is_some();
+    let most = share(room);
     if !applied {
-        out.push_str(&conditions(&input.environment, shown, frame.flavour));
-        out.push_str(&policies(shown, frame.flavour));
+        out.push_str(&conditions(&input.environment, shown, frame.flavour, most));
+        out.push_str(&policies(shown, frame.flavour, most));
         if let Some(Ending::NotApplied(not)) = &input.outcome.ending
             && !not.lines.is_empty()
         {
             let lines = lines(Tone::Warn, &not.lines);
-            out.push_str(&render::markdown(&[lines], frame.flavour, CONDITIONS));
+            out.push_str(&render::markdown(&[lines], frame.flavour, most));
         }
-        out.push_str(&since(shown, frame));
+        out.push_str(&since(shown, frame, most));
     }
     if let Some(other) = &input.same_as {
         let text = format!("The same change as in `{other}`, whose comment has the details.");
@@ -62,8 +69,13 @@ pub(super) fn lines(tone: Tone, texts: impl IntoIterator<Item = impl AsRef<str>>
     Block::Lines(lines)
 }
 
-/// Conditions that the change alters, before → after.
-pub(super) fn conditions(environment: &str, shown: &PlanShown, flavour: Flavour) -> String {
+/// Conditions that the change alters, before → after, in two lists of at most so many bytes.
+pub(super) fn conditions(
+    environment: &str,
+    shown: &PlanShown,
+    flavour: Flavour,
+    most: usize,
+) -> String {
     let mut out = String::new();
     let all = &shown.conditions;
     for loosens in [true, false] {
@@ -80,7 +92,7 @@ pub(super) fn conditions(environment: &str, shown: &PlanShown, flavour: Flavour)
         let named = shown.standing.approvals.iter().any(is_old);
         out.push_str(&alert(&title, loosens, named, flavour));
         let lines: Vec<Line> = some.iter().flat_map(|one| condition(one)).collect();
-        out.push_str(&render::markdown(&[Block::Lines(lines)], flavour, CONDITIONS));
+        out.push_str(&render::markdown(&[Block::Lines(lines)], flavour, most));
     }
     out
 }
@@ -118,7 +130,7 @@ fn condition(one: &Condition) -> Vec<Line> {
     }
 }
 
-fn policies(shown: &PlanShown, flavour: Flavour) -> String {
+fn policies(shown: &PlanShown, flavour: Flavour, most: usize) -> String {
     if shown.policies.is_empty() {
         return String::new();
     }
@@ -129,11 +141,11 @@ fn policies(shown: &PlanShown, flavour: Flavour) -> String {
     };
     let texts: Vec<String> = shown.policies.iter().map(|text| finding::plain(text)).collect();
     let heading = Block::Heading(2, Line::at(0).with(Tone::Strong, title));
-    render::markdown(&[heading, lines(tone, &texts)], flavour, CONDITIONS)
+    render::markdown(&[heading, lines(tone, &texts)], flavour, most)
 }
 
 /// The difference to what reviewers saw before.
-fn since(shown: &PlanShown, frame: &Frame<'_>) -> String {
+fn since(shown: &PlanShown, frame: &Frame<'_>, most: usize) -> String {
     let Some(Before { commit, plan, same }) = &shown.before else { return String::new() };
     let from = short(commit);
     if *same {
@@ -150,5 +162,73 @@ fn since(shown: &PlanShown, frame: &Frame<'_>) -> String {
     let body: Vec<Block> = body.drain(..).skip(1).collect();
     let head = Line::at(0).with(Tone::Change, format!("Since commit {from}: {count}"));
     let section = Section { head, body, steps: None, group: None, weight: u32::MAX };
-    render::markdown(&[Block::Section(section)], frame.flavour, DIFFERENCE)
+    render::markdown(&[Block::Section(section)], frame.flavour, most)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::comment::input::{Before, Condition, Content, Outcome, PlanShown};
+    use crate::comment::{CommentInput, Frame, comment};
+    use dax_engine::render::{Flavour, Standing};
+    use dax_engine::{Plan, digest};
+
+    /// A plan that changes so many fields of one service, each to a value.
+    fn plan(fields: usize, value: &str) -> Plan {
+        let leaf = |at: usize| {
+            serde_json::json!({
+                "path": format!("env.F{at}"), "before": { "str": "a" },
+                "after": { "str": value }, "live": null, "owner": "dax", "origin": null,
+                "changed_by": null,
+            })
+        };
+        let plan = serde_json::json!({
+            "format_version": 1, "project": "shop", "environment": "production", "mode": "apply",
+            "params": {}, "sources": "", "base": { "lineage": "", "serial": 0 }, "gates": [],
+            "approvals": [], "unchanged": 0, "steps": [], "observed": {}, "result": {},
+            "changes": [{
+                "addr": "service.web", "action": "update", "reason": "changed", "strategy": null,
+                "from": null, "to": null, "risks": [], "span": null, "rollback_within_ms": 0,
+                "leaves": (0..fields).map(leaf).collect::<Vec<_>>(),
+            }],
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    #[test]
+    fn a_comment_keeps_to_its_budget_and_its_lists_leave_room_for_the_plan() {
+        let condition = |loosens: bool, at: usize| Condition {
+            what: format!("policy {at}"),
+            before: Some("x".repeat(200)),
+            after: None,
+            loosens,
+        };
+        let plan_now = plan(2_000, "c");
+        let shown = PlanShown {
+            digest: digest::digest(&plan_now),
+            plan: plan_now,
+            standing: Standing::default(),
+            policies: vec!["y".repeat(2_000); 100],
+            denied: true,
+            conditions: (0..200).map(|at| condition(at < 100, at)).collect(),
+            lapsed: Vec::new(),
+            before: Some(Before { commit: "c".repeat(40), plan: plan(2_000, "b"), same: false }),
+        };
+        let input = CommentInput {
+            project: "shop".into(),
+            environment: "production".into(),
+            content: Content::Plan(Box::new(shown)),
+            outcome: Outcome::default(),
+            same_as: None,
+        };
+        for flavour in [Flavour::GitHub, Flavour::Bitbucket] {
+            let budget = flavour.budget();
+            let text = comment(&input, &Frame { flavour, commit: "abc", url: None, budget });
+            assert!(text.len() <= budget, "{} of {budget}", text.len());
+            let of = |value: &str| text.matches(&format!(" → \"{value}\"")).count();
+            // Each list is as full as its share allows.
+            let all = [text.matches("policy ").count(), text.matches("yyyy").count(), of("c")];
+            assert!(all.iter().all(|count| *count >= 15), "{all:?}");
+            assert!(text.len() > budget * 2 / 3, "{} of {budget}", text.len());
+        }
+    }
 }

@@ -1,27 +1,33 @@
 //! A text of at most so many bytes: what goes first, and what is said of it.
 //!
-//! Invariant: a change is never left out for the size of its values. First the steps go, then leaves are
-//! shortened, then only the head stays, then equal changes share a line by their names. Those that
-//! weigh most are shortened last. Where not even all names fit, those of least weight are counted.
+//! Invariant: a change is never left out for the size of its values. First the steps go, then
+//! values are shortened and as many fields stay as fit, then only the head stays, then equal
+//! changes share a line by their names. Those that weigh most are shortened last. Where not even
+//! all names fit, those of least weight are counted.
+
+mod brief;
 
 use super::{Flavour, escape, fence, write_block, write_section};
 use crate::shorten::{self, grouped};
 use crate::tree::{Block, Line, Section, Tone};
-use std::collections::BTreeMap;
+use brief::Items;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Room for what is said of what was left out.
 const REMARK: usize = 500;
 /// Sections beyond which none stands open.
 const OPEN: usize = 4;
-/// Lines of a list that is too long.
-const LINES: usize = 15;
 /// Characters of a line that is too long.
 const CHARACTERS: usize = 300;
-/// Lines of a body that is shortened, and characters of each.
-const BRIEF: (usize, usize) = (3, 160);
+/// Items of a body that is shortened, before it is known how many fit.
+const BRIEF: usize = 3;
+/// Room for the number of changes that share a line, and of those that are not named.
+const COUNTS: usize = 40;
 
-/// Renders as Markdown of at most so many bytes.
+/// Renders as Markdown of at most so many bytes; as nothing where not even the sentence about what
+/// is not shown fits.
 pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
     let sections = blocks.iter().filter(|block| matches!(block, Block::Section(_))).count();
     fitted(blocks, flavour, budget, sections <= OPEN)
@@ -38,7 +44,8 @@ fn fitted(blocks: &[Block], flavour: Flavour, budget: usize, open: bool) -> Stri
     if whole <= budget {
         return parts.iter().map(|part| part.text.as_str()).collect();
     }
-    Fit::of(blocks, parts, flavour, budget.saturating_sub(REMARK)).text()
+    let text = Fit::of(blocks, parts, flavour, budget.saturating_sub(REMARK)).text();
+    if text.len() <= budget { text } else { String::new() }
 }
 
 /// The extent to which a section is shown; later ones are shorter.
@@ -60,6 +67,7 @@ const SHORTER: [(Shown, Shown); 4] = [
 
 /// A block as text.
 struct Part<'b> {
+    block: &'b Block,
     section: Option<&'b Section>,
     text: String,
 }
@@ -69,10 +77,10 @@ impl<'b> Part<'b> {
         let mut text = String::new();
         if let Block::Section(section) = block {
             write_section(&mut text, section, flavour, open);
-            return Self { section: Some(section), text };
+            return Self { block, section: Some(section), text };
         }
         write_block(&mut text, block, flavour);
-        Self { section: None, text }
+        Self { block, section: None, text }
     }
 }
 
@@ -84,13 +92,17 @@ struct Fit<'b> {
     texts: Vec<String>,
     /// The run of sections that each part belongs to: only those of one run share a line.
     runs: Vec<usize>,
+    /// Items of each body, of those that are shown in brief.
+    items: Vec<usize>,
+    /// Lines that sections share.
+    lines: BTreeSet<Key<'b>>,
     flavour: Flavour,
     room: usize,
     size: usize,
 }
 
-/// Sections of a run that share a line: weight, run and what they do.
-type Shared<'b> = BTreeMap<(std::cmp::Reverse<u32>, usize, &'b str), Vec<usize>>;
+/// A line that sections share: their weight, their run and what they do.
+type Key<'b> = (Reverse<u32>, usize, &'b str);
 
 impl<'b> Fit<'b> {
     fn of(blocks: &'b [Block], parts: Vec<Part<'b>>, flavour: Flavour, room: usize) -> Self {
@@ -98,6 +110,8 @@ impl<'b> Fit<'b> {
             shown: vec![Shown::Whole; parts.len()],
             texts: parts.iter().map(|part| part.text.clone()).collect(),
             runs: Vec::new(),
+            items: vec![0; parts.len()],
+            lines: BTreeSet::new(),
             size: parts.iter().map(|part| part.text.len()).sum(),
             parts,
             flavour,
@@ -112,10 +126,11 @@ impl<'b> Fit<'b> {
         let mut sections: Vec<usize> =
             (0..fit.parts.len()).filter(|at| fit.parts[*at].section.is_some()).collect();
         // Of equal weight the later one goes first.
-        sections.sort_by_key(|at| (fit.weight(*at), std::cmp::Reverse(*at)));
+        sections.sort_by_key(|at| (fit.weight(*at), Reverse(*at)));
         for (from, to) in SHORTER {
             for at in &sections {
                 if fit.size <= fit.room {
+                    fit.fill(&sections);
                     return fit;
                 }
                 if fit.shown[*at] == from {
@@ -130,21 +145,34 @@ impl<'b> Fit<'b> {
         self.parts[at].section.map_or(u32::MAX, |section| section.weight)
     }
 
-    /// Lists that are always there, as of conditions, shrink where they take most of the room.
+    /// Lists that are always there, as of conditions, shrink where they take most of the room: the
+    /// longest ones, each to as many lines as fit into its share.
     fn shorten_lists(&mut self, blocks: &[Block]) {
-        let fixed = |fit: &Self| -> usize {
+        let size = |fit: &Self, wanted: &dyn Fn(&Block) -> bool| -> usize {
             let parts = fit.parts.iter().zip(&fit.texts);
-            parts.filter(|(part, _)| part.section.is_none()).map(|(_, text)| text.len()).sum()
+            parts.filter(|(part, _)| wanted(part.block)).map(|(_, text)| text.len()).sum()
         };
-        if fixed(self) <= self.room / 2 {
+        let has_sections = self.parts.iter().any(|part| part.section.is_some());
+        let room = if has_sections { self.room / 2 } else { self.room };
+        if size(self, &|block| !matches!(block, Block::Section(_))) <= room {
             return;
         }
+        let fixed = size(self, &|block| !matches!(block, Block::Section(_) | Block::Lines(_)));
+        let mut left = room.saturating_sub(fixed);
+        let mut lists: Vec<(usize, &[Line])> = Vec::new();
         for (at, block) in blocks.iter().enumerate() {
             if let Block::Lines(lines) = block {
-                let mut text = String::new();
-                fence(&mut text, &shortened(lines));
-                self.replace(at, text);
+                lists.push((at, lines));
             }
+        }
+        lists.sort_by_key(|(at, _)| self.texts[*at].len());
+        let count = lists.len();
+        for (done, (at, lines)) in lists.into_iter().enumerate() {
+            let share = left / (count - done);
+            if self.texts[at].len() > share {
+                self.replace(at, beginning(lines, share));
+            }
+            left = left.saturating_sub(self.texts[at].len());
         }
     }
 
@@ -163,9 +191,12 @@ impl<'b> Fit<'b> {
                 write_section(&mut text, &bare, self.flavour, false);
             }
             Shown::Brief => {
-                let body = brief(&section.body);
-                let bare = Section { steps: None, body, ..section.clone() };
-                write_section(&mut text, &bare, self.flavour, false);
+                let items = Items::of(&section.body);
+                self.items[at] = BRIEF.min(items.len());
+                text = self.brief(section, &items, self.items[at]);
+                if text.len() >= self.texts[at].len() {
+                    self.items[at] = items.len();
+                }
             }
             Shown::Head => {
                 let _ = writeln!(text, "- {}", escape(&head(section)));
@@ -173,8 +204,12 @@ impl<'b> Fit<'b> {
             Shown::Shared => {
                 let Some(group) = &section.group else { return };
                 self.replace(at, text);
-                // The name and what stands between two of them; a line's own words are few.
+                // The name and what stands between two of them.
                 self.size += escape(group.name.as_str()).len() + 2;
+                if self.lines.insert((Reverse(section.weight), self.runs[at], group.what.as_str()))
+                {
+                    self.size += words(group.what.as_str()).len() + COUNTS;
+                }
                 self.shown[at] = to;
                 return;
             }
@@ -185,47 +220,92 @@ impl<'b> Fit<'b> {
         self.shown[at] = to;
     }
 
+    fn brief(&self, section: &Section, items: &Items, shown: usize) -> String {
+        let mut text = String::new();
+        let bare = Section { steps: None, body: items.first(shown), ..section.clone() };
+        write_section(&mut text, &bare, self.flavour, false);
+        text
+    }
+
+    /// Gives the room that is left to the fields of those sections that are shown in brief, as far
+    /// as it goes; those that weigh most are first.
+    fn fill(&mut self, sections: &[usize]) {
+        for &at in sections.iter().rev() {
+            let Some(section) = self.parts[at].section.filter(|_| self.shown[at] == Shown::Brief)
+            else {
+                continue;
+            };
+            let items = Items::of(&section.body);
+            let room = self.room - (self.size - self.texts[at].len());
+            let least = self.items[at];
+            if least == items.len() {
+                continue;
+            }
+            let most = most_that_fit(least, items.len(), |shown| {
+                self.brief(section, &items, shown).len() <= room
+            });
+            let text = self.brief(section, &items, most);
+            self.items[at] = most;
+            self.replace(at, text);
+        }
+    }
+
     fn text(mut self) -> String {
-        let mut shared: Shared<'b> = BTreeMap::new();
+        let unnamed = self.share();
+        let (mut out, mut left) = (String::new(), 0);
+        let mut headings = String::new();
+        for (part, text) in self.parts.iter().zip(&self.texts) {
+            if matches!(part.block, Block::Heading(..)) {
+                headings.push_str(text);
+            } else if !text.is_empty() {
+                if out.len() + headings.len() + text.len() <= self.room {
+                    out.push_str(&headings);
+                    out.push_str(text);
+                } else {
+                    left += 1;
+                }
+                headings.clear();
+            }
+        }
+        out.push_str(&self.remark(unnamed, left));
+        out
+    }
+
+    /// Writes the lines that sections share, as long as there is room; gives the number of sections
+    /// that are not named.
+    fn share(&mut self) -> usize {
+        let mut shared: BTreeMap<Key<'b>, Vec<usize>> = BTreeMap::new();
+        // Lines stand where the first of their run stood, those that weigh most on top.
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, part) in self.parts.iter().enumerate() {
             if let (Shown::Shared, Some(section)) = (self.shown[at], part.section)
                 && let Some(group) = &section.group
             {
-                let weight = std::cmp::Reverse(section.weight);
-                let key = (weight, self.runs[at], group.what.as_str());
+                let key = (Reverse(section.weight), self.runs[at], group.what.as_str());
                 shared.entry(key).or_default().push(at);
+                places.entry(self.runs[at]).or_insert(at);
             }
         }
         let fixed: usize = self.texts.iter().map(String::len).sum();
         let mut room = self.room.saturating_sub(fixed);
         let mut unnamed = 0;
-        // Lines stand where the first of their run stood, those that weigh most on top.
-        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
-        for ((_, run, _), members) in &shared {
-            let first = members.first().copied().unwrap_or(0);
-            places.entry(*run).and_modify(|at| *at = first.min(*at)).or_insert(first);
-        }
         for ((_, run, what), members) in &shared {
             let (line, left) = self.line(what, members, &mut room);
             unnamed += left;
-            if let Some(at) = places.get(run) {
-                self.texts[*at].push_str(&line);
-            }
+            self.texts[places[run]].push_str(&line);
         }
-        let mut out: String = self.texts.concat();
-        out.push_str(&self.remark(unnamed));
-        out
+        unnamed
     }
 
     /// The line that equal changes share, as long as there is room; and how many are only counted.
     fn line(&self, what: &str, members: &[usize], room: &mut usize) -> (String, usize) {
-        // A hyphen would begin a list of its own.
-        let what = what
-            .strip_prefix("- ")
-            .map_or_else(|| escape(what), |what| format!("− {}", escape(what)));
-        let mut line = format!("- {what} ({}): ", grouped(members.len()));
-        let (mut first, mut left) = (true, members.len());
-        *room = room.saturating_sub(line.len() + 40);
+        let mut line = words(what);
+        if line.len() + COUNTS > *room {
+            return (String::new(), members.len());
+        }
+        *room -= line.len() + COUNTS;
+        let _ = write!(line, " ({}): ", grouped(members.len()));
+        let mut names: Vec<String> = Vec::new();
         for at in members {
             let Some(group) = self.parts[*at].section.and_then(|one| one.group.as_ref()) else {
                 continue;
@@ -235,10 +315,10 @@ impl<'b> Fit<'b> {
                 break;
             }
             *room -= name.len() + 2;
-            line.push_str(if std::mem::take(&mut first) { "" } else { ", " });
-            line.push_str(&name);
-            left -= 1;
+            names.push(name);
         }
+        line.push_str(&names.join(", "));
+        let left = members.len() - names.len();
         if left > 0 {
             let _ = write!(line, " and {} more", grouped(left));
         }
@@ -247,49 +327,59 @@ impl<'b> Fit<'b> {
     }
 
     /// A sentence about what is not shown here, and where it is.
-    fn remark(&self, unnamed: usize) -> String {
-        let sections: Vec<usize> =
-            (0..self.parts.len()).filter(|at| self.parts[*at].section.is_some()).collect();
-        let has = |at: usize| self.parts[at].section.is_some_and(|one| one.steps.is_some());
-        let folded = |at: &&usize| self.shown[**at] > Shown::Whole && has(**at);
-        let steps = sections.iter().filter(folded).count();
-        let leaves = |at: usize| {
-            let section = self.parts[at].section.and_then(|one| one.group.as_ref());
-            section.map_or(0, |group| group.leaves)
+    fn remark(&self, unnamed: usize, left: usize) -> String {
+        let (mut steps, mut shared, mut fields, mut lines) = (0, 0, 0, 0);
+        for (at, part) in self.parts.iter().enumerate() {
+            let Some(section) = part.section else { continue };
+            let shown = self.shown[at];
+            steps += usize::from(shown > Shown::Whole && section.steps.is_some());
+            shared += usize::from(shown == Shown::Shared);
+            if shown >= Shown::Brief {
+                let kept = if shown == Shown::Brief { self.items[at] } else { 0 };
+                let (more, others) = Items::of(&section.body).rest(kept);
+                fields += more;
+                lines += others;
+            }
+        }
+        let counted = |count: usize, word: &str| -> Option<String> {
+            let ending = if count == 1 { "" } else { "s" };
+            (count > 0).then(|| format!("{} {word}{ending}", grouped(count)))
         };
-        let hidden: usize = sections
-            .iter()
-            .filter(|at| self.shown[**at] >= Shown::Brief)
-            .map(|at| leaves(*at).saturating_sub(self.leaves_shown(*at)))
-            .sum();
-        let shared = sections.iter().filter(|at| self.shown[**at] == Shown::Shared).count();
-        let mut parts = vec![format!("the steps of {}", changes(steps))];
-        if hidden > 0 {
-            parts.push(format!(
-                "{} {}",
-                grouped(hidden),
-                if hidden == 1 { "leaf" } else { "leaves" }
-            ));
-        }
-        if unnamed > 0 {
-            parts.push(format!("the names of {}", changes(unnamed)));
-        }
+        let parts: Vec<String> = [
+            (steps > 0).then(|| format!("the steps of {}", changes(steps))),
+            counted(fields, "field"),
+            counted(lines, "other line").filter(|_| fields == 0),
+            (unnamed > 0).then(|| format!("the names of {}", changes(unnamed))),
+            counted(left, "list"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let what = if parts.is_empty() {
+            "Shortened for its length.".to_owned()
+        } else {
+            format!("Not shown here for its length: {}.", parts.join(", "))
+        };
         let shared =
             if shared > 0 { format!(" {} share lines.", changes(shared)) } else { String::new() };
         format!(
-            "\n_Not shown here for its length: {}.{shared} All of it stands in the saved plan (`dax show`) and in \
-             the files of the run._\n",
-            parts.join(", ")
+            "\n_{what}{shared} All of it stands in the saved plan (`dax show`) and in the files of \
+             the run._\n"
         )
-    }
-
-    fn leaves_shown(&self, at: usize) -> usize {
-        if self.shown[at] == Shown::Brief { BRIEF.0 } else { 0 }
     }
 }
 
 fn changes(count: usize) -> String {
     if count == 1 { "1 change".to_owned() } else { format!("{} changes", grouped(count)) }
+}
+
+/// What changes that share a line do, as its first words.
+fn words(what: &str) -> String {
+    // A hyphen would begin a list of its own.
+    match what.strip_prefix("- ") {
+        Some(what) => format!("- − {}", escape(what)),
+        None => format!("- {}", escape(what)),
+    }
 }
 
 /// The head of a section, with what decides what runs.
@@ -302,33 +392,33 @@ fn head(section: &Section) -> String {
     }
 }
 
-/// The first lines of a body, each cut.
-fn brief(body: &[Block]) -> Vec<Block> {
-    let mut lines: Vec<Line> = Vec::new();
-    for block in body {
-        if let Block::Lines(more) = block {
-            lines.extend(more.iter().cloned());
+/// As many lines of a list as fit into so many bytes, and how many more there are.
+fn beginning(lines: &[Line], most: usize) -> String {
+    let text = |shown: usize| {
+        let mut kept: Vec<Line> =
+            lines.iter().take(shown).map(|line| short_line(line, CHARACTERS)).collect();
+        if lines.len() > shown {
+            let more = grouped(lines.len() - shown);
+            kept.push(Line::at(0).with(Tone::Warn, format!("… and {more} lines more")));
         }
-    }
-    let more = lines.len().saturating_sub(BRIEF.0);
-    let mut kept: Vec<Line> =
-        lines.iter().take(BRIEF.0).map(|line| short_line(line, BRIEF.1)).collect();
-    if more > 0 {
-        let text = format!("… {} more {}", grouped(more), if more == 1 { "line" } else { "lines" });
-        kept.push(Line::at(1).with(Tone::Dim, text));
-    }
-    vec![Block::Lines(kept)]
+        let mut text = String::new();
+        fence(&mut text, &kept);
+        text
+    };
+    text(most_that_fit(0, lines.len(), |shown| text(shown).len() <= most))
 }
 
-/// The beginning of a list that is too long, and how much more there is.
-fn shortened(lines: &[Line]) -> Vec<Line> {
-    let mut kept: Vec<Line> =
-        lines.iter().take(LINES).map(|line| short_line(line, CHARACTERS)).collect();
-    if lines.len() > LINES {
-        let more = grouped(lines.len() - LINES);
-        kept.push(Line::at(0).with(Tone::Warn, format!("… and {more} lines more")));
+/// The largest number up to `all` that fits, where `least` does and larger ones fit less.
+fn most_that_fit(least: usize, all: usize, fits: impl Fn(usize) -> bool) -> usize {
+    if fits(all) {
+        return all;
     }
-    kept
+    let (mut least, mut most) = (least, all);
+    while most.saturating_sub(least) > 1 {
+        let middle = least.midpoint(most);
+        if fits(middle) { least = middle } else { most = middle }
+    }
+    least
 }
 
 /// A line of at most so many characters, which says how long it is.

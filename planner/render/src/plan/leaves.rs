@@ -5,7 +5,8 @@ use crate::tree::{Line, Tone};
 use crate::values;
 use dax_plan::model::{Change, LeafChange, Owner};
 
-/// The leaves of a change in the order in which they are read: those that decide what runs come first.
+/// The leaves of a change in the order in which they are read: those that decide what runs come
+/// first.
 pub(super) fn ordered(change: &Change) -> Vec<&LeafChange> {
     let mut leaves: Vec<&LeafChange> = change.leaves.iter().collect();
     leaves.sort_by_key(|leaf| match leaf.path.split('.').next().unwrap_or_default() {
@@ -25,8 +26,10 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     };
     let before = if leaf.before == leaf.after { leaf.live.as_ref() } else { leaf.before.as_ref() };
     let (shown, more) = values::change(before, leaf.after.as_ref(), 3);
-    let mut line =
-        Line::at(1).with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
+    let mut line = Line::at(1)
+        .of_field()
+        .with(tone, format!("{mark} "))
+        .with(Tone::Plain, format!("{}: ", leaf.path));
     line.pieces.extend(shown.pieces);
     let (was, comes) = (leaf.before.as_ref(), leaf.after.as_ref());
     let (was, comes) = (was.and_then(values::secrets), comes.and_then(values::secrets));
