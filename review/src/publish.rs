@@ -56,14 +56,8 @@ pub fn review(
     if let (Some(place @ Place { event: Event::Queue { gone: true, .. }, .. }), Some(forge)) =
         (place, forge)
     {
-        let check = verdict(
-            options,
-            place,
-            CheckState::Cancelled,
-            "the merge queue needs it no more".to_owned(),
-            String::new(),
-            Vec::new(),
-        );
+        let check =
+            check(options, place, CheckState::Cancelled, "the merge queue needs it no more");
         let posted = forge.ask(|remote| remote.check(&check))?;
         return Ok(Published {
             remarks: posted.remark.into_iter().collect(),
@@ -82,14 +76,7 @@ pub fn review(
     }
     let mut remarks = Vec::new();
     if let (Some(place), Some(forge)) = (place, forge) {
-        let begun = verdict(
-            options,
-            place,
-            CheckState::Running,
-            "planning".to_owned(),
-            String::new(),
-            Vec::new(),
-        );
+        let begun = check(options, place, CheckState::Running, "planning");
         remarks.extend(forge.ask(|remote| remote.check(&begun))?.remark);
     }
     let result = published(options, place, forge, open, say);
@@ -97,14 +84,7 @@ pub fn review(
         (Ok(found), ..) => found,
         // A check that has begun must not be left hanging.
         (Err(error), Some(place), Some(forge)) => {
-            let failed = verdict(
-                options,
-                place,
-                CheckState::Failed,
-                "the plans could not be made".to_owned(),
-                String::new(),
-                Vec::new(),
-            );
+            let failed = check(options, place, CheckState::Failed, "the plans could not be made");
             let check = Check { summary: render::escape(&error.to_string()), ..failed };
             return Err(match forge.ask(|remote| remote.check(&check)) {
                 Ok(_) => error,
@@ -223,21 +203,15 @@ fn find(
     Ok(found)
 }
 
-fn verdict(
-    options: &Options,
-    place: &Place,
-    state: CheckState,
-    title: String,
-    summary: String,
-    annotations: Vec<Annotation>,
-) -> Check {
+/// The check of a job, without a summary and annotations.
+fn check(options: &Options, place: &Place, state: CheckState, title: &str) -> Check {
     Check {
         name: options.check.clone(),
         commit: place.commit.clone(),
         state,
-        title: Line::new(&title).to_string(),
-        summary,
-        annotations,
+        title: Line::new(title).to_string(),
+        summary: String::new(),
+        annotations: Vec::new(),
         url: place.url.clone(),
         token: place.change_key(),
     }
@@ -322,7 +296,8 @@ fn post(
     } else {
         "The page is too long to stand here: it is in the summary of the run.".to_owned()
     };
-    let check = verdict(options, place, state, title(found), summary, found.annotations.clone());
+    let bare = check(options, place, state, &title(found));
+    let check = Check { summary, annotations: found.annotations.clone(), ..bare };
     let posted = forge.ask(|remote| remote.check(&check))?;
     remarks.extend(posted.remark);
     Ok((remarks, posted.annotated))

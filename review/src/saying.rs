@@ -109,7 +109,7 @@ pub(crate) fn outcome(
     since_ms: Option<u64>,
 ) -> Outcome {
     let not = |why: String, lines: Vec<String>, remedy: Option<String>| {
-        Some(comment::Ending::NotApplied(NotApplied { why, since_ms, by: None, remedy, lines }))
+        Some(comment::Ending::NotApplied(NotApplied { why, since_ms, remedy, lines }))
     };
     let ending = match ending {
         Ending::Nothing | Ending::Accepted => None,

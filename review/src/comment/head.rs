@@ -127,8 +127,7 @@ fn plan_head(out: &mut String, input: &CommentInput, shown: &PlanShown, frame: &
 
 fn not_applied(out: &mut String, not: &NotApplied) {
     let since = not.since_ms.map_or_else(String::new, |at| format!(", since {}", utc(at)));
-    let by = not.by.as_ref().map_or_else(String::new, |by| format!(", by {by}"));
-    let _ = writeln!(out, "Why: {}  ", inline(&format!("{}{since}{by}", not.why)));
+    let _ = writeln!(out, "Why: {}  ", inline(&format!("{}{since}", not.why)));
     if let Some(remedy) = &not.remedy {
         let _ = writeln!(out, "What helps: {}  ", inline(remedy));
     }

@@ -129,12 +129,10 @@ pub struct Deployed {
 /// The reason why something was not applied, and the remedy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NotApplied {
-    /// The reason, in a sentence: `pull request 12 was applied in between: web is at image 2 now`.
+    /// The reason, in a sentence: `run 7 rolled back: web is not ready`.
     pub why: String,
     /// Since when, in milliseconds since 1970.
     pub since_ms: Option<u64>,
-    /// The person or the run that caused it.
-    pub by: Option<String>,
     /// The command that helps, or what else does; commands between backticks.
     pub remedy: Option<String>,
     /// Parts that are not as they were shown, a line each.

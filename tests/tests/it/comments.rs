@@ -177,9 +177,8 @@ fn not_applied() -> CommentInput {
     let mut one = first_push();
     plan_of(&mut one).standing = sre(&["ann"]);
     one.outcome.ending = Some(Ending::NotApplied(NotApplied {
-        why: "pull request 12 was applied in between: `web` is at image 3 now".to_owned(),
+        why: "what would be applied was not shown to reviewers".to_owned(),
         since_ms: Some(AT),
-        by: Some("run 7".to_owned()),
         remedy: Some(
             "approve pull request 13 once more, now that this plan is shown there, and run this job again"
                 .to_owned(),
