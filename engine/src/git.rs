@@ -44,19 +44,6 @@ pub(crate) fn head(folder: &Path) -> Option<(String, u64)> {
     Some((id.to_owned(), seconds.parse::<u64>().ok()?.saturating_mul(1000)))
 }
 
-/// Reports whether the files of a folder that a program can be made of are those of the commit.
-pub(crate) fn is_clean(folder: &Path) -> bool {
-    let args = ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", "."];
-    let Ok(out) = git(folder, &args) else { return false };
-    let mut changed = out.split(|byte| *byte == 0).filter(|line| line.len() > 3);
-    !changed.any(|line| {
-        let path = String::from_utf8_lossy(&line[3..]);
-        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-        let is_own = path.split('/').any(|part| part == ".dax" || part == "dax-ci");
-        ENDINGS.contains(&ending) && !is_own
-    })
-}
-
 /// The hash of the commit that a name stands for.
 ///
 /// # Errors

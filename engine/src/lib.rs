@@ -9,6 +9,7 @@ mod aftermath;
 mod apply;
 mod codes;
 mod command;
+mod committed;
 pub mod conditions;
 mod course;
 mod doctor;
@@ -52,7 +53,7 @@ pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
 pub use dax_apply::store::audit::Promoted;
-pub use dax_apply::store::{Approval, Pin, Record, Report, ShownPlan, blobs::Blobs};
+pub use dax_apply::store::{Approval, Pin, Provenance, Record, Report, ShownPlan, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{
     Diagnostic, Name, RevisionId, Severity, Sources, Span, Value, diagnostic, keyed, printable,

@@ -4,7 +4,9 @@ use crate::comment::short;
 use crate::pending::Changes;
 use crate::place::{Event, Place, change_key, same_commit};
 use crate::{Forge, Open, Output, ReviewError, Say, previews};
-use dax_engine::{Affected, Name, Params, Revision, render::Flavour};
+use dax_engine::{
+    Affected, Declared, Engine, EngineError, Name, Params, Revision, render::Flavour,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -93,10 +95,10 @@ pub(crate) fn scope(
     for scope in scopes.values_mut().filter(|scope| scope.gone.is_none()) {
         let engine = open(&scope.path)?;
         // One project that cannot be read keeps no other from being planned.
-        let declared = match engine.declared_environments() {
+        let declared = match declared(&engine, place) {
             Ok(declared) => declared,
             Err(error) => {
-                scope.broken.get_or_insert_with(|| error.to_string());
+                scope.broken.get_or_insert(error);
                 scope.environments.clear();
                 continue;
             }
@@ -160,6 +162,20 @@ fn twins(scopes: &mut BTreeMap<String, Scope>, open: Open<'_>) -> Result<(), Rev
             continue;
         }
         known.insert(name, scope.folder.clone());
+/// The environments that a program declares; in a pipeline it has to be that of the commit, since
+/// everything that is asked, kept and recorded is of that.
+fn declared(engine: &Engine, place: Option<&Place>) -> Result<BTreeMap<Name, Declared>, String> {
+    let said = |error: EngineError| error.to_string();
+    let declared = engine.declared_environments().map_err(said)?;
+    match place {
+        Some(_) => match engine.uncommitted().map_err(said)? {
+            Some(why) => Err(format!("{why}: a pipeline plans and applies what was committed")),
+            None => Ok(declared),
+        },
+        None => Ok(declared),
+    }
+}
+
     }
     Ok(())
 }
@@ -188,10 +204,10 @@ pub(crate) fn unapplied(
             continue;
         }
         let engine = open(&path)?;
-        let declared = match engine.declared_environments() {
+        let declared = match declared(&engine, Some(place)) {
             Ok(declared) => declared,
             Err(error) => {
-                scope.broken = Some(error.to_string());
+                scope.broken = Some(error);
                 scopes.insert(folder, scope);
                 continue;
             }
@@ -217,6 +233,15 @@ pub(crate) fn unapplied(
             if !known.contains_key(&base) {
                 known.insert(base.clone(), dax_engine::affected(&options.folder, &base)?);
             }
+            let Some(applied) = applied.commit() else {
+                say(&format!(
+                    "`{name}` was last applied from files that are no commit's, or in part: all \
+                     that differs from its state is looked at"
+                ));
+                let touched = Touched { how: "unknown", base: pushed.map(str::to_owned) };
+                scope.environments.entry(name.clone()).or_insert(touched);
+                continue;
+            };
             let found =
                 known[&base].iter().find(|one| one.folder == folder && one.environment == *name);
             let before = scope.environments.remove(name);

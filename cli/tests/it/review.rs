@@ -2,6 +2,7 @@
 
 mod approvals;
 mod checks;
+mod committed;
 mod faults;
 mod guards;
 mod install;

@@ -3,6 +3,7 @@
 use super::Conditions;
 use crate::{Checked, Diagnostic, Engine, EngineError, Missing, Params, is_policy, judging};
 use dax_apply::store::audit::Commit;
+use dax_apply::store::Provenance;
 use dax_core::Name;
 use dax_files::Beneath;
 use dax_plan::Plan;
@@ -215,11 +216,11 @@ impl Engine {
         Ok(Some(RecordedConditions { conditions, commit, by, at_ms }))
     }
 
-    /// The commit of the program that was applied last in an environment, where it had one.
+    /// The program that was applied last in an environment; nothing where none ever was.
     ///
     /// # Errors
     /// The state cannot be read.
-    pub fn last_applied(&self, environment: &str) -> Result<Option<Commit>, EngineError> {
+    pub fn last_applied(&self, environment: &str) -> Result<Option<Provenance>, EngineError> {
         let store = self.store()?;
         Ok(self.runtime.block_on(store.last_applied(environment))?)
     }

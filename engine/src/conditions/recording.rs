@@ -5,11 +5,11 @@
 
 use super::{Base, Conditions, of_plan};
 use crate::standing::is_signed;
-use crate::{Engine, EngineError, Params, git, holder};
+use crate::{Engine, EngineError, Params, holder};
 use dax_apply::Lease;
 use dax_apply::Store;
 use dax_apply::store::Approval;
-use dax_apply::store::audit::{Actor, Commit};
+use dax_apply::store::audit::Actor;
 use dax_core::Name;
 use dax_plan::Plan;
 use dax_plan::model::{ApprovalGate, Mode};
@@ -112,14 +112,6 @@ impl Engine {
         let result = self.record(&store, &mut lease, &new, &actor);
         self.release(&store, &mut lease, result)?;
         Ok(true)
-    }
-
-    /// The commit that the project is at; nothing where its files say something else.
-    pub(crate) fn own_commit(&self) -> Option<Commit> {
-        if !git::is_clean(&self.root) {
-            return None;
-        }
-        git::head(&self.root).map(|(id, at_ms)| Commit { id: id.into(), at_ms })
     }
 
     /// Records conditions where they are not those that were recorded already.

@@ -26,7 +26,7 @@ mod verify;
 
 pub use anchor::Anchor;
 pub use audit::{Record, What};
-pub use conditions::Recorded;
+pub use conditions::{Provenance, Recorded};
 pub use error::StoreError;
 pub use head::{Holder, LEASE_MS, Lease, Pin};
 pub use key::Key;

@@ -9,7 +9,8 @@ use crate::plans::{self, Rules};
 use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
 use dax_engine::{
-    ApplyRequest, Approval, EngineError, Finished, Name, Origin, Outcome, Plan, Standing,
+    ApplyRequest, Approval, EngineError, Finished, Name, Origin, Outcome, Plan, Provenance,
+    Standing,
 };
 use std::collections::BTreeSet;
 
@@ -236,7 +237,7 @@ impl<'e> Environment<'e> {
     /// The commit that is known to run now.
     fn running_commit(&self) -> Result<Option<String>, ReviewError> {
         let applied = self.run.engine.last_applied(self.name)?;
-        Ok(applied.map(|commit| commit.id.to_string()))
+        Ok(applied.and_then(Provenance::commit).map(|commit| commit.id.to_string()))
     }
 
     fn why(&self, pending: &Pending) -> String {

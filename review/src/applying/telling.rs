@@ -5,9 +5,9 @@ use super::environment::{Environment, Wanted};
 use crate::backing::{Shown, apart};
 use crate::comment::{self, Frame};
 use crate::pending::Pending;
-use crate::place::change_key;
+use crate::place::{change_key, same_commit};
 use crate::{ReviewError, Say, approving, saying, scope, showing};
-use dax_engine::{Outcome, ShownPlan, Standing};
+use dax_engine::{Outcome, Provenance, ShownPlan, Standing};
 use dax_provider_api::review::Comment;
 
 impl Environment<'_> {
@@ -28,9 +28,10 @@ impl Environment<'_> {
         let is_there = match (ending, finished) {
             (_, Some(_)) => true,
             (Ending::Nothing | Ending::Accepted, None) => true,
-            _ => engine.last_applied(self.name)?.is_some_and(|commit| {
-                crate::place::same_commit(&commit.id, &self.run.place.commit)
-            }),
+            _ => {
+                let applied = engine.last_applied(self.name)?.and_then(Provenance::commit);
+                applied.is_some_and(|one| same_commit(&one.id, &self.run.place.commit))
+            }
         };
         let deployed = if is_there { saying::deployed(engine, self.name, finished)? } else { None };
         if deployed.is_none() && matches!(ending, Ending::Nothing) {

@@ -8,7 +8,7 @@ use crate::place::{Event, Place, same_commit};
 use crate::plans::{self, Planned, Report, Verdict};
 use crate::scope::{Options, Scope};
 use crate::{Forge, ReviewError};
-use dax_engine::{Engine, Name};
+use dax_engine::{Engine, Name, Provenance};
 use std::collections::BTreeSet;
 
 /// Questions about the plans of a project to those who review it.
@@ -79,7 +79,7 @@ impl Asking<'_> {
             return Ok(());
         }
         let touched = self.scope.environments.get(&environment);
-        let applied = self.engine.last_applied(&environment)?;
+        let applied = self.engine.last_applied(&environment)?.and_then(Provenance::commit);
         let base = match &applied {
             Some(commit) if dax_engine::is_ancestor(&self.options.folder, &commit.id, "HEAD")? => {
                 Some(commit.id.as_str())

@@ -30,6 +30,31 @@ pub struct Recorded {
     pub at_ms: u64,
 }
 
+/// The program that an environment was last applied from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provenance {
+    /// The program of a commit.
+    Commit(audit::Commit),
+    /// A program that no commit has, or that was not applied as a whole.
+    Unknown,
+}
+
+impl Provenance {
+    /// The commit, where it is known.
+    pub fn commit(self) -> Option<audit::Commit> {
+        match self {
+            Self::Commit(commit) => Some(commit),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl From<Option<audit::Commit>> for Provenance {
+    fn from(commit: Option<audit::Commit>) -> Self {
+        commit.map_or(Self::Unknown, Self::Commit)
+    }
+}
+
 /// Recorded conditions as they are kept: they say themselves whose they are.
 #[derive(Serialize, Deserialize)]
 pub(super) struct ConditionsFile {
@@ -108,12 +133,12 @@ impl Store {
         .await
     }
 
-    /// The commit of the program that an environment was last applied from: that of the last apply that succeeded, or
-    /// of the conditions that were recorded since.
+    /// The program that an environment was last applied from: that of the last apply that succeeded, or of the
+    /// conditions that were recorded since. An apply without a commit hides those of before, which were left by it.
     ///
     /// # Errors
     /// The store cannot be read, or the chain of the audit is broken.
-    pub async fn last_applied(&self, environment: &str) -> Result<Option<audit::Commit>> {
+    pub async fn last_applied(&self, environment: &str) -> Result<Option<Provenance>> {
         let mut last = None;
         let mut begun = BTreeMap::new();
         for record in self.audit(environment).await? {
@@ -122,9 +147,9 @@ impl Store {
                     begun.insert(run, commit);
                 }
                 What::End { run, outcome: Outcome::Succeeded, .. } => {
-                    last = begun.remove(&run).flatten().or(last);
+                    last = begun.remove(&run).map(Provenance::from).or(last);
                 }
-                What::Conditions { commit, .. } => last = commit.or(last),
+                What::Conditions { commit, .. } => last = Some(commit.into()),
                 What::Begin { .. }
                 | What::End { .. }
                 | What::Resume { .. }
@@ -202,7 +227,10 @@ mod tests {
     }
 
     fn last(store: &Store) -> Option<String> {
-        now(store.last_applied("dev")).unwrap().map(|commit| commit.id.to_string())
+        now(store.last_applied("dev")).unwrap().map(|last| match last {
+            Provenance::Commit(commit) => commit.id.to_string(),
+            Provenance::Unknown => "unknown".to_owned(),
+        })
     }
 
     #[test]
@@ -260,12 +288,16 @@ mod tests {
             run(&store, &mut lease, mode, &Outcome::Succeeded, &actor(3, "c"));
         }
         run(&store, &mut lease, Mode::Apply, &failed, &actor(4, "d"));
-        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(5, ""));
         assert_eq!(last(&store).as_deref(), Some("b"));
+        // What was applied without a commit is not at the one of before any more.
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(5, ""));
+        assert_eq!(last(&store).as_deref(), Some("unknown"));
         now(store.record_conditions(&mut lease, &json!({}), &actor(6, "e"))).unwrap();
         assert_eq!(last(&store).as_deref(), Some("e"));
         run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(7, "f"));
         assert_eq!(last(&store).as_deref(), Some("f"));
+        now(store.record_conditions(&mut lease, &json!([]), &actor(8, ""))).unwrap();
+        assert_eq!(last(&store).as_deref(), Some("unknown"));
     }
 
     #[test]
