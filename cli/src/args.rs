@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Ci(CiArgs),
     /// Bring what one environment has proved to another.
     Promote(PromoteArgs),
-    /// Get a token for a place of reviews by a browser.
+    /// Get a token for a code host in a browser.
     Login(LoginArgs),
     /// A small HTTP service to try dax with.
     #[command(disable_version_flag = true)]

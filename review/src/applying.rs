@@ -12,7 +12,7 @@ mod telling;
 use crate::pending::Changes;
 use crate::place::{Event, Place};
 use crate::scope::{self, Options, Scope};
-use crate::{Forge, Open, ReviewError, Say};
+use crate::{Forge, Open, ReviewError, Say, naming};
 use dax_engine::render::Block;
 use dax_engine::{ApplyRequest, Engine, EngineError, Finished, Name, Outcome, Told};
 use environment::Environment;
@@ -126,14 +126,16 @@ pub fn apply(
         }
         Event::Change { fork: true, number, .. } => {
             say(&format!(
-                "change request {number} comes from another repository: nothing of it is applied"
+                "{} {number} comes from another repository: nothing of it is applied",
+                forge.request()
             ));
             return Ok(Vec::new());
         }
         Event::Change { number, .. } => {
             if !forge.ask(|remote| remote.change(*number))?.open {
                 say(&format!(
-                    "change request {number} is closed: no preview environment is made for it"
+                    "{} {number} is closed: no preview environment is made for it",
+                    forge.request()
                 ));
                 return Ok(Vec::new());
             }
@@ -147,9 +149,10 @@ pub fn apply(
     };
     scope::checked_out(options, place)?;
     let base = scope::base(options, Some(place), Some(forge))?;
+    naming::known(options, base.as_deref(), open)?;
     let changes = Changes::new(forge);
     let mut scopes = if preview {
-        scope::scope(options, Some(place), base.as_deref(), open)?
+        scope::scope(options, Some(place), Some(forge), base.as_deref(), open)?
     } else {
         scope::unapplied(options, place, base.as_deref(), &changes, open, say)?
     };

@@ -8,7 +8,7 @@
 use crate::backing::{Seen, Shown, Unseen, seen};
 use crate::comment::short;
 use crate::place::{Event, Place, change_key};
-use crate::plans::Report;
+use crate::plans::{Report, Rules};
 use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
 use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
@@ -23,7 +23,7 @@ pub(crate) struct Reviewed {
     /// Reviews that stand.
     pub(crate) reviews: Vec<Review>,
     /// Accounts whose approvals do not count, with the reason.
-    pub(crate) excluded: Vec<(Person, &'static str)>,
+    pub(crate) excluded: Vec<(Person, String)>,
 }
 
 /// A review that approves nothing that is of use now.
@@ -35,20 +35,17 @@ pub struct Lost {
     pub why: String,
 }
 
-/// Reasons why an approval does not count.
-const OPENED: &str = "opened the change request";
-const PUSHED: &str = "pushed commits of the change request";
-
 /// Reads a change request and its reviews; who pushed to it where somebody approved it, or where
 /// that is wanted in any case.
 pub(crate) fn read(forge: &Forge, number: u64, pushers: bool) -> Result<Reviewed, ReviewError> {
     let change = forge.ask(|remote| remote.change(number))?;
     let reviews = forge.ask(|remote| remote.reviews(number))?;
-    let mut excluded = vec![(change.author.clone(), OPENED)];
+    let mut excluded = vec![(change.author.clone(), format!("opened the {}", forge.request()))];
     // Nobody has to be excluded where nobody approved anything.
     if pushers || reviews.iter().any(|review| review.state == ReviewState::Approved) {
         let pushers = forge.ask(|remote| remote.pushers(&change))?;
-        excluded.extend(pushers.into_iter().map(|person| (person, PUSHED)));
+        let why = format!("pushed commits of the {}", forge.request());
+        excluded.extend(pushers.into_iter().map(|person| (person, why.clone())));
     }
     Ok(Reviewed { change, reviews, excluded })
 }
@@ -60,9 +57,9 @@ impl Reviewed {
     }
 
     /// The reason why an account may not approve this change request.
-    pub(crate) fn excludes(&self, person: &Person) -> Option<&'static str> {
+    pub(crate) fn excludes(&self, person: &Person) -> Option<&str> {
         let found = self.excluded.iter().find(|(one, _)| one.id == person.id);
-        found.map(|(_, why)| *why)
+        found.map(|(_, why)| why.as_str())
     }
 }
 
@@ -200,9 +197,19 @@ pub(crate) fn voices(
         let one = Seen { commit: review.commit.as_deref(), at_ms: review.at_ms };
         match seen(&one, plans, merged) {
             Ok(plan) if plan.effect == wanted => {
-                let reason = format!("by a review of change request {number}");
+                let reason = format!("by a review of {} {number}", forge.request());
                 let at_ms = review.at_ms.unwrap_or_default();
-                voices.approvals.push(asked.approval(forge, &review.by, &reason, at_ms, remarks));
+                let approval = asked.approval(forge, &review.by, &reason, at_ms, remarks);
+                // Of a public repository, anybody in the world may submit a review.
+                if !review.writes && approval.names.is_empty() && approval.groups.is_empty() {
+                    lost(
+                        "may not write to the repository and is named by no rule, so this \
+                         approval does not count"
+                            .to_owned(),
+                    );
+                    continue;
+                }
+                voices.approvals.push(approval);
                 voices.people.push(review.by.clone());
                 voices.writes |= review.writes;
             }
@@ -237,7 +244,7 @@ pub(crate) fn objections(
     asked: &Asked<'_>,
     remarks: &mut Vec<String>,
 ) -> Vec<String> {
-    let mut all = Vec::new();
+    let (mut all, request) = (Vec::new(), forge.request());
     let requested = |review: &&Review| review.state == ReviewState::ChangesRequested;
     for review in reviewed.reviews.iter().filter(requested) {
         let named = || {
@@ -246,12 +253,12 @@ pub(crate) fn objections(
         };
         if review.writes || named() {
             all.push(format!(
-                "`{}` requested changes in change request {}",
+                "`{}` requested changes in {request} {}",
                 review.by.shown, reviewed.change.number
             ));
         } else {
             remarks.push(format!(
-                "`{}` requested changes in change request {}, but may not write to the repository: \
+                "`{}` requested changes in {request} {}, but may not write to the repository: \
                  nothing waits for it",
                 review.by.shown, reviewed.change.number
             ));
@@ -261,13 +268,18 @@ pub(crate) fn objections(
 }
 
 /// Approvals that the state keeps of an earlier plan with the same effect, as approvals of a plan.
+///
+/// Who approved the earlier one was shown what it loosens of the conditions that were recorded
+/// then; where others are by now, that approval is of nothing that is loosened of these.
 pub(crate) fn carried(
     engine: &Engine,
     earlier: &Plan,
     plan: &Plan,
+    rules: &Rules,
 ) -> Result<Vec<Approval>, ReviewError> {
     let (then, now) = (digest(earlier), Name::new(digest(plan)));
-    if then == now.as_str() {
+    let is_of_others = earlier.base.conditions != plan.base.conditions && rules.loosened();
+    if then == now.as_str() || is_of_others {
         return Ok(Vec::new());
     }
     let known = engine.approvals(&plan.environment, &then)?;
@@ -325,7 +337,7 @@ pub(crate) fn press(
             continue;
         }
         let asked = planned.asked();
-        let reason = format!("by the check of change request {number}");
+        let reason = format!("by the check of {} {number}", forge.request());
         let approval = asked.approval(forge, by, &reason, 0, &mut said);
         let recorded = engine.approve_as(
             &report.environment,

@@ -7,6 +7,7 @@
 mod finding;
 mod head;
 mod input;
+mod marker;
 mod page;
 mod plan;
 mod superseded;
@@ -16,6 +17,7 @@ pub use input::{
     Before, CommentInput, Condition, Content, Deployed, Ending, Frame, Lapsed, NotApplied, Outcome,
     PlanShown,
 };
+pub(crate) use marker::{Subject, marked, prefix};
 pub use page::page;
 pub(crate) use page::same;
 pub use superseded::superseded;
@@ -28,26 +30,17 @@ const SHORT: usize = 10;
 /// Digits of a digest in a text.
 const DIGITS: usize = 12;
 
-/// The marker of a comment, which no reader sees.
-pub(crate) fn marker(flavour: Flavour, of: &str) -> String {
-    match flavour {
-        Flavour::GitHub | Flavour::GitLab => format!("<!-- dax:{of} -->"),
-        // Bitbucket shows HTML comments; a definition that nothing refers to it does not.
-        Flavour::Bitbucket => format!("[//]: # (dax:{of})"),
-    }
-}
-
-/// The text that every marker begins with.
-pub(crate) const fn prefix(flavour: Flavour) -> &'static str {
-    match flavour {
-        Flavour::GitHub | Flavour::GitLab => "<!-- dax:",
-        Flavour::Bitbucket => "[//]: # (dax:",
-    }
-}
-
 /// The marker of an environment's comment.
 pub(crate) fn marker_of(flavour: Flavour, project: &str, environment: &str) -> String {
-    marker(flavour, &format!("{project}:{environment}"))
+    Subject::One(project.into(), environment.into()).marker(flavour)
+}
+
+/// Reports whether a comment was made for a commit, as its last lines say.
+pub(crate) fn is_for(body: &str, commit: &str) -> bool {
+    let words = format!(" for commit {} by dax ", short(commit));
+    // Below the line that says it there may be the end of a fold, and the tests.
+    let mut last = body.trim_end().lines().rev().take(5);
+    last.any(|line| line.starts_with('_') && line.contains(&words))
 }
 
 /// A commit as people write it.
@@ -114,8 +107,8 @@ fn inline(text: &str) -> String {
     out
 }
 
-/// The name of a change request at the code host.
-const fn request(flavour: Flavour) -> &'static str {
+/// The code host's word for a change request.
+pub(crate) const fn request(flavour: Flavour) -> &'static str {
     match flavour {
         Flavour::GitHub | Flavour::Bitbucket => "pull request",
         Flavour::GitLab => "merge request",

@@ -1,6 +1,7 @@
-//! A place of reviews with a runtime of its own, so that synchronous code can talk to it, also from inside of a run.
+//! A code host with a runtime of its own, so that synchronous code can talk to it, also from inside of
+//! a run.
 
-use crate::ReviewError;
+use crate::{ReviewError, comment, scope};
 use dax_provider_api::review::{DeploymentStatus, Remote, SourceControl};
 use dax_provider_api::{BoxFuture, ProviderError};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ pub type Connect<'c> = &'c dyn Fn(&Remote) -> Result<Option<Arc<dyn SourceContro
 pub struct Forge {
     runtime: Runtime,
     remote: Arc<dyn SourceControl>,
+    request: &'static str,
 }
 
 impl Forge {
@@ -28,11 +30,17 @@ impl Forge {
             .map_err(|source| ReviewError::File { path: "the runtime".to_owned(), source })?;
         let entered = runtime.enter();
         let found = connect(remote)?;
+        let request = comment::request(scope::flavour_of(&remote.kind));
         drop(entered);
         let remote = found.ok_or_else(|| {
             ReviewError::Place(format!("`{}` is not built into this dax", remote.kind))
         })?;
-        Ok(Self { runtime, remote })
+        Ok(Self { runtime, remote, request })
+    }
+
+    /// The code host's word for a change request.
+    pub(crate) fn request(&self) -> &'static str {
+        self.request
     }
 
     /// Asks, and waits for the answer.

@@ -35,7 +35,10 @@ pub(crate) struct Pending {
 }
 
 /// Fields that a commit changed in an environment, by git: nobody can say otherwise.
+#[derive(Clone, Debug)]
 pub(crate) struct Touch {
+    /// The commit.
+    pub(crate) commit: String,
     /// The change request that brought the commit, if one did.
     pub(crate) number: Option<u64>,
     /// Their paths by service, see [`Affected::fields`].
@@ -46,7 +49,7 @@ pub(crate) struct Touch {
 
 impl Touch {
     /// Reports whether the commit may have brought a part.
-    pub(crate) fn brings(&self, part: &Part) -> bool {
+    fn brings(&self, part: &Part) -> bool {
         if part.of.is_empty() {
             return self.conditions;
         }
@@ -59,6 +62,35 @@ impl Touch {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         paths.is_empty() || paths.iter().any(|path| within(leaf, path) || within(path, leaf))
+    }
+}
+
+/// The change requests that may have brought a part last, and nothing for commits without one; no
+/// set where no commit brought it. `touches` are in the order of their commits; `shown` says
+/// whether a plan was shown for a change request.
+///
+/// Where it cannot be computed what commits changed, any of them may have taken the part back and
+/// brought it again. Then all of them count, unless one of them was shown to nobody.
+pub(crate) fn last_bringers(
+    part: &Part,
+    touches: &[Touch],
+    shown: &dyn Fn(Option<u64>) -> bool,
+) -> Option<BTreeSet<Option<u64>>> {
+    let bringing: Vec<&Touch> = touches.iter().filter(|touch| touch.brings(part)).collect();
+    let last = bringing.iter().rposition(|touch| touch.fields.is_some());
+    // What one commit brought came with each of its change requests.
+    let since = match last {
+        Some(at) => bringing.iter().position(|touch| touch.commit == bringing[at].commit)?,
+        None => 0,
+    };
+    let numbers: BTreeSet<Option<u64>> = bringing[since..].iter().map(|one| one.number).collect();
+    let is_unseen = |touch: &&&Touch| touch.fields.is_none() && !shown(touch.number);
+    let unseen: BTreeSet<Option<u64>> =
+        bringing[since..].iter().filter(is_unseen).map(|one| one.number).collect();
+    match (bringing.is_empty(), unseen.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(numbers),
+        (false, false) => Some(unseen),
     }
 }
 
@@ -132,9 +164,9 @@ impl<'f> Changes<'f> {
         };
         if line.len() > MOST {
             say(&format!(
-                "{} commits came since the last apply: change requests of the newest {MOST} are \
-                 looked at",
-                line.len()
+                "{} commits came since the last apply: {}s of the newest {MOST} are looked at",
+                line.len(),
+                self.forge.request()
             ));
             line.drain(..line.len() - MOST);
         }
@@ -182,7 +214,8 @@ impl<'f> Changes<'f> {
                 .find(|one| one.folder == folder && one.environment == *environment);
             if let Some(one) = here {
                 let conditions = one.conditions || one.fields.is_none();
-                all.push(Touch { number: *number, fields: one.fields, conditions });
+                let commit = commit.clone();
+                all.push(Touch { commit, number: *number, fields: one.fields, conditions });
             }
         }
         Ok(all)
@@ -208,6 +241,7 @@ impl<'f> Changes<'f> {
     /// that were merged into the branch of a job as well.
     pub(crate) fn before(
         &self,
+        options: &Options,
         place: &Place,
         shown: &[Name],
         pending: &mut Pending,
@@ -216,13 +250,18 @@ impl<'f> Changes<'f> {
         let merged = self.merged_of(place, shown)?;
         let mut earlier: Vec<Rc<Reviewed>> =
             merged.into_iter().filter(|one| !known(one.change.number)).collect();
-        for one in &earlier {
-            if let Some(commit) = &one.change.merge_commit {
-                pending.commits.insert(commit.clone());
-                pending.brought.push((commit.clone(), Some(one.change.number)));
-            }
-        }
-        earlier.sort_by_key(|one| one.change.number);
+        let line = dax_engine::commits(&options.folder, None, "HEAD")?;
+        let place = |one: &Rc<Reviewed>| {
+            let merge = one.change.merge_commit.as_ref();
+            (line.iter().position(|commit| Some(commit) == merge), one.change.number)
+        };
+        earlier.sort_by_key(place);
+        let commits: Vec<(String, Option<u64>)> = earlier
+            .iter()
+            .filter_map(|one| Some((one.change.merge_commit.clone()?, Some(one.change.number))))
+            .collect();
+        pending.commits.extend(commits.iter().map(|(commit, _)| commit.clone()));
+        pending.brought.splice(0..0, commits);
         pending.changes.splice(0..0, earlier);
         Ok(())
     }
@@ -278,9 +317,11 @@ impl Pending {
 }
 
 /// Reports whether a change request went to the branch of a job: one that was merged elsewhere
-/// brought nothing to it.
+/// brought nothing to it. Of a tag that is the default branch: into any other, anybody may merge
+/// who writes to the repository.
 fn is_here(place: &Place, change: &ChangeRequest) -> bool {
-    place.tag || place.branch.is_empty() || change.base == place.branch
+    let branch = if place.tag { place.main.as_deref() } else { Some(place.branch.as_str()) };
+    branch.is_some_and(|branch| change.base == branch || (branch.is_empty() && !place.tag))
 }
 
 /// Numbers of change requests that the subject of a merge names: `Merge pull request #12 from …`,
@@ -295,7 +336,86 @@ fn named(subject: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::named;
+    use super::*;
+
+    fn touch(commit: &str, number: Option<u64>, paths: Option<&[&str]>) -> Touch {
+        let fields = paths.map(|paths| {
+            let paths = paths.iter().map(ToString::to_string).collect();
+            BTreeMap::from([("web".to_owned(), paths)])
+        });
+        Touch { commit: commit.to_owned(), number, fields, conditions: false }
+    }
+
+    #[test]
+    fn a_part_is_of_whoever_brought_it_last() {
+        let part =
+            Part { of: "web".to_owned(), kind: "leaf image".to_owned(), content: "2".to_owned() };
+        let image: Option<&[&str]> = Some(&["image"]);
+        let size: Option<&[&str]> = Some(&["replicas"]);
+        let shown = |number: Option<u64>| number.is_some_and(|number| number < 10);
+        let last = |touches: &[Touch]| last_bringers(&part, touches, &shown);
+        let set = |numbers: &[Option<u64>]| Some(numbers.iter().copied().collect());
+        assert_eq!(last(&[touch("a", Some(1), size)]), None);
+        let one = touch("a", Some(1), image);
+        assert_eq!(last(&[one.clone(), touch("b", Some(2), size)]), set(&[Some(1)]));
+        assert_eq!(last(&[one.clone(), touch("b", Some(2), image)]), set(&[Some(2)]));
+        // By a plain push, and by a change request for which nobody was shown a plan.
+        assert_eq!(last(&[one.clone(), touch("b", None, image)]), set(&[None]));
+        assert_eq!(last(&[one.clone(), touch("b", Some(12), image)]), set(&[Some(12)]));
+        // A commit that came with two of them.
+        let both = [touch("b", Some(2), image), touch("b", Some(3), image)];
+        assert_eq!(
+            last(&[std::slice::from_ref(&one), &both[..]].concat()),
+            set(&[Some(2), Some(3)])
+        );
+        // What cannot be computed may be anything, unless nobody was shown it.
+        let unknown = |number| touch("c", number, None);
+        assert_eq!(last(&[one.clone(), unknown(Some(2))]), set(&[Some(1), Some(2)]));
+        assert_eq!(last(&[one.clone(), unknown(None)]), set(&[None]));
+        assert_eq!(last(&[unknown(None), one.clone()]), set(&[Some(1)]));
+        assert_eq!(last(&[unknown(Some(2)), unknown(Some(12))]), set(&[Some(12)]));
+    }
+
+    #[test]
+    fn for_a_tag_a_merge_into_another_branch_than_the_default_one_is_none() {
+        let variables = |tag: &'static str| {
+            move |name: &str| {
+                let known = match name {
+                    "GITLAB_CI" => "true",
+                    "CI_COMMIT_TAG" => tag,
+                    "CI_COMMIT_REF_NAME" => "main",
+                    _ => "x",
+                };
+                let default = name == "CI_DEFAULT_BRANCH";
+                Some(if default { "main" } else { known }.to_owned())
+            }
+        };
+        let change = |base: &str| ChangeRequest {
+            number: 1,
+            title: String::new(),
+            author: dax_provider_api::review::Person {
+                id: "1".to_owned(),
+                login: None,
+                shown: String::new(),
+            },
+            head: String::new(),
+            base: base.to_owned(),
+            open: false,
+            merged: true,
+            merge_commit: None,
+            fork: false,
+            url: String::new(),
+        };
+        for tag in ["", "v1"] {
+            let place = crate::place::place(&variables(tag), &|_| None);
+            let place = place.expect("variables").expect("a pipeline");
+            assert_eq!(place.tag, !tag.is_empty());
+            assert!(is_here(&place, &change("main")));
+            assert!(!is_here(&place, &change("scratch")));
+            let unknown = Place { main: None, ..place };
+            assert_eq!(is_here(&unknown, &change("main")), tag.is_empty());
+        }
+    }
 
     #[test]
     fn a_merge_names_its_change_request() {

@@ -9,13 +9,14 @@ use crate::comment::{self, Frame};
 use crate::pending::Changes;
 use crate::place::{Event, Place, same_commit};
 use crate::plans::{self, Planned, Report, Verdict};
-use crate::scope::{self, Options};
-use crate::{Forge, Open, ReviewError, Say, annotations, saying, showing};
+use crate::scope::{self, Options, Scope};
+use crate::{Forge, Open, ReviewError, Say, annotations, naming, saying, showing};
+use commenting::{Draft, Of};
 use dax_engine::printable::Line;
-use dax_engine::{Name, render};
+use dax_engine::{Name, Plan, render};
 use dax_provider_api::review::{Annotation, Check, CheckState};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What was found, and where it was said.
 #[derive(Default)]
@@ -40,6 +41,10 @@ pub struct Published {
     pub failed: bool,
     /// The folder of each project.
     folders: BTreeMap<Name, PathBuf>,
+    /// Projects that were looked at, with their folders; of one that is gone there is none.
+    looked: BTreeMap<Name, Option<PathBuf>>,
+    /// The project of the folder that this runs in, where all of it is planned and there are others.
+    whole: Option<Name>,
 }
 
 /// Plans, judges, keeps and says.
@@ -70,7 +75,8 @@ pub fn review(
     {
         // The comments say what became of it, and may offer a plan of the merged commit.
         let text = format!(
-            "change request {number} is merged: the job of its branch plans and applies it"
+            "{} {number} is merged: the job of its branch plans and applies it",
+            forge.request()
         );
         return Ok(Published { remarks: vec![text], ..Published::default() });
     }
@@ -130,9 +136,11 @@ fn find(
         scope::checked_out(options, place)?;
     }
     let base = scope::base(options, place, forge)?;
-    let scopes = scope::scope(options, place, base.as_deref(), open)?;
+    naming::known(options, base.as_deref(), open)?;
+    let scopes = scope::scope(options, place, forge, base.as_deref(), open)?;
     let changes = forge.map(Changes::new);
     let mut found = Published::default();
+    look(options, &scopes, &mut found, open)?;
     let (mut all, mut passed) = (Vec::new(), 0);
     for scope in &scopes {
         found.remarks.extend(scope.remarks.iter().cloned());
@@ -203,6 +211,37 @@ fn find(
     Ok(found)
 }
 
+/// Notes the projects that a run looks at.
+fn look(
+    options: &Options,
+    scopes: &[Scope],
+    found: &mut Published,
+    open: Open<'_>,
+) -> Result<(), ReviewError> {
+    // A manifest that cannot be read names no project.
+    let name = |path: &Path| -> Result<Option<Name>, ReviewError> {
+        Ok(open(path)?.people().ok().map(|(name, _)| name))
+    };
+    for scope in scopes {
+        match &scope.gone {
+            Some(name) => drop(found.looked.insert(name.clone(), None)),
+            None => {
+                let name = name(&scope.path)?;
+                found.looked.extend(name.map(|name| (name, Some(scope.path.clone()))));
+            }
+        }
+    }
+    // That of this folder also where nothing of it is left to plan.
+    if options.folder.join("dax.mod").is_file()
+        && let Some(name) = name(&options.folder)?
+    {
+        let others = dax_engine::projects(&options.folder)?.len() > 1;
+        found.whole = (options.all && others).then(|| name.clone());
+        found.looked.entry(name).or_insert_with(|| Some(options.folder.clone()));
+    }
+    Ok(())
+}
+
 /// The check of a job, without a summary and annotations.
 fn check(options: &Options, place: &Place, state: CheckState, title: &str) -> Check {
     Check {
@@ -242,6 +281,30 @@ fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
+/// Keeps that nothing is shown any more of environments that this run answers for and of which its
+/// comments show no plan.
+fn hide(
+    options: &Options,
+    place: &Place,
+    forge: &Forge,
+    found: &Published,
+    drafts: &[Draft],
+    open: Open<'_>,
+) -> Result<(), ReviewError> {
+    let planned = |of: &Of| {
+        let mut reports = found.reports.iter().filter(|report| report.planned().is_some());
+        reports.any(|report| commenting::of(report) == *of)
+    };
+    let shown: BTreeSet<&Of> =
+        drafts.iter().flat_map(|draft| &draft.of).filter(|of| planned(of)).collect();
+    let leaves = |plan: &Plan| {
+        let of = (plan.project.clone(), plan.environment.clone());
+        scope::covers(options, &plan.environment) && !shown.contains(&of)
+    };
+    let folders: Vec<&PathBuf> = found.looked.values().flatten().collect();
+    showing::hide(place, forge, &folders, &leaves, open)
+}
+
 /// Says everything where it belongs, and keeps the plans that were shown; gives what could not be
 /// said, and whether remarks on lines are shown.
 fn post(
@@ -265,21 +328,23 @@ fn post(
         match head {
             Ok(head) if !same_commit(&head, &place.commit) => {
                 remarks.push(format!(
-                    "change request {number} is at commit {} by now: the comments are left to the \
-                     run for that",
+                    "{} {number} is at commit {} by now: the comments are left to the run for that",
+                    forge.request(),
                     comment::short(&head)
                 ));
             }
             // Whether it is the newest cannot be seen; to say too much is better than nothing.
             Ok(_) | Err(_) => {
-                let drafts = commenting::drafts(place, forge, found);
+                let drafts = commenting::drafts(options, place, forge, found);
                 let is_shown = |report: &&Report| {
                     drafts.iter().any(|one| one.of.contains(&commenting::of(report)))
                 };
                 showing = begin(found.reports.iter().filter(is_shown).collect())?;
-                let has_faults = !found.faults.is_empty();
+                if keeps {
+                    hide(options, place, forge, found, &drafts, open)?;
+                }
                 let (shown, more) =
-                    commenting::write(place, forge, number, &drafts, has_faults, &mut *say);
+                    commenting::write(options, place, forge, number, found, &drafts, &mut *say);
                 remarks.extend(more);
                 // What could not be written was not shown.
                 showing.retain(|one| shown.contains(&one.of()));

@@ -3,7 +3,8 @@
 use crate::comment::short;
 use crate::pending::Changes;
 use crate::place::{Event, Place, change_key, same_commit};
-use crate::{Forge, Open, Output, ReviewError, Say, previews};
+use crate::previews::{self, Target, Tip};
+use crate::{Forge, Open, Output, ReviewError, Say};
 use dax_engine::{
     Affected, Declared, Engine, EngineError, Name, Params, Revision, render::Flavour,
 };
@@ -57,9 +58,14 @@ pub(crate) struct Scope {
 
 /// Whose Markdown a place reads.
 pub fn flavour(place: Option<&Place>) -> Flavour {
-    match place.map(|place| place.kind) {
-        Some("gitlab") => Flavour::GitLab,
-        Some("bitbucket") => Flavour::Bitbucket,
+    flavour_of(place.map_or("github", |place| place.kind))
+}
+
+/// The Markdown of a kind of code host.
+pub(crate) fn flavour_of(kind: &str) -> Flavour {
+    match kind {
+        "gitlab" => Flavour::GitLab,
+        "bitbucket" => Flavour::Bitbucket,
         _ => Flavour::GitHub,
     }
 }
@@ -68,10 +74,12 @@ pub fn flavour(place: Option<&Place>) -> Flavour {
 pub(crate) fn scope(
     options: &Options,
     place: Option<&Place>,
+    forge: Option<&Forge>,
     base: Option<&str>,
     open: Open<'_>,
 ) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
+    let mut tip: Option<Result<Tip, String>> = None;
     let mut scopes: BTreeMap<String, Scope> = BTreeMap::new();
     for (folder, _) in dax_engine::projects(&options.folder)? {
         scopes.insert(folder.clone(), empty(&top, &folder));
@@ -131,18 +139,23 @@ pub(crate) fn scope(
                 scope.environments.entry(name).or_insert_with(|| touched(how));
             }
         }
-        let at_base = match base.filter(|_| number.is_some()).map(|base| engine.declared_at(base)) {
-            Some(Ok(declared)) => declared,
-            // A program that is broken before the change must not keep it from being mended.
-            Some(Err(error)) => {
-                scope
-                    .remarks
-                    .push(format!("the program before this change cannot be read: {error}"));
-                BTreeMap::new()
+        let mut target = Target::default();
+        let wanted = previews::wanted(options, &scope.environments, &declared, place);
+        if let Some((number, forge)) = wanted.zip(forge) {
+            let tip = match &tip {
+                Some(tip) => tip,
+                None => tip.insert(previews::tip(options, place, forge, number)?),
+            };
+            match tip {
+                Ok(tip) => {
+                    let (found, remarks) = Target::read(&engine, options, tip.clone(), number)?;
+                    target = found;
+                    scope.remarks.extend(remarks);
+                }
+                Err(remark) => scope.remarks.push(remark.clone()),
             }
-            None => BTreeMap::new(),
-        };
-        let remarks = previews::choose(&mut scope.environments, &declared, &at_base, place);
+        }
+        let remarks = previews::choose(&mut scope.environments, &declared, &target, place);
         scope.remarks.extend(remarks);
         choose(options, scope);
     }
@@ -150,18 +163,6 @@ pub(crate) fn scope(
     Ok(scopes.into_values().filter(|scope| !scope.is_empty()).collect())
 }
 
-/// Breaks projects of one name: they would share a state, kept plans and comments.
-fn twins(scopes: &mut BTreeMap<String, Scope>, open: Open<'_>) -> Result<(), ReviewError> {
-    let mut known: BTreeMap<Name, String> = BTreeMap::new();
-    for scope in scopes.values_mut().filter(|one| one.gone.is_none() && one.broken.is_none()) {
-        let (name, _) = open(&scope.path)?.people()?;
-        if let Some(other) = known.get(&name) {
-            scope.broken = Some(format!(
-                "the project `{name}` is in {other} as well: give one of them another name"
-            ));
-            continue;
-        }
-        known.insert(name, scope.folder.clone());
 /// The environments that a program declares; in a pipeline it has to be that of the commit, since
 /// everything that is asked, kept and recorded is of that.
 fn declared(engine: &Engine, place: Option<&Place>) -> Result<BTreeMap<Name, Declared>, String> {
@@ -176,6 +177,18 @@ fn declared(engine: &Engine, place: Option<&Place>) -> Result<BTreeMap<Name, Dec
     }
 }
 
+/// Breaks projects of one name: they would share a state, kept plans and comments.
+fn twins(scopes: &mut BTreeMap<String, Scope>, open: Open<'_>) -> Result<(), ReviewError> {
+    let mut known: BTreeMap<Name, String> = BTreeMap::new();
+    for scope in scopes.values_mut().filter(|one| one.gone.is_none() && one.broken.is_none()) {
+        let (name, _) = open(&scope.path)?.people()?;
+        if let Some(other) = known.get(&name) {
+            scope.broken = Some(format!(
+                "the project `{name}` is in {other} as well: give one of them another name"
+            ));
+            continue;
+        }
+        known.insert(name, scope.folder.clone());
     }
     Ok(())
 }
@@ -192,7 +205,7 @@ pub(crate) fn unapplied(
     say: Say<'_>,
 ) -> Result<Vec<Scope>, ReviewError> {
     let top = dax_engine::top(&options.folder)?;
-    let mut scopes: BTreeMap<String, Scope> = scope(options, Some(place), pushed, open)?
+    let mut scopes: BTreeMap<String, Scope> = scope(options, Some(place), None, pushed, open)?
         .into_iter()
         .map(|scope| (scope.folder.clone(), scope))
         .collect();
@@ -221,6 +234,15 @@ pub(crate) fn unapplied(
                 }
                 continue;
             };
+            let Some(applied) = applied.commit() else {
+                say(&format!(
+                    "`{name}` was last applied from files that are no commit's, or in part: all \
+                     that differs from its state is looked at"
+                ));
+                let touched = Touched { how: "unknown", base: pushed.map(str::to_owned) };
+                scope.environments.entry(name.clone()).or_insert(touched);
+                continue;
+            };
             let base = match since(options, place, name, &applied.id, &mut *say)? {
                 Since::Commit(base) => base,
                 Since::Later => {
@@ -233,15 +255,6 @@ pub(crate) fn unapplied(
             if !known.contains_key(&base) {
                 known.insert(base.clone(), dax_engine::affected(&options.folder, &base)?);
             }
-            let Some(applied) = applied.commit() else {
-                say(&format!(
-                    "`{name}` was last applied from files that are no commit's, or in part: all \
-                     that differs from its state is looked at"
-                ));
-                let touched = Touched { how: "unknown", base: pushed.map(str::to_owned) };
-                scope.environments.entry(name.clone()).or_insert(touched);
-                continue;
-            };
             let found =
                 known[&base].iter().find(|one| one.folder == folder && one.environment == *name);
             let before = scope.environments.remove(name);
@@ -340,15 +353,20 @@ fn here(options: &Options, top: &Path) -> String {
 
 /// Keeps the environments that were asked for by name.
 fn choose(options: &Options, scope: &mut Scope) {
-    if options.environments.is_empty() {
-        return;
-    }
-    scope.environments.retain(|name, _| {
-        options
-            .environments
-            .iter()
-            .any(|wanted| wanted == name || previews::template(name) == wanted)
-    });
+    scope.environments.retain(|name, _| covers(options, name));
+}
+
+/// Reports whether an environment is one of those that were asked for by name, or all are.
+pub(crate) fn covers(options: &Options, name: &str) -> bool {
+    let mut wanted = options.environments.iter();
+    options.environments.is_empty()
+        || wanted.any(|wanted| wanted == name || previews::template(name) == wanted)
+}
+
+/// The name under which a clone has a branch of the code host. It is the whole one, so that no tag
+/// and no branch that somebody calls `origin/main` is taken for it.
+pub(crate) fn tracked(branch: &str) -> String {
+    format!("refs/remotes/origin/{branch}")
 }
 
 fn head(folder: &Path) -> Result<Revision, ReviewError> {
@@ -356,13 +374,16 @@ fn head(folder: &Path) -> Result<Revision, ReviewError> {
         .ok_or_else(|| ReviewError::Place("this repository has no commit yet".to_owned()))
 }
 
-fn shallow(commit: &str) -> ReviewError {
+pub(crate) fn shallow(commit: &str) -> ReviewError {
     ReviewError::Place(format!(
-        "this clone does not have commit {commit}, so what the change touches cannot be seen: \
-         fetch the whole history (`fetch-depth: 0` of actions/checkout, `GIT_DEPTH: 0` of GitLab, \
-         `clone: depth: full` of Bitbucket)"
+        "this clone does not have the commit {commit}, so what the change touches cannot be seen: \
+         {WHOLE}"
     ))
 }
+
+/// The remedy for a clone that lacks commits.
+pub(crate) const WHOLE: &str = "fetch the whole history (`fetch-depth: 0` of actions/checkout, \
+                                `GIT_DEPTH: 0` of GitLab, `clone: depth: full` of Bitbucket)";
 
 /// Makes sure that what is checked out is what the job is about: the commit of the event, or a
 /// merge of it. Else a check would be written for a commit that nobody looked at.
@@ -424,7 +445,7 @@ pub(crate) fn base(
             let forge = forge.ok_or_else(|| {
                 ReviewError::Place("nobody can be asked for the branch: say --base REV".to_owned())
             })?;
-            since(&format!("origin/{}", forge.ask(|remote| remote.change(*number))?.base))
+            since(&tracked(&forge.ask(|remote| remote.change(*number))?.base))
         }
         Event::Push { before: Some(before) } => match dax_engine::revision(folder, before)? {
             Some(found) => Ok(Some(found.id)),

@@ -6,7 +6,7 @@ use crate::approving::{self, Asked, Reviewed, bound};
 use crate::backing::{Backing, Candidate, Made, Seen, Shown, backing, distinct, made, seen};
 use crate::comment::short;
 use crate::parts::words;
-use crate::pending::Source;
+use crate::pending::{Source, last_bringers};
 use crate::{ReviewError, protecting};
 use dax_engine::digest::digest;
 use dax_engine::{Approval, render};
@@ -73,6 +73,12 @@ impl Environment<'_> {
             self.name,
             &wanted.pending,
         )?;
+        let was_shown = |number: Option<u64>| {
+            sources.iter().any(|source| {
+                let own = source.change.as_ref().map(|one| one.change.number);
+                number.is_some() && own == number && !source.shown.is_empty()
+            })
+        };
         let (mut candidates, mut of) = (Vec::new(), Vec::new());
         for (at, source) in sources.iter().enumerate() {
             for earlier in distinct(&source.shown) {
@@ -84,10 +90,9 @@ impl Environment<'_> {
                     // Whoever keeps shown plans can write what they like; what a change request
                     // brought, git says. What no commit brought, such as drift, may be in any.
                     plan.parts.retain(|part| {
-                        let mut by = touched.iter().filter(|touch| touch.brings(part)).peekable();
                         part.surrounds()
-                            || by.peek().is_none()
-                            || by.any(|touch| touch.number == number)
+                            || last_bringers(part, &touched, &was_shown)
+                                .is_none_or(|numbers| numbers.contains(&number))
                     });
                     candidates.push(Candidate {
                         change: at,
@@ -99,6 +104,7 @@ impl Environment<'_> {
                 }
             }
         }
+        let request = self.run.forge.request();
         match backing(&shown, &candidates) {
             Backing::By(by) => {
                 let mut behind = Behind::default();
@@ -111,7 +117,7 @@ impl Environment<'_> {
                     behind.lacking.extend(one.lacking.into_iter().map(|lacking| {
                         match &sources[candidates[*at].change].change {
                             Some(source) if many => {
-                                format!("change request {}: {lacking}", source.change.number)
+                                format!("{request} {}: {lacking}", source.change.number)
                             }
                             _ => lacking,
                         }
@@ -212,7 +218,8 @@ impl Environment<'_> {
         }
         let of_effect = source.plans.iter().zip(&source.shown);
         for (kept, _) in of_effect.filter(|(_, shown)| shown.effect == earlier.effect) {
-            let carried = approving::carried(self.run.engine, &kept.plan, &wanted.plan)?;
+            let carried =
+                approving::carried(self.run.engine, &kept.plan, &wanted.plan, &wanted.rules)?;
             may_write |= !carried.is_empty();
             behind.approvals.extend(carried);
         }
@@ -281,19 +288,20 @@ impl Environment<'_> {
         });
         let difference =
             newest.map_or_else(Vec::new, |(_, plan)| render::diff(&plan.plan, &wanted.plan));
+        let request = self.run.forge.request();
         let mut help = Vec::new();
         if let Some(change) = wanted.pending.changes.last() {
             let number = change.change.number;
             if self.run.place.kind == "github" {
                 help.push(format!(
-                    "approve change request {number} once more, now that this plan is shown there, \
-                     and run this job again"
+                    "approve {request} {number} once more, now that this plan is shown there, and \
+                     run this job again"
                 ));
             }
         } else {
             lines.insert(
                 0,
-                format!("commit {} came with no change request", short(&self.run.place.commit)),
+                format!("commit {} came with no {request}", short(&self.run.place.commit)),
             );
         }
         help.push(format!(
@@ -325,7 +333,7 @@ impl Environment<'_> {
                         )?;
                         let of = |text: String| match number {
                             Some(number) if groups.len() > 1 => {
-                                format!("change request {number}: {text}")
+                                format!("{} {number}: {text}", forge.request())
                             }
                             _ => text,
                         };

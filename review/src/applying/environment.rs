@@ -8,6 +8,7 @@ use crate::pending::Pending;
 use crate::plans::{self, Rules};
 use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
+use dax_engine::model::Reason;
 use dax_engine::{
     ApplyRequest, Approval, EngineError, Finished, Name, Origin, Outcome, Plan, Provenance,
     Standing,
@@ -47,7 +48,7 @@ impl<'e> Environment<'e> {
         let mut wanted = None;
         let mut ending = Ending::Nothing;
         for attempt in 1..=ATTEMPTS {
-            ending = match self.planned(&pending) {
+            ending = match self.planned() {
                 Ok((plan, rules)) => {
                     // Reviews as they stand now: much may have been waited for.
                     let pending = self.run.changes.again(&pending)?;
@@ -81,7 +82,7 @@ impl<'e> Environment<'e> {
         if self.run.engine.last_applied(self.name)?.is_none() {
             // Of an environment that was never applied, everything that was merged is to come.
             let shown = self.run.engine.shown_changes(self.name)?;
-            self.run.changes.before(self.run.place, &shown, &mut pending)?;
+            self.run.changes.before(options, self.run.place, &shown, &mut pending)?;
         }
         Ok(pending)
     }
@@ -95,37 +96,14 @@ impl<'e> Environment<'e> {
         self.run.scope.environments.get(self.name).and_then(|touched| touched.base.as_deref())
     }
 
-    fn planned(&self, pending: &Pending) -> Result<(Plan, Rules), ReviewError> {
+    fn planned(&self) -> Result<(Plan, Rules), ReviewError> {
         let options = &self.run.request.options;
         let request = plans::request(self.name, options);
         let engine = self.run.engine;
         // What is planned before another run has ended is stale after it.
         engine.wait_for_others(&request.environment, self.run.request.lock_timeout)?;
         let plan = engine.plan(&request)?.allowed()?;
-        let base = match engine.last_applied(self.name)? {
-            None if !self.is_preview() => self.first_guard(pending)?,
-            _ => None,
-        };
-        let base = base.as_deref().or_else(|| self.base());
-        Ok((plan, Rules::of(engine, self.name, options, base)?))
-    }
-
-    /// The commit with the first conditions of an environment that was never applied: that of the
-    /// first pending merge that has it.
-    fn first_guard(&self, pending: &Pending) -> Result<Option<String>, ReviewError> {
-        let options = &self.run.request.options;
-        for commit in pending.changes.iter().filter_map(|one| one.change.merge_commit.as_deref()) {
-            if dax_engine::revision(&options.folder, commit)?.is_none() {
-                continue;
-            }
-            match self.run.engine.base(commit, self.name, &options.params) {
-                Ok(Some(_)) => return Ok(Some(commit.to_owned())),
-                // A program that was broken then guards nothing; the next one does.
-                Ok(None) | Err(EngineError::Program { .. } | EngineError::Policy { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(None)
+        Ok((plan, Rules::of(engine, self.name, options, self.base())?))
     }
 
     fn decided(
@@ -156,6 +134,7 @@ impl<'e> Environment<'e> {
         if !self.is_preview() && !released.passed {
             blockers.extend(self.protected(&released, &behind.groups, remarks)?);
         }
+        blockers.extend(self.taken_over(wanted)?);
         if !blockers.is_empty() {
             return Ok(Ending::Waits(Waiting { why: blockers, early: false, unapproved }));
         }
@@ -187,6 +166,29 @@ impl<'e> Environment<'e> {
             });
         }
         self.carried_out(wanted, behind.approvals, carry, remarks)
+    }
+
+    /// The blocker of a plan that takes over what runs, in an environment that was never applied:
+    /// its rules are those of the change alone, and what runs may be another project's.
+    fn taken_over(&self, wanted: &Wanted) -> Result<Option<String>, ReviewError> {
+        let (plan, engine) = (&wanted.plan, self.run.engine);
+        let adopted = plan.changes.iter().filter(|change| change.reason == Reason::Adopted);
+        let names: Vec<&str> = adopted.map(|change| change.addr.name()).collect();
+        if names.is_empty() || wanted.rules.applied.is_some() {
+            return Ok(None);
+        }
+        let digest = digest(plan);
+        let kept = engine.approvals(self.name, &digest)?;
+        if kept.iter().any(|approval| approval.step.is_none()) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "`{}` was never applied and takes over {}, which runs already: whoever may write the \
+             state has to agree, `dax approve -e {} {digest}`",
+            self.name,
+            names.join(", "),
+            self.name
+        )))
     }
 
     pub(super) fn standing(
@@ -241,10 +243,11 @@ impl<'e> Environment<'e> {
     }
 
     fn why(&self, pending: &Pending) -> String {
+        let request = self.run.forge.request();
         let changes: Vec<String> = pending
             .changes
             .iter()
-            .map(|one| format!("change request {}: {}", one.change.number, one.change.title))
+            .map(|one| format!("{request} {}: {}", one.change.number, one.change.title))
             .collect();
         if changes.is_empty() {
             return format!("commit {}", short(&self.run.place.commit));

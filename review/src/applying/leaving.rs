@@ -16,9 +16,11 @@ pub(super) fn leave(
 ) -> Result<Vec<Applied>, ReviewError> {
     // Who starts the job says which one is closed; the code host knows.
     if forge.ask(|remote| remote.change(number))?.open {
-        say(&format!("change request {number} is open: its preview environments stay"));
+        let request = forge.request();
+        say(&format!("{request} {number} is open: its preview environments stay"));
         return Ok(Vec::new());
     }
+    let why = format!("{} {number} is closed", forge.request());
     let mut applied = Vec::new();
     for (folder, path) in dax_engine::projects(&request.options.folder)? {
         let engine = open(&path)?;
@@ -32,7 +34,7 @@ pub(super) fn leave(
                 continue;
             }
             let (project, _) = engine.people()?;
-            let ending = destroy(request, &engine, &environment, number, &mut *carry);
+            let ending = destroy(request, &engine, &environment, &why, &mut *carry);
             let gone = match &ending {
                 Ending::Nothing => true,
                 Ending::Ran(finished) => finished.outcome == Outcome::Succeeded,
@@ -53,7 +55,7 @@ fn destroy(
     request: &ApplyOptions,
     engine: &Engine,
     environment: &Name,
-    number: u64,
+    why: &str,
     carry: Carry<'_>,
 ) -> Ending {
     let plan = match engine.plan_destroy(environment) {
@@ -65,7 +67,7 @@ fn destroy(
         acknowledged: plan.points_of_no_return().map(|step| step.id).collect(),
         plan,
         expect: None,
-        why: format!("change request {number} is closed"),
+        why: why.to_owned(),
         name: None,
         lock_timeout: request.lock_timeout,
         again: None,

@@ -61,7 +61,8 @@ impl Asking<'_> {
         let mut approvals = voices.approvals;
         for earlier in &kept {
             if bound(&earlier.plan, earlier.conditions.as_deref()) == wanted {
-                approvals.extend(approving::carried(self.engine, &earlier.plan, &planned.plan)?);
+                let (plan, rules) = (&planned.plan, &planned.rules);
+                approvals.extend(approving::carried(self.engine, &earlier.plan, plan, rules)?);
             }
         }
         let base = planned.rules.base.as_ref();
@@ -109,7 +110,8 @@ impl Asking<'_> {
             planned.denied = true;
             let what = if lines.is_empty() { "its steps".to_owned() } else { lines.join(", ") };
             let text = format!(
-                "what would be applied was not shown for the change requests in the queue: {what}"
+                "what would be applied was not shown for the {}s in the queue: {what}",
+                self.forge.request()
             );
             planned.policies.insert(0, text);
         }

@@ -138,7 +138,7 @@ fn the_author_approves_nothing_by_letting_the_job_go_on() {
     };
     released("admin");
     let said = ended(it.apply(&merged, &["-e", "production"]), 3);
-    has(&said.err, &["`admin`", "opened the change request"]);
+    has(&said.err, &["`admin`", "opened the pull request"]);
     assert_eq!(it.image("production"), None);
     released("ann");
     ended(it.apply(&merged, &["-e", "production"]), 0);

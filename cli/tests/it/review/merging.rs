@@ -53,7 +53,7 @@ fn a_change_that_is_missing_is_named_and_holds_back_those_after_it() {
     it.merge(one);
     let merged = it.merge(two);
     let said = ended(it.apply(&merged, &["-e", "production"]), 3);
-    has(&said.err, &[&format!("change request {one}"), "team:sre"]);
+    has(&said.err, &[&format!("pull request {one}"), "team:sre"]);
     assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
     assert_eq!(it.replicas("production"), Some(2));
     it.approve(one, "cid");

@@ -138,7 +138,7 @@ fn what_was_merged_into_another_branch_is_not_applied_for_main() {
     it.github.base(number, "playground");
     let merged = it.merge(number);
     let said = ended(it.apply(&merged, &["-e", "staging"]), 3);
-    has(&said.err, &["staging", "came with no change request"]);
+    has(&said.err, &["staging", "came with no pull request"]);
     assert_eq!(it.image("staging"), None);
     clean(&it.github, &[ADMIN, ANN]);
 }

@@ -80,7 +80,7 @@ fn a_push_without_a_pull_request(it: &Pipeline, program: &str) {
     it.write("main.dax", &program.replace("acme/web", "acme/third-web"));
     let merged = Merged { before, after: it.commit("a push without a pull request") };
     let said = ended(it.apply(&merged, &["-e", "production"]), 3);
-    has(&said.err, &["no change request", "production"]);
+    has(&said.err, &["no pull request", "production"]);
     assert_eq!(it.image("production").as_deref(), Some("acme/shop-web:1"));
     ended(it.job(&it.pushed(&merged)).dax(&["ci"]), 0);
     let released = ("ann".to_owned(), "production".to_owned());

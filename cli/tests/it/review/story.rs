@@ -58,7 +58,7 @@ fn from_the_pull_request_to_what_runs() {
     assert_eq!((it.replicas("production"), it.replicas("staging")), (Some(3), Some(1)));
     let run = &it.runs("production")[0];
     assert_eq!(run["approved_by"], json!(["ann"]));
-    assert_eq!(run["why"], format!("change request {number}: change feature"));
+    assert_eq!(run["why"], format!("pull request {number}: change feature"));
     // Again: there is nothing left to do, and nothing is said of it.
     ended(it.apply(&merged, &[]), 0);
     assert_eq!(it.deployments("production").len(), 1);
