@@ -10,6 +10,7 @@ mod merging;
 mod others;
 mod pipeline;
 mod previews;
+mod previews_base;
 mod previews_guarded;
 mod protection;
 mod rules;
