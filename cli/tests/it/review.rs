@@ -2,6 +2,7 @@
 
 mod approvals;
 mod checks;
+mod comments;
 mod committed;
 mod faults;
 mod guards;

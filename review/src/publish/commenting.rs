@@ -1,10 +1,11 @@
 //! Comments of a change request: each environment's own, and those of earlier runs that are void.
 
 use super::Published;
-use crate::comment::{self, Frame};
+use crate::comment::{self, Frame, Subject};
 use crate::place::Place;
 use crate::plans::{Report, Verdict};
-use crate::{Forge, Say, saying, scope};
+use crate::scope::{self, Options};
+use crate::{Forge, Say, saying};
 use dax_engine::Name;
 use dax_provider_api::review::Comment;
 use std::collections::BTreeSet;
@@ -30,7 +31,12 @@ pub(super) fn of(report: &Report) -> Of {
 
 /// The comments that show what was found; nothing for who was shown nothing before and would be
 /// told that there is nothing.
-pub(super) fn drafts(place: &Place, forge: &Forge, found: &Published) -> Vec<Draft> {
+pub(super) fn drafts(
+    options: &Options,
+    place: &Place,
+    forge: &Forge,
+    found: &Published,
+) -> Vec<Draft> {
     let flavour = scope::flavour(Some(place));
     let budget = forge.remote().comment_budget();
     let frame = Frame { flavour, commit: &place.commit, url: place.url.as_deref(), budget };
@@ -42,7 +48,8 @@ pub(super) fn drafts(place: &Place, forge: &Forge, found: &Published) -> Vec<Dra
     };
     let shown: Vec<&Report> = found.reports.iter().filter(worth).collect();
     if shown.len() > COMMENTS {
-        let marker = comment::marker(flavour, "all");
+        let project = found.whole.clone();
+        let marker = Subject::shared(project, &options.environments).marker(flavour);
         let body = format!("{marker}\n{}", found.page);
         return vec![Draft { marker, body, of: shown.into_iter().map(of).collect() }];
     }
@@ -54,14 +61,39 @@ pub(super) fn drafts(place: &Place, forge: &Forge, found: &Published) -> Vec<Dra
     saying::inputs(shown).into_iter().map(draft).collect()
 }
 
+/// Reports whether a run answers for a comment of an earlier one, so that it may say that it holds
+/// no more: it is of an environment that the run was asked for, and of a project that the run
+/// looked at, or for another commit. The plan of another job for the same commit stands.
+fn answers(
+    options: &Options,
+    place: &Place,
+    found: &Published,
+    subject: &Subject,
+    body: &str,
+) -> bool {
+    let covers = |name: &str| scope::covers(options, name);
+    let (project, is_asked) = match subject {
+        Subject::One(project, environment) => (Some(project), covers(environment)),
+        Subject::Shared { project, only } => {
+            let own: Vec<Name> =
+                options.environments.iter().map(|name| comment::marked(name)).collect();
+            let is_own = |name| own.is_empty() || own.contains(name) || covers(name);
+            (project.as_ref(), own.is_empty() || (!only.is_empty() && only.iter().all(is_own)))
+        }
+    };
+    let is_looked_at = project.is_none_or(|name| found.looked.contains_key(name));
+    is_asked && (is_looked_at || !comment::is_for(body, &place.commit))
+}
+
 /// Writes comments, and marks those of earlier runs that nothing was written into; gives the
 /// environments that were shown, and what could not be said.
 pub(super) fn write(
+    options: &Options,
     place: &Place,
     forge: &Forge,
     number: u64,
+    found: &Published,
     drafts: &[Draft],
-    has_faults: bool,
     say: Say<'_>,
 ) -> (BTreeSet<Of>, Vec<String>) {
     let (mut shown, mut remarks) = (BTreeSet::new(), Vec::new());
@@ -88,19 +120,24 @@ pub(super) fn write(
             shown.extend(draft.of.iter().cloned());
         }
     }
-    let prefix = comment::prefix(scope::flavour(Some(place)));
-    match forge.ask(|remote| remote.own_comments(number, prefix)) {
+    let flavour = scope::flavour(Some(place));
+    match forge.ask(|remote| remote.own_comments(number, comment::prefix(flavour))) {
         Ok(all) => {
             let commit = comment::short(&place.commit);
-            let why = if has_faults {
+            let why = if !found.faults.is_empty() {
                 format!("commit {commit}, whose program has errors")
             } else {
                 format!("the plans for commit {commit}")
             };
             for old in all {
                 let marker = old.lines().next().unwrap_or_default();
+                let Some(subject) = Subject::of(marker, flavour) else { continue };
+                let is_drafted = drafts.iter().any(|draft| draft.marker == marker);
+                if is_drafted || !answers(options, place, found, &subject, &old) {
+                    continue;
+                }
                 let body = comment::superseded(&old, &why);
-                if drafts.iter().all(|draft| draft.marker != marker) && body != old {
+                if body != old {
                     write(marker, body);
                 }
             }

@@ -1,0 +1,104 @@
+//! Comments of several jobs stand beside each other, and what is on the page no more was not seen there.
+
+use super::approvals::plain;
+use super::clean;
+use super::pipeline::job::Job;
+use super::pipeline::{Pipeline, ended, has, lacks};
+use crate::project::{Said, said};
+use dax_tests::peers::github::{ADMIN, ANN};
+
+const PRODUCTION: &str = "<!-- dax:shop:production -->";
+const STAGING: &str = "<!-- dax:shop:staging -->";
+const VOID: &str = "**Superseded by ";
+
+/// A job of a pull request that plans these environments.
+fn plan(it: &Pipeline, number: u64, environments: &[&str]) -> Said {
+    let args: Vec<&str> = environments.iter().flat_map(|name| ["-e", name]).collect();
+    it.job(&it.pull_request(number, "synchronize")).dax(&[&["ci"], &args[..]].concat())
+}
+
+/// Runs dax in a folder of a job's checkout.
+fn dax_in(job: &Job, folder: &str, args: &[&str]) -> Said {
+    said(&job.command(args).current_dir(job.path(folder)).output().expect("dax runs"))
+}
+
+#[test]
+fn a_job_of_other_environments_leaves_a_comment_as_it_is() {
+    let program = plain();
+    let Some(it) = Pipeline::new(&program) else { return };
+    let number = it.propose("more", &program.replace("acme/web", "acme/shop-web"));
+    ended(plan(&it, number, &["production"]), 0);
+    let first = it.comment(number, PRODUCTION);
+    ended(plan(&it, number, &["staging"]), 0);
+    assert_eq!(it.comment(number, PRODUCTION), first);
+    has(&it.comment(number, STAGING), &["web"]);
+    // Also after a push: the other job has not come to it yet.
+    it.push(number, &program.replace("acme/web", "acme/other"));
+    ended(plan(&it, number, &["staging"]), 0);
+    assert_eq!(it.comment(number, PRODUCTION), first);
+    // One that cannot plan makes nothing void that it does not plan.
+    it.push(number, "service web {");
+    ended(plan(&it, number, &["staging"]), 1);
+    assert_eq!(it.comment(number, PRODUCTION), first);
+    has(&it.comment(number, STAGING), &[VOID]);
+    // Who plans everything answers for everything.
+    ended(plan(&it, number, &[]), 1);
+    has(&it.comment(number, PRODUCTION), &[VOID]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn jobs_of_many_environments_each_have_their_comment() {
+    let plain = plain();
+    let one = |at: usize| format!("\nenvironment dev{at} {{\n  bind web to memory.world\n}}\n");
+    let program = format!("{plain}{}", (0..9).map(one).collect::<String>());
+    let Some(it) = Pipeline::new(&program) else { return };
+    let number = it.propose("more", &program.replace("acme/web", "acme/shop-web"));
+    let names: Vec<String> = (0..9).map(|at| format!("dev{at}")).collect();
+    let dev: Vec<&str> = names.iter().map(String::as_str).collect();
+    let other = [&["production", "staging"], &dev[..7]].concat();
+    ended(plan(&it, number, &dev), 0);
+    ended(plan(&it, number, &other), 0);
+    let all = it.github.comments(number);
+    assert_eq!(all.len(), 2, "{all:#?}");
+    has(&all[0], &["dev8"]);
+    lacks(&all[0], &["production"]);
+    has(&all[1], &["production"]);
+    lacks(&all[1], &["dev8"]);
+    assert!(!all.iter().any(|body| body.contains(VOID)), "{all:#?}");
+    // Again: each finds its own.
+    ended(plan(&it, number, &dev), 0);
+    assert_eq!(it.github.comments(number).len(), 2);
+    // One comment of all of them takes their place.
+    ended(it.plan(number), 0);
+    let all = it.github.comments(number);
+    assert_eq!(all.len(), 3, "{all:#?}");
+    assert!(all[..2].iter().all(|body| body.contains(VOID)), "{all:#?}");
+    lacks(&all[2], &[VOID]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_job_of_another_project_leaves_a_comment_as_it_is_until_the_next_push() {
+    let program = plain();
+    let Some(it) = Pipeline::new(&program) else { return };
+    it.write("two/dax.mod", "project = \"two\"\n\ngroup \"team:sre\" { members = [\"ann\"] }\n");
+    it.write("two/main.dax", &program);
+    it.commit("another project");
+    let number = it.propose("more", &program.replace("default 2", "default 3"));
+    let run = |folder: &str, args: &[&str]| {
+        dax_in(&it.job(&it.pull_request(number, "synchronize")), folder, args)
+    };
+    // The job of the second project shows all of it, though the change does not touch it.
+    ended(run("two", &["ci", "--all"]), 0);
+    let marker = "<!-- dax:two:production -->";
+    let shown = it.comment(number, marker);
+    lacks(&shown, &[VOID]);
+    ended(run("", &["ci"]), 0);
+    assert_eq!(it.comment(number, marker), shown);
+    // For another commit it is not true any more.
+    it.push(number, &program.replace("default 2", "default 4"));
+    ended(run("", &["ci"]), 0);
+    has(&it.comment(number, marker), &[VOID]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
