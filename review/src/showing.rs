@@ -3,7 +3,8 @@
 //!
 //! A plan is kept twice: before it is shown, when it is not certain yet that anybody sees it, and
 //! after it was. A run that dies in between leaves the first alone, and a review after that counts
-//! for nothing until the plan is shown for certain.
+//! for nothing until the plan is shown for certain. Nor does one after a plan has left the page,
+//! which is kept before that happens.
 
 use crate::backing::{Shown, apart};
 use crate::place::Place;
@@ -86,6 +87,48 @@ pub(crate) fn begin(
         all.push(Showing { folder: folder.clone(), plan });
     }
     Ok(all)
+}
+
+/// Keeps that plans are shown no more that were: of environments of these projects that leave the
+/// page, because they cannot be planned or are no longer there, or the program has errors.
+///
+/// It is the last plan once more, as one that was never shown. It has no conditions, so that no plan
+/// does the same, and a review in the same second counts for neither.
+pub(crate) fn hide(
+    place: &Place,
+    forge: &Forge,
+    folders: &[&PathBuf],
+    leaves: &dyn Fn(&Plan) -> bool,
+    open: Open<'_>,
+) -> Result<(), ReviewError> {
+    let change = place.change_key();
+    let mut now = None;
+    for folder in folders {
+        let engine = open(folder)?;
+        for environment in engine.shown_environments(&change)? {
+            let plans = engine.shown_plans(&environment, &change)?;
+            let Some(last) = plans.last().filter(|last| last.shown && leaves(&last.plan)) else {
+                continue;
+            };
+            let shown: Vec<Shown> = plans.iter().map(crate::approving::shown).collect();
+            let now_ms = match now {
+                Some(now) => now,
+                None => *now.insert(forge.ask(|remote| remote.clock())?),
+            };
+            let at_ms = apart(&shown, &crate::approving::bound(&last.plan, None), now_ms);
+            engine.keep_shown(&ShownPlan {
+                commit: place.commit.as_str().into(),
+                at_ms,
+                url: place.url.clone(),
+                shown: false,
+                conditions: None,
+                loosens: false,
+                change: last.change.clone(),
+                plan: last.plan.clone(),
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps the plans that were shown.

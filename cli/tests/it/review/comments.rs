@@ -3,7 +3,7 @@
 use super::approvals::plain;
 use super::clean;
 use super::pipeline::job::Job;
-use super::pipeline::{Pipeline, ended, has, lacks};
+use super::pipeline::{PROGRAM, Pipeline, ended, has, lacks};
 use crate::project::{Said, said};
 use dax_tests::peers::github::{ADMIN, ANN};
 
@@ -100,5 +100,93 @@ fn a_job_of_another_project_leaves_a_comment_as_it_is_until_the_next_push() {
     it.push(number, &program.replace("default 2", "default 4"));
     ended(run("", &["ci"]), 0);
     has(&it.comment(number, marker), &[VOID]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_review_while_a_failure_is_shown_approves_no_plan_from_before() {
+    let Some(it) = Pipeline::new(PROGRAM) else { return };
+    it.set_up(&["production"]);
+    let number = it.propose("evil", &PROGRAM.replace("acme/web", "acme/evil"));
+    ended(it.plan(number), 0);
+    has(&it.comment(number, PRODUCTION), &["acme/evil"]);
+    // The job runs again without the secret: the page has nothing to approve.
+    let mut job = it.job(&it.pull_request(number, "synchronize"));
+    job.unset("SHOP_DB");
+    ended(job.dax(&["ci"]), 1);
+    lacks(&it.comment(number, PRODUCTION), &["acme/evil"]);
+    it.approve(number, "ann");
+    ended(it.plan(number), 0);
+    let comment = it.comment(number, PRODUCTION);
+    has(&comment, &["acme/evil", "0 of 1", "ann must look again"]);
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["ann", "team:sre"]);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    it.approve(number, "ann");
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.image("production").as_deref(), Some("acme/evil:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_review_while_the_plans_are_superseded_approves_none_and_one_from_before_still_does() {
+    let program = plain();
+    let Some(it) = Pipeline::new(&program) else { return };
+    it.set_up(&["production", "staging"]);
+    let one = it.propose("one", &program.replace("acme/web", "acme/evil"));
+    ended(it.plan(one), 0);
+    let two = it.propose("two", &program.replace("default 2", "default 5"));
+    ended(it.plan(two), 0);
+    it.approve(two, "ann");
+    // A test of `main` fails meanwhile.
+    it.branch("main");
+    it.write("main.dax", &format!("{program}\ntest \"no\" {{\n  assert 1 == 2\n}}\n"));
+    it.commit("a test that fails");
+    for number in [one, two] {
+        ended(it.plan(number), 1);
+        has(&it.comment(number, PRODUCTION), &[VOID, "has errors"]);
+    }
+    it.approve(one, "ann");
+    it.branch("main");
+    it.write("main.dax", &program);
+    it.commit("without it");
+    // It was approved while it was shown.
+    ended(it.apply(&it.merge(two), &["-e", "production"]), 0);
+    assert_eq!(it.replicas("production"), Some(5));
+    ended(it.apply(&it.merge(one), &["-e", "production"]), 3);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_review_of_a_shared_comment_approves_nothing_that_has_left_it() {
+    // Nine environments share a comment; one goes with a change of `main`, and comes back.
+    let one = |at: usize| {
+        format!(
+            "\nenvironment dev{at} {{\n  bind web to memory.world\n  approve 1 of [\"ann\"]\n}}\n"
+        )
+    };
+    let few = format!("{}{}", plain(), (0..6).map(one).collect::<String>());
+    let last = one(6);
+    let many = format!("{few}{last}");
+    let Some(it) = Pipeline::new(&many) else { return };
+    let number = it.propose("more", &many.replace("acme/web", "acme/shop-web"));
+    ended(it.plan(number), 0);
+    has(&it.comment(number, "<!-- dax:all -->"), &["dev6"]);
+    it.branch("main");
+    it.write("main.dax", &few);
+    it.commit("one less");
+    ended(it.plan(number), 0);
+    has(&it.comment(number, "<!-- dax:all -->"), &["dev6 · no longer in the program"]);
+    it.approve(number, "ann");
+    it.branch("main");
+    it.write("main.dax", &many);
+    it.commit("one more");
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "dev6"]), 3);
+    has(&said.err, &["dev6", "ann"]);
+    assert_eq!(it.image("dev6"), None);
+    ended(it.apply(&merged, &["-e", "dev5"]), 0);
     clean(&it.github, &[ADMIN, ANN]);
 }
