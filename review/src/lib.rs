@@ -11,6 +11,7 @@ mod backing;
 pub mod comment;
 mod deploying;
 mod forge;
+mod naming;
 mod output;
 mod parts;
 mod pending;
