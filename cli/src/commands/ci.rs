@@ -128,8 +128,41 @@ fn opener(state: Option<&str>) -> impl Fn(&Path) -> Result<Engine, EngineError> 
     }
 }
 
+/// Makes sure that a job was told where the state is: one of its own would be empty, and gone with it. Only a change
+/// request from a fork is planned without any, because it gets no secrets.
+fn has_state(place: &Place, state: Option<&str>) -> Result<(), CliError> {
+    if state.is_some() || place.is_from_fork() {
+        return Ok(());
+    }
+    let what = match variable("DAX_STATE") {
+        Some(_) => "is empty, as a secret is that this job does not have",
+        None => "is not set",
+    };
+    Err(CliError::World(format!(
+        "DAX_STATE {what}: the state would be this job's own, empty and gone with it; set \
+         DAX_STATE to the address of the state that every job reaches (postgres://… or s3://…), \
+         or pass --state"
+    )))
+}
+
 fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit, CliError> {
     let place = here()?;
+    if let Some(place) = &place {
+        has_state(place, state)?;
+        if state.is_none() {
+            out.alarm(
+                "note: no DAX_STATE, as for a change request from a fork: this is planned as if \
+                 nothing ran yet",
+            );
+        }
+    }
+    if place.is_none() && args.base.is_none() {
+        return Err(CliError::Usage(
+            "this is no pipeline that dax knows: say --base REV to hold the change against a \
+             revision"
+                .to_owned(),
+        ));
+    }
     let output = Output::create(&args.output)?;
     let forge = place
         .as_ref()
@@ -147,6 +180,9 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
         out.alarm(&format!("note: {remark}"));
     }
     if place.as_ref().is_none_or(|place| place.kind != "github") {
+        if found.page.is_empty() && found.remarks.is_empty() {
+            out.data("no environment is affected\n");
+        }
         out.data(&found.page);
     } else {
         summary(&found)?;
@@ -230,6 +266,7 @@ fn apply(args: &CiApplyArgs, state: Option<&str>, out: &mut Printer) -> Result<E
                 .to_owned(),
         ));
     }
+    has_state(&place, state)?;
     let output = Output::create(&args.what.output)?;
     let forge = forge(&place, false, args.what.patience, Some(&output), out)?;
     let request = ApplyOptions {

@@ -7,6 +7,7 @@ mod committed;
 mod faults;
 mod guards;
 mod install;
+mod jobs;
 mod merging;
 mod others;
 mod pipeline;

@@ -102,6 +102,13 @@ fn a_pipeline_takes_no_address_of_the_state_from_the_change() {
     job.set("PGPASSWORD", "hunter2-of-postgres");
     let said = ended(job.dax(&["ci"]), 1);
     has(&said.err, &["DAX_STATE"]);
+    // Not for a fork either, whose jobs have no other address.
+    it.github.world.lock().expect("nobody fails with this lock").forks.push(number);
+    let mut job = it.job(&it.pull_request_from(number, "synchronize", "mallory/shop"));
+    job.unset("DAX_STATE");
+    job.set("PGPASSWORD", "hunter2-of-postgres");
+    let said = ended(job.dax(&["ci"]), 1);
+    has(&said.err, &["DAX_STATE"]);
     let heard = heard.lock().expect("a lock").clone();
     assert!(heard.is_empty(), "{:?}", String::from_utf8_lossy(&heard));
     clean(&it.github, &[ADMIN, ANN, "hunter2-of-postgres"]);
