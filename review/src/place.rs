@@ -248,12 +248,8 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
             }
         }
         // What a job of a closed merge request is given by the component: GitLab itself runs none.
-        None => match given(variable, "DAX_CLOSED") {
-            Some(number) => Event::Closed {
-                number: number
-                    .parse()
-                    .map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))?,
-            },
+        None => match closed(variable)? {
+            Some(number) => Event::Closed { number },
             None => match given(variable, "CI_COMMIT_TAG") {
                 Some(tag) => Event::Release { tag },
                 None if given(variable, "CI_PIPELINE_SOURCE").as_deref() == Some("push") => {
@@ -288,6 +284,19 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
     })
 }
 
+/// The change request that a job ends the previews of, in its own variable.
+///
+/// A job that was started without a number is not taken for one that applies.
+fn closed(variable: Variable<'_>) -> Result<Option<u64>, ReviewError> {
+    let Some(text) = variable("DAX_CLOSED") else { return Ok(None) };
+    text.trim().parse().map(Some).map_err(|_| {
+        let what = if text.trim().is_empty() { "is empty" } else { "is no number" };
+        ReviewError::Place(format!(
+            "DAX_CLOSED {what}: it is the number of the change request whose previews go"
+        ))
+    })
+}
+
 fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
     let event = match given(variable, "BITBUCKET_PR_ID") {
         Some(number) => Event::Change {
@@ -298,12 +307,8 @@ fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
             // Its pipelines do not run for pull requests from forks.
             fork: false,
         },
-        None => match (given(variable, "DAX_CLOSED"), given(variable, "BITBUCKET_TAG")) {
-            (Some(number), _) => Event::Closed {
-                number: number
-                    .parse()
-                    .map_err(|_| ReviewError::Place("DAX_CLOSED is no number".to_owned()))?,
-            },
+        None => match (closed(variable)?, given(variable, "BITBUCKET_TAG")) {
+            (Some(number), _) => Event::Closed { number },
             (None, Some(tag)) => Event::Release { tag },
             (None, None) if given(variable, "BITBUCKET_BRANCH").is_some() => {
                 Event::Push { before: None }
@@ -476,5 +481,29 @@ mod tests {
             (place.event.clone(), place.change_key().as_str()),
             (Event::Release { tag: "v1".to_owned() }, "commit-train")
         );
+    }
+
+    #[test]
+    fn a_job_that_ends_previews_without_a_number_is_no_other_job() {
+        let gitlab = [
+            ("GITLAB_CI", "true"),
+            ("CI_API_V4_URL", "https://gitlab.example/api/v4"),
+            ("CI_PROJECT_ID", "7"),
+            ("CI_COMMIT_SHA", "head"),
+        ];
+        let bitbucket = [
+            ("BITBUCKET_BUILD_NUMBER", "3"),
+            ("BITBUCKET_BRANCH", "feature"),
+            ("BITBUCKET_COMMIT", "head"),
+            ("BITBUCKET_REPO_FULL_NAME", "acme/shop"),
+        ];
+        for common in [gitlab, bitbucket] {
+            let closed = |number| found(&[&common[..], &[("DAX_CLOSED", number)]].concat(), "");
+            assert_eq!(closed("12").unwrap().unwrap().event, Event::Closed { number: 12 });
+            for (number, what) in [("", "is empty"), (" ", "is empty"), ("main", "is no number")] {
+                let error = closed(number).unwrap_err();
+                assert!(error.starts_with(&format!("DAX_CLOSED {what}: ")), "{error}");
+            }
+        }
     }
 }
