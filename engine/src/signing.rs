@@ -72,8 +72,9 @@ impl Statement<'_> {
 pub fn sign(key: &Path, message: &[u8]) -> Result<String, String> {
     let shown = key.display().to_string();
     if !key.is_file() {
+        let what = if key.exists() { "that is no file" } else { "there is no such file" };
         return Err(format!(
-            "the key {}: there is no such file; pass a private key, or a public key whose private half is in ssh-agent",
+            "the key {}: {what}; pass a private key, or a public key whose private half is in ssh-agent",
             Line::new(&shown)
         ));
     }
@@ -84,6 +85,13 @@ pub fn sign(key: &Path, message: &[u8]) -> Result<String, String> {
     let output = run(&mut command, message, SIGNING)?;
     let signature = String::from_utf8(output.stdout).unwrap_or_default();
     if !output.status.success() || !signature.starts_with("-----BEGIN SSH SIGNATURE-----") {
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("incorrect passphrase") {
+            return Err(format!(
+                "the key {0} is locked by a passphrase, and no right one was given: add it to ssh-agent with `ssh-add {0}`",
+                Line::new(&shown)
+            ));
+        }
         return Err(format!(
             "ssh-keygen does not sign with the key {}: {}; of a public key the private half must be in ssh-agent (`ssh-add -l` lists them)",
             Line::new(&shown),
@@ -141,7 +149,58 @@ pub fn verify(
         return Ok(());
     }
     let said = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
-    Err(format!("no signature of `{shown}` by an allowed signer: {}", complaint(&said)))
+    let why = refusal(&String::from_utf8_lossy(&said), &signers.display().to_string());
+    Err(format!("no signature of `{shown}` by an allowed signer: {why}"))
+}
+
+/// Reasons why a signature does not count, in the order of the lines of the allowed signers.
+///
+/// They name no file of this check and no time of it, so that the same reason is the same text every time.
+fn refusal(said: &str, signers: &str) -> String {
+    let mut all: Vec<String> = Vec::new();
+    for line in said.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let reason = match line.strip_prefix(signers).and_then(|rest| rest.strip_prefix(':')) {
+            Some(rest) => of_line(rest),
+            // The verdict, which the other lines give the reasons for.
+            None if line == "Could not verify signature." => continue,
+            None => match line.split_once("incorrect signature") {
+                Some(_) => "it is of another approval".to_owned(),
+                None => Line::new(line).to_string(),
+            },
+        };
+        if !all.contains(&reason) {
+            all.push(reason);
+        }
+    }
+    if all.is_empty() {
+        return "the key that made it is none of theirs".to_owned();
+    }
+    let rest = all.len().saturating_sub(MOST_REASONS);
+    all.truncate(MOST_REASONS);
+    if rest > 0 {
+        all.push(format!("{rest} more"));
+    }
+    all.join("; ")
+}
+
+/// Most reasons that are told of one signature.
+const MOST_REASONS: usize = 3;
+
+/// A reason that names a line of the allowed signers, as in `7: key has expired: verify time … > valid-before …`.
+fn of_line(text: &str) -> String {
+    let (number, reason) = text.split_once(": ").unwrap_or(("?", text));
+    let (number, reason) = (Line::new(number), Line::new(reason).to_string());
+    let after = |word: &str| reason.split_once(word).map(|(_, time)| time.to_owned());
+    let what = if reason.starts_with("key has expired") {
+        after("> valid-before ").map(|time| format!("the key expired on {time}"))
+    } else if reason.starts_with("key is not yet valid") {
+        after("< valid-after ").map(|time| format!("the key is not valid before {time}"))
+    } else if reason.starts_with("key is not permitted for use in signature namespace") {
+        Some(format!("the key is for other purposes than `{NAMESPACE}`"))
+    } else {
+        None
+    };
+    format!("{} (line {number} of the allowed signers)", what.unwrap_or(reason))
 }
 
 fn run(command: &mut Command, message: &[u8], limit: Duration) -> Result<Output, String> {

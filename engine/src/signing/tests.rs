@@ -128,7 +128,13 @@ fn a_key_counts_while_it_is_valid_and_stands_in_the_file() {
     let until_local = format!("ann valid-before=\"20260102030406\" {ann}\n");
     for signers in [&until, &until_local] {
         at(signers, AT).unwrap();
-        at(signers, AT + 2_000).unwrap_err();
+        // The same reason every time, with no path of this check.
+        for later in [2_000, 5_000] {
+            let refused = at(signers, AT + later).unwrap_err();
+            let why = "no signature of `ann` by an allowed signer: the key expired on \
+                       2026-01-02T03:04:06 (line 1 of the allowed signers)";
+            assert_eq!(refused, why);
+        }
     }
     let from = format!("ann valid-after=\"20260102030405\" {ann}\n");
     at(&from, AT + 2_000).unwrap();
@@ -166,6 +172,64 @@ fn a_certificate_counts_for_the_names_in_it_by_an_authority_that_is_one() {
     with(&trusted, "ann", AT + 60 * 86_400_000).unwrap_err();
     // A key that is no authority vouches for itself only.
     with(&format!("* {authority}\n"), "ann", AT).unwrap_err();
+}
+
+#[test]
+fn the_lines_that_the_documentation_shows_are_read() {
+    let keys = Keys::new();
+    let (ann, authority) =
+        (keys.make("ann", &["-t", "ed25519"]), keys.make("authority", &["-t", "ed25519"]));
+    let args = ["-q", "-s", "authority", "-I", "cid", "-n", "cid", "-V", "20260101:20260201"];
+    std::fs::copy(keys.path("ann.pub"), keys.path("cid.pub")).unwrap();
+    keys.keygen(&[&args[..], &["cid.pub"]].concat());
+    let page = include_str!("../../../docs/review.md");
+    let (_, from) = page.split_once("## Signed approvals").unwrap();
+    let (_, from) = from.split_once("```text\n").unwrap();
+    let (lines, _) = from.split_once("```").unwrap();
+    let placeholder = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…";
+    let message = statement("ab").message();
+    let signature = sign(&keys.path("ann"), &message).unwrap();
+    std::fs::copy(keys.path("ann"), keys.path("cid")).unwrap();
+    let certified = sign(&keys.path("cid-cert.pub"), &message).unwrap();
+    let mut seen = 0;
+    for line in lines.lines() {
+        assert!(line.contains(placeholder), "{line}");
+        let (who, key, signature) = match line {
+            _ if line.starts_with("* ") => ("cid", &authority, &certified),
+            _ if line.starts_with("bob ") => ("bob", &ann, &signature),
+            _ => ("ann", &ann, &signature),
+        };
+        let signers = line.replace(placeholder, key);
+        verify(&signers, who, &message, signature, AT)
+            .unwrap_or_else(|refused| panic!("{line}: {refused}"));
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn a_signature_that_does_not_count_says_why() {
+    let keys = Keys::new();
+    let (ann, other) =
+        (keys.make("ann", &["-t", "ed25519"]), keys.make("other", &["-t", "ed25519"]));
+    let message = statement("ab").message();
+    let signature = sign(&keys.path("ann"), &message).unwrap();
+    let cases = [
+        (format!("ann {other}\n"), "the key that made it is none of theirs"),
+        (
+            format!("# people\nann namespaces=\"git\" {ann}\n"),
+            "the key is for other purposes than `dax-approval` (line 2 of the allowed signers)",
+        ),
+        ("ann garbage\n".to_owned(), "missing key (line 1 of the allowed signers)"),
+    ];
+    for (signers, why) in cases {
+        let refused = verify(&signers, "ann", &message, &signature, AT).unwrap_err();
+        let said = format!("no signature of `ann` by an allowed signer: {why}");
+        assert_eq!(refused, said);
+    }
+    let signers = format!("ann {ann}\n");
+    let refused = verify(&signers, "ann", b"other", &signature, AT).unwrap_err();
+    assert!(refused.ends_with("signer: it is of another approval"), "{refused}");
 }
 
 /// An agent of its own; it ends with the test.
@@ -229,6 +293,8 @@ fn a_key_that_is_not_there_or_signs_nothing_is_said_with_what_helps() {
     let keys = Keys::new();
     let refused = sign(&keys.path("nothing"), b"x").unwrap_err();
     assert!(refused.contains("there is no such file"), "{refused}");
+    let refused = sign(keys.folder.path(), b"x").unwrap_err();
+    assert!(refused.contains("that is no file"), "{refused}");
     std::fs::write(keys.path("text"), "no key\n").unwrap();
     let refused = sign(&keys.path("text"), b"x").unwrap_err();
     assert!(refused.contains("does not sign") && refused.contains("ssh-add -l"), "{refused}");
