@@ -13,10 +13,11 @@ use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
 use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
 use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-/// A change request with its reviews, read once in a job.
+/// A change request with its reviews as they stand at one time.
 pub(crate) struct Reviewed {
     /// The change request.
     pub(crate) change: ChangeRequest,
@@ -40,9 +41,25 @@ pub struct Lost {
 pub(crate) fn read(forge: &Forge, number: u64, pushers: bool) -> Result<Reviewed, ReviewError> {
     let change = forge.ask(|remote| remote.change(number))?;
     let reviews = forge.ask(|remote| remote.reviews(number))?;
+    let pushers = pushers || is_approved(&reviews);
+    reviewed(forge, change, reviews, pushers)
+}
+
+/// Reports whether one of these reviews approves.
+pub(crate) fn is_approved(reviews: &[Review]) -> bool {
+    reviews.iter().any(|review| review.state == ReviewState::Approved)
+}
+
+/// A change request with reviews that were read, and with the reading of who pushed to it: nobody
+/// has to be excluded where nobody approved anything.
+pub(crate) fn reviewed(
+    forge: &Forge,
+    change: ChangeRequest,
+    reviews: Vec<Review>,
+    pushers: bool,
+) -> Result<Reviewed, ReviewError> {
     let mut excluded = vec![(change.author.clone(), format!("opened the {}", forge.request()))];
-    // Nobody has to be excluded where nobody approved anything.
-    if pushers || reviews.iter().any(|review| review.state == ReviewState::Approved) {
+    if pushers {
         let pushers = forge.ask(|remote| remote.pushers(&change))?;
         let why = format!("pushed commits of the {}", forge.request());
         excluded.extend(pushers.into_iter().map(|person| (person, why.clone())));
@@ -50,12 +67,13 @@ pub(crate) fn read(forge: &Forge, number: u64, pushers: bool) -> Result<Reviewed
     Ok(Reviewed { change, reviews, excluded })
 }
 
-impl Reviewed {
-    /// Whether somebody approved it.
-    pub(crate) fn is_approved(&self) -> bool {
-        self.reviews.iter().any(|review| review.state == ReviewState::Approved)
+impl Borrow<ChangeRequest> for Reviewed {
+    fn borrow(&self) -> &ChangeRequest {
+        &self.change
     }
+}
 
+impl Reviewed {
     /// The reason why an account may not approve this change request.
     pub(crate) fn excludes(&self, person: &Person) -> Option<&str> {
         let found = self.excluded.iter().find(|(one, _)| one.id == person.id);

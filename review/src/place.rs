@@ -75,6 +75,8 @@ pub struct Place {
     pub branch: String,
     /// Whether that is a tag.
     pub tag: bool,
+    /// The repository's default branch, where the pipeline tells.
+    pub main: Option<String>,
     /// The run's number, for questions about it.
     pub run: Option<String>,
     /// The run's page.
@@ -219,6 +221,7 @@ fn github(
         commit,
         branch: branch.to_owned(),
         tag,
+        main: text("/repository/default_branch"),
         url: run.as_ref().map(|run| format!("{server}/{repository}/actions/runs/{run}")),
         run,
         repository,
@@ -278,6 +281,7 @@ fn gitlab(variable: Variable<'_>) -> Result<Place, ReviewError> {
         commit: commit.map_or_else(|| wanted(variable, "CI_COMMIT_SHA"), Ok)?,
         branch: given(variable, "CI_COMMIT_REF_NAME").unwrap_or_default(),
         tag: given(variable, "CI_COMMIT_TAG").is_some(),
+        main: given(variable, "CI_DEFAULT_BRANCH"),
         run: given(variable, "CI_PIPELINE_ID"),
         url: given(variable, "CI_JOB_URL").or_else(|| given(variable, "CI_PIPELINE_URL")),
         credential,
@@ -339,6 +343,7 @@ fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
             .unwrap_or_default(),
         tag: given(variable, "BITBUCKET_BRANCH").is_none()
             && given(variable, "BITBUCKET_TAG").is_some(),
+        main: None,
         url: Some(format!("https://bitbucket.org/{repository}/pipelines/results/{number}")),
         run: Some(number),
         repository,

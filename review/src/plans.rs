@@ -6,7 +6,7 @@ use crate::approving::{Asked, Lost, bound};
 use crate::backing::Shown;
 use crate::parts;
 use crate::place::Place;
-use crate::scope::{Options, Scope, Touched};
+use crate::scope::{self, Options, Scope, Touched};
 use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
 use dax_engine::render::{Progress, Rule};
@@ -108,7 +108,8 @@ impl Report {
 }
 
 impl Rules {
-    /// The conditions of an environment, with those of a commit and of the last apply.
+    /// The conditions of an environment, with those of a commit and of the last apply; of one that
+    /// was never applied with its first ones instead of those of the commit.
     pub(crate) fn of(
         engine: &Engine,
         environment: &Name,
@@ -116,6 +117,14 @@ impl Rules {
         base: Option<&str>,
     ) -> Result<Self, ReviewError> {
         let program = engine.conditions(environment, &options.params)?;
+        let applied = engine.recorded_conditions(environment)?.map(|recorded| recorded.conditions);
+        let first = match applied {
+            None if !program.preview && base.is_some() => {
+                first_guard(engine, environment, options)?
+            }
+            _ => None,
+        };
+        let base = first.as_deref().or(base);
         let mut unread = None;
         let base = match base.map(|commit| engine.base(commit, environment, &options.params)) {
             Some(Ok(base)) => base,
@@ -131,7 +140,6 @@ impl Rules {
             Some(Err(error)) => return Err(error.into()),
             None => None,
         };
-        let applied = engine.recorded_conditions(environment)?.map(|recorded| recorded.conditions);
         let mut changes: Vec<ConditionChange> = Vec::new();
         for old in base.iter().map(|base| &base.conditions).chain(&applied) {
             for change in compare_conditions(old, &program) {
@@ -170,6 +178,30 @@ impl Rules {
     pub fn loosened(&self) -> bool {
         self.changes.iter().any(|change| change.loosens)
     }
+}
+
+/// The commit with the first conditions of an environment: the oldest of the branch whose program
+/// has it, so that no later one takes its rules away.
+fn first_guard(
+    engine: &Engine,
+    environment: &Name,
+    options: &Options,
+) -> Result<Option<String>, ReviewError> {
+    if !dax_engine::is_whole(&options.folder)? {
+        return Err(scope::shallow("with the first rules of the environment"));
+    }
+    for commit in dax_engine::commits_naming(&options.folder, "HEAD", environment)? {
+        match engine.base(&commit, environment, &options.params) {
+            Ok(Some(_)) => return Ok(Some(commit)),
+            // A program that was broken then guards nothing; the next one does.
+            Ok(None)
+            | Err(
+                EngineError::Program { .. } | EngineError::Policy { .. } | EngineError::Project(_),
+            ) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
 }
 
 impl Planned {

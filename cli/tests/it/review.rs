@@ -19,6 +19,7 @@ mod rules;
 mod secrecy;
 mod story;
 mod trouble;
+mod unseen;
 
 use dax_tests::peers::github::{ACTIONS, GitHub};
 

@@ -38,10 +38,20 @@ pub(crate) async fn pushers(
         None => None,
     };
     let people = match pushes {
+        // A bot pushes what somebody let it push: the commits say whose it is.
+        Some(people) if people.iter().any(is_bot) => {
+            let commits = commits(github, &pull, &change.head).await?;
+            people.into_iter().chain(commits.into_iter().flat_map(Commit::people)).collect()
+        }
         Some(people) => people,
-        None => committed(github, &pull, &change.head).await?,
+        None => committed(&pull, commits(github, &pull, &change.head).await?)?,
     };
     Ok(people.into_iter().collect())
+}
+
+/// Reports whether an account is that of a bot: no person can have brackets in a login.
+fn is_bot(person: &Person) -> bool {
+    person.login.as_ref().is_some_and(|login| login.ends_with("[bot]"))
 }
 
 /// The pushes to the branch of a pull request; nothing where GitHub shows none.
@@ -110,47 +120,54 @@ enum Account {
     Unknown {},
 }
 
-/// The accounts of authors and committers of the commits of a pull request.
-async fn committed(
-    github: &GitHub,
-    pull: &Pull,
-    head: &str,
-) -> Result<BTreeSet<Person>, ProviderError> {
+impl Commit {
+    /// The accounts of its author and its committer.
+    fn people(self) -> impl Iterator<Item = Person> {
+        [self.author, self.committer].into_iter().filter_map(|account| match account {
+            Some(Account::Known(user)) if user.login != WEB => Some(user.person()),
+            _ => None,
+        })
+    }
+}
+
+/// All commits of a pull request.
+async fn commits(github: &GitHub, pull: &Pull, head: &str) -> Result<Vec<Commit>, ProviderError> {
     let doing = "read the commits of the pull request";
     let route = format!("{}/pulls/{}/commits", github.repo, pull.number);
     let all: Vec<Commit> =
         github.connection.all(PULLS, &route).await.map_err(|fault| fault.error(doing))?;
     whole(&all, pull, head).map_err(|message| ProviderError::Refused { message })?;
-    let mut people = BTreeSet::new();
-    for one in all {
-        let known: Vec<Person> = [one.author, one.committer]
-            .into_iter()
-            .filter_map(|account| match account {
-                Some(Account::Known(user)) if user.login != WEB => Some(user.person()),
-                _ => None,
-            })
-            .collect();
+    Ok(all)
+}
+
+/// The accounts of authors and committers of the commits of a pull request, each of which has one.
+fn committed(pull: &Pull, commits: Vec<Commit>) -> Result<BTreeSet<Person>, ProviderError> {
+    let mut all = BTreeSet::new();
+    for one in commits {
+        let sha = one.sha.clone();
+        let known: Vec<Person> = one.people().collect();
         if known.is_empty() {
             return Err(ProviderError::Refused {
                 message: format!(
                     "GitHub shows no pushes to the branch of pull request {}, and no account for \
-                     commit {}, so nobody can tell who pushed it: give the token `contents: read` \
-                     for that repository, or add the address of the commit's author to an account",
-                    pull.number, one.sha
+                     commit {sha}, so nobody can tell who pushed it: give the token `contents: \
+                     read` for that repository, or add the address of the commit's author to an \
+                     account",
+                    pull.number
                 ),
             });
         }
-        people.extend(known);
+        all.extend(known);
     }
-    Ok(people)
+    Ok(all)
 }
 
 /// Whether a list of commits is all of them.
 fn whole(all: &[Commit], pull: &Pull, head: &str) -> Result<(), String> {
     if pull.commits.unwrap_or(all.len()) > all.len() || all.len() >= LISTED {
         return Err(format!(
-            "GitHub lists {} of the {} commits of pull request {} and shows no pushes to its \
-             branch, so it is not known who pushed them: give the token `contents: read` for the \
+            "GitHub lists {} of the {} commits of pull request {}, and its pushes do not tell whose \
+             they are, so it is not known who made them: give the token `contents: read` for the \
              repository of that branch, or open a smaller pull request",
             all.len(),
             pull.commits.unwrap_or(all.len()),

@@ -1,7 +1,7 @@
 //! One environment of a run of the pipeline: planned, held against what was reviewed, carried out.
 
 use super::{Carry, Ending, Run, Waiting, shown_name};
-use crate::approving::{self, Asked};
+use crate::approving::{self, Asked, Reviewed};
 use crate::comment::short;
 use crate::deploying::Deploying;
 use crate::pending::Pending;
@@ -29,7 +29,7 @@ pub(super) struct Environment<'e> {
 pub(super) struct Wanted {
     pub(super) plan: Plan,
     pub(super) rules: Rules,
-    pub(super) pending: Pending,
+    pub(super) pending: Pending<Reviewed>,
 }
 
 impl<'e> Environment<'e> {
@@ -51,7 +51,7 @@ impl<'e> Environment<'e> {
             ending = match self.planned() {
                 Ok((plan, rules)) => {
                     // Reviews as they stand now: much may have been waited for.
-                    let pending = self.run.changes.again(&pending)?;
+                    let pending = self.run.changes.with_reviews(&pending)?;
                     let one = Wanted { plan, rules, pending };
                     let ending = self.decided(&one, &mut *carry, &mut remarks)?;
                     wanted = Some(one);
@@ -74,8 +74,8 @@ impl<'e> Environment<'e> {
     fn pending(&self, say: Say<'_>) -> Result<Pending, ReviewError> {
         let options = &self.run.request.options;
         if let (true, Some(number)) = (self.is_preview(), self.run.place.number()) {
-            let change = self.run.changes.reviewed(number)?;
-            return Ok(Pending { changes: vec![change], ..Pending::default() });
+            let changes = vec![self.run.changes.change(number)?];
+            return Ok(Pending { commits: BTreeSet::new(), changes, brought: Vec::new() });
         }
         let mut pending =
             self.run.changes.since(options, self.run.place, self.base(), &mut *say)?;
@@ -242,7 +242,7 @@ impl<'e> Environment<'e> {
         Ok(applied.and_then(Provenance::commit).map(|commit| commit.id.to_string()))
     }
 
-    fn why(&self, pending: &Pending) -> String {
+    fn why(&self, pending: &Pending<Reviewed>) -> String {
         let request = self.run.forge.request();
         let changes: Vec<String> = pending
             .changes
