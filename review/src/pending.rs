@@ -8,6 +8,7 @@ use crate::scope::Options;
 use crate::{Forge, ReviewError, Say};
 use dax_engine::{Affected, Engine, Name, ShownPlan};
 use dax_provider_api::review::ChangeRequest;
+use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -20,16 +21,17 @@ pub(crate) struct Changes<'f> {
     forge: &'f Forge,
     merged: RefCell<BTreeMap<String, Vec<ChangeRequest>>>,
     brought: RefCell<BTreeMap<String, Vec<Affected>>>,
+    changes: RefCell<BTreeMap<u64, Rc<ChangeRequest>>>,
     reviewed: RefCell<BTreeMap<u64, Rc<Reviewed>>>,
 }
 
-/// Commits that came since an environment was applied last, and where they come from.
-#[derive(Clone, Default)]
-pub(crate) struct Pending {
+/// Commits that came since an environment was applied last, and where they come from; their reviews
+/// are known where `C` holds them.
+pub(crate) struct Pending<C = ChangeRequest> {
     /// The commits on the branch, with the newest.
     pub(crate) commits: BTreeSet<String>,
     /// Change requests that brought them, the first merged first.
-    pub(crate) changes: Vec<Rc<Reviewed>>,
+    pub(crate) changes: Vec<Rc<C>>,
     /// Each commit with the change request that brought it, if one did.
     pub(crate) brought: Vec<(String, Option<u64>)>,
 }
@@ -95,9 +97,9 @@ pub(crate) fn last_bringers(
 }
 
 /// Plans that were shown for a change request, or for a commit without one.
-pub(crate) struct Source {
+pub(crate) struct Source<C> {
     /// The change request.
-    pub(crate) change: Option<Rc<Reviewed>>,
+    pub(crate) change: Option<Rc<C>>,
     /// The plans, the oldest first.
     pub(crate) plans: Vec<ShownPlan>,
     /// The same, as decisions need them.
@@ -110,35 +112,51 @@ impl<'f> Changes<'f> {
             forge,
             merged: RefCell::default(),
             brought: RefCell::default(),
+            changes: RefCell::default(),
             reviewed: RefCell::default(),
         }
     }
 
-    /// A change request with its reviews.
+    /// A change request.
+    pub(crate) fn change(&self, number: u64) -> Result<Rc<ChangeRequest>, ReviewError> {
+        if let Some(known) = self.changes.borrow().get(&number) {
+            return Ok(known.clone());
+        }
+        let found = Rc::new(self.forge.ask(|remote| remote.change(number))?);
+        self.changes.borrow_mut().insert(number, found.clone());
+        Ok(found)
+    }
+
+    /// A change request with its reviews, as they stood when it was asked for first.
     pub(crate) fn reviewed(&self, number: u64) -> Result<Rc<Reviewed>, ReviewError> {
         if let Some(known) = self.reviewed.borrow().get(&number) {
             return Ok(known.clone());
         }
-        self.read(number, false)
-    }
-
-    fn read(&self, number: u64, pushers: bool) -> Result<Rc<Reviewed>, ReviewError> {
-        let found = Rc::new(approving::read(self.forge, number, pushers)?);
+        let found = Rc::new(approving::read(self.forge, number, false)?);
         self.reviewed.borrow_mut().insert(number, found.clone());
         Ok(found)
     }
 
-    /// The same with the change requests as they stand now.
-    pub(crate) fn again(&self, pending: &Pending) -> Result<Pending, ReviewError> {
-        let read = |pushers: bool| -> Result<Vec<Rc<Reviewed>>, ReviewError> {
-            pending.changes.iter().map(|one| self.read(one.change.number, pushers)).collect()
-        };
-        let mut changes = read(false)?;
-        // Whoever pushed to one of them approves none of those that bring the same.
-        if changes.len() > 1 && changes.iter().any(|one| one.is_approved()) {
-            changes = read(true)?;
+    /// The same with the reviews as they stand now.
+    pub(crate) fn with_reviews(&self, pending: &Pending) -> Result<Pending<Reviewed>, ReviewError> {
+        let mut read = Vec::new();
+        for known in &pending.changes {
+            let number = known.number;
+            // One that is merged stays as it is; to an open one somebody may have pushed.
+            let change = match known.merged {
+                true => (**known).clone(),
+                false => self.forge.ask(|remote| remote.change(number))?,
+            };
+            read.push((change, self.forge.ask(|remote| remote.reviews(number))?));
         }
-        Ok(Pending { changes, ..pending.clone() })
+        // Whoever pushed to one of them approves none of those that bring the same.
+        let pushers = read.iter().any(|(_, reviews)| approving::is_approved(reviews));
+        let mut changes = Vec::new();
+        for (change, reviews) in read {
+            changes.push(Rc::new(approving::reviewed(self.forge, change, reviews, pushers)?));
+        }
+        let (commits, brought) = (pending.commits.clone(), pending.brought.clone());
+        Ok(Pending { commits, changes, brought })
     }
 
     fn merged(&self, commit: &str) -> Result<Vec<ChangeRequest>, ReviewError> {
@@ -181,7 +199,7 @@ impl<'f> Changes<'f> {
                 if change.merged && is_here(place, &change) {
                     by.push(Some(change.number));
                     if known.insert(change.number) {
-                        changes.push(self.reviewed(change.number)?);
+                        changes.push(Rc::new(change));
                     }
                 }
             }
@@ -199,7 +217,7 @@ impl<'f> Changes<'f> {
         options: &Options,
         folder: &str,
         environment: &Name,
-        pending: &Pending,
+        pending: &Pending<Reviewed>,
     ) -> Result<Vec<Touch>, ReviewError> {
         let mut all = Vec::new();
         for (commit, number) in &pending.brought {
@@ -226,12 +244,12 @@ impl<'f> Changes<'f> {
         &self,
         place: &Place,
         shown: &[Name],
-    ) -> Result<Vec<Rc<Reviewed>>, ReviewError> {
+    ) -> Result<Vec<Rc<ChangeRequest>>, ReviewError> {
         let mut merged = Vec::new();
         for number in shown.iter().filter_map(|name| name.strip_prefix("pr-")?.parse().ok()) {
-            let reviewed = self.reviewed(number)?;
-            if reviewed.change.merged && is_here(place, &reviewed.change) {
-                merged.push(reviewed);
+            let change = self.change(number)?;
+            if change.merged && is_here(place, &change) {
+                merged.push(change);
             }
         }
         Ok(merged)
@@ -246,19 +264,19 @@ impl<'f> Changes<'f> {
         shown: &[Name],
         pending: &mut Pending,
     ) -> Result<(), ReviewError> {
-        let known = |number: u64| pending.changes.iter().any(|one| one.change.number == number);
+        let known = |number: u64| pending.changes.iter().any(|one| one.number == number);
         let merged = self.merged_of(place, shown)?;
-        let mut earlier: Vec<Rc<Reviewed>> =
-            merged.into_iter().filter(|one| !known(one.change.number)).collect();
+        let mut earlier: Vec<Rc<ChangeRequest>> =
+            merged.into_iter().filter(|one| !known(one.number)).collect();
         let line = dax_engine::commits(&options.folder, None, "HEAD")?;
-        let place = |one: &Rc<Reviewed>| {
-            let merge = one.change.merge_commit.as_ref();
-            (line.iter().position(|commit| Some(commit) == merge), one.change.number)
+        let place = |one: &Rc<ChangeRequest>| {
+            let merge = one.merge_commit.as_ref();
+            (line.iter().position(|commit| Some(commit) == merge), one.number)
         };
         earlier.sort_by_key(place);
         let commits: Vec<(String, Option<u64>)> = earlier
             .iter()
-            .filter_map(|one| Some((one.change.merge_commit.clone()?, Some(one.change.number))))
+            .filter_map(|one| Some((one.merge_commit.clone()?, Some(one.number))))
             .collect();
         pending.commits.extend(commits.iter().map(|(commit, _)| commit.clone()));
         pending.brought.splice(0..0, commits);
@@ -286,20 +304,20 @@ impl<'f> Changes<'f> {
         numbers.remove(&number);
         let mut changes = Vec::new();
         for number in numbers.into_iter().chain([number]) {
-            changes.push(self.reviewed(number)?);
+            changes.push(self.change(number)?);
         }
         Ok(Pending { commits, changes, brought: Vec::new() })
     }
 }
 
-impl Pending {
+impl<C: Borrow<ChangeRequest>> Pending<C> {
     /// The plans of an environment that were shown for what is pending, the last merged last.
     pub(crate) fn sources(
         &self,
         engine: &Engine,
         environment: &Name,
-    ) -> Result<Vec<Source>, ReviewError> {
-        let read = |change: Option<Rc<Reviewed>>, key: &str| -> Result<Source, ReviewError> {
+    ) -> Result<Vec<Source<C>>, ReviewError> {
+        let read = |change: Option<Rc<C>>, key: &str| -> Result<Source<C>, ReviewError> {
             let plans = engine.shown_plans(environment, key)?;
             let shown = plans.iter().map(shown).collect();
             Ok(Source { change, plans, shown })
@@ -309,7 +327,8 @@ impl Pending {
             sources.push(read(None, &format!("commit-{commit}"))?);
         }
         for change in &self.changes {
-            sources.push(read(Some(change.clone()), &change_key(change.change.number))?);
+            let request: &ChangeRequest = (**change).borrow();
+            sources.push(read(Some(change.clone()), &change_key(request.number))?);
         }
         sources.retain(|source| !source.plans.is_empty() || source.change.is_some());
         Ok(sources)

@@ -1,6 +1,6 @@
 //! Preview environments: one for each change request, where the program says `preview`.
 
-use crate::comment::short;
+use crate::comment::{request, short};
 use crate::place::{Event, Place, same_commit};
 use crate::scope::{Options, Touched};
 use crate::{Forge, ReviewError, scope};
@@ -163,8 +163,9 @@ pub(crate) fn choose(
             }
             (Some(_), Some(tip)) if one.preview => remarks.push(format!(
                 "`{name}` is no preview environment of `{}`, which this change goes to: it is made \
-                 for change requests once it is one there",
-                tip.branch
+                 for {}s once it is one there",
+                tip.branch,
+                request(scope::flavour(place))
             )),
             _ if one.preview => {}
             _ => remarks.push(format!(

@@ -47,7 +47,7 @@ impl Environment<'_> {
         &self,
         wanted: &Wanted,
         asked: &Asked<'_>,
-        sources: &[Source],
+        sources: &[Source<Reviewed>],
         released: &Released,
         remarks: &mut Vec<String>,
     ) -> Result<Result<Behind, Ending>, ReviewError> {
@@ -161,8 +161,8 @@ impl Environment<'_> {
         &self,
         wanted: &Wanted,
         asked: &Asked<'_>,
-        sources: &[Source],
-        source: &Source,
+        sources: &[Source<Reviewed>],
+        source: &Source<Reviewed>,
         earlier: &Shown,
         released: &Released,
         remarks: &mut Vec<String>,
@@ -243,7 +243,7 @@ impl Environment<'_> {
         &self,
         wanted: &Wanted,
         asked: &Asked<'_>,
-        sources: &[Source],
+        sources: &[Source<Reviewed>],
         remarks: &mut Vec<String>,
     ) -> Behind {
         let effect = bound(&wanted.plan, Some(&wanted.rules.program.digest()));
@@ -269,7 +269,7 @@ impl Environment<'_> {
     fn unreviewed(
         &self,
         wanted: &Wanted,
-        sources: &[Source],
+        sources: &[Source<Reviewed>],
         lacks: &BTreeSet<crate::parts::Part>,
         any: bool,
     ) -> Unreviewed {

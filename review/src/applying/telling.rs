@@ -50,8 +50,8 @@ impl Environment<'_> {
             None => Standing::default(),
         };
         let mut remarks = Vec::new();
-        let newest = pending.changes.last().map(|one| one.change.number);
-        for number in pending.changes.iter().map(|one| one.change.number) {
+        let newest = pending.changes.last().map(|one| one.number);
+        for number in pending.changes.iter().map(|one| one.number) {
             // Who was shown nothing of this environment is told nothing of it.
             let kept = engine.shown_plans(self.name, &change_key(number))?;
             let is_newest = newest == Some(number) && !self.is_preview();

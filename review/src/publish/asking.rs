@@ -91,14 +91,13 @@ impl Asking<'_> {
         let sources = pending.sources(self.engine, &environment)?;
         let mut candidates = Vec::new();
         for (change, source) in sources.iter().enumerate() {
-            let Some(reviewed) = &source.change else { continue };
-            let of_head =
-                |plan: &&Shown| plan.certain && same_commit(&plan.commit, &reviewed.change.head);
+            let Some(request) = &source.change else { continue };
+            let of_head = |plan: &&Shown| plan.certain && same_commit(&plan.commit, &request.head);
             for plan in distinct(&source.shown).into_iter().filter(of_head) {
                 let plan = plan.clone();
                 candidates.push(Candidate { change, plan, made: Made::Before, approved: false });
             }
-            if reviewed.change.number == number {
+            if request.number == number {
                 planned.before = plans::newest(source.plans.clone());
             }
         }
