@@ -2,6 +2,7 @@
 
 use crate::conditions::{Conditions, LARGEST_SIGNERS};
 use crate::files::Disk;
+use crate::git::{AtRevision, Tree};
 use crate::{EngineError, Missing, Params, diagnostic, git};
 use dax_core::Name;
 use dax_ir::{Environment, Graph};
@@ -50,21 +51,18 @@ struct Side {
 /// The folder is in no git repository, there is no such revision, or a project cannot be read.
 pub fn affected(folder: &Path, base: &str) -> Result<Vec<Affected>, EngineError> {
     let top = git::top(folder)?;
-    let before = git::files_at(&top, base)?;
+    let before = Tree::at(&top, base)?;
     let mut projects: BTreeSet<String> =
-        before.keys().filter_map(|path| project_folder(path)).collect();
+        before.paths().filter_map(|path| project_folder(path)).collect();
     find_projects(&top, &mut projects)?;
     let mut all = Vec::new();
     for prefix in projects {
         let disk = Disk::new(&top.join(&prefix));
-        let signers_before =
-            |path: &str| git::file_at(&top, base, &format!("{prefix}{path}"), LARGEST_SIGNERS);
         let signers_now = |path: &str| {
             let read = disk.read("", path);
             read.map_err(|source| EngineError::File { path: format!("{prefix}{path}"), source })
         };
-        let at = git::AtRevision { files: &before, prefix: prefix.clone() };
-        let old = readable(side(&at, &signers_before))?;
+        let old = side_at(&before, &prefix)?;
         let new = match side(&disk, &signers_now) {
             Ok(new) => new,
             Err(error) => {
@@ -88,31 +86,31 @@ pub fn brought(folder: &Path, commit: &str) -> Result<Vec<Affected>, EngineError
     let found = crate::revision(folder, commit)?;
     let found = found.ok_or_else(|| EngineError::MissingCommit { commit: commit.to_owned() })?;
     let before = match found.parents.first() {
-        Some(parent) => git::files_at(&top, parent)?,
-        None => BTreeMap::new(),
+        Some(parent) => Tree::at(&top, parent)?,
+        None => Tree::empty(&top),
     };
-    let after = git::files_at(&top, &found.id)?;
+    let after = Tree::at(&top, &found.id)?;
     let projects: BTreeSet<String> =
-        before.keys().chain(after.keys()).filter_map(|path| project_folder(path)).collect();
+        before.paths().chain(after.paths()).filter_map(|path| project_folder(path)).collect();
     let mut all = Vec::new();
     for prefix in projects {
-        let at = |files: &BTreeMap<String, Vec<u8>>, commit: &str| {
-            let signers = |path: &str| {
-                git::file_at(&top, commit, &format!("{prefix}{path}"), LARGEST_SIGNERS)
-            };
-            readable(side(&git::AtRevision { files, prefix: prefix.clone() }, &signers))
-        };
-        let parent = found.parents.first().map_or(commit, String::as_str);
-        let (old, new) = (at(&before, parent)?, at(&after, &found.id)?);
+        let (old, new) = (side_at(&before, &prefix)?, side_at(&after, &prefix)?);
         compare(&prefix, old.as_ref(), new.as_ref(), &mut all);
     }
     Ok(all)
 }
 
+/// A project at a commit.
+///
 /// A program that is broken before a change must not keep it from being mended: what it has is new
-/// then.
-fn readable(side: Result<Option<Side>, EngineError>) -> Result<Option<Side>, EngineError> {
-    match side {
+/// then. So are signers that cannot be read.
+fn side_at(tree: &Tree, prefix: &str) -> Result<Option<Side>, EngineError> {
+    let files = AtRevision { tree, prefix: prefix.to_owned() };
+    let signers = |path: &str| {
+        let unread = |error: std::io::Error| Some(error.to_string().into_bytes());
+        Ok(files.read_most("", path, LARGEST_SIGNERS).unwrap_or_else(unread))
+    };
+    match side(&files, &signers) {
         Err(EngineError::Project(_)) => Ok(None),
         other => other,
     }

@@ -7,18 +7,16 @@
 
 mod fetching;
 mod process;
+mod tree;
 
 pub(crate) use fetching::package;
+pub(crate) use tree::{AtRevision, Tree};
 
 use crate::EngineError;
-use dax_project::FileSystem;
 use process::{READING, prepared, run};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// Endings of files that a program can be made of.
-const ENDINGS: &[&str] = &["dax", "mod", "lock", "yaml", "yml", "json", "toml"];
 
 fn failed(what: &str, detail: impl std::fmt::Display) -> EngineError {
     EngineError::Git { what: what.to_owned(), detail: detail.to_string().trim().to_owned() }
@@ -83,54 +81,6 @@ pub(crate) fn is_ancestor(folder: &Path, one: &str, other: &str) -> Result<bool,
     Ok(git(folder, &args)?.is_empty())
 }
 
-/// The text of one file of a commit; nothing where it has no such regular file.
-pub(crate) fn file_at(
-    top: &Path,
-    commit: &str,
-    path: &str,
-    most: u64,
-) -> Result<Option<Vec<u8>>, EngineError> {
-    let mut command = prepared(top);
-    command.env("GIT_LITERAL_PATHSPECS", "1");
-    let args = ["ls-tree", "-l", "-z", "--full-tree", "--end-of-options", commit, path];
-    let listed = run(&mut command, &args, Vec::new(), READING)?;
-    let line = listed.split(|byte| *byte == 0).find(|line| !line.is_empty());
-    let line = line.map(|line| String::from_utf8_lossy(line).into_owned()).unwrap_or_default();
-    let Some((head, _)) = line.split_once('\t') else { return Ok(None) };
-    let mut words = head.split_ascii_whitespace();
-    let (mode, object) = (words.next().unwrap_or(""), words.nth(1).unwrap_or(""));
-    let size = words.next().and_then(|size| size.parse::<u64>().ok());
-    if !mode.starts_with("100") {
-        return Ok(None);
-    }
-    if size.is_none_or(|size| size > most) {
-        return Err(failed("git ls-tree", format!("{path} has more than {most} bytes")));
-    }
-    let wanted = [(path.to_owned(), object.to_owned())];
-    Ok(read_objects(&mut prepared(top), &wanted)?.remove(path))
-}
-
-/// The files of a revision that a program can be made of, by path from the top.
-pub(crate) fn files_at(
-    top: &Path,
-    revision: &str,
-) -> Result<BTreeMap<String, Vec<u8>>, EngineError> {
-    let commit = commit(top, revision)?;
-    let listed = git(top, &["ls-tree", "-r", "-z", &commit])?;
-    let mut wanted = Vec::new();
-    for line in listed.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-        let line = String::from_utf8_lossy(line);
-        let Some((head, path)) = line.split_once('\t') else { continue };
-        let mut head = head.split(' ');
-        let (mode, object) = (head.next().unwrap_or(""), head.nth(1).unwrap_or(""));
-        let ending = path.rsplit_once('.').map_or("", |(_, ending)| ending);
-        if mode.starts_with("100") && ENDINGS.contains(&ending) {
-            wanted.push((path.to_owned(), object.to_owned()));
-        }
-    }
-    read_objects(&mut prepared(top), &wanted)
-}
-
 /// The files below `name` in a folder that git tracks; none outside of a repository, or where there is no git.
 ///
 /// The repository is named, not searched for: a checkout can hold what git takes for another one.
@@ -182,46 +132,4 @@ fn read_objects(
         rest = rest.get(end + 2 + size..).unwrap_or(&[]);
     }
     Ok(files)
-}
-
-/// A folder of a revision, as the language sees it.
-pub(crate) struct AtRevision<'f> {
-    /// Files from the top of the repository.
-    pub(crate) files: &'f BTreeMap<String, Vec<u8>>,
-    /// The project's folder, empty or with `/` behind.
-    pub(crate) prefix: String,
-}
-
-impl AtRevision<'_> {
-    /// A path from the top; nothing when it leads out of the repository.
-    fn whole(&self, within: &str, path: &str) -> Option<String> {
-        let mut parts: Vec<&str> = self.prefix.split('/').filter(|part| !part.is_empty()).collect();
-        for part in within.split('/').chain(path.split('/')) {
-            match part {
-                "" | "." => {}
-                ".." => {
-                    parts.pop()?;
-                }
-                name => parts.push(name),
-            }
-        }
-        Some(parts.join("/"))
-    }
-}
-
-impl FileSystem for AtRevision<'_> {
-    fn read(&self, within: &str, path: &str) -> Result<Option<Vec<u8>>, std::io::Error> {
-        Ok(self.whole(within, path).and_then(|path| self.files.get(&path).cloned()))
-    }
-
-    fn list(&self, within: &str, folder: &str) -> Result<Option<Vec<String>>, std::io::Error> {
-        let Some(whole) = self.whole(within, folder) else { return Ok(None) };
-        let prefix = if whole.is_empty() { String::new() } else { format!("{whole}/") };
-        let below =
-            self.files.range(prefix.clone()..).map_while(|(path, _)| path.strip_prefix(&prefix));
-        let mut names: Vec<String> =
-            below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned()).collect();
-        names.dedup();
-        Ok((!names.is_empty()).then_some(names))
-    }
 }

@@ -111,10 +111,8 @@ pub fn age(folder: &Path) -> Option<Duration> {
 pub(crate) struct Committed {
     /// The commit, by its hash.
     commit: String,
-    /// What a program can be made of, by path from the top.
-    files: Arc<BTreeMap<String, Vec<u8>>>,
-    /// The top folder of the repository.
-    top: PathBuf,
+    /// Its files.
+    tree: Arc<git::Tree>,
     /// The project's folder, empty or with `/` behind.
     prefix: String,
 }
@@ -122,8 +120,7 @@ pub(crate) struct Committed {
 impl Committed {
     /// The program; nothing where the project is not there.
     pub(crate) fn load(&self) -> Result<Option<Loaded>, EngineError> {
-        let files = git::AtRevision { files: &self.files, prefix: self.prefix.clone() };
-        match dax_project::load(&files) {
+        match dax_project::load(&self.files()) {
             Ok(loaded) => Ok(Some(loaded)),
             Err(dax_project::ProjectError::NoManifest) => Ok(None),
             Err(error) => Err(error.into()),
@@ -131,8 +128,17 @@ impl Committed {
     }
 
     /// A file of the project; nothing where it is not there.
-    pub(crate) fn read(&self, path: &str, most: u64) -> Result<Option<Vec<u8>>, EngineError> {
-        git::file_at(&self.top, &self.commit, &format!("{}{path}", self.prefix), most)
+    pub(crate) fn read(&self, path: &str, most: u64) -> std::io::Result<Option<Vec<u8>>> {
+        self.files().read_most("", path, most)
+    }
+
+    /// The commit, by its hash.
+    pub(crate) fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    fn files(&self) -> git::AtRevision<'_> {
+        git::AtRevision { tree: &self.tree, prefix: self.prefix.clone() }
     }
 }
 
@@ -152,8 +158,8 @@ impl Engine {
         let (root, whole) = (here(&self.root)?, here(&top)?);
         let below = root.strip_prefix(&whole).ok().and_then(Path::to_str).unwrap_or_default();
         let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
-        let files = Arc::new(git::files_at(&top, &commit)?);
-        let found = Committed { commit, files, top, prefix };
+        let tree = Arc::new(git::Tree::at(&top, &commit)?);
+        let found = Committed { commit, tree, prefix };
         *kept = Some(found.clone());
         Ok(found)
     }

@@ -140,7 +140,15 @@ impl Engine {
         let Some(found) = checked.graph.environments.get(environment) else { return Ok(None) };
         let signers = match &checked.loaded.manifest.signers {
             None => None,
-            Some(path) => Some(signers_text(path, committed.read(path, LARGEST_SIGNERS)?)?),
+            Some(path) => match committed.read(path, LARGEST_SIGNERS) {
+                Ok(Some(bytes)) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                // Those that were recorded are in force whatever became of the file: a commit that
+                // lacks it must not keep a later one from bringing it.
+                Ok(None) | Err(_) => {
+                    let recorded = self.recorded_conditions(environment)?;
+                    recorded.and_then(|recorded| recorded.conditions.signers_text())
+                }
+            },
         };
         Ok(Some(Conditions::of(&checked.loaded, found, signers.as_deref())))
     }
@@ -165,12 +173,16 @@ impl Engine {
     /// [`EngineError::MissingCommit`] where this clone lacks the commit; a program cannot be
     /// loaded or has errors.
     pub fn policies_at(&self, commit: &str, plan: &Plan) -> Result<Vec<String>, EngineError> {
-        let Some(loaded) = self.committed(commit)?.load()? else {
-            let digits = commit.get(..10).unwrap_or(commit);
-            return Ok(vec![format!(
-                "the policies of commit {digits} cannot be asked: the project is not in its folder \
-                 there"
-            )]);
+        let digits = commit.get(..10).unwrap_or(commit);
+        let unasked = |why: String| {
+            Ok(vec![format!("the policies of commit {digits} cannot be asked: {why}")])
+        };
+        let committed = self.committed(commit)?;
+        let loaded = match committed.load() {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => return unasked("the project is not in its folder there".to_owned()),
+            Err(error @ EngineError::Project(_)) => return unasked(error.to_string()),
+            Err(error) => return Err(error),
         };
         let params = of_plan(plan);
         let checked = sound(self.check(&params)?)?;
@@ -194,6 +206,22 @@ impl Engine {
         &self,
         environment: &str,
     ) -> Result<Option<RecordedConditions>, EngineError> {
+        if let Some(fault) = loaded.diagnostics.iter().find(|finding| finding.is_error()) {
+            return unasked(fault.one_line(&loaded.sources));
+        }
+        // Whatever the cause: a policy that is not found denies nothing.
+        let recorded = self.recorded_conditions(&plan.environment)?;
+        let recorded = recorded.filter(|one| {
+            one.commit.as_ref().is_some_and(|commit| commit.id.as_str() == committed.commit())
+        });
+        let there = loaded.policies(&plan.environment);
+        let lacks = recorded.iter().flat_map(|one| &one.conditions.policies).find(|policy| {
+            !there.iter().any(|one| one.name == policy.name && one.phase == policy.phase)
+        });
+        if let Some(policy) = lacks {
+            let name = &policy.name;
+            return unasked(format!("`{name}`, which was recorded with it, is not found there"));
+        }
         let store = self.store()?;
         self.recorded_in(&store, environment)
     }

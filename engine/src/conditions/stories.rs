@@ -462,3 +462,99 @@ fn commits_are_those_of_the_first_parent_line_and_options_are_none() {
         Err(EngineError::MissingCommit { .. })
     ));
 }
+
+/// Commits a link in the place of a file.
+fn link(shop: &Shop, target: &str, name: &str) {
+    let path = shop.path().join(name);
+    let _ = std::fs::remove_file(&path);
+    std::os::unix::fs::symlink(target, path).expect("a link");
+    shop.git(&["add", name]);
+}
+
+#[test]
+fn a_policy_behind_a_link_is_asked_of_the_change_that_removes_it() {
+    if !is_at_home("a_policy_behind_a_link_is_asked_of_the_change_that_removes_it") {
+        return;
+    }
+    let shop = Shop::new();
+    std::fs::create_dir(shop.path().join("real")).expect("a folder");
+    let write = |program: &str| {
+        std::fs::write(shop.path().join("real/main.txt"), program).expect("a file");
+        shop.git(&["add", "real"]);
+        shop.git(&["commit", "--quiet", "-m", "a change"]);
+        shop.git(&["rev-parse", "HEAD"])
+    };
+    link(&shop, "real/main.txt", "main.dax");
+    let first = write(PROGRAM);
+    let engine = shop.engine();
+    let now = plan(&engine, "staging");
+    apply(&engine, &now, &[], None).unwrap_or_else(|error| panic!("{error}"));
+    let (program, _) = PROGRAM.split_once("policy").expect("a policy");
+    let last = write(&program.replace("replicas = 3", "replicas = 1"));
+    let engine = shop.engine();
+    let one = plan(&engine, "staging");
+    let why = denied(apply(&engine, &one, &[], None));
+    assert!(why.ends_with("denies it: web needs two replicas"), "{why}");
+    // Git knows what the commit brought, and what was there before.
+    let brought = crate::brought(shop.path(), &last).expect("a commit");
+    let staging = brought.iter().find(|one| one.environment == "staging").expect("staging");
+    assert_eq!((staging.how, staging.conditions), ("changed", true));
+    let affected = crate::affected(shop.path(), &first).expect("a commit");
+    assert_eq!(affected.iter().find(|one| one.environment == "staging"), Some(staging));
+}
+
+#[test]
+fn a_policy_that_was_recorded_and_is_not_found_denies() {
+    if !is_at_home("a_policy_that_was_recorded_and_is_not_found_denies") {
+        return;
+    }
+    let (shop, _) = applied();
+    // As if the commit had been read with less in it than there is.
+    let (program, _) = PROGRAM.split_once("policy").expect("a policy");
+    let blind = shop.commit(MANIFEST, program);
+    let engine = shop.engine();
+    let store = engine.store().expect("a state");
+    let recorded = engine.recorded_conditions("staging").expect("a state").expect("conditions");
+    let actor = dax_apply::store::audit::Actor {
+        commit: Some(dax_apply::store::audit::Commit { id: blind.as_str().into(), at_ms: 0 }),
+        ..dax_apply::store::audit::Actor::default()
+    };
+    let json = serde_json::to_value(&recorded.conditions).expect("JSON");
+    let mut lease = engine.acquire(&store, "staging", Duration::ZERO).expect("a lease");
+    engine.runtime.block_on(store.record_conditions(&mut lease, &json, &actor)).expect("recorded");
+    engine.release(&store, &mut lease, Ok(())).expect("released");
+    shop.commit(MANIFEST, &program.replace("acme/web:1", "acme/web:2"));
+    let engine = shop.engine();
+    let next = plan(&engine, "staging");
+    let why = denied(apply(&engine, &next, &[], None));
+    assert!(why.contains("`enough`, which was recorded with it, is not found there"), "{why}");
+}
+
+#[test]
+fn signers_that_a_commit_cannot_give_are_those_that_were_recorded() {
+    if !is_at_home("signers_that_a_commit_cannot_give_are_those_that_were_recorded") {
+        return;
+    }
+    let shop = Shop::new();
+    let signed = format!("{MANIFEST}signers = \"signers\"\n");
+    let keys = tempfile::tempdir().expect("a folder");
+    let ann = keygen(keys.path(), "ann");
+    std::fs::write(shop.path().join("real"), format!("ann {ann}\n")).expect("a file");
+    shop.git(&["add", "real"]);
+    link(&shop, "real", "signers");
+    let first = shop.commit(&signed, PROGRAM);
+    let engine = shop.engine();
+    let now = plan(&engine, "staging");
+    apply(&engine, &now, &[], None).unwrap_or_else(|error| panic!("{error}"));
+    let at = |commit: &str| {
+        let found = shop.engine().conditions_at(commit, "staging", &no_params());
+        found.expect("a program").expect("an environment").signers
+    };
+    let known = at(&first);
+    assert!(known.as_ref().is_some_and(|lines| lines.len() == 1), "{known:?}");
+    for target in ["../elsewhere", "nothing"] {
+        link(&shop, target, "signers");
+        let broken = shop.commit(&signed, PROGRAM);
+        assert_eq!(at(&broken), known, "{target}");
+    }
+}
