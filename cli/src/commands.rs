@@ -244,6 +244,12 @@ pub(crate) fn show_and_apply(
         return Err(EngineError::Denied { message }.into());
     }
     if plan.is_empty() {
+        // Who expects a plan expects its conditions.
+        if let Some(expected) = &args.expect
+            && engine.brings_conditions(&plan)?
+        {
+            dax_engine::expected(expected, &plan)?;
+        }
         if engine.accept_conditions(&plan, &[], None)? {
             let recorded = engine.recorded_conditions(&plan.environment)?;
             let said = recorded.map(|one| one.conditions.to_string()).unwrap_or_default();

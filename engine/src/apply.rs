@@ -251,18 +251,22 @@ impl Engine {
         let store = self.store()?;
         // Those under which it begins, whatever becomes of the folder meanwhile.
         let conditions = match plan.mode {
-            Mode::Apply => Some(self.conditions(&plan.environment, &of_plan(&plan))?),
+            Mode::Apply => Some(self.own_conditions(&plan.environment, &of_plan(&plan))?),
             Mode::Rollback | Mode::Destroy => None,
         };
         let mut lease = self.acquire(&store, &plan.environment, lock_timeout)?;
         let actor = Actor { at_ms: store.now_ms(), ..actor.clone() };
-        // Conditions that somebody recorded while the lease was waited for are asked as well.
-        let standing = self.standing_of(&store, &plan, conditions.as_ref(), reviews, base);
+        // What somebody recorded while the lease was waited for is asked as well.
+        let own = conditions.as_ref();
+        let standing = self
+            .same_conditions(&store, &plan, own.map(|own| &own.conditions))
+            .and_then(|()| self.standing_of(&store, &plan, own, reviews, base));
+        let conditions = own.map(|own| &own.conditions);
         let begun = standing.and_then(|standing| match crate::standing::denial(&plan, &standing) {
             Some(message) => Err(EngineError::Denied { message }),
             None => {
                 // A preview environment is one from its first step on, however the run ends.
-                if let Some(conditions) = conditions.as_ref().filter(|one| one.preview) {
+                if let Some(conditions) = conditions.filter(|one| one.preview) {
                     self.record_new(&store, &mut lease, conditions, &actor)?;
                 }
                 self.begin(&store, &mut lease, &plan, &actor, reviews)
@@ -274,7 +278,7 @@ impl Engine {
             self.drive(running, providers, &[], interrupts, watch)
         });
         let result = result.and_then(|finished| {
-            if let (Outcome::Succeeded, Some(conditions)) = (&finished.outcome, &conditions) {
+            if let (Outcome::Succeeded, Some(conditions)) = (&finished.outcome, conditions) {
                 self.record_new(&store, &mut lease, conditions, &actor)?;
             }
             Ok(finished)

@@ -19,7 +19,7 @@ mod tests;
 
 pub use compare::{ConditionChange, ConditionKind, compare};
 pub use reading::{Base, RecordedConditions};
-pub(crate) use reading::{LARGEST_SIGNERS, of_plan};
+pub(crate) use reading::{LARGEST_SIGNERS, OwnConditions, of_plan};
 
 use dax_apply::store::Approval;
 use dax_core::{Name, ResourceAddr};

@@ -35,7 +35,8 @@ impl Engine {
     /// It is not, and why; the program has errors, or a platform cannot be read.
     pub(crate) fn hold_against_program(&self, plan: &Plan) -> Result<(), EngineError> {
         let checked = self.check(&parameters(plan))?.sound()?;
-        let sources = planning::sources_digest(&checked.loaded.sources);
+        let signers = self.signers_of(&checked.loaded.manifest)?;
+        let sources = planning::sources_digest(&checked.loaded, signers.as_deref());
         let Some(environment) = checked.graph.environments.get(&plan.environment) else {
             return Err(differs("environment"));
         };

@@ -1,5 +1,6 @@
 //! What policies see of a plan, and what they say of it.
 
+use crate::conditions::OwnConditions;
 use crate::standing::Standing;
 use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown};
 use dax_core::{Name, ResourceAddr, Sources, Span, Traits, Value};
@@ -22,7 +23,7 @@ pub struct Judged {
     /// Calls to providers that it took, where they are counted.
     pub calls: BTreeMap<Name, u64>,
     /// The conditions of that environment.
-    pub(crate) conditions: Option<crate::Conditions>,
+    pub(crate) conditions: Option<OwnConditions>,
     /// The environment that it was made for.
     pub(crate) environment: Option<Environment>,
 }

@@ -4,8 +4,8 @@ use crate::providers::{self, Wanted};
 use crate::standing::Standing;
 use crate::unfinished::OpenRun;
 use crate::{
-    Diagnostic, Engine, EngineError, Judged, Params, Sources, diagnostic, judging, previewing,
-    secrets, unknown,
+    Diagnostic, Engine, EngineError, Judged, Loaded, Params, Sources, diagnostic, judging,
+    previewing, secrets, unknown,
 };
 use dax_apply::store::Point;
 use dax_apply::{Providers, Snapshot, Store, world};
@@ -89,6 +89,8 @@ impl Engine {
         let environment = request.environment.as_str();
         let store = self.store()?;
         let mut world = self.world(&store, environment)?;
+        let recorded = self.recorded_in(&store, environment)?;
+        world.base.conditions = recorded.map(|recorded| recorded.conditions.digest());
         let (mut used, mut unsettled) = (BTreeMap::<Name, Value>::new(), BTreeSet::new());
         loop {
             let outputs = used.iter().filter(|(name, _)| !unsettled.contains(*name));
@@ -178,6 +180,7 @@ impl Engine {
         wanted.add_desired(&desired);
         self.reach(world, environment, &wanted)?;
         problems.extend(not_runnable(&desired, &world.providers));
+        let own = self.conditions_of(&checked.loaded, &found)?;
         let origin = Origin {
             providers: configs,
             project: checked.graph.project.clone(),
@@ -187,7 +190,7 @@ impl Engine {
                 .iter()
                 .map(|(name, node)| (name.clone(), node.value()))
                 .collect(),
-            sources: sources_digest(sources),
+            sources: own.sources.clone(),
             locate: &locate,
             selection: request.selection.clone(),
         };
@@ -212,10 +215,9 @@ impl Engine {
         }
         let findings =
             checked.loaded.judge(params, &found, "plan", &|| judging::facts(&plan, judging::now()));
-        let conditions = Some(self.conditions_of(&checked.loaded, &found)?);
         Ok(Judged {
             plan,
-            conditions,
+            conditions: Some(own),
             sources: checked.loaded.sources,
             findings,
             standing: Standing::default(),
@@ -467,10 +469,13 @@ pub(crate) fn waiting(plan: &Plan) -> BTreeSet<ResourceAddr> {
     plan.deferred.iter().map(|one| one.addr.clone()).collect()
 }
 
-/// The digest of the program's texts, names included, in whatever order they were read.
-pub(crate) fn sources_digest(sources: &Sources) -> Name {
+/// The digest of the program's texts, names included, in whatever order they were read. The allowed
+/// signers are one of them: who approves a plan approves whose signatures count from then on.
+pub(crate) fn sources_digest(loaded: &Loaded, signers: Option<&str>) -> Name {
+    let sources = &loaded.sources;
     let mut files: Vec<_> =
         sources.ids().map(|file| (sources.name(file), sources.text(file))).collect();
+    files.extend(loaded.manifest.signers.as_deref().zip(signers));
     files.sort_unstable();
     let mut hasher = blake3::Hasher::new();
     for (name, text) in files {

@@ -2,7 +2,9 @@
 //! and the conditions that a change loosens.
 
 use crate::conditions::asked::{Answer, Question, answer};
-use crate::conditions::{AfterRule, Base, Conditions, RecordedConditions, WindowRule, of_plan};
+use crate::conditions::{
+    AfterRule, Base, Conditions, OwnConditions, RecordedConditions, WindowRule, of_plan,
+};
 use crate::signing::{self, Statement};
 use crate::{Engine, EngineError};
 use dax_apply::Store;
@@ -52,6 +54,14 @@ pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
     Some(format!("{loosens}it needs the approval of {}: {command}", texts.join("; and of ")))
 }
 
+fn other_program(plan: &Plan) -> String {
+    format!(
+        "this program is not the one that the plan was made from, and it loosens the conditions of \
+         `{}`: plan again",
+        plan.environment
+    )
+}
+
 /// Approvals of a plan, and why others do not count.
 #[derive(Default)]
 struct Counted {
@@ -83,9 +93,51 @@ impl Engine {
     /// Blockers of a plan now, by the approvals of the state.
     ///
     /// # Errors
-    /// As [`Engine::standing_with`].
+    /// [`EngineError::Stale`] where other conditions were recorded since it was made; as
+    /// [`Engine::standing_with`].
     pub fn standing(&self, plan: &Plan) -> Result<Standing, EngineError> {
+        self.same_conditions(&self.store()?, plan, None)?;
         self.standing_with(plan, &[], None)
+    }
+
+    /// Makes sure that the conditions that a plan was held against are still those that were
+    /// recorded last: its approvals are of what it loosens of these, and of no others. Conditions
+    /// that are in force already loosen nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::Stale`] where they are not; the state or the program cannot be read.
+    pub(crate) fn same_conditions(
+        &self,
+        store: &Store,
+        plan: &Plan,
+        known: Option<&Conditions>,
+    ) -> Result<(), EngineError> {
+        if plan.mode != Mode::Apply {
+            return Ok(());
+        }
+        let environment = &plan.environment;
+        let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
+        if recorded.as_ref().map(Conditions::digest) == plan.base.conditions {
+            return Ok(());
+        }
+        let computed;
+        let new = match known {
+            Some(known) => known,
+            None => {
+                computed = match self.conditions(environment, &of_plan(plan)) {
+                    // That is said with what blocks the plan.
+                    Err(EngineError::UnknownEnvironment { .. }) => return Ok(()),
+                    found => found?,
+                };
+                &computed
+            }
+        };
+        if recorded.as_ref() == Some(new) {
+            return Ok(());
+        }
+        let message =
+            format!("other conditions of `{environment}` were recorded since it was made");
+        Err(EngineError::Stale { message })
     }
 
     /// Blockers of a plan now.
@@ -118,7 +170,7 @@ impl Engine {
         &self,
         store: &Store,
         plan: &Plan,
-        known: Option<&Conditions>,
+        known: Option<&OwnConditions>,
         reviews: &[Approval],
         base: Option<&Base>,
     ) -> Result<Standing, EngineError> {
@@ -131,11 +183,11 @@ impl Engine {
             return Ok(Standing::default());
         }
         let computed;
-        let new = match known {
+        let own = match known {
             Some(known) => known,
             None => {
-                computed = match self.conditions(&plan.environment, &of_plan(plan)) {
-                    Ok(conditions) => conditions,
+                computed = match self.own_conditions(&plan.environment, &of_plan(plan)) {
+                    Ok(own) => own,
                     Err(EngineError::UnknownEnvironment { .. }) => {
                         return Ok(Standing {
                             obstacles: vec![format!(
@@ -150,6 +202,7 @@ impl Engine {
                 &computed
             }
         };
+        let new = &own.conditions;
         let old = older(base, recorded.as_ref());
         let counted = {
             let named = |one: &Conditions| one.rules().next().is_some();
@@ -179,6 +232,11 @@ impl Engine {
         };
         if !found.is_approved() {
             standing.obstacles.extend(counted.refused);
+            standing.early = false;
+        }
+        // Who approved a saved plan was shown what its own program loosens, not what this one does.
+        if !found.loosens.is_empty() && plan.sources != own.sources {
+            standing.obstacles.insert(0, other_program(plan));
             standing.early = false;
         }
         standing.loosens = found.loosens.iter().map(ToString::to_string).collect();

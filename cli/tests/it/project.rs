@@ -89,6 +89,14 @@ impl Project {
         said
     }
 
+    /// The same by somebody with this name.
+    pub(crate) fn expect_as(&self, who: &str, code: i32, args: &[&str]) -> Said {
+        let ran = self.command(args).env("DAX_USER", who).output().expect("dax runs");
+        let said = said(&ran);
+        assert_eq!(said.code, code, "{who}: dax {args:?}\n{}\n{}", said.out, said.err);
+        said
+    }
+
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("dax starts")
     }

@@ -1,6 +1,7 @@
 //! Conditions of the program here, of a commit, and those recorded with the last apply.
 
 use super::Conditions;
+use crate::planning::sources_digest;
 use crate::{Checked, Diagnostic, Engine, EngineError, Missing, Params, is_policy, judging};
 use dax_apply::store::audit::Commit;
 use dax_apply::store::Provenance;
@@ -35,6 +36,14 @@ pub struct RecordedConditions {
     pub by: Name,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
+}
+
+/// Conditions of the program here.
+pub(crate) struct OwnConditions {
+    /// The conditions.
+    pub(crate) conditions: Conditions,
+    /// The digest of the program's texts, as plans have it.
+    pub(crate) sources: Name,
 }
 
 /// The parameters with which conditions are computed: those of one environment, known or not.
@@ -88,6 +97,15 @@ impl Engine {
         environment: &str,
         params: &Params,
     ) -> Result<Conditions, EngineError> {
+        Ok(self.own_conditions(environment, params)?.conditions)
+    }
+
+    /// The same, with what tells the program from others.
+    pub(crate) fn own_conditions(
+        &self,
+        environment: &str,
+        params: &Params,
+    ) -> Result<OwnConditions, EngineError> {
         let checked = sound(self.check(&only(params, environment))?)?;
         let Some(found) = checked.graph.environments.get(environment) else {
             let names = checked.loaded.environment_names();
@@ -98,7 +116,10 @@ impl Engine {
     }
 
     /// The text of the allowed signers of a manifest; nothing where it names none.
-    fn signers_of(&self, manifest: &dax_project::Manifest) -> Result<Option<String>, EngineError> {
+    pub(crate) fn signers_of(
+        &self,
+        manifest: &dax_project::Manifest,
+    ) -> Result<Option<String>, EngineError> {
         let Some(path) = &manifest.signers else { return Ok(None) };
         let read = Beneath::open(&self.root)
             .and_then(|project| project.read(Path::new(path.as_str()), LARGEST_SIGNERS));
@@ -116,9 +137,10 @@ impl Engine {
         &self,
         loaded: &crate::Loaded,
         environment: &dax_ir::Environment,
-    ) -> Result<Conditions, EngineError> {
+    ) -> Result<OwnConditions, EngineError> {
         let signers = self.signers_of(&loaded.manifest)?;
-        Ok(Conditions::of(loaded, environment, signers.as_deref()))
+        let conditions = Conditions::of(loaded, environment, signers.as_deref());
+        Ok(OwnConditions { conditions, sources: sources_digest(loaded, signers.as_deref()) })
     }
 
     /// The conditions of an environment of the program of a commit; nothing where it has no such

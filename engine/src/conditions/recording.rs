@@ -16,10 +16,28 @@ use dax_plan::model::{ApprovalGate, Mode};
 use std::time::Duration;
 
 impl Engine {
+    /// Whether a plan that does nothing brings other conditions than were recorded with the last
+    /// apply, so that [`Engine::accept_conditions`] records them.
+    ///
+    /// # Errors
+    /// The program or the state cannot be read.
+    pub fn brings_conditions(&self, plan: &Plan) -> Result<bool, EngineError> {
+        if plan.mode != Mode::Apply || !plan.is_empty() {
+            return Ok(false);
+        }
+        let store = self.store()?;
+        let new = self.conditions(&plan.environment, &of_plan(plan))?;
+        let recorded = self.recorded_in(&store, &plan.environment)?;
+        let (_, version) = self.runtime.block_on(store.state(&plan.environment))?;
+        // Where nothing was ever applied there is nothing to guard.
+        Ok(recorded.map_or(version.serial > 0, |recorded| recorded.conditions != new))
+    }
+
     /// Records the conditions of the program for an environment in which there is nothing else to
     /// do; says whether they were others, or none, before.
     ///
     /// # Errors
+    /// [`EngineError::Stale`] where others were recorded since the plan was made;
     /// [`EngineError::Denied`] where the former conditions, or those of `base`, are loosened and
     /// not enough people approved; the state cannot be written.
     pub fn accept_conditions(
@@ -28,18 +46,11 @@ impl Engine {
         reviews: &[Approval],
         base: Option<&Base>,
     ) -> Result<bool, EngineError> {
-        if plan.mode != Mode::Apply || !plan.is_empty() {
+        // Nobody has to be waited for where there is nothing to record.
+        if !self.brings_conditions(plan)? {
             return Ok(false);
         }
         let store = self.store()?;
-        let new = self.conditions(&plan.environment, &of_plan(plan))?;
-        let recorded = self.recorded_in(&store, &plan.environment)?;
-        let (_, version) = self.runtime.block_on(store.state(&plan.environment))?;
-        // Nobody has to be waited for where there is nothing to record: nothing was ever applied,
-        // or under these very conditions.
-        if recorded.map_or(version.serial == 0, |recorded| recorded.conditions == new) {
-            return Ok(false);
-        }
         let mut lease = self.acquire(&store, &plan.environment, Duration::from_secs(10))?;
         let result = self.accepted(&store, &mut lease, plan, reviews, base);
         self.release(&store, &mut lease, result)
@@ -65,10 +76,11 @@ impl Engine {
         if recorded.is_none() && version.serial == 0 {
             return Ok(false);
         }
-        let new = self.conditions(environment, &of_plan(plan))?;
-        if recorded.is_some_and(|recorded| recorded.conditions == new) {
+        let new = self.own_conditions(environment, &of_plan(plan))?;
+        if recorded.is_some_and(|recorded| recorded.conditions == new.conditions) {
             return Ok(false);
         }
+        self.same_conditions(store, plan, Some(&new.conditions))?;
         let standing = self.standing_of(store, plan, Some(&new), reviews, base)?;
         if let Some(message) = crate::standing::denial(plan, &standing) {
             return Err(EngineError::Denied { message });
@@ -79,7 +91,7 @@ impl Engine {
             commit: self.own_commit(),
             ..Actor::default()
         };
-        self.record(store, lease, &new, &actor)?;
+        self.record(store, lease, &new.conditions, &actor)?;
         Ok(true)
     }
 

@@ -255,11 +255,16 @@ impl Store {
     /// # Errors
     /// The store cannot be read, or the state was changed by somebody else.
     pub async fn state(&self, environment: &str) -> Result<(Snapshot, StateVersion)> {
-        let none = (Snapshot::default(), StateVersion { lineage: self.lineage.clone(), serial: 0 });
+        let version = |serial| StateVersion {
+            lineage: self.lineage.clone(),
+            serial,
+            ..StateVersion::default()
+        };
+        let none = (Snapshot::default(), version(0));
         let Some((head, _)) = self.head(environment).await? else { return Ok(none) };
         let Some(key) = &head.state else { return Ok(none) };
         let snapshot = self.read_state(environment, key, head.serial).await?;
-        Ok((snapshot, StateVersion { lineage: self.lineage.clone(), serial: head.serial }))
+        Ok((snapshot, version(head.serial)))
     }
 
     async fn read_state(&self, environment: &str, key: &str, serial: u64) -> Result<Snapshot> {

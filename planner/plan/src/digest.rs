@@ -15,11 +15,13 @@ pub fn digest(plan: &Plan) -> String {
 }
 
 /// The digest of what a plan does: as [`digest`], but for the program's text and the places in it, how often the
-/// state was written, and how many services stay as they are. Two plans with one effect make the same calls under the same conditions and leave the same behind.
+/// state was written, which conditions were recorded then, and how many services stay as they are. Two plans with one
+/// effect make the same calls under the same conditions and leave the same behind.
 pub fn effect(plan: &Plan) -> String {
     let mut plan = plan.clone();
     plan.sources = Name::default();
     plan.base.serial = 0;
+    plan.base.conditions = None;
     plan.unchanged = 0;
     for gate in &mut plan.gates {
         match gate {

@@ -54,7 +54,7 @@ pub struct Plan {
     /// How the providers that it uses are reached, where that takes a configuration.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<Name, Value>,
-    /// Digest of the program's texts.
+    /// Digest of the program's texts, the file of its `signers` included.
     pub sources: Name,
     /// The state that it starts from.
     pub base: StateVersion,
@@ -161,6 +161,10 @@ pub struct StateVersion {
     pub lineage: Name,
     /// Counts its changes.
     pub serial: u64,
+    /// Digest of the conditions that were recorded with the last apply; nothing where none are, or
+    /// where the plan is not held against them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Name>,
 }
 
 /// Something that must hold before the first step; whether it does depends on the time, and stands in no plan.
