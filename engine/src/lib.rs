@@ -195,7 +195,11 @@ impl Engine {
 
     /// The parsed project, with parameters that it has.
     fn load(&self, params: &Params) -> Result<Loaded, EngineError> {
-        let loaded = dax_project::load(&files::Disk::new(&self.root))?;
+        let disk = files::Disk::new(&self.root);
+        let mut loaded = dax_project::load(&disk)?;
+        // Of this program alone: those of older commits are read to be asked, not to be mended.
+        loaded.check_signers(&disk);
+        loaded.diagnostics.extend(loaded.approvals_of_nobody());
         if !params.values.is_empty() {
             let names = loaded.param_names();
             if let Some(name) = params.values.keys().find(|name| !names.contains(name)) {

@@ -24,6 +24,11 @@ pub const TAMPERED: Code = Code::error(8008, "the package was changed");
 /// A file that may not or cannot be read. Explained in docs/diagnostics/DAX8009.md.
 pub const UNREADABLE: Code = Code::error(8009, "the file cannot be read");
 
+/// Allowed signers that OpenSSH cannot read. Explained in docs/diagnostics/DAX8010.md.
+pub const SIGNERS: Code = Code::error(8010, "the allowed signers are malformed");
+/// A rule that nobody can satisfy. Explained in docs/diagnostics/DAX8011.md.
+pub const NOBODY: Code = Code::warning(8011, "nobody can approve this");
+
 /// Every code of this crate.
 pub const CODES: &[Code] = &[
     MANIFEST,
@@ -35,4 +40,6 @@ pub const CODES: &[Code] = &[
     NOT_LOCKED,
     TAMPERED,
     UNREADABLE,
+    SIGNERS,
+    NOBODY,
 ];

@@ -4,6 +4,7 @@
 //! other folders are modules that are imported by path. Files are read through a [`FileSystem`]
 //! only.
 
+mod approvals;
 mod codes;
 mod data;
 mod edit;
@@ -13,6 +14,7 @@ pub mod packages;
 mod policies;
 mod reading;
 pub mod remote;
+mod signers;
 pub mod text;
 
 pub use codes::CODES;

@@ -3,15 +3,24 @@
 //!
 //! It is written in dax itself.
 
-use crate::codes::{MANIFEST, NOT_TEXT};
+use crate::approvals::is_person;
+use crate::codes::{MANIFEST, NOBODY, NOT_TEXT};
 use crate::{remote, text};
-use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value};
+use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value, suggest};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, ItemKind, Member};
 use semver::Version;
 use std::collections::BTreeMap;
 
 /// The newest edition that this version of dax reads.
 pub const EDITION: i64 = 2026;
+
+/// Settings of `dax.mod`.
+const SETTINGS: [&str; 6] = ["project", "edition", "version", "packages", "state", "signers"];
+/// Form of a group.
+const GROUP_FORM: &str = "write `group \"team:sre\" { members = [\"ann\", \"bob\"] }`";
+/// Form of a requirement.
+const REQUIRE_FORM: &str = "write `require \"acme/lib\" { version = \"1.2.0\" }`, or \
+                            `path = \"…\"`, or `git = \"…\"` with `rev = \"…\"`";
 
 /// What `dax.mod` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +42,8 @@ pub struct Manifest {
     /// The file of the project that lists who may sign approvals, as OpenSSH has it
     /// (`allowed_signers`, ssh-keygen(1)); approvals need no signature without.
     pub signers: Option<Name>,
+    /// Where that is written.
+    pub signers_span: Option<Span>,
 }
 
 /// A package that a project requires.
@@ -74,6 +85,7 @@ impl Manifest {
             state: None,
             groups: BTreeMap::new(),
             signers: None,
+            signers_span: None,
         }
     }
 }
@@ -159,16 +171,32 @@ fn setting(field: &Field, manifest: &mut Manifest, problems: &mut Vec<Diagnostic
         ("state", ExprKind::Literal(Value::Str(url))) => manifest.state = Some(url.clone()),
         ("signers", ExprKind::Literal(Value::Str(path))) if is_beneath(path) => {
             manifest.signers = Some(path.clone());
+            manifest.signers_span = Some(field.value.span);
         }
         ("signers", ExprKind::Literal(Value::Str(path))) => {
             wrong(format!("`{path}` is no file of the project: name it from the project's folder"));
         }
-        ("version" | "packages" | "state" | "signers", _) => wrong(format!("`{key}` is a text")),
-        _ => problems.push(Diagnostic::new(
-            MANIFEST,
-            field.path_span(),
-            format!("there is no setting `{key}`"),
-        )),
+        ("version" | "packages" | "state" | "signers", _) => {
+            wrong(format!("`{key}` must be a text"));
+        }
+        _ => {
+            let wrong = Diagnostic::new(
+                MANIFEST,
+                field.path_span(),
+                format!("there is no setting `{key}`"),
+            );
+            let help = match suggest::nearest(key, SETTINGS) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("there are {}, and `require` and `group`", SETTINGS.join(", ")),
+            };
+            // `group` and `require` are no settings, however near they are.
+            let help = match key {
+                "group" => GROUP_FORM.to_owned(),
+                "require" => REQUIRE_FORM.to_owned(),
+                _ => help,
+            };
+            problems.push(wrong.help(help));
+        }
     }
 }
 
@@ -207,6 +235,16 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
             )));
         }
         (Some((name, span)), Some(members)) => {
+            let nobody = |detail: String| Diagnostic::new(NOBODY, span, detail);
+            if members.is_empty() {
+                problems.push(nobody(format!("the group `{name}` has no members")));
+            }
+            for member in members.iter().filter(|member| !is_person(member)) {
+                let detail = format!("`{member}` of the group `{name}` is nobody's login");
+                let help = "a group holds people by their logins, or `id:` and the id of an \
+                            account, and no other group";
+                problems.push(nobody(detail).help(help));
+            }
             if manifest.groups.insert(name.clone(), members).is_some() {
                 let detail = format!("the group `{name}` is declared twice");
                 let wrong = Diagnostic::new(MANIFEST, span, detail);
@@ -215,17 +253,15 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
         }
         _ => {
             let wrong = Diagnostic::new(MANIFEST, command.span, "`group` is not written like this");
-            problems
-                .push(wrong.help("write `group \"team:sre\" { members = [\"ann\", \"bob\"] }`"));
+            problems.push(wrong.help(GROUP_FORM));
         }
     }
 }
 
 /// `require "acme/lib" { version = "1.2.0" }`.
 fn require(command: &Command, problems: &mut Vec<Diagnostic>) -> Option<Require> {
-    let form = "write `require \"acme/lib\" { version = \"1.2.0\" }`, or `path = \"…\"`, or `git = \"…\"` with `rev = \"…\"`";
     let mut wrong = |span: Span, detail: String| {
-        problems.push(Diagnostic::new(MANIFEST, span, detail).help(form));
+        problems.push(Diagnostic::new(MANIFEST, span, detail).help(REQUIRE_FORM));
         None
     };
     let [Arg::Expr(Expr { kind: ExprKind::Literal(Value::Str(name)), span })] =
