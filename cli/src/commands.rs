@@ -122,8 +122,13 @@ pub(crate) fn plan_request(
     selection: &SelectionArgs,
     engine: &Engine,
 ) -> Result<PlanRequest, CliError> {
+    let environment = match &environment_arg.environment {
+        // Whether there is such a one is found out with the plan.
+        Some(name) => name.clone(),
+        None => environment(environment_arg, engine)?,
+    };
     Ok(PlanRequest {
-        environment: environment(environment_arg, engine)?,
+        environment,
         params: params(params_args, Missing::Report),
         selection: Selection {
             targets: selection.targets.clone(),
@@ -150,6 +155,11 @@ pub(crate) fn params(args: &ParamArgs, missing: Missing) -> Params {
 /// The environment that is meant: the one named, or the only one there is.
 pub(crate) fn environment(arg: &EnvironmentArg, engine: &Engine) -> Result<String, CliError> {
     if let Some(name) = &arg.environment {
+        // One that is there for each key is none by itself. A program that cannot be read keeps nobody from going back.
+        let declared = engine.declared_environments().unwrap_or_default();
+        if declared.get(name.as_str()).is_some_and(|one| one.keyed) {
+            return Err(EngineError::NeedsKey { name: name.clone() }.into());
+        }
         return Ok(name.clone());
     }
     let none = ParamArgs { params: Vec::new() };

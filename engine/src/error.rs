@@ -58,7 +58,7 @@ pub enum EngineError {
         meant: Option<String>,
     },
     /// A file cannot be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", in_words(source))]
     File {
         /// Which file.
         path: String,
@@ -110,6 +110,12 @@ pub enum EngineError {
         /// The address, without a password.
         url: String,
     },
+    /// A text that was given as the key of the state is none.
+    #[error("what is given as the key of the state (DAX_STATE_KEY or alike) is none: {message}")]
+    NoKey {
+        /// What a key looks like.
+        message: String,
+    },
     /// A plan is not one that a planner makes for this state and this world.
     #[error("the plan does not hold: {_0}; make a new one with `dax plan`")]
     Unsound(dax_plan::proof::Unsound),
@@ -154,6 +160,12 @@ pub enum EngineError {
     #[error("not allowed yet: {message}")]
     Denied {
         /// What must hold.
+        message: String,
+    },
+    /// An approval cannot be given as it was asked for.
+    #[error("{message}")]
+    NoApproval {
+        /// What is wrong with it.
         message: String,
     },
     /// An earlier run has not ended.
@@ -220,6 +232,14 @@ impl EngineError {
         let meant =
             dax_core::suggest::nearest(name, known.iter().map(String::as_str)).map(str::to_owned);
         Self::UnknownEnvironment { name: name.to_owned(), meant, known }
+    }
+}
+
+/// A fault of a file, in words that a shell would use.
+fn in_words(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::NotFound if source.get_ref().is_none() => "no such file".to_owned(),
+        _ => source.to_string(),
     }
 }
 

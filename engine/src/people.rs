@@ -58,10 +58,12 @@ impl Engine {
         let (digest, step) = match what {
             Approved::Plan(digest) => {
                 if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                    let message =
-                        "a digest has 64 hexadecimal digits; `dax plan` and `dax show` print it"
-                            .to_owned();
-                    return Err(EngineError::Denied { message });
+                    let message = format!(
+                        "{}: no such file, and no digest, which has 64 hexadecimal digits; `dax plan` and \
+                         `dax show` print it",
+                        dax_core::printable::Line::new(digest)
+                    );
+                    return Err(EngineError::NoApproval { message });
                 }
                 (Name::new(digest.to_lowercase()), None)
             }
@@ -104,7 +106,7 @@ impl Engine {
                     at_ms,
                 };
                 let signed = signing::sign(key, &statement.message());
-                Some(signed.map_err(|message| EngineError::Denied { message })?)
+                Some(signed.map_err(|message| EngineError::NoApproval { message })?)
             }
             None => None,
         };

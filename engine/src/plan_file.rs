@@ -127,10 +127,7 @@ fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, String> {
 impl Engine {
     /// The key that the state is sealed with, if it is.
     fn sealing_key(&self) -> Result<Option<Key>, EngineError> {
-        let wrong = |message| {
-            let place = "the state".to_owned();
-            EngineError::Store(dax_apply::StoreError::Sealed { place, message })
-        };
+        let wrong = |message| EngineError::NoKey { message };
         self.state.key.as_deref().map(Key::parse).transpose().map_err(wrong)
     }
 

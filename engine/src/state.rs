@@ -82,9 +82,7 @@ impl Engine {
         let blobs = match &self.state.key {
             None => blobs,
             Some(text) => {
-                let place = blobs.place();
-                let key =
-                    Key::parse(text).map_err(|message| StoreError::Sealed { place, message })?;
+                let key = Key::parse(text).map_err(|message| EngineError::NoKey { message })?;
                 Arc::new(Sealed::new(blobs, &key)?)
             }
         };

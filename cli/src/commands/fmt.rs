@@ -61,7 +61,11 @@ pub(crate) fn run(args: &FmtArgs, folder: &Path, out: &mut Printer) -> Result<Ex
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> CliError {
     let path = path.display().to_string();
-    move |error| CliError::World(format!("{path}: {error}"))
+    move |error| {
+        let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+        let why = if is_missing { "no such file".to_owned() } else { error.to_string() };
+        CliError::World(format!("{path}: {why}"))
+    }
 }
 
 /// The paths of all programs below a folder, in order.

@@ -1,6 +1,7 @@
 //! The real binary with real processes, on ports that nobody uses.
 
 mod agent;
+mod approvers;
 mod basics;
 mod clocks;
 mod conditions;
