@@ -8,8 +8,8 @@ mod bound;
 use dax_apply::store::StoreError;
 use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Postgres, Row, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Postgres, Row, Transaction};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -19,11 +19,30 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS dax_state (project text NOT NULL
 /// Two who make the table at once make one of them fail; with a lock of this number they take turns.
 const TURN: i64 = 0x6461_785f_7374_6174;
 
+/// Longest time for one more attempt, whose reason is told.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
 /// A state in a database.
 pub struct PostgresBlobs {
     pool: PgPool,
     project: String,
     place: String,
+}
+
+/// The reason why a database cannot be reached. A pool tries again until its time is up, and keeps the reason to itself.
+async fn cause(error: sqlx::Error, options: &PgConnectOptions) -> String {
+    if !matches!(error, sqlx::Error::PoolTimedOut) {
+        return error.to_string();
+    }
+    let attempt = tokio::time::timeout(ATTEMPT, PgConnection::connect_with(options));
+    match attempt.await {
+        Ok(Err(sqlx::Error::Io(error))) => {
+            format!("{error}; does a server run there, and does it let this machine in?")
+        }
+        Ok(Err(error)) => error.to_string(),
+        Ok(Ok(_)) => "it answers too slowly".to_owned(),
+        Err(_) => "nothing answers there".to_owned(),
+    }
 }
 
 impl PostgresBlobs {
@@ -56,10 +75,15 @@ impl PostgresBlobs {
         let pool = PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(15))
-            .connect_with(options)
+            .connect_with(options.clone())
             .await;
-        let pool = pool
-            .map_err(|error| StoreError::Io { place: place.clone(), message: error.to_string() })?;
+        let pool = match pool {
+            Ok(pool) => pool,
+            Err(error) => {
+                let message = cause(error, &options).await;
+                return Err(StoreError::Io { place, message });
+            }
+        };
         let opened = Self { pool, project: project.to_owned(), place };
         opened.prepare().await.map_err(|error| opened.explain(&error))?;
         Ok(opened)
