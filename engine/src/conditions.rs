@@ -9,6 +9,7 @@ pub mod asked;
 mod compare;
 mod reading;
 mod recording;
+mod steps;
 mod summary;
 mod windows;
 

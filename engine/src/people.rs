@@ -72,15 +72,13 @@ impl Engine {
                 let (_, plan, _) = open.ok_or_else(|| EngineError::NothingToResume {
                     environment: Some(environment.to_owned()),
                 })?;
-                let waits = plan
-                    .steps
-                    .get(step.0 as usize)
-                    .is_some_and(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
-                if !waits {
-                    return Err(EngineError::Denied {
+                let kind = plan.steps.get(step.0 as usize).map(|step| &step.kind);
+                let Some(dax_plan::StepKind::Gate { approval }) = kind else {
+                    return Err(EngineError::NoApproval {
                         message: format!("step {step} waits for no approval"),
                     });
-                }
+                };
+                self.knows_approvers(&store, &plan, approval)?;
                 (Name::new(dax_plan::digest::digest(&plan)), Some(*step))
             }
         };

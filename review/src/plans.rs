@@ -130,7 +130,9 @@ impl Rules {
             Some(Ok(base)) => base,
             // A program that is broken before the change must not keep it from being mended; the
             // conditions of the last apply are asked all the same.
-            Some(Err(EngineError::Program { .. } | EngineError::Policy { .. })) => {
+            Some(Err(
+                EngineError::Program { .. } | EngineError::Policy { .. } | EngineError::Project(_),
+            )) => {
                 unread = Some(format!(
                     "the conditions of `{environment}` before this change cannot be read: its \
                      program has errors there"

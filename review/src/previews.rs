@@ -130,7 +130,12 @@ impl Target {
             // Rules that cannot be read are not taken for none.
             match engine.base(&tip.commit, &own(&name, number), &options.params) {
                 Ok(Some(_)) => drop(found.insert(name, one)),
-                Ok(None) | Err(EngineError::Program { .. } | EngineError::Policy { .. }) => {
+                Ok(None)
+                | Err(
+                    EngineError::Program { .. }
+                    | EngineError::Policy { .. }
+                    | EngineError::Project(_),
+                ) => {
                     remarks.push(format!(
                         "the rules of `{name}` on `{}` cannot be read: its program has errors there",
                         tip.branch

@@ -1,18 +1,16 @@
-//! Conditions recorded with what was applied under them, and approvals of steps while it is.
+//! Conditions recorded with what was applied under them.
 //!
 //! Invariant: conditions are recorded only for a plan that the former ones allowed, so that a rule
 //! which one change removes is still asked when the next one uses that.
 
 use super::{Base, Conditions, of_plan};
-use crate::standing::is_signed;
 use crate::{Engine, EngineError, Params, holder};
 use dax_apply::Lease;
 use dax_apply::Store;
 use dax_apply::store::Approval;
 use dax_apply::store::audit::Actor;
-use dax_core::Name;
 use dax_plan::Plan;
-use dax_plan::model::{ApprovalGate, Mode};
+use dax_plan::model::Mode;
 use std::time::Duration;
 
 impl Engine {
@@ -152,58 +150,5 @@ impl Engine {
             message: format!("the conditions cannot be written: {error}"),
         })?;
         Ok(self.runtime.block_on(store.record_conditions(lease, &json, actor))?)
-    }
-
-    /// What decides which approvals count for the gates of a plan's steps.
-    pub(crate) fn step_judge(&self, store: &Store, plan: &Plan) -> Result<StepJudge, EngineError> {
-        let has_gates =
-            plan.steps.iter().any(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
-        if !has_gates {
-            return Ok(StepJudge::default());
-        }
-        let environment = &plan.environment;
-        let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
-        let own = match self.conditions(environment, &of_plan(plan)) {
-            Ok(conditions) => Some(conditions),
-            // A run goes on although the program has gone on, by the conditions it began under.
-            Err(EngineError::UnknownEnvironment { .. } | EngineError::Program { .. })
-                if recorded.is_some() =>
-            {
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        let signers = recorded.as_ref().and_then(Conditions::signers_text);
-        let signers = signers.or_else(|| own.as_ref().and_then(Conditions::signers_text));
-        let (_, version) = self.runtime.block_on(store.state(environment))?;
-        Ok(StepJudge {
-            conditions: own.or(recorded).unwrap_or_default(),
-            signers,
-            project: plan.project.clone(),
-            environment: environment.clone(),
-            lineage: version.lineage,
-        })
-    }
-}
-
-/// What decides which approvals count for the gates of a plan's steps.
-#[derive(Debug, Default)]
-pub(crate) struct StepJudge {
-    conditions: Conditions,
-    signers: Option<String>,
-    project: Name,
-    environment: Name,
-    lineage: Name,
-}
-
-impl StepJudge {
-    /// Whether an approval counts for a gate: by one of those whom it names, signed where it must
-    /// be.
-    pub(crate) fn counts(&self, gate: &ApprovalGate, approval: &Approval, now_ms: u64) -> bool {
-        let Self { conditions, signers, project, environment, lineage } = self;
-        conditions.may_approve(&gate.of, approval)
-            && signers.as_ref().is_none_or(|signers| {
-                is_signed(approval, project, environment, lineage, signers, now_ms).is_ok()
-            })
     }
 }

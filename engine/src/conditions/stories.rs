@@ -558,3 +558,88 @@ fn signers_that_a_commit_cannot_give_are_those_that_were_recorded() {
         assert_eq!(at(&broken), known, "{target}");
     }
 }
+
+/// A run that comes to a gate and is stopped there after a while, if nobody lets it go on.
+fn until_it_waits(
+    run: impl FnOnce(&mut crate::Interrupts) -> Result<Finished, EngineError>,
+) -> crate::Outcome {
+    let (sender, mut interrupts) = tokio::sync::mpsc::channel(1);
+    let stop = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        let _ = sender.blocking_send(());
+    });
+    let finished = run(&mut interrupts).unwrap_or_else(|error| panic!("{error}"));
+    stop.join().expect("a thread");
+    finished.outcome
+}
+
+#[test]
+fn a_gate_is_judged_by_the_conditions_that_its_run_began_under() {
+    if !is_at_home("a_gate_is_judged_by_the_conditions_that_its_run_began_under") {
+        return;
+    }
+    let group =
+        |members: &str| format!("{MANIFEST}group \"team:qa\" {{ members = [{members}] }}\n");
+    let own = group("\"cid\"");
+    let gated = |number: u32| {
+        let program = PROGRAM.replace("  approve 1", "  rollout web with careful\n  approve 1");
+        let program = program.replace("web:1", &format!("web:{number}"));
+        format!(
+            "{program}\nstrategy careful: canary {{\n  step 50% approve 1 of [\"team:qa\"]\n}}\n"
+        )
+    };
+    let shop = Shop::new();
+    shop.commit(&own, &gated(1));
+    let begin = || {
+        let engine = shop.engine();
+        let plan = plan(&engine, "production");
+        let request = |plan: &Plan| ApplyRequest {
+            plan: plan.clone(),
+            expect: None,
+            acknowledged: BTreeSet::new(),
+            why: String::new(),
+            name: None,
+            lock_timeout: Duration::ZERO,
+            again: None,
+            origin: Origin::Program,
+            reviews: vec![review(plan, "ann")],
+            base: None,
+        };
+        let run = request(&plan);
+        (until_it_waits(|stop| engine.apply(run, stop, &mut |_, _, _| {})), plan)
+    };
+    let resumed = |plan: &Plan, by: &str| {
+        let engine = shop.engine();
+        let store = engine.store().expect("a state");
+        let is_gate = |step: &&crate::Step| matches!(step.kind, crate::StepKind::Gate { .. });
+        let step = plan.steps.iter().find(is_gate).expect("a gate").id;
+        let approval = Approval { step: Some(step), ..review(plan, by) };
+        engine.runtime.block_on(store.approve("production", &approval)).expect("approved");
+        let decisions = Decisions::default();
+        until_it_waits(|stop| {
+            engine.resume(Some("production"), &decisions, Duration::ZERO, stop, &mut |_, _, _| {})
+        })
+    };
+    let (first, _) = begin();
+    assert_eq!(first, crate::Outcome::Succeeded);
+    shop.commit(&own, &gated(2));
+    let (waits, two) = begin();
+    assert_eq!(waits, crate::Outcome::Interrupted);
+    // Whoever joins the group later, and whoever is called like a group that is gone.
+    shop.commit(&group("\"cid\", \"mallory\""), &gated(2));
+    assert_eq!(resumed(&two, "mallory"), crate::Outcome::Interrupted);
+    shop.commit(MANIFEST, &gated(2));
+    assert_eq!(resumed(&two, "team:qa"), crate::Outcome::Interrupted);
+    assert_eq!(resumed(&two, "cid"), crate::Outcome::Succeeded);
+    // Of a run from files that no commit has, what was recorded before is known, and what is here.
+    shop.commit(&own, &gated(2));
+    std::fs::write(shop.path().join("main.dax"), gated(3)).expect("a file");
+    let (waits, three) = begin();
+    assert_eq!(waits, crate::Outcome::Interrupted);
+    shop.commit(&group("\"cid\", \"mallory\""), &gated(2));
+    assert_eq!(resumed(&three, "mallory"), crate::Outcome::Interrupted);
+    shop.commit(MANIFEST, &gated(2));
+    assert_eq!(resumed(&three, "team:qa"), crate::Outcome::Interrupted);
+    shop.commit(&group("\"cid\", \"mallory\""), &gated(2));
+    assert_eq!(resumed(&three, "cid"), crate::Outcome::Succeeded);
+}
