@@ -1,4 +1,5 @@
-//! Remarks on lines of the program: what is wrong with it, what policies say, and what its changes lead to.
+//! Annotations on lines of the program: what is wrong with it, what policies say, and what its
+//! changes lead to.
 
 use dax_engine::model::{Action, Change, Gate, Risk};
 use dax_engine::printable::{Line, Text};
@@ -6,7 +7,8 @@ use dax_engine::render::short_value;
 use dax_engine::{ConditionChange, Diagnostic, Plan, Sources};
 use dax_provider_api::review::{Annotation, Level};
 
-/// So many remarks are made; each batch of them is a call that counts against GitHub's limit on content.
+/// So many remarks are made; each batch of them is a call that counts against GitHub's limit on
+/// content.
 const MOST: usize = 200;
 
 /// A path from the top of the repository.
@@ -56,7 +58,8 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
         Action::Forget => "forgets",
     };
     let weighs = grave || no_return || change.blocked.is_some();
-    // A service that is no longer in the program has no line there; what is grave is said all the same.
+    // A service that is no longer in the program has no line there; what is grave is said all the
+    // same.
     let (path, line) = match place {
         Some(place) => place,
         None if weighs => of_environment(plan),
@@ -98,7 +101,8 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
     })
 }
 
-/// The place that stands for an environment as a whole: the first of its conditions, or the manifest.
+/// The place that stands for an environment as a whole: the first of its conditions, or the
+/// manifest.
 fn of_environment(plan: &Plan) -> (&str, u32) {
     let gate = plan.gates.iter().find_map(|gate| match gate {
         Gate::After { span, .. } => Some(span.as_str()),

@@ -21,13 +21,13 @@ use std::time::Duration;
 
 /// Wishes of somebody who runs `dax ci apply`.
 pub struct ApplyOptions {
-    /// Where, and what of it.
+    /// The folder, and what of it is applied.
     pub options: Options,
-    /// Whether what nobody was shown may be applied.
+    /// True when what nobody was shown may be applied.
     pub unreviewed: bool,
-    /// Whether reviewers agreed to steps that cannot be taken back by agreeing to the plan.
+    /// True when approving the plan approves its steps that cannot be taken back.
     pub acknowledge: bool,
-    /// How long to wait for another holder.
+    /// The longest wait for another holder of the lease.
     pub lock_timeout: Duration,
 }
 
@@ -59,9 +59,9 @@ pub enum Ending {
 pub struct Waiting {
     /// The blockers, a sentence each.
     pub why: Vec<String>,
-    /// Whether nothing but time is one.
+    /// True when nothing but time is one.
     pub early: bool,
-    /// Whether approvals are lacking.
+    /// True when approvals are lacking.
     pub unapproved: bool,
 }
 
@@ -80,7 +80,7 @@ pub struct Unreviewed {
     pub difference: Vec<Block>,
     /// Ways on, a line each.
     pub help: Vec<String>,
-    /// Whether no plan at all was shown.
+    /// True when no plan at all was shown.
     pub never: bool,
 }
 
@@ -92,12 +92,12 @@ pub struct Applied {
     pub environment: Name,
     /// Its end.
     pub ending: Ending,
-    /// What could not be recorded, in words for whoever set this up.
+    /// Remarks about what could not be recorded, for whoever set this up.
     pub remarks: Vec<String>,
 }
 
 impl Ending {
-    /// Whether environments that come after this one have to wait.
+    /// Reports whether environments that come after this one have to wait.
     fn holds_up(&self) -> bool {
         match self {
             Self::Nothing | Self::Accepted => false,
@@ -190,7 +190,7 @@ struct Run<'r> {
     engine: &'r Engine,
     scope: &'r Scope,
     changes: &'r Changes<'r>,
-    /// Whether it makes preview environments of a change request that is open.
+    /// True when it makes preview environments of a change request that is open.
     preview: bool,
 }
 

@@ -180,7 +180,7 @@ pub(crate) struct Voices {
     pub(crate) approvals: Vec<Approval>,
     /// Approvals that do not count for it.
     pub(crate) lost: Vec<Lost>,
-    /// Whether one of those who approved may write to the repository.
+    /// True when one of those who approved may write to the repository.
     pub(crate) writes: bool,
 }
 

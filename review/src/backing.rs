@@ -13,9 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct Shown {
     /// The commit that it was made from.
     pub(crate) commit: String,
-    /// When it was shown, by the clock of the code host, in milliseconds since 1970.
+    /// The time at which it was shown, by the clock of the code host, in milliseconds since 1970.
     pub(crate) at_ms: u64,
-    /// Whether it certainly was: a run that died may have shown it or not.
+    /// True when it certainly was: a run that died may have shown it or not.
     pub(crate) certain: bool,
     /// The digest of what it does and under which conditions.
     pub(crate) effect: String,
@@ -28,7 +28,7 @@ pub(crate) struct Shown {
 pub(crate) struct Seen<'r> {
     /// The commit that was reviewed, where that is known.
     pub(crate) commit: Option<&'r str>,
-    /// When it was submitted, by the clock of the code host; nothing where that is not told.
+    /// The time of its submission, by the clock of the code host; nothing where that is not told.
     pub(crate) at_ms: Option<u64>,
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn apart(plans: &[Shown], effect: &str, now_ms: u64) -> u64 {
     now_ms.max(least)
 }
 
-/// How a plan that was shown for a change request stands to its merge.
+/// The relation of a plan that was shown for a change request to its merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Made {
     /// It was made from the newest commit of the change request: merging agreed to it.
@@ -125,7 +125,7 @@ pub(crate) struct Candidate {
     pub(crate) plan: Shown,
     /// Its relation to the merge.
     pub(crate) made: Made,
-    /// Whether all agreed to it whom old and new rules ask.
+    /// True when all agreed to it whom old and new rules ask.
     pub(crate) approved: bool,
 }
 
@@ -165,7 +165,8 @@ pub(crate) fn backing(wanted: &Shown, candidates: &[Candidate]) -> Backing {
             None => drop(lacks.insert(part.clone())),
         }
     }
-    // One of a merged commit says it all, unless something was merged since that brings a part again.
+    // One of a merged commit says it all, unless something was merged since that brings a part
+    // again.
     let latest = by.iter().map(|at: &usize| candidates[*at].change).max();
     let same = best(&|one| {
         let is_last = latest.is_none_or(|latest| one.change >= latest);

@@ -1,8 +1,9 @@
-//! Comments that reviewers read: one for each environment, brought up to date from the first plan to the apply.
+//! Comments that reviewers read: one for each environment, brought up to date from the first plan
+//! to the apply.
 //!
-//! Pure functions over plain input. The first two lines are the decision and what to do about it; whatever else
-//! there is comes below, folded. Invariant: what an outcome says is what the state says now, and no comment offers
-//! an approval that would not count.
+//! Pure functions over plain input. The first two lines are the decision and what to do about it;
+//! whatever else there is comes below, folded. Invariant: what an outcome says is what the state
+//! says now, and no comment offers an approval that would not count.
 
 mod finding;
 mod head;

@@ -1,8 +1,8 @@
-//! A run as a place of reviews shows it: a deployment, and how it stands.
+//! A run as a code host shows it: a deployment, and how it stands.
 //!
-//! A plan that was approved is queued; whoever holds the lease runs it; a step that waits for a person is pending; what
-//! was taken back failed, and what runs again instead is a deployment of its own, so that the time it took to recover
-//! is to be read off the record.
+//! A plan that was approved is queued; whoever holds the lease runs it; a step that waits for a
+//! person is pending; what was taken back failed, and what runs again instead is a deployment of
+//! its own, so that the time it took to recover is to be read off the record.
 
 use crate::Forge;
 use crate::comment::short;
@@ -18,11 +18,11 @@ pub(crate) struct Deploying<'d> {
     line: Line,
     deployment: Deployment,
     id: Option<String>,
-    /// What could not be recorded.
+    /// Remarks about what could not be recorded.
     pub(crate) remarks: Vec<String>,
 }
 
-/// Whether an environment is what users see, by its name.
+/// Reports whether an environment is what users see, by its name.
 fn production(environment: &str) -> bool {
     environment.starts_with("prod") || environment == "live"
 }

@@ -1,5 +1,5 @@
-//! A code host with a runtime of its own, so that synchronous code can talk to it, also from inside of
-//! a run.
+//! A code host with a runtime of its own, so that synchronous code can talk to it, also from inside
+//! of a run.
 
 use crate::{ReviewError, comment, scope};
 use dax_provider_api::review::{DeploymentStatus, Remote, SourceControl};
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-/// Reaches a place; nothing comes back for one that is not built in. Called inside of a runtime.
+/// Reaches a code host; nothing comes back for one that is not built in. Called inside of a
+/// runtime.
 pub type Connect<'c> = &'c dyn Fn(&Remote) -> Result<Option<Arc<dyn SourceControl>>, ProviderError>;
 
-/// A place that can be asked.
+/// A code host that can be asked.
 pub struct Forge {
     runtime: Runtime,
     remote: Arc<dyn SourceControl>,
@@ -19,7 +20,7 @@ pub struct Forge {
 }
 
 impl Forge {
-    /// Reaches a place.
+    /// Reaches a code host.
     ///
     /// # Errors
     /// It is not built in, or its address makes no sense.
@@ -46,7 +47,7 @@ impl Forge {
     /// Asks, and waits for the answer.
     ///
     /// # Errors
-    /// Those of the place.
+    /// Those of the code host.
     pub fn ask<'f, T>(
         &'f self,
         call: impl FnOnce(&'f dyn SourceControl) -> BoxFuture<'f, Result<T, ProviderError>>,
@@ -54,7 +55,7 @@ impl Forge {
         self.runtime.block_on(call(&*self.remote))
     }
 
-    /// What can be asked without waiting.
+    /// The code host, for questions that need no waiting.
     pub(crate) fn remote(&self) -> &dyn SourceControl {
         &*self.remote
     }

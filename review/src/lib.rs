@@ -1,8 +1,9 @@
 //! Plans on change requests: what `dax ci` does in a pipeline.
 //!
-//! A pipeline plans what a change touches, says so where people review it, keeps the plans, and after the merge applies
-//! just what was reviewed. Where that is, [`place`] reads off the environment; what a place can do is behind
-//! [`dax_provider_api::review::SourceControl`]. Nothing here knows GitHub's words from GitLab's.
+//! A pipeline plans what a change touches, says so where people review it, keeps the plans, and
+//! after the merge applies just what was reviewed. [`place`] reads the CI context off the
+//! environment; what a code host can do is behind [`dax_provider_api::review::SourceControl`]. Of
+//! the words of code hosts only those for a change request are known here.
 
 mod annotations;
 mod applying;
@@ -47,7 +48,7 @@ pub type Open<'o> = &'o dyn Fn(&Path) -> Result<Engine, EngineError>;
 /// Is told what happens, a sentence each.
 pub type Say<'s> = &'s mut dyn FnMut(&str);
 
-/// Why a pipeline could not do its work.
+/// Reasons why a pipeline could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// It does not say where it runs, or what for.
@@ -56,7 +57,7 @@ pub enum ReviewError {
     /// The engine cannot do what was asked.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The place cannot be reached, or says no.
+    /// The code host cannot be reached, or says no.
     #[error(transparent)]
     Forge(#[from] ProviderError),
     /// A run failed, and the check that says so could not be written.
@@ -65,9 +66,9 @@ pub enum ReviewError {
     /// A file cannot be written.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// Its path.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

@@ -1,13 +1,15 @@
 //! Environments that a job asks for by name.
 //!
-//! A typo in a workflow would be green for ever and apply nothing: a name that no project has is an error.
+//! A typo in a workflow would be green for ever and apply nothing: a name that no project has is an
+//! error.
 
 use crate::previews;
 use crate::scope::Options;
 use crate::{Open, ReviewError};
 use std::collections::BTreeSet;
 
-/// Makes sure that each environment that was asked for by name is one of a project, or was one at `base`.
+/// Makes sure that each environment that was asked for by name is one of a project, or was one at
+/// `base`.
 pub(crate) fn known(
     options: &Options,
     base: Option<&str>,

@@ -1,14 +1,16 @@
 //! Folder of what a run leaves for its pipeline: plans, reports, the record of requests.
 //!
-//! It stands in a checkout, and pipelines hand on everything in it. So it is made anew in every run and
-//! written by handle: no link is followed, nothing is taken over that git tracks or that dax did not write.
+//! It stands in a checkout, and pipelines hand on everything in it. So it is made anew in every run
+//! and written by handle: no link is followed, nothing is taken over that git tracks or that dax
+//! did not write.
 
 use crate::ReviewError;
 use dax_files::Beneath;
 use std::io::{Error, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
 
-/// Name and content of the file that marks a folder as one of dax; it keeps the folder out of commits as well.
+/// Name and content of the file that marks a folder as one of dax; it keeps the folder out of
+/// commits as well.
 const MARK: (&str, &str) = (".gitignore", "# Made anew by every run of dax.\n*\n");
 
 /// A folder of this run.
@@ -25,7 +27,8 @@ impl Output {
     /// A relative path is made beneath the working folder, through no link.
     ///
     /// # Errors
-    /// A part of the path is a link, git tracks something in it, it holds what dax did not write, or it cannot be made.
+    /// A part of the path is a link, git tracks something in it, it holds what dax did not write,
+    /// or it cannot be made.
     pub fn create(path: &Path) -> Result<Self, ReviewError> {
         let here = std::env::current_dir().map_err(|source| file_error(path, source))?;
         Self::create_in(&here, path)
@@ -43,8 +46,8 @@ impl Output {
             let listed = dax_engine::tracked(&root, name)?;
             if let Some(first) = listed.first() {
                 return Err(wrong(refused(&format!(
-                    "git tracks {first}, and this folder is made anew by every run: remove it from the repository, or \
-                     name another folder with -o"
+                    "git tracks {first}, and this folder is made anew by every run: remove it from \
+                     the repository, or name another folder with -o"
                 ))));
             }
         }
@@ -56,8 +59,8 @@ impl Output {
             let is_own = mark.is_ok_and(|found| found.is_some_and(|text| is_mark(&text)));
             if !names.is_empty() && !is_own {
                 return Err(wrong(refused(
-                    "it holds files that dax did not write, and it is made anew by every run: remove them, or name \
-                     another folder with -o",
+                    "it holds files that dax did not write, and it is made anew by every run: \
+                     remove them, or name another folder with -o",
                 )));
             }
             root_folder.remove_all(&inner).map_err(wrong)?;
@@ -116,7 +119,7 @@ fn split(here: &Path, path: &Path) -> std::io::Result<(PathBuf, PathBuf)> {
     }
 }
 
-/// Whether a text is the mark, also that of earlier versions.
+/// Reports whether a text is the mark, also that of earlier versions.
 fn is_mark(text: &[u8]) -> bool {
     text == MARK.1.as_bytes() || text == b"*\n"
 }

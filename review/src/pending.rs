@@ -45,7 +45,7 @@ pub(crate) struct Touch {
     pub(crate) number: Option<u64>,
     /// Their paths by service, see [`Affected::fields`].
     pub(crate) fields: Option<BTreeMap<String, BTreeSet<String>>>,
-    /// Whether it changed the conditions.
+    /// True when it changed the conditions.
     pub(crate) conditions: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Where a pipeline runs, and what made it run: read off the variables that GitHub Actions, GitLab CI and Bitbucket
-//! Pipelines set, and off nothing else.
+//! The CI context of a pipeline and the event that started it: read off the variables that GitHub
+//! Actions, GitLab CI and Bitbucket Pipelines set, and off nothing else.
 //!
 //! Sources: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>,
 //! <https://docs.gitlab.com/ci/variables/predefined_variables/>,
@@ -9,7 +9,7 @@ use crate::ReviewError;
 use dax_provider_api::review::{Credential, Person};
 use serde_json::Value as Json;
 
-/// What made the pipeline run.
+/// The event that started a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A change request was opened or got new commits.
@@ -18,7 +18,7 @@ pub enum Event {
         number: u64,
         /// The tip of the branch that it is to go to, as it was then.
         base: Option<String>,
-        /// Whether it comes from another repository.
+        /// True when it comes from another repository.
         fork: bool,
     },
     /// A change request was closed or merged.
@@ -30,23 +30,23 @@ pub enum Event {
     Queue {
         /// The change request at its end, where its branch tells.
         number: Option<u64>,
-        /// Where the queue branched off.
+        /// The commit at which the queue branched off.
         base: String,
-        /// Whether nobody needs the answer any more.
+        /// True when nobody needs the answer any more.
         gone: bool,
     },
     /// Somebody pressed a button of a check.
     Button {
-        /// Which.
+        /// The button.
         identifier: String,
         /// The change request.
         number: u64,
-        /// Who.
+        /// The person.
         by: Person,
     },
     /// Commits came to a branch.
     Push {
-        /// What it was at before.
+        /// The commit that the branch was at before.
         before: Option<String>,
     },
     /// Something was released.
@@ -58,22 +58,23 @@ pub enum Event {
     Other,
 }
 
-/// A pipeline's place.
+/// The CI context of a pipeline.
 #[derive(Clone, Debug)]
 pub struct Place {
     /// `github`, `gitlab` or `bitbucket`.
     pub kind: &'static str,
-    /// Where the API is.
+    /// The address of the API.
     pub api: String,
     /// `owner/name`, or a project's number.
     pub repository: String,
-    /// What made it run.
+    /// The event that started it.
     pub event: Event,
-    /// The commit that checks belong to: of a change request its newest, not the one that tries the merge.
+    /// The commit that checks belong to: of a change request its newest, not the one that tries the
+    /// merge.
     pub commit: String,
     /// The branch or tag, without `refs/heads/` or `refs/tags/`.
     pub branch: String,
-    /// Whether that is a tag.
+    /// True when that is a tag.
     pub tag: bool,
     /// The repository's default branch, where the pipeline tells.
     pub main: Option<String>,
@@ -81,12 +82,12 @@ pub struct Place {
     pub run: Option<String>,
     /// The run's page.
     pub url: Option<String>,
-    /// Who asks.
+    /// The credential for the API.
     pub credential: Credential,
 }
 
 impl Place {
-    /// Whether it runs for a change request from another repository.
+    /// Reports whether it runs for a change request from another repository.
     pub fn is_from_fork(&self) -> bool {
         matches!(self.event, Event::Change { fork: true, .. })
     }
@@ -95,7 +96,7 @@ impl Place {
 /// A variable of the environment.
 pub type Variable<'v> = &'v dyn Fn(&str) -> Option<String>;
 
-/// Where this pipeline runs; nothing where it is none.
+/// The CI context of this process; nothing where it runs in no pipeline.
 ///
 /// # Errors
 /// A variable that must be there is not, or the event cannot be read.
@@ -352,7 +353,8 @@ fn bitbucket(variable: Variable<'_>) -> Result<Place, ReviewError> {
 }
 
 impl Place {
-    /// What reviewed plans are kept under: the change request, or the commit where there is none.
+    /// The key under which reviewed plans are kept: the change request, or the commit where there
+    /// is none.
     pub fn change_key(&self) -> String {
         match self.number() {
             Some(number) => change_key(number),
@@ -372,13 +374,13 @@ impl Place {
     }
 }
 
-/// Whether two hashes are of one commit, of which one may be shortened.
+/// Reports whether two hashes are of one commit, of which one may be shortened.
 pub(crate) fn same_commit(one: &str, other: &str) -> bool {
     let least = one.len().min(other.len());
     least >= 7 && one.as_bytes()[..least] == other.as_bytes()[..least]
 }
 
-/// What the reviewed plans of a change request are kept under.
+/// The key under which the reviewed plans of a change request are kept.
 pub(crate) fn change_key(number: u64) -> String {
     format!("pr-{number}")
 }

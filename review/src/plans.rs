@@ -16,7 +16,7 @@ use dax_engine::{
 };
 use dax_provider_api::review::Annotation;
 
-/// What became of an environment.
+/// The outcome of planning an environment.
 pub enum Verdict {
     /// It was planned.
     Plan(Box<Planned>),
@@ -36,7 +36,7 @@ pub struct Rules {
     pub base: Option<Base>,
     /// Those that were recorded with the last apply.
     pub applied: Option<Conditions>,
-    /// What the program changes of the older ones.
+    /// The changes that the program makes to the older ones.
     pub changes: Vec<ConditionChange>,
     /// The reason why those of the commit are not asked, if they cannot be.
     pub unread: Option<String>,
@@ -56,7 +56,7 @@ pub struct Planned {
     pub older: Vec<String>,
     /// Its conditions.
     pub rules: Rules,
-    /// Whether a policy denies it.
+    /// True when a policy denies it.
     pub denied: bool,
     /// The plan that reviewers of this change were shown last, by an earlier run.
     pub before: Option<ShownPlan>,
@@ -64,17 +64,17 @@ pub struct Planned {
     pub lost: Vec<Lost>,
 }
 
-/// An environment of a project, with what became of it.
+/// An environment of a project, with the outcome of planning it.
 pub struct Report {
     /// The project.
     pub project: Name,
     /// The environment.
     pub environment: Name,
-    /// What became of it.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
-/// What is known of a project beside its environments.
+/// Findings about a project beside its environments.
 pub(crate) struct Checked {
     /// Remarks on its lines.
     pub(crate) annotations: Vec<Annotation>,
@@ -85,7 +85,7 @@ pub(crate) struct Checked {
 }
 
 impl Report {
-    /// Whether it keeps the change from being merged.
+    /// Reports whether it keeps the change from being merged.
     pub fn failed(&self) -> bool {
         match &self.verdict {
             Verdict::Plan(planned) => {
@@ -176,7 +176,7 @@ impl Rules {
         }
     }
 
-    /// Whether the program asks for less than the older conditions did.
+    /// Reports whether the program asks for less than the older conditions did.
     pub fn loosened(&self) -> bool {
         self.changes.iter().any(|change| change.loosens)
     }
@@ -207,26 +207,26 @@ fn first_guard(
 }
 
 impl Planned {
-    /// Whether it does what reviewers were shown before, under the same conditions.
+    /// Reports whether it does what reviewers were shown before, under the same conditions.
     pub fn same_as_before(&self) -> bool {
         let before = self.before.as_ref();
         before
             .is_some_and(|before| bound(&before.plan, before.conditions.as_deref()) == self.bound())
     }
 
-    /// Whether it changes nothing that runs and no condition.
+    /// Reports whether it changes nothing that runs and no condition.
     pub fn is_nothing(&self) -> bool {
         self.plan.is_empty() && self.rules.changes.is_empty()
     }
 
-    /// Whether it loosens conditions to which those have not agreed whom the old ones name.
+    /// Reports whether it loosens conditions to which those have not agreed whom the old ones name.
     pub fn unguarded(&self) -> bool {
         let lacks = |one: &Progress| is_old(one) && one.lacking() > 0;
         self.rules.loosened() && self.standing.approvals.iter().any(lacks)
     }
 
-    /// Whether a policy denies it: one of the program, or one that stood before the change unless
-    /// those agreed whom the older conditions name.
+    /// Reports whether a policy denies it: one of the program, or one that stood before the change
+    /// unless those agreed whom the older conditions name.
     pub fn is_denied(&self) -> bool {
         let lacks = |one: &Progress| one.lacking() > 0;
         let old: Vec<_> = self.standing.approvals.iter().filter(|one| is_old(one)).collect();
@@ -295,7 +295,7 @@ pub(crate) fn check(
     Ok(checked)
 }
 
-/// What is to be planned.
+/// The request for a plan of an environment.
 pub(crate) fn request(environment: &str, options: &Options) -> PlanRequest {
     PlanRequest {
         environment: environment.to_owned(),

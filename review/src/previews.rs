@@ -16,7 +16,7 @@ pub(crate) struct Tip {
     pub(crate) commit: String,
 }
 
-/// What the newest commit of that branch says of previews.
+/// The declarations of previews at the newest commit of that branch.
 #[derive(Default)]
 pub(crate) struct Target {
     /// The commit; nothing where nobody asks for it.
@@ -107,8 +107,8 @@ fn own(name: &str, number: u64) -> Name {
 }
 
 impl Target {
-    /// What a commit says of the previews of a change request, as far as that can be read; of what
-    /// cannot, a remark each.
+    /// The words of a commit about the previews of a change request, as far as they can be read; of
+    /// what cannot, a remark each.
     pub(crate) fn read(
         engine: &Engine,
         options: &Options,
@@ -137,7 +137,8 @@ impl Target {
                     | EngineError::Project(_),
                 ) => {
                     remarks.push(format!(
-                        "the rules of `{name}` on `{}` cannot be read: its program has errors there",
+                        "the rules of `{name}` on `{}` cannot be read: its program has errors \
+                         there",
                         tip.branch
                     ));
                 }

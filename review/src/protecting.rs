@@ -107,12 +107,14 @@ fn reviewed(
     u32::try_from(found.len()).unwrap_or(u32::MAX)
 }
 
-/// Match of a name with a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one character.
+/// Match of a name with a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one
+/// character.
 /// Source: Ruby's `File.fnmatch` with `FNM_PATHNAME`, as GitHub has it for deployment branches.
 fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
-    // Which positions of the name can be reached with the pattern so far: no pattern takes more than its length times the name's.
+    // Which positions of the name can be reached with the pattern so far: no pattern takes more
+    // than its length times the name's.
     let mut reached: BTreeSet<usize> = BTreeSet::from([0]);
     let mut at = 0;
     while at < pattern.len() {

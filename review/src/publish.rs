@@ -18,7 +18,7 @@ use dax_provider_api::review::{Annotation, Check, CheckState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What was found, and where it was said.
+/// Findings of a run, and the places where they were said.
 #[derive(Default)]
 pub struct Published {
     /// The environments.
@@ -29,28 +29,30 @@ pub struct Published {
     pub annotations: Vec<Annotation>,
     /// The page about all of it, as Markdown.
     pub page: String,
-    /// What was written.
+    /// Files that were written.
     pub files: Vec<PathBuf>,
-    /// What could not be said where it should stand, in words for whoever set this up.
+    /// Remarks about what could not be said where it should stand, for whoever set this up.
     pub remarks: Vec<String>,
-    /// Whether the place shows the remarks on lines.
+    /// True when the code host shows the remarks on lines.
     pub annotated: bool,
-    /// Whether a policy denies something.
+    /// True when a policy denies something.
     pub denied: bool,
-    /// Whether something else keeps the change from being merged.
+    /// True when something else keeps the change from being merged.
     pub failed: bool,
     /// The folder of each project.
     folders: BTreeMap<Name, PathBuf>,
     /// Projects that were looked at, with their folders; of one that is gone there is none.
     looked: BTreeMap<Name, Option<PathBuf>>,
-    /// The project of the folder that this runs in, where all of it is planned and there are others.
+    /// The project of the folder that this runs in, where all of it is planned and there are
+    /// others.
     whole: Option<Name>,
 }
 
 /// Plans, judges, keeps and says.
 ///
 /// # Errors
-/// It cannot be found out what the change touches, the state cannot be used, or the check cannot be written.
+/// It cannot be found out what the change touches, the state cannot be used, or the check cannot be
+/// written.
 pub fn review(
     options: &Options,
     place: Option<&Place>,
@@ -256,7 +258,7 @@ fn check(options: &Options, place: &Place, state: CheckState, title: &str) -> Ch
     }
 }
 
-/// What the check says in one line.
+/// The title of the check.
 fn title(found: &Published) -> String {
     if !found.faults.is_empty() {
         return format!("{} in the program or its tests", plural(found.faults.len(), "error"));

@@ -11,7 +11,7 @@ use dax_engine::{
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What somebody wants of a pipeline.
+/// Options of a pipeline.
 pub struct Options {
     /// The folder that it runs in.
     pub folder: PathBuf,
@@ -19,13 +19,14 @@ pub struct Options {
     pub base: Option<String>,
     /// Only these environments.
     pub environments: Vec<String>,
-    /// Every environment of the projects that are touched, or of the one of this folder when none is.
+    /// True for every environment of the projects that are touched, or of the one of this folder
+    /// when none is.
     pub all: bool,
     /// Parameters.
     pub params: Params,
-    /// What the check is called.
+    /// The name of the check.
     pub check: String,
-    /// Whether nothing is to be kept, because nothing is said either.
+    /// True when nothing is to be kept, because nothing is said either.
     pub dry: bool,
     /// The folder that plans and reports are written to.
     pub output: Output,
@@ -34,7 +35,7 @@ pub struct Options {
 /// An environment that is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Touched {
-    /// How the change touches it: `changed`, `new`, `removed`, `unknown`, `wanted` or alike.
+    /// The kind of touch: `changed`, `new`, `removed`, `unknown`, `wanted` or alike.
     pub(crate) how: &'static str,
     /// The commit that it is held against; nothing where there is none.
     pub(crate) base: Option<String>,
@@ -44,7 +45,7 @@ pub(crate) struct Touched {
 pub(crate) struct Scope {
     /// Its folder from the top of the repository, `.` for the top itself.
     pub(crate) folder: String,
-    /// Where that is.
+    /// The path of that.
     pub(crate) path: PathBuf,
     /// Environments.
     pub(crate) environments: BTreeMap<Name, Touched>,
@@ -56,7 +57,7 @@ pub(crate) struct Scope {
     pub(crate) broken: Option<String>,
 }
 
-/// Whose Markdown a place reads.
+/// The Markdown that the code host of a CI context reads.
 pub fn flavour(place: Option<&Place>) -> Flavour {
     flavour_of(place.map_or("github", |place| place.kind))
 }
@@ -273,7 +274,7 @@ pub(crate) fn unapplied(
     Ok(scopes.into_values().collect())
 }
 
-/// What an environment has to be brought up to date from.
+/// The commit that an environment has to be brought up to date from.
 enum Since {
     /// A commit: the one that was applied last, or where the branch left it.
     Commit(String),

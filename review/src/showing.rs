@@ -92,8 +92,8 @@ pub(crate) fn begin(
 /// Keeps that plans are shown no more that were: of environments of these projects that leave the
 /// page, because they cannot be planned or are no longer there, or the program has errors.
 ///
-/// It is the last plan once more, as one that was never shown. It has no conditions, so that no plan
-/// does the same, and a review in the same second counts for neither.
+/// It is the last plan once more, as one that was never shown. It has no conditions, so that no
+/// plan does the same, and a review in the same second counts for neither.
 pub(crate) fn hide(
     place: &Place,
     forge: &Forge,

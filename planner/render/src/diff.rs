@@ -1,6 +1,7 @@
 //! The difference between two plans: what a new push changed of what was approved.
 //!
-//! Whatever makes the digest another one is said in words: services, leaves, steps, conditions, the state.
+//! Whatever makes the digest another one is said in words: services, leaves, steps, conditions, the
+//! state.
 
 use crate::plan::{action_word, step_text, when};
 use crate::shorten;

@@ -1,7 +1,7 @@
 //! One HTML page that needs nothing else: no other file, no network, and no script to be read.
 //!
-//! Invariant: the policy of the page allows its own styles and its own script by their digests, and nothing else,
-//! so no text of a plan ever acts.
+//! Invariant: the policy of the page allows its own styles and its own script by their digests, and
+//! nothing else, so no text of a plan ever acts.
 
 use crate::tree::{Block, Chart, Line, Section, Steps, Tone};
 use dax_core::printable;

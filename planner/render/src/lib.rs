@@ -1,7 +1,8 @@
-//! What reviewers read: one tree for a plan, many targets.
+//! Views of plans for reviewers: one tree for a plan, many targets.
 //!
-//! Pure: a plan holds all that its rendering needs, so showing one takes no provider and no network.
-//! Invariant: a tree holds printable text only ([`dax_core::printable`]), so no target shows another.
+//! Pure: a plan holds all that its rendering needs, so showing one takes no provider and no
+//! network. Invariant: a tree holds printable text only ([`dax_core::printable`]), so no target
+//! shows another.
 
 mod diff;
 pub mod graph;

@@ -1,8 +1,9 @@
 //! Markdown as GitHub, GitLab and Bitbucket read it.
 //!
-//! Lines of changes stand in `diff` fences whose fence is longer than any run of backticks inside; everything
-//! outside of fences is escaped. A text that is too long loses steps first, then leaves, then equal changes share a
-//! line, and it says so: nothing is ever cut inside a fence, a tag or a character.
+//! Lines of changes stand in `diff` fences whose fence is longer than any run of backticks inside;
+//! everything outside of fences is escaped. A text that is too long loses steps first, then leaves,
+//! then equal changes share a line, and it says so: nothing is ever cut inside a fence, a tag or a
+//! character.
 
 mod fit;
 
@@ -108,7 +109,8 @@ fn diff_line(line: &Line) -> String {
         Some(Tone::Warn) => "!",
         _ => " ",
     };
-    // The mark of the text itself is the same one for terminals, which colour by it and have no first column.
+    // The mark of the text itself is the same one for terminals, which colour by it and have no
+    // first column.
     let text = line.plain();
     let own: &[&str] = match mark {
         "!" => &["! "],
@@ -140,8 +142,9 @@ fn escape_html(text: &str) -> String {
 
 /// Printable text that means itself in Markdown: no markup, no HTML, no mention, no link.
 ///
-/// Mentions, references and bare addresses are looked for in what was rendered, where a character that is written as an
-/// entity is that character again; so nothing but something between their characters keeps them from being found.
+/// Mentions, references and bare addresses are looked for in what was rendered, where a character
+/// that is written as an entity is that character again; so nothing but something between their
+/// characters keeps them from being found.
 pub fn escape(text: &str) -> String {
     let text = printable::Text::new(text);
     let mut out = String::with_capacity(text.as_str().len());

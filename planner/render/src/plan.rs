@@ -1,4 +1,5 @@
-//! A plan as a tree: the decision, blockers and conditions, risks, changes by service with their steps, and the rest.
+//! A plan as a tree: the decision, blockers and conditions, risks, changes by service with their
+//! steps, and the rest.
 
 mod conditions;
 mod decision;
@@ -42,7 +43,8 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     blocks
 }
 
-/// The details below the decision about a plan: conditions, risks, changes with their steps, figures.
+/// The details below the decision about a plan: conditions, risks, changes with their steps,
+/// figures.
 pub fn details(plan: &Plan) -> Vec<Block> {
     let mut blocks = Vec::new();
     heading(&mut blocks, "Conditions", conditions::conditions(plan));

@@ -1,6 +1,7 @@
 //! Long texts made short, so that what is shown of a plan has no end that a value could push out.
 //!
-//! Invariant: two texts that differ are shown differently: whoever is cut says its length and a digest of the whole.
+//! Invariant: two texts that differ are shown differently: whoever is cut says its length and a
+//! digest of the whole.
 
 use dax_core::Value;
 
@@ -9,7 +10,8 @@ pub(crate) const VALUE: usize = 200;
 /// Hexadecimal digits that are shown of a digest.
 pub(crate) const DIGITS: usize = 12;
 
-/// A value as a reviewer reads it: at most 200 characters, then the length and a digest of the whole.
+/// A value as a reviewer reads it: at most 200 characters, then the length and a digest of the
+/// whole.
 pub fn value(value: &Value) -> String {
     value_of(value, VALUE)
 }

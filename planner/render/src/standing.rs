@@ -1,4 +1,5 @@
-//! Blockers of a plan at this moment, and the progress of its approvals; the plan itself knows no time.
+//! Blockers of a plan at this moment, and the progress of its approvals; the plan itself knows no
+//! time.
 //!
 //! Invariant: an approval is counted here for the effect of the plan beside it, and for no other.
 
@@ -73,7 +74,8 @@ impl Progress {
         }
     }
 
-    /// The approvals that are lacking, with names: `1 of team:sre (ann, bob)`, `1 more of team:sre (1 of 2: ann; bob)`.
+    /// The approvals that are lacking, with names: `1 of team:sre (ann, bob)`, `1 more of team:sre
+    /// (1 of 2: ann; bob)`.
     pub fn lacking_text(&self) -> String {
         let waiting = names(self.members.iter().filter(|name| !self.approved.contains(name)));
         if self.approved.is_empty() {

@@ -65,7 +65,8 @@ fn write_line(out: &mut String, line: &Line, colour: bool) {
     out.push('\n');
 }
 
-/// Columns stand two blanks apart, and no cell holds two blanks in a row: what a cell says is never read as another.
+/// Columns stand two blanks apart, and no cell holds two blanks in a row: what a cell says is never
+/// read as another.
 fn table(out: &mut String, heads: &[&str], rows: &[Vec<printable::Line>]) {
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
     let rows: Vec<Vec<String>> =

@@ -23,7 +23,7 @@ const FIELDS: u8 = 3;
 
 type Account = u8;
 
-/// Who must approve, and how many of them.
+/// People who must approve, and how many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rules {
     count: usize,
@@ -51,7 +51,7 @@ impl Rules {
         ApprovalRule { count, of: vec![Name::from("team:sre")] }
     }
 
-    /// Whether some approve under these whom the older ones did not ask for.
+    /// Reports whether some approve under these whom the older ones did not ask for.
     fn loosens(&self, old: &Self) -> bool {
         old.count > 0 && (self.count < old.count || !self.members.is_subset(&old.members))
     }
@@ -63,7 +63,7 @@ struct Program {
     rules: Rules,
 }
 
-/// What a plan shows: its parts, and a digest of them.
+/// The content of a plan as it is shown: its parts, and a digest of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Page {
     effect: String,
@@ -109,7 +109,7 @@ struct World {
     /// The branch: programs, each with its commit.
     branch: Vec<(String, Program)>,
     changes: Vec<Change>,
-    /// What runs, under which rules it was applied, and from which commit of the branch.
+    /// The program that runs, the rules under which it was applied, and its commit of the branch.
     running: Program,
     applied: usize,
     /// Applies that happened, for the count at the end.
@@ -292,7 +292,7 @@ impl World {
         change.approvals.iter().filter(|one| counts(*one)).map(|(who, _)| *who).collect()
     }
 
-    /// Whether dax takes a plan as approved by these.
+    /// Reports whether dax takes a plan as approved by these.
     fn is_approved(&self, rules: &Rules, is_empty: bool, by: &BTreeSet<Account>) -> bool {
         let approval = |who: &Account| Approval {
             digest: Name::default(),

@@ -35,8 +35,8 @@ fn located(text: &str) -> (Option<String>, &str) {
 pub(super) fn remedy(text: &str, environment: &str) -> String {
     if let Some(variable) = variable(text) {
         return format!(
-            "Add `{variable}` to the `env` of the step that runs `dax ci` in this job, from the secrets of \
-             the code host; nothing is wrong with the program."
+            "Add `{variable}` to the `env` of the step that runs `dax ci` in this job, from the \
+             secrets of the code host; nothing is wrong with the program."
         );
     }
     format!("`dax plan -e {environment}` says the same on your machine, with how to mend it.")

@@ -73,7 +73,8 @@ pub(super) fn head(input: &CommentInput, frame: &Frame<'_>) -> String {
     match &input.content {
         Content::Removed => {
             let text = format!(
-                "What runs there stays until `dax destroy -e {name}`, run by a program that still has it."
+                "What runs there stays until `dax destroy -e {name}`, run by a program that still \
+                 has it."
             );
             let _ = writeln!(out, "{}", inline(&text));
         }
@@ -81,7 +82,8 @@ pub(super) fn head(input: &CommentInput, frame: &Frame<'_>) -> String {
             let _ = writeln!(out, "Nothing is left to do.");
         }
         Content::NothingMore => {
-            let text = "The plan that an earlier push of this change showed here is void; approvals of it count for nothing.";
+            let text = "The plan that an earlier push of this change showed here is void; \
+                        approvals of it count for nothing.";
             let _ = writeln!(out, "{text}");
         }
         Content::Failed(why) => {

@@ -69,7 +69,9 @@ fn json_text(json: &serde_json::Value) -> String {
     Text::json(&format!("{json:#}\n")).to_string()
 }
 
-/// Remarks as GitLab shows them in a merge request. Source: <https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>.
+/// Remarks as GitLab shows them in a merge request.
+///
+/// Source: <https://docs.gitlab.com/ci/testing/code_quality/#code-quality-report-format>.
 fn code_quality(annotations: &[Annotation]) -> String {
     let rows: Vec<_> = annotations
         .iter()
@@ -81,8 +83,11 @@ fn code_quality(annotations: &[Annotation]) -> String {
                 Level::Notice => "info",
             };
             json!({
-                "description": format!("{}: {}", one.title, one.message), "check_name": one.title, "severity": severity,
-                "fingerprint": format!("dax-{number}-{}-{}", one.path, one.line), "location": { "path": one.path, "lines": { "begin": one.line } },
+                "description": format!("{}: {}", one.title, one.message),
+                "check_name": one.title,
+                "severity": severity,
+                "fingerprint": format!("dax-{number}-{}-{}", one.path, one.line),
+                "location": { "path": one.path, "lines": { "begin": one.line } },
             })
         })
         .collect();

@@ -373,7 +373,7 @@ fn changes(count: usize) -> String {
     if count == 1 { "1 change".to_owned() } else { format!("{} changes", grouped(count)) }
 }
 
-/// What changes that share a line do, as its first words.
+/// The first words of a line that changes share: what they do.
 fn words(what: &str) -> String {
     // A hyphen would begin a list of its own.
     match what.strip_prefix("- ") {

@@ -1,4 +1,5 @@
-//! Conditions of a plan: when it may be applied, what happens when a step fails, what is irreversible.
+//! Conditions of a plan: when it may be applied, what happens when a step fails, what is
+//! irreversible.
 
 use crate::tree::{Line, Tone};
 use crate::values::millis;

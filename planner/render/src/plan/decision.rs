@@ -1,6 +1,7 @@
 //! The one line that a reviewer decides by: what goes, what changes, and whose approval is lacking.
 //!
-//! Order: what cannot be undone and what goes, images, other leaves, what is needed. Whatever is not named is counted.
+//! Order: what cannot be undone and what goes, images, other leaves, what is needed. Whatever is
+//! not named is counted.
 
 use super::image;
 use crate::shorten;

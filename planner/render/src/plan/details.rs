@@ -1,6 +1,8 @@
-//! Everything that a step does beside its few words: commands that undo it, what an analysis measures and requires.
+//! Everything that a step does beside its few words: commands that undo it, what an analysis
+//! measures and requires.
 //!
-//! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan what is not here.
+//! Whatever a plan does stands in what reviewers are shown of it: nobody can hide in a saved plan
+//! what is not here.
 
 use crate::shorten;
 use crate::tree::{Line, Tone};
@@ -111,7 +113,7 @@ pub(super) fn analysis<'p>(step: &'p Step, shown: &mut Vec<&'p Analysis>) -> Vec
     lines(analysis).into_iter().map(|text| Line::at(3).with(Tone::Dim, text)).collect()
 }
 
-/// Which of the analyses shown a step has, where it is not its first one.
+/// The number of the analysis among those shown that a step has, where it is not its first one.
 pub(super) fn same_as(step: &Step, shown: &[&Analysis]) -> Option<String> {
     let StepKind::Analyse { analysis, .. } = &step.kind else { return None };
     let at = shown.iter().position(|one| *one == analysis)?;

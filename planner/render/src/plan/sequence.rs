@@ -1,6 +1,8 @@
-//! The steps of a service as lines: waiting joins the step that it waits for, equal steps stand once.
+//! The steps of a service as lines: waiting joins the step that it waits for, equal steps stand
+//! once.
 //!
-//! Invariant: whatever is folded can be told from what is shown, so no two sequences of steps read alike.
+//! Invariant: whatever is folded can be told from what is shown, so no two sequences of steps read
+//! alike.
 
 use super::details;
 use super::steps::step_text;

@@ -99,7 +99,8 @@ fn row(point: &Point<'_>, end: u64) -> Vec<String> {
     ]
 }
 
-/// Places of the points on the axis: by time, but never so near to one another that one hides the other.
+/// Places of the points on the axis: by time, but never so near to one another that one hides the
+/// other.
 fn places(points: &[Point<'_>], end: u64) -> Vec<f64> {
     let span = RIGHT - LEFT;
     let time = |ms: u64| if end > 0 { span * ms as f64 / end as f64 } else { 0.0 };
