@@ -363,6 +363,8 @@ fn a_line_of_arguments_is_one_argument_of_the_pipe() {
         assert_eq!(called, [&["ci", "apply"], wanted].concat(), "{arguments}");
     }
     assert_eq!(run("", "").expect("dax is called"), ["ci"]);
+    // Ends of lines as Windows has them, and empty lines, are no part of an argument.
+    assert_eq!(run("ci", "--all\r\n\r\n-q\r\n").expect("dax is called"), ["ci", "--all", "-q"]);
     for command in ["ci apply -e production", "* ci", "ci\n--all", "ci;id"] {
         assert_eq!(run(command, ""), None, "{command}");
     }
@@ -486,4 +488,21 @@ fn the_examples_give_secrets_to_single_steps_and_plan_without_rights() {
         planning += text.matches("secrets.DAX_STATE_PLAN").count();
     }
     assert_eq!((planning, changing), (1, 5));
+}
+
+#[test]
+fn the_state_of_a_gitlab_job_is_chosen_where_no_variable_of_the_project_wins() {
+    let text = std::fs::read_to_string(root().join("templates/dax.yml")).expect("a text");
+    let lines = || text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
+    // GitLab prefers a variable of the project to one of a job.
+    let set: Vec<&str> = lines().filter(|line| line.starts_with("DAX_STATE")).collect();
+    assert_eq!(set, Vec::<&str>::new());
+    let calls: Vec<&str> = lines().filter(|line| line.contains("dax ci")).collect();
+    let wanted = [
+        "- DAX_STATE=\"$DAX_STATE_PLAN\" dax ci",
+        "- DAX_STATE=\"$DAX_STATE_PREVIEW\" dax ci apply",
+        "- DAX_CLOSED=\"${CI_ENVIRONMENT_NAME#preview/}\" DAX_STATE=\"$DAX_STATE_PREVIEW\" dax ci apply",
+        "- dax ci apply --lock-timeout=30m",
+    ];
+    assert_eq!(calls, wanted);
 }

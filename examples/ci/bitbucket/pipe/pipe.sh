@@ -17,7 +17,8 @@ set -- $COMMAND
 IFS='
 '
 for line in ${ARGUMENTS:-}; do
-  set -- "$@" "$line"
+  line="${line%"$(printf '\r')"}"
+  if [ -n "$line" ]; then set -- "$@" "$line"; fi
 done
 unset IFS COMMAND ARGUMENTS
 exec /usr/local/bin/dax "$@"
