@@ -22,6 +22,13 @@ fn change(it: &Pipeline, branch: &str, (from, to): (&str, &str), approver: Optio
     number
 }
 
+/// The number of times that the reviews of a pull request were read.
+fn reads(it: &Pipeline, number: u64) -> usize {
+    let end = format!("/pulls/{number}/reviews");
+    let path = |one: &str| one.split('?').next().is_some_and(|path| path.ends_with(&end));
+    it.github.asked().iter().filter(|one| one.method() == "GET" && path(one.path())).count()
+}
+
 #[test]
 fn a_run_that_was_left_out_between_two_merges_loses_nothing() {
     let program = spread();
@@ -57,9 +64,12 @@ fn a_change_that_is_missing_is_named_and_holds_back_those_after_it() {
     assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
     assert_eq!(it.replicas("production"), Some(2));
     it.approve(one, "cid");
+    let before = [one, two].map(|number| reads(&it, number));
     ended(it.apply(&merged, &["-e", "production"]), 0);
     assert_eq!(it.image("production").as_deref(), Some("acme/shop-web:1"));
     assert_eq!(it.replicas("production"), Some(4));
+    // The reviews of each count as they stand when it is decided, and are read then alone.
+    assert_eq!([one, two].map(|number| reads(&it, number)), before.map(|count| count + 1));
     clean(&it.github, &[ADMIN, ANN]);
 }
 
