@@ -318,9 +318,9 @@ pub trait SourceControl: Send + Sync {
     /// The reviews of a change request that stand, one of each person.
     fn reviews(&self, number: u64) -> BoxFuture<'_, Result<Vec<Review>, ProviderError>>;
 
-    /// Those who pushed the commits of a change request that were not in it when it was opened,
-    /// and whoever pushed its newest one, by what the code host recorded of pushes. Where it
-    /// records none, the accounts of authors and committers of its commits.
+    /// Those who pushed to the branch of a change request since it was created, by what the code
+    /// host recorded of pushes. Where it does not show all of them, or a bot pushed, the accounts
+    /// of authors and committers of its commits as well, each of which has one.
     fn pushers<'a>(
         &'a self,
         change: &'a ChangeRequest,

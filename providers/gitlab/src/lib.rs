@@ -6,6 +6,7 @@ mod deployments;
 mod notes;
 mod people;
 mod protection;
+mod pushers;
 mod requests;
 mod reviews;
 
@@ -92,7 +93,7 @@ impl SourceControl for GitLab {
         &'a self,
         change: &'a ChangeRequest,
     ) -> BoxFuture<'a, Result<Vec<Person>, ProviderError>> {
-        Box::pin(requests::pushers(self, change))
+        Box::pin(pushers::pushers(self, change))
     }
 
     fn belongs<'a>(

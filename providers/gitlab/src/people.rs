@@ -20,6 +20,10 @@ pub(crate) struct User {
     /// `active`, or why the account may do nothing.
     #[serde(default)]
     pub(crate) state: Option<String>,
+    /// Whether it is that of a bot, a service account or a project's or group's access token, where
+    /// one account is asked for.
+    #[serde(default)]
+    pub(crate) bot: Option<bool>,
 }
 
 impl User {
@@ -122,6 +126,18 @@ struct Project {
 pub(crate) async fn shown(gitlab: &GitLab) -> Result<bool, ProviderError> {
     let project: Option<Project> = gitlab.client.find(&gitlab.project).await?;
     Ok(project.is_some())
+}
+
+/// Whether an account is known to be a person's.
+pub(crate) async fn is_person(gitlab: &GitLab, user: &User) -> Result<bool, ProviderError> {
+    // What a deleted account did, that of a revoked token too, is that of one account for them all.
+    // Source: <https://docs.gitlab.com/user/profile/account/delete_account/#associated-records>.
+    let ghost = user.username.strip_prefix("ghost");
+    if ghost.is_some_and(|rest| rest.chars().all(|one| one.is_ascii_digit())) {
+        return Ok(false);
+    }
+    let found = gitlab.client.look::<User>(&format!("{}/users/{}", gitlab.api, user.id)).await?;
+    Ok(found.is_ok_and(|user| user.bot == Some(false)))
 }
 
 /// The account of an address that git names; nothing where GitLab shows none that is certain.

@@ -95,31 +95,70 @@ async fn approvals_bear_their_time_and_a_commit_only_where_a_push_takes_all_away
     }
 }
 
+/// A commit whose author and committer are somebody's.
+fn commit(sha: &str, by: &str) -> (String, String, String) {
+    let email = format!("{by}@example.com");
+    (sha.to_owned(), email.clone(), email)
+}
+
 #[tokio::test]
 async fn who_pushed_is_told_by_events_and_else_by_addresses_that_have_an_account() {
     let test = Test::new();
-    assert_eq!(test.pushers().await, Ok(vec!["bob".to_owned()]));
+    let people = |all: &[&str]| Ok(all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+    assert_eq!(test.pushers().await, people(&["bob"]));
     gitlab::push(&test.world, 4, "cid", "h2");
     gitlab::push(&test.world, 4, "ann", "h3");
-    assert_eq!(test.pushers().await, Ok(vec!["ann".to_owned(), "cid".to_owned()]));
-    let commit = |sha: &str, by: &str| {
-        let email = format!("{by}@example.com");
-        (sha.to_owned(), email.clone(), email)
-    };
+    assert_eq!(test.pushers().await, people(&["bob", "ann", "cid"]));
     test.set(|world| {
         world.no_events = true;
         world.commits.insert(4, vec![commit("h2", "cid"), commit("h3", "eve")]);
     });
-    assert_eq!(test.pushers().await, Ok(vec!["cid".to_owned(), "eve".to_owned()]));
+    assert_eq!(test.pushers().await, people(&["cid", "eve"]));
     test.set(|world| {
         world.commits.insert(4, vec![commit("h3", "nobody")]);
     });
     let error = test.pushers().await.expect_err("no account");
-    assert!(error.contains("no account for the address in it"), "{error}");
+    assert!(error.contains("does not show all pushes to the branch of merge request 4"), "{error}");
+    assert!(error.contains("no account for the address in commit h3"), "{error}");
     test.set(|world| {
         world.commits.insert(4, vec![commit("h2", "cid")]);
     });
-    assert!(test.pushers().await.expect_err("another head").contains("does not list that commit"));
+    let error = test.pushers().await.expect_err("another head");
+    assert!(error.contains("does not list commit h3"), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_pushed_before_it_was_opened_pushed_to_it() {
+    let test = Test::new();
+    test.set(|world| world.heads.clear());
+    gitlab::push(&test.world, 4, "ann", "h1");
+    gitlab::push(&test.world, 4, "eve", "h2");
+    test.set(|world| {
+        world.opened.insert(4, world.now_ms() + 1);
+    });
+    assert_eq!(test.pushers().await, Ok(vec!["ann".to_owned(), "eve".to_owned()]));
+}
+
+#[tokio::test]
+async fn what_an_access_token_pushed_is_of_those_whose_commits_they_are() {
+    const BOT: &str = "project_7_bot";
+    let test = Test::new();
+    test.set(|world| world.heads.clear());
+    gitlab::push(&test.world, 4, BOT, "h1");
+    test.set(|world| {
+        world.commits.insert(4, vec![commit("h1", "ann")]);
+    });
+    assert_eq!(test.pushers().await, Ok(vec![BOT.to_owned(), "ann".to_owned()]));
+    let own = format!("{BOT}@noreply.gitlab.example");
+    test.set(|world| {
+        world.commits.insert(4, vec![("h1".to_owned(), own.clone(), own)]);
+    });
+    assert_eq!(test.pushers().await, Ok(vec![BOT.to_owned()]));
+    test.set(|world| {
+        world.commits.insert(4, vec![commit("h1", "nobody")]);
+    });
+    let error = test.pushers().await.expect_err("no account");
+    assert!(error.contains("`project_7_bot`, which need not be a person, pushed to"), "{error}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use super::{BEGIN, Push, World, branch, written};
 use crate::peers::http::Reply;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 /// The account of the project's access token.
@@ -77,7 +78,8 @@ pub(super) fn answer(
         ["users"] => {
             let wanted = parameter("search").unwrap_or_default().replace("%40", "@");
             let email = |login: &str| format!("{login}@example.com");
-            let found = PEOPLE.iter().filter(|(login, _)| email(login) == wanted);
+            // The address of an access token is shown nobody.
+            let found = PEOPLE.iter().skip(1).filter(|(login, _)| email(login) == wanted);
             let one = |(login, _): &(&str, u64)| {
                 let mut user = account(login);
                 user["public_email"] = json!(email(login));
@@ -87,7 +89,12 @@ pub(super) fn answer(
             Reply::json(200, &json!(found))
         }
         ["users", id] => {
-            by_id(id).map_or_else(|| no(404), |login| Reply::json(200, &account(login)))
+            let one = |login: &str| {
+                let mut user = account(login);
+                user["bot"] = json!(login == BOT);
+                Reply::json(200, &user)
+            };
+            by_id(id).map_or_else(|| no(404), one)
         }
         ["groups", id] => {
             let path = path_of(world, id);
@@ -136,36 +143,46 @@ fn path_of(world: &World, id: &str) -> Option<String> {
     paths.get(at).map(|path| (*path).clone())
 }
 
-/// Pushes of the project, the newest first.
+/// Pushes of the project, the newest first; the first one to each branch created it.
 fn events(world: &World, page: &str) -> Reply {
     if page != "1" {
         return Reply::json(200, &json!([]));
     }
-    let mut all: Vec<(u64, u64, String, String)> = world
+    let mut all: Vec<(u64, u64, &str, &str)> = world
         .pushes
         .iter()
-        .map(|push| (push.at_ms, push.number, push.after.clone(), push.by.clone()))
+        .map(|push| (push.at_ms, push.number, push.after.as_str(), push.by.as_str()))
         .collect();
     for (number, head) in &world.heads {
         if !all.iter().any(|(_, of, after, _)| of == number && after == head) {
-            let author = world.opened_by.get(number).map_or("bob", String::as_str);
-            let at = world.opened.get(number).copied().unwrap_or(BEGIN);
-            all.push((at, *number, head.clone(), author.to_owned()));
+            let (at, author) = opening(world, *number);
+            all.push((at, *number, head, author));
         }
     }
-    all.sort();
-    let one = |(at, number, after, by): &(u64, u64, String, String)| {
-        json!({
-            "id": 1, "project_id": 7, "action_name": "pushed to", "author_id": account(by)["id"],
-            "created_at": written(*at), "author": account(by), "author_username": by,
+    all.sort_unstable();
+    let mut events: Vec<Json> = Vec::new();
+    let mut newest: BTreeMap<u64, &str> = BTreeMap::new();
+    for (at, number, after, by) in all {
+        let from = newest.insert(number, after);
+        events.push(json!({
+            "id": events.len(), "project_id": 7, "author_id": account(by)["id"],
+            "action_name": if from.is_some() { "pushed to" } else { "pushed new" },
+            "created_at": written(at), "author": account(by), "author_username": by,
             "push_data": {
-                "commit_count": 1, "action": "pushed", "ref_type": "branch", "commit_from": null,
-                "commit_to": after, "ref": branch(*number), "commit_title": "a change",
+                "commit_count": 1, "action": if from.is_some() { "pushed" } else { "created" },
+                "ref_type": "branch", "commit_from": from, "commit_to": after,
+                "ref": branch(number), "commit_title": "a change",
             },
-        })
-    };
-    let all: Vec<Json> = all.iter().rev().map(one).collect();
-    Reply::json(200, &json!(all))
+        }));
+    }
+    events.reverse();
+    Reply::json(200, &json!(events))
+}
+
+/// When a merge request was opened, and by whom.
+fn opening(world: &World, number: u64) -> (u64, &str) {
+    let author = world.opened_by.get(&number).map_or("bob", String::as_str);
+    (world.opened.get(&number).copied().unwrap_or(BEGIN), author)
 }
 
 fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
@@ -207,6 +224,14 @@ pub fn want_changes(world: &Mutex<World>, number: u64, login: &str) {
 /// Whoever answers has panicked.
 pub fn push(world: &Mutex<World>, number: u64, login: &str, head: &str) {
     let mut world = lock(world);
+    // What it was opened with was pushed as well.
+    if let (false, Some(first)) =
+        (world.pushes.iter().any(|one| one.number == number), world.heads.get(&number))
+    {
+        let (at_ms, by) = opening(&world, number);
+        let (by, after) = (by.to_owned(), first.clone());
+        world.pushes.push(Push { number, by, after, at_ms });
+    }
     let (by, after, at_ms) = (login.to_owned(), head.to_owned(), world.now_ms());
     world.heads.insert(number, after.clone());
     world.pushes.push(Push { number, by, after, at_ms });
