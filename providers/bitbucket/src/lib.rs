@@ -7,6 +7,7 @@ mod insights;
 mod pages;
 mod people;
 mod pulls;
+mod pushers;
 mod restrictions;
 
 use dax_provider_api::review::{
@@ -182,7 +183,7 @@ impl SourceControl for Bitbucket {
         &'a self,
         change: &'a ChangeRequest,
     ) -> BoxFuture<'a, Result<Vec<Person>, ProviderError>> {
-        Box::pin(pulls::pushers(self, change))
+        Box::pin(pushers::pushers(self, change))
     }
 
     fn belongs<'a>(

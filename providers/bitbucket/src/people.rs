@@ -11,6 +11,9 @@ use serde::Deserialize;
 /// An account as Bitbucket tells of it.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct User {
+    /// `user`, where it is that of a person; `app_user` and others.
+    #[serde(default, rename = "type")]
+    kind: String,
     #[serde(default)]
     uuid: Option<String>,
     #[serde(default)]
@@ -26,6 +29,11 @@ impl User {
     pub(crate) fn id(&self) -> Option<&str> {
         let given = |text: &'_ Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         [&self.uuid, &self.account_id].into_iter().find(|text| given(text))?.as_deref()
+    }
+
+    /// Whether it is known to be a person's.
+    pub(crate) fn is_person(&self) -> bool {
+        self.kind == "user" && self.id().is_some()
     }
 
     pub(crate) fn person(&self) -> Person {

@@ -1,4 +1,4 @@
-//! Pull requests, their reviews, and those who pushed into them.
+//! Pull requests and their reviews.
 //!
 //! Source: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests/>.
 
@@ -7,11 +7,10 @@ use crate::pages::all;
 use crate::people::{self, User};
 use crate::restrictions::{RESETS, covers};
 use dax_provider_api::ProviderError;
-use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
+use dax_provider_api::review::{ChangeRequest, Review, ReviewState};
 use dax_provider_client::segment;
 use dax_provider_client::time::timestamp;
 use serde::Deserialize;
-use std::collections::BTreeSet;
 
 #[derive(Deserialize)]
 struct Pull {
@@ -34,9 +33,9 @@ struct Pull {
 }
 
 #[derive(Deserialize)]
-struct Side {
+pub(crate) struct Side {
     #[serde(default)]
-    commit: Option<Commit>,
+    pub(crate) commit: Option<Commit>,
     #[serde(default)]
     branch: Option<Named>,
     #[serde(default)]
@@ -44,8 +43,8 @@ struct Side {
 }
 
 #[derive(Deserialize)]
-struct Commit {
-    hash: String,
+pub(crate) struct Commit {
+    pub(crate) hash: String,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +107,9 @@ async fn pull(bitbucket: &Bitbucket, number: u64) -> Result<Pull, ProviderError>
     let found: Option<Pull> =
         bitbucket.client.find(&format!("{}/pullrequests/{number}", bitbucket.repo)).await?;
     found.ok_or_else(|| ProviderError::Refused {
-        message: format!("Bitbucket shows this token no pull request {number}"),
+        message: format!(
+            "Bitbucket shows this token no pull request {number}: it needs the scope `pullrequest`"
+        ),
     })
 }
 
@@ -164,169 +165,4 @@ pub(crate) async fn reviews(
         });
     }
     Ok(reviews)
-}
-
-#[derive(Deserialize)]
-struct Activity {
-    #[serde(default)]
-    update: Option<Update>,
-}
-
-#[derive(Deserialize)]
-struct Update {
-    date: String,
-    #[serde(default)]
-    author: Option<User>,
-    source: Side,
-}
-
-pub(crate) async fn pushers(
-    bitbucket: &Bitbucket,
-    change: &ChangeRequest,
-) -> Result<Vec<Person>, ProviderError> {
-    let request = format!("{}/pullrequests/{}", bitbucket.repo, change.number);
-    let activity: Option<Vec<Activity>> =
-        all(bitbucket, &format!("{request}/activity?pagelen=50")).await?;
-    let updates: Vec<Update> =
-        activity.unwrap_or_default().into_iter().filter_map(|one| one.update).collect();
-    let people = match updated(updates, &change.head)? {
-        Some(people) => people,
-        None => committed(bitbucket, &request, change).await?,
-    };
-    Ok(people.into_iter().collect())
-}
-
-/// Whether two hashes are of one commit: Bitbucket writes them short in places.
-fn same(one: &str, other: &str) -> bool {
-    one.len().min(other.len()) >= 7 && (one.starts_with(other) || other.starts_with(one))
-}
-
-/// Those who gave a pull request other commits after it was opened; nothing where the newest commit
-/// is not among these, for whoever opened it need not have pushed it.
-fn updated(
-    mut updates: Vec<Update>,
-    head: &str,
-) -> Result<Option<BTreeSet<Person>>, ProviderError> {
-    let time = |one: &Update| {
-        timestamp(&one.date).ok_or_else(|| ProviderError::Refused {
-            message: format!("Bitbucket says `{}` for a time, which is none", one.date),
-        })
-    };
-    for one in &updates {
-        time(one)?;
-    }
-    updates.sort_by_key(|one| timestamp(&one.date));
-    let (mut people, mut newest, mut last) = (BTreeSet::new(), false, None::<String>);
-    for one in updates {
-        // What else is changed, as the title, is an update as well.
-        let Some(Commit { hash }) = one.source.commit else { continue };
-        let pushed = last.as_deref().is_some_and(|last| !same(last, &hash));
-        if pushed {
-            people.extend(one.author.map(|author| author.person()));
-            newest |= same(&hash, head);
-        }
-        last = Some(hash);
-    }
-    Ok(newest.then_some(people))
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    hash: String,
-    #[serde(default)]
-    author: Option<Author>,
-}
-
-#[derive(Deserialize)]
-struct Author {
-    #[serde(default)]
-    user: Option<User>,
-}
-
-/// The accounts of the authors of the commits of a pull request; Bitbucket tells of no committers.
-async fn committed(
-    bitbucket: &Bitbucket,
-    request: &str,
-    change: &ChangeRequest,
-) -> Result<BTreeSet<Person>, ProviderError> {
-    let commits: Vec<Listed> =
-        all(bitbucket, &format!("{request}/commits?pagelen=100")).await?.unwrap_or_default();
-    accounts(commits, change).map_err(|message| ProviderError::Refused { message })
-}
-
-fn accounts(commits: Vec<Listed>, change: &ChangeRequest) -> Result<BTreeSet<Person>, String> {
-    if !commits.iter().any(|one| same(&one.hash, &change.head)) {
-        return Err(format!(
-            "Bitbucket does not list commit {} among those of pull request {}, so it is not known \
-             who pushed it: give the token the scope `pullrequest`, or run the pipeline again",
-            change.head, change.number
-        ));
-    }
-    let mut people = BTreeSet::new();
-    for one in commits {
-        let user = one.author.and_then(|author| author.user).filter(|user| user.id().is_some());
-        let user = user.ok_or_else(|| {
-            format!(
-                "Bitbucket shows no push of commit {} into pull request {}, and no account for its \
-                 author, so it is not known who pushed it: add the address of its author to an \
-                 account",
-                one.hash, change.number
-            )
-        })?;
-        people.insert(user.person());
-    }
-    Ok(people)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn updates(list: &[(&str, &str, &str)]) -> Vec<Update> {
-        let one = |(time, id, hash): &(&str, &str, &str)| {
-            serde_json::from_value(json!({
-                "date": format!("2026-01-01T{time}:00+00:00"), "author": { "uuid": id },
-                "source": { "commit": { "hash": hash } },
-            }))
-            .expect("an update")
-        };
-        list.iter().map(one).collect()
-    }
-
-    fn ids(people: Option<BTreeSet<Person>>) -> Option<Vec<String>> {
-        people.map(|people| people.into_iter().map(|person| person.id).collect())
-    }
-
-    #[test]
-    fn who_gave_it_other_commits_pushed_and_who_changed_its_title_did_not() {
-        let list = updates(&[
-            ("12:00", "{c}", "2222222bbbbb"),
-            ("11:00", "{b}", "2222222bbbbb"),
-            ("10:30", "{d}", "1111111aaaaa"),
-            ("10:00", "{a}", "1111111aaaaa"),
-        ]);
-        let found = updated(list, "2222222bbbbb0000000000000000000000000000");
-        assert_eq!(ids(found.expect("times")), Some(vec!["{b}".to_owned()]));
-        // Whoever opened it need not have pushed what it was opened with.
-        let list = updates(&[("10:00", "{a}", "1111111aaaaa")]);
-        assert_eq!(ids(updated(list, "1111111aaaaa").expect("times")), None);
-    }
-
-    #[test]
-    fn a_commit_without_an_account_is_an_error() {
-        let change = ChangeRequest {
-            number: 4,
-            head: "2222222bbbbb".to_owned(),
-            ..ChangeRequest::default()
-        };
-        let accounts = |list: serde_json::Value| {
-            accounts(serde_json::from_value(list).expect("commits"), &change)
-        };
-        let known = json!([{ "hash": "2222222bbbbb", "author": { "user": { "uuid": "{b}" } } }]);
-        assert_eq!(accounts(known).map(|people| people.len()), Ok(1));
-        let unknown = json!([{ "hash": "2222222bbbbb", "author": { "raw": "x <x@y>" } }]);
-        assert!(accounts(unknown).expect_err("nobody").contains("no account for its author"));
-        assert!(accounts(json!([])).expect_err("no commit").contains("does not list commit"));
-    }
 }

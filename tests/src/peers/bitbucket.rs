@@ -66,9 +66,11 @@ pub struct World {
     pub declined: Vec<u64>,
     /// The commit that the merge of a pull request left.
     pub merge_commits: BTreeMap<u64, String>,
-    /// Updates, the oldest first. A newest commit that nobody pushed was there at the beginning.
+    /// Updates, the oldest first: the first one opened it. Without any, the newest commit was there
+    /// at the beginning.
     pub updates: Vec<Update>,
-    /// Nicknames of the authors of the commits of a pull request, by commit; empty without account.
+    /// Nicknames of the authors of the commits of a pull request, by commit, the newest first; empty
+    /// without account.
     pub commits: BTreeMap<u64, Vec<(String, String)>>,
     /// Branch restrictions.
     pub restrictions: Vec<Json>,

@@ -11,6 +11,7 @@ use std::time::Duration;
 const MARKER: &str = "[//]: # (dax:shop:production)";
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
+const THIRD: &str = "3333333333333333333333333333333333333333";
 
 struct Test {
     server: Server,
@@ -123,13 +124,24 @@ async fn who_pushed_is_told_by_updates_and_else_by_commits_that_have_an_account(
     let test = Test::new();
     assert_eq!(test.pushers().await, Ok(vec![uuid("bob")]), "by the commits");
     bitbucket::push(&test.world, 4, "cid", SECOND);
-    assert_eq!(test.pushers().await, Ok(vec![uuid("cid")]));
+    assert_eq!(test.pushers().await, Ok(vec![uuid("bob"), uuid("cid")]), "of both commits");
     let other = Test::new();
     other.set(|world| {
         world.commits.insert(4, vec![(FIRST.to_owned(), String::new())]);
     });
     let error = other.pushers().await.expect_err("no account");
     assert!(error.contains("no account for its author"), "{error}");
+    // What a person pushed since is theirs, whoever is said to be its author; what a bot pushed is not.
+    bitbucket::push(&test.world, 4, "eve", THIRD);
+    test.set(|world| {
+        world.commits.get_mut(&4).expect("commits")[0].1 = String::new();
+    });
+    assert_eq!(test.pushers().await, Ok(vec![uuid("bob"), uuid("cid"), uuid("eve")]));
+    test.set(|world| {
+        world.updates.last_mut().expect("an update").by = "dax".to_owned();
+    });
+    let error = test.pushers().await.expect_err("a bot's");
+    assert!(error.contains("no push by a person of commit 3333"), "{error}");
 }
 
 #[tokio::test]

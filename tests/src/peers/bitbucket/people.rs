@@ -94,35 +94,51 @@ pub(super) fn answer(world: &World, parts: &[&str], query: &str) -> Option<Reply
 
 /// The activity of a pull request, the newest first: it begins with its opening.
 fn activity(world: &World, id: u64) -> Reply {
+    let kind = |by: &str| if by == BOT { "app_user" } else { "user" };
     let updates: Vec<&Update> = world.updates.iter().filter(|one| one.number == id).collect();
     let one = |by: &str, after: &str, at: u64| {
         let source = json!({ "commit": { "hash": short(after) }, "branch": { "name": "feature" } });
-        let update = json!({ "state": "OPEN", "author": account(by), "date": written(at), "source": source });
+        let mut author = account(by);
+        author["type"] = json!(kind(by));
+        let update =
+            json!({ "state": "OPEN", "author": author, "date": written(at), "source": source });
         json!({ "update": update, "pull_request": { "id": id } })
     };
-    let head = world.heads.get(&id).cloned().unwrap_or_default();
-    let first = if updates.is_empty() { head.as_str() } else { "000000000000" };
-    let by = world.opened_by.get(&id).map_or("bob", String::as_str);
-    let mut all = vec![one(by, first, BEGIN)];
-    all.extend(updates.iter().map(|update| one(&update.by, &update.after, update.at_ms)));
+    let mut all: Vec<Json> =
+        updates.iter().map(|update| one(&update.by, &update.after, update.at_ms)).collect();
+    if let (true, Some(head)) = (updates.is_empty(), world.heads.get(&id)) {
+        all.push(one(opener(world, id), head, BEGIN));
+    }
     all.reverse();
     Reply::json(200, &json!({ "values": all }))
 }
 
+/// The nickname of whoever opened a pull request.
+fn opener(world: &World, id: u64) -> &str {
+    world.opened_by.get(&id).map_or("bob", String::as_str)
+}
+
+/// The commits of a pull request with their authors, the newest first.
+fn authored(world: &World, id: u64) -> Vec<(String, String)> {
+    let by = opener(world, id).to_owned();
+    let one = || world.heads.get(&id).map(|head| (head.clone(), by)).into_iter().collect();
+    world.commits.get(&id).cloned().unwrap_or_else(one)
+}
+
+/// Each commit has the next in the list for a parent.
 fn commits(world: &World, id: u64) -> Reply {
-    let head = world.heads.get(&id).cloned().unwrap_or_default();
-    let by = world.opened_by.get(&id).map_or("bob", String::as_str);
-    let one = || vec![(head, by.to_owned())];
-    let all = world.commits.get(&id).cloned().unwrap_or_else(one);
-    let all: Vec<Json> = all
+    let authored = authored(world, id);
+    let parents = authored.iter().skip(1).map(|(hash, _)| vec![json!({ "hash": hash })]);
+    let all: Vec<Json> = authored
         .iter()
-        .map(|(hash, by)| {
+        .zip(parents.chain([Vec::new()]))
+        .map(|((hash, by), parents)| {
             let raw = format!("{by} <{by}@example.com>");
             let author = match by.as_str() {
-                "" => json!({ "raw": raw }),
-                by => json!({ "raw": raw, "user": account(by) }),
+                "" => json!({ "type": "author", "raw": raw }),
+                by => json!({ "type": "author", "raw": raw, "user": account(by) }),
             };
-            json!({ "hash": hash, "author": author })
+            json!({ "type": "commit", "hash": hash, "author": author, "parents": parents })
         })
         .collect();
     Reply::json(200, &json!({ "values": all }))
@@ -166,14 +182,23 @@ fn participate(world: &Mutex<World>, number: u64, uuid: &str, nickname: &str, ap
     world.participants.push(Participant { number, uuid, nickname, approved, at_ms });
 }
 
-/// Somebody pushes to the branch of a pull request. Approvals stay: take them away where a
-/// restriction says so.
+/// Somebody pushes a commit of their own to the branch of a pull request; the first one opens it,
+/// where it is not there. Approvals stay: take them away where a restriction says so.
 ///
 /// # Panics
 /// Whoever answers has panicked.
 pub fn push(world: &Mutex<World>, number: u64, nickname: &str, head: &str) {
     let mut world = lock(world);
+    let mut authored = authored(&world, number);
+    if let (false, Some(opened)) =
+        (world.updates.iter().any(|one| one.number == number), world.heads.get(&number))
+    {
+        let (by, after) = (opener(&world, number).to_owned(), opened.clone());
+        world.updates.push(Update { number, by, after, at_ms: BEGIN });
+    }
     let (by, after, at_ms) = (nickname.to_owned(), head.to_owned(), world.now_ms());
+    authored.insert(0, (after.clone(), by.clone()));
+    world.commits.insert(number, authored);
     world.heads.insert(number, after.clone());
     world.updates.push(Update { number, by, after, at_ms });
 }
