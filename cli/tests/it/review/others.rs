@@ -3,9 +3,11 @@
 
 use super::pipeline::job::{Job, Spot};
 use super::pipeline::{How, Merged, PROGRAM, Remote, SECRET, ended, has, lacks};
+use crate::project::Said;
 use dax_tests::peers::http::Server;
 use dax_tests::peers::{bitbucket, gitlab};
 use serde_json::Value as Json;
+use std::sync::Mutex;
 
 /// A job with the variables of a code host, in a fresh clone of a commit.
 pub(crate) fn job(remote: &Remote, commit: &str, branch: &str, variables: &[(&str, &str)]) -> Job {
@@ -204,4 +206,88 @@ fn bitbucket_shows_a_report_with_annotations_and_comments_that_fit() {
     let said = ended(job(&remote, &head, "feature", &wrong).dax(&["ci"]), 1);
     has(&said.err, &["Bitbucket answers 401"]);
     no_secret(&server, &[bitbucket::TOKEN]);
+}
+
+/// Reports what a job of the merge of the branch says, once `ann` approved it where their plans
+/// were shown.
+fn gitlab_approved_by_ann(prepare: impl FnOnce(&Mutex<gitlab::World>, &str)) -> Option<Said> {
+    let (remote, head) = changed(PROGRAM)?;
+    let (server, world) = gitlab::start();
+    world.lock().expect("a lock").reset_on_push = true;
+    prepare(&world, &head);
+    {
+        let mut known = world.lock().expect("a lock");
+        let now = known.now_ms() + 1;
+        known.opened.insert(4, now);
+        known.opened_by.insert(4, "mallory".to_owned());
+    }
+    gitlab::pass(&world, 60);
+    let api = format!("{}/api/v4", server.url());
+    let common = [&gitlab_ci(&api)[..], &[("GITLAB_TOKEN", gitlab::TOKEN)]].concat();
+    let base = remote.head("main");
+    let request = [&common[..], &merge_request(&base, &head)[..]].concat();
+    ended(job(&remote, &head, "feature", &request).dax(&["ci"]), 0);
+    gitlab::pass(&world, 60);
+    gitlab::approve(&world, 4, "ann");
+    let merged = remote.merge_branch("feature", How::Merge);
+    gitlab::merge(&world, 4, &merged.after);
+    let push = [&common[..], &gitlab_push(&merged)[..]].concat();
+    let apply = || job(&remote, &merged.after, "main", &push).dax(&["ci", "apply"]);
+    let said = apply();
+    assert_eq!(remote.image("production"), None, "{}", said.err);
+    // Whoever made nothing of it may approve it.
+    gitlab::approve(&world, 4, "cid");
+    ended(apply(), 0);
+    assert_eq!(remote.image("production").as_deref(), Some("acme/shop-web:1"));
+    Some(said)
+}
+
+#[test]
+fn gitlab_whoever_pushed_before_the_merge_request_was_opened_does_not_approve_it() {
+    let said = gitlab_approved_by_ann(|world, head| {
+        gitlab::push(world, 4, "ann", &"0".repeat(40));
+        gitlab::push(world, 4, "mallory", head);
+    });
+    let Some(said) = said else { return };
+    has(&ended(said, 3).err, &["`ann` pushed commits of the merge request"]);
+}
+
+#[test]
+fn gitlab_a_push_by_an_access_token_hides_nobodys_commits() {
+    let said = gitlab_approved_by_ann(|world, head| {
+        gitlab::push(world, 4, "project_7_bot", head);
+        let email = "ann@example.com".to_owned();
+        let commit = (head.to_owned(), email.clone(), email);
+        world.lock().expect("a lock").commits.insert(4, vec![commit]);
+    });
+    let Some(said) = said else { return };
+    has(&ended(said, 3).err, &["`ann` pushed commits of the merge request"]);
+}
+
+#[test]
+fn bitbucket_who_made_what_a_pull_request_was_opened_with_does_not_approve_it() {
+    let program = PROGRAM.replace("team:sre", &format!("id:{}", bitbucket::uuid("ann")));
+    let Some((remote, head)) = changed(&program) else { return };
+    let (server, world) = bitbucket::start();
+    {
+        let mut known = world.lock().expect("a lock");
+        let first = "0".repeat(40);
+        known.opened_by.insert(4, "mallory".to_owned());
+        known.heads.insert(4, first.clone());
+        known.commits.insert(4, vec![(first, "ann".to_owned())]);
+    }
+    bitbucket::push(&world, 4, "mallory", &head);
+    let api = format!("{}/2.0", server.url());
+    let (common, base) = (bitbucket_ci(&api), remote.head("main"));
+    let request = [&common[..], &bitbucket_request(&base, &head)[..]].concat();
+    ended(job(&remote, &head, "feature", &request).dax(&["ci"]), 0);
+    world.lock().expect("a lock").passed_ms += 60_000;
+    bitbucket::approve(&world, 4, "ann");
+    let merged = remote.merge_branch("feature", How::Merge);
+    bitbucket::merge(&world, 4, &merged.after);
+    let push = [("BITBUCKET_BRANCH", "main"), ("BITBUCKET_COMMIT", merged.after.as_str())];
+    let all = [&common[..], &push[..]].concat();
+    let said = ended(job(&remote, &merged.after, "main", &all).dax(&["ci", "apply"]), 3);
+    has(&said.err, &["`ann` pushed commits of the pull request"]);
+    assert_eq!(remote.image("production"), None);
 }
