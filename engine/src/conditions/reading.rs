@@ -3,8 +3,8 @@
 use super::Conditions;
 use crate::planning::sources_digest;
 use crate::{Checked, Diagnostic, Engine, EngineError, Missing, Params, is_policy, judging};
-use dax_apply::store::audit::Commit;
 use dax_apply::store::Provenance;
+use dax_apply::store::audit::Commit;
 use dax_core::Name;
 use dax_files::Beneath;
 use dax_plan::Plan;
@@ -206,6 +206,22 @@ impl Engine {
             Err(error @ EngineError::Project(_)) => return unasked(error.to_string()),
             Err(error) => return Err(error),
         };
+        if let Some(fault) = loaded.diagnostics.iter().find(|finding| finding.is_error()) {
+            return unasked(fault.one_line(&loaded.sources));
+        }
+        // Whatever the cause: a policy that is not found denies nothing.
+        let recorded = self.recorded_conditions(&plan.environment)?;
+        let recorded = recorded.filter(|one| {
+            one.commit.as_ref().is_some_and(|commit| commit.id.as_str() == committed.commit())
+        });
+        let there = loaded.policies(&plan.environment);
+        let lacks = recorded.iter().flat_map(|one| &one.conditions.policies).find(|policy| {
+            !there.iter().any(|one| one.name == policy.name && one.phase == policy.phase)
+        });
+        if let Some(policy) = lacks {
+            let name = &policy.name;
+            return unasked(format!("`{name}`, which was recorded with it, is not found there"));
+        }
         let params = of_plan(plan);
         let checked = sound(self.check(&params)?)?;
         let Some(environment) = checked.graph.environments.get(&plan.environment) else {
@@ -228,22 +244,6 @@ impl Engine {
         &self,
         environment: &str,
     ) -> Result<Option<RecordedConditions>, EngineError> {
-        if let Some(fault) = loaded.diagnostics.iter().find(|finding| finding.is_error()) {
-            return unasked(fault.one_line(&loaded.sources));
-        }
-        // Whatever the cause: a policy that is not found denies nothing.
-        let recorded = self.recorded_conditions(&plan.environment)?;
-        let recorded = recorded.filter(|one| {
-            one.commit.as_ref().is_some_and(|commit| commit.id.as_str() == committed.commit())
-        });
-        let there = loaded.policies(&plan.environment);
-        let lacks = recorded.iter().flat_map(|one| &one.conditions.policies).find(|policy| {
-            !there.iter().any(|one| one.name == policy.name && one.phase == policy.phase)
-        });
-        if let Some(policy) = lacks {
-            let name = &policy.name;
-            return unasked(format!("`{name}`, which was recorded with it, is not found there"));
-        }
         let store = self.store()?;
         self.recorded_in(&store, environment)
     }
