@@ -174,6 +174,12 @@ fn conditions(
     engine: &Engine,
     out: &mut Printer,
 ) -> Result<Exit, CliError> {
+    let reason = args.reason.as_ref().filter(|_| args.reset);
+    if reason.is_some_and(|reason| reason.trim().is_empty()) {
+        return Err(CliError::Usage(
+            "--reason is empty: say why, for the audit log; nobody approves a reset".to_owned(),
+        ));
+    }
     let name = environment(&args.environment, engine)?;
     let params = params(&args.params, Missing::Ignore);
     let program = engine.conditions(&name, &params)?;
@@ -188,7 +194,7 @@ fn conditions(
         }
         None => out.note(&format!("no conditions of `{name}` are recorded yet")),
     }
-    if let Some(reason) = args.reason.as_ref().filter(|_| args.reset) {
+    if let Some(reason) = reason {
         out.note(&if engine.reset_conditions(&name, &params, reason)? {
             format!("the conditions of `{name}` are now those of the program: {program}")
         } else {

@@ -68,6 +68,11 @@ fn a_rule_whose_people_are_gone_is_taken_back_by_whoever_may_write_the_state_and
     assert!(shown.out.contains("bob"), "{}", shown.out);
     // Not without a reason.
     project.expect(64, &["state", "conditions", "-e", "dev", "--reset"]);
+    for blank in ["", " \t"] {
+        let args = ["state", "conditions", "-e", "dev", "--reset", "--reason", blank];
+        let said = project.expect(64, &args);
+        assert!(said.err.contains("--reason is empty"), "{}", said.err);
+    }
     let reset = ["state", "conditions", "-e", "dev", "--reset", "--reason", "ann has left"];
     let said = project.expect(0, &reset);
     assert!(said.err.contains("now those of the program"), "{}", said.err);
