@@ -241,6 +241,7 @@ pub(crate) fn show_and_apply(
 ) -> Result<Exit, CliError> {
     engine.nothing_waits(&plan.environment)?;
     let standing = engine.standing(&plan)?;
+    out.signed = standing.signed;
     if !out.quiet {
         let shown = ShownArgs {
             format: vec![PlanFormat::Human],
@@ -347,7 +348,7 @@ pub(crate) fn perform(
     events: Option<&Path>,
     run: impl FnOnce(&mut Interrupts, Watch<'_>) -> Result<Finished, EngineError>,
 ) -> Result<Finished, EngineError> {
-    let mut display = Display::new(out.quiet, out.streams.clone());
+    let mut display = Display::new(out.quiet, out.signed, out.streams.clone());
     let open = |path: &Path| std::fs::File::options().create(true).append(true).open(path);
     let wrong = |source| EngineError::File {
         path: events.map_or_else(String::new, |path| path.display().to_string()),

@@ -17,6 +17,8 @@ pub(crate) struct Printer {
     pub(crate) verbose: bool,
     /// A run took place: how it ended matters more than who read of it.
     pub(crate) ran: bool,
+    /// Approvals of the run must be signed.
+    pub(crate) signed: bool,
     /// The streams, for what tells of something while a command runs.
     pub(crate) streams: Streams,
     told: bool,
@@ -34,6 +36,7 @@ impl Printer {
             quiet,
             verbose,
             ran: false,
+            signed: false,
             streams: Streams::default(),
             told: false,
             incomplete: false,

@@ -10,16 +10,19 @@ use std::time::Instant;
 /// The display of one run.
 pub(crate) struct Display {
     quiet: bool,
+    /// Whether approvals must be signed.
+    signed: bool,
     streams: Streams,
     spinners: Option<MultiProgress>,
     running: BTreeMap<StepId, (Instant, Option<ProgressBar>)>,
 }
 
 impl Display {
-    pub(crate) fn new(quiet: bool, streams: Streams) -> Self {
+    pub(crate) fn new(quiet: bool, signed: bool, streams: Streams) -> Self {
         let terminal = error_is_terminal() && std::env::var_os("CI").is_none();
         Self {
             quiet,
+            signed,
             streams,
             spinners: (terminal && !quiet).then(MultiProgress::new),
             running: BTreeMap::new(),
@@ -68,8 +71,9 @@ impl Display {
             }
             Progress::Awaits(step) => {
                 self.line(&format!(
-                    "    waiting: `dax approve -e {} --step {step}`",
-                    plan.environment
+                    "    waiting: `dax approve -e {} {}--step {step}`",
+                    plan.environment,
+                    if self.signed { "--key FILE " } else { "" }
                 ));
             }
             Progress::Approved(_, by) => {

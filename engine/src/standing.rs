@@ -3,17 +3,18 @@
 
 use crate::conditions::asked::{Answer, Question, answer};
 use crate::conditions::{
-    AfterRule, Base, Conditions, OwnConditions, RecordedConditions, WindowRule, of_plan,
+    AfterRule, Base, Conditions, OwnConditions, RecordedConditions, WindowRule, is_same, of_plan,
 };
 use crate::signing::{self, Statement};
 use crate::{Engine, EngineError};
 use dax_apply::Store;
 use dax_apply::store::Approval;
-use dax_core::ResourceAddr;
+use dax_core::{Name, ResourceAddr};
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
 use dax_render::Rule;
 pub use dax_render::Standing;
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 /// Services of which nothing is known.
@@ -44,14 +45,16 @@ pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
     }
     let environment = &plan.environment;
     let texts: Vec<String> = lacking.iter().map(|one| one.lacking_text()).collect();
-    let command = format!("`dax approve -e {environment} {}`", dax_plan::digest::digest(plan));
+    let command = format!("`{}`", dax_render::approve_command(plan, standing));
     let by_old = lacking.iter().any(|one| one.rule != Rule::Program);
     let loosens = if by_old && !standing.loosens.is_empty() {
         format!("this change loosens `{environment}` ({}): ", standing.loosens.join("; "))
     } else {
         String::new()
     };
-    Some(format!("{loosens}it needs the approval of {}: {command}", texts.join("; and of ")))
+    let lacks = format!("{loosens}it needs the approval of {}: {command}", texts.join("; and of "));
+    let said = std::iter::once(lacks).chain(standing.void.iter().cloned());
+    Some(said.collect::<Vec<_>>().join("; "))
 }
 
 fn other_program(plan: &Plan) -> String {
@@ -66,7 +69,24 @@ fn other_program(plan: &Plan) -> String {
 #[derive(Default)]
 struct Counted {
     approvals: Vec<Approval>,
-    refused: Vec<String>,
+    /// Who gave an approval that does not count, with the reason.
+    refused: Vec<(Name, String)>,
+}
+
+impl Counted {
+    /// A sentence for each person of whom there are only approvals that do not count, with the
+    /// reason why the last of them does not.
+    fn void(&self) -> Vec<String> {
+        let counts = |who: &Name| self.approvals.iter().any(|one| is_same(&one.by, who));
+        let refused: BTreeMap<&Name, &String> = self
+            .refused
+            .iter()
+            .filter(|(who, _)| !counts(who))
+            .map(|(who, why)| (who, why))
+            .collect();
+        let said = |(who, why)| format!("the approval of {who} does not count: {why}");
+        refused.into_iter().map(said).collect()
+    }
 }
 
 /// Older conditions of an environment, with whose they are and their commit.
@@ -204,17 +224,14 @@ impl Engine {
         };
         let new = &own.conditions;
         let old = older(base, recorded.as_ref());
-        let counted = {
-            let named = |one: &Conditions| one.rules().next().is_some();
-            let asks = !plan.approvals.is_empty()
-                || named(new)
-                || old.iter().any(|(_, conditions, _)| named(conditions));
-            let signers = signers(base, recorded.as_ref().map(|one| &one.conditions), new);
-            if asks {
-                self.counted(store, plan, signers.as_deref(), reviews)?
-            } else {
-                Counted::default()
-            }
+        let named = |one: &Conditions| one.rules().next().is_some();
+        let asks = !plan.approvals.is_empty()
+            || named(new)
+            || old.iter().any(|(_, conditions, _)| named(conditions));
+        let signers = signers(base, recorded.as_ref().map(|one| &one.conditions), new);
+        let counted = match asks {
+            true => self.counted(store, plan, signers.as_deref(), reviews)?,
+            false => Counted::default(),
         };
         let before: Vec<(Rule, &Conditions)> =
             old.iter().map(|(rule, conditions, _)| (*rule, *conditions)).collect();
@@ -231,9 +248,10 @@ impl Engine {
             self.now_blocked(store, plan, &found, &old)?
         };
         if !found.is_approved() {
-            standing.obstacles.extend(counted.refused);
+            standing.void = counted.void();
             standing.early = false;
         }
+        standing.signed = signers.is_some();
         // Who approved a saved plan was shown what its own program loosens, not what this one does.
         if !found.loosens.is_empty() && plan.sources != own.sources {
             standing.obstacles.insert(0, other_program(plan));
@@ -357,9 +375,7 @@ impl Engine {
                 store.now_ms(),
             ) {
                 Ok(()) => counted.approvals.push(approval),
-                Err(why) => counted
-                    .refused
-                    .push(format!("the approval of {} does not count: {why}", approval.by)),
+                Err(why) => counted.refused.push((approval.by, why)),
             }
         }
         Ok(counted)
@@ -381,8 +397,16 @@ impl Engine {
         Ok(self.signed(&store, &manifest.project, environment, kept, signers)?.approvals)
     }
 
+    /// Whether an approval of an environment counts only when it is signed.
+    ///
+    /// # Errors
+    /// The state or the file of signers cannot be read.
+    pub fn wants_signatures(&self, environment: &str) -> Result<bool, EngineError> {
+        Ok(self.signers_in_force(&self.store()?, environment)?.is_some())
+    }
+
     /// The allowed signers of an environment: those that were recorded, else those of the program.
-    fn signers_in_force(
+    pub(crate) fn signers_in_force(
         &self,
         store: &Store,
         environment: &str,

@@ -15,6 +15,10 @@ pub(crate) fn run(args: &ResumeArgs, engine: &Engine, out: &mut Printer) -> Resu
         abort: false,
         reason: args.reason.clone().unwrap_or_default(),
     };
+    let open = engine.open_runs(environment)?;
+    if let Some(run) = open.first() {
+        out.signed = engine.wants_signatures(&run.environment)?;
+    }
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| {
         engine.resume(environment, &decisions, args.lock_timeout, interrupts, watch)
     })

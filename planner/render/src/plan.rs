@@ -169,7 +169,9 @@ fn approvals(plan: &Plan, standing: &Standing) -> Vec<Line> {
         lines.push(line.with(Tone::Dim, format!("{gap}{span}")));
     }
     if progress.iter().any(|one| one.lacking() > 0) && asks(plan, standing) {
-        lines.push(Line::at(0).with(Tone::Plain, approve_command(plan)));
+        let void = standing.void.iter();
+        lines.extend(void.map(|text| Line::at(0).with(Tone::Dim, text.clone())));
+        lines.push(Line::at(0).with(Tone::Plain, approve_command(plan, standing)));
     }
     lines
 }
@@ -180,8 +182,10 @@ fn asks(plan: &Plan, standing: &Standing) -> bool {
 }
 
 /// The command that approves a plan.
-pub fn approve_command(plan: &Plan) -> String {
-    format!("dax approve -e {} {}", plan.environment, dax_plan::digest::digest(plan))
+pub fn approve_command(plan: &Plan, standing: &Standing) -> String {
+    let key = if standing.signed { "--key FILE " } else { "" };
+    let (environment, digest) = (&plan.environment, dax_plan::digest::digest(plan));
+    format!("dax approve -e {environment} {key}{digest}")
 }
 
 const fn word(action: Action) -> &'static str {

@@ -18,6 +18,10 @@ pub struct Standing {
     pub approvals: Vec<Progress>,
     /// Conditions that the program loosens, a line each.
     pub loosens: Vec<String>,
+    /// Approvals that do not count, a sentence each, of people of whom none does.
+    pub void: Vec<String>,
+    /// Whether an approval of the state counts only when it is signed.
+    pub signed: bool,
 }
 
 /// Conditions to which an approval rule belongs.
@@ -113,10 +117,15 @@ impl Standing {
         self.approvals.clone()
     }
 
-    /// Rules of which an approval is lacking, a sentence each.
+    /// Rules of which an approval is lacking, a sentence each; then approvals that do not count.
     pub fn lacking(&self) -> Vec<String> {
         let lacking = self.approvals.iter().filter(|one| one.lacking() > 0);
-        lacking.map(|one| format!("it needs the approval of {}", one.lacking_text())).collect()
+        let mut all: Vec<String> =
+            lacking.map(|one| format!("it needs the approval of {}", one.lacking_text())).collect();
+        if !all.is_empty() {
+            all.extend(self.void.iter().cloned());
+        }
+        all
     }
 }
 

@@ -304,11 +304,10 @@ impl Environment<'_> {
                 format!("commit {} came with no {request}", short(&self.run.place.commit)),
             );
         }
-        help.push(format!(
-            "`dax approve -e {} {}`, and run this job again",
-            self.name,
-            digest(&wanted.plan)
-        ));
+        let signed = wanted.rules.all().iter().any(|one| one.signers.is_some());
+        let standing = render::Standing { signed, ..render::Standing::default() };
+        let command = render::approve_command(&wanted.plan, &standing);
+        help.push(format!("`{command}`, and run this job again"));
         Unreviewed { lacks: lines, difference, help, never: !any }
     }
 

@@ -153,7 +153,7 @@ fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
         };
     }
     let who: Vec<String> = lacking.iter().map(|one| who(one)).collect();
-    let command = render::approve_command(&shown.plan);
+    let command = render::approve_command(&shown.plan, &shown.standing);
     format!(
         "To approve: an approving review of this {} by {}, or `{command}`",
         request(frame.flavour),
