@@ -73,7 +73,7 @@ pub use events::event;
 pub use git::tracked;
 pub use inspect::{Explanation, HistoryEntry, ServiceStatus};
 pub use judging::{Judged, plan_from_nothing, run_tests};
-pub use people::{Approved, Heard, Snapshotted};
+pub use people::{Approved, Heard, Receipt, Snapshotted};
 pub use plan_file::{expected, is_vouching};
 pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;

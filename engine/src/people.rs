@@ -1,12 +1,16 @@
 //! What people do to an environment beside applying: they approve, stop, pin and look after the state.
 
+use crate::conditions::{ApprovalRule, Conditions};
 use crate::signing::{self, Statement};
-use crate::{Engine, EngineError, holder};
-use dax_apply::StoreError;
+use crate::standing::is_signed;
+use crate::{Engine, EngineError, Missing, Params, holder};
 use dax_apply::store::audit::Actor;
 use dax_apply::store::{Approval, Pin, Record, Report, Signal, What, Wish};
+use dax_apply::{Store, StoreError};
 use dax_core::Name;
 use dax_plan::StepId;
+use dax_render::{Progress, Rule};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +21,17 @@ pub enum Approved {
     Plan(String),
     /// A step of the run that is under way.
     Step(StepId),
+}
+
+/// An approval that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Who approved.
+    pub by: Name,
+    /// Groups of `dax.mod` that count them among their members.
+    pub groups: Vec<Name>,
+    /// That no rule asks for them, with who is asked.
+    pub warning: Option<String>,
 }
 
 /// What is applied in an environment.
@@ -41,20 +56,24 @@ pub enum Heard {
 }
 
 impl Engine {
-    /// Records that the person at this machine approves; gives who that is, with the groups that count.
+    /// Records that the person at this machine approves.
     ///
-    /// With a key the approval is signed, see [`crate::signing`].
+    /// With a key the approval is signed, see [`crate::signing`]. One that can never count, because
+    /// no allowed signer signed it, is not recorded.
     ///
     /// # Errors
-    /// There is no such run, the key does not sign, or the state cannot be written.
+    /// There is no such environment or run, the key does not sign or is not one that counts for this
+    /// person, there is none where approvals must be signed, or the state cannot be written.
     pub fn approve(
         &self,
         environment: &str,
         what: &Approved,
         reason: &str,
         key: Option<&Path>,
-    ) -> Result<(Name, Vec<Name>), EngineError> {
+    ) -> Result<Receipt, EngineError> {
         let store = self.store()?;
+        self.knows_environment(&store, environment)?;
+        let mut gate = None;
         let (digest, step) = match what {
             Approved::Plan(digest) => {
                 if digest.len() != 64 || !digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -79,6 +98,7 @@ impl Engine {
                     });
                 };
                 self.knows_approvers(&store, &plan, approval)?;
+                gate = Some(ApprovalRule { count: approval.count, of: approval.of.clone() });
                 (Name::new(dax_plan::digest::digest(&plan)), Some(*step))
             }
         };
@@ -91,9 +111,17 @@ impl Engine {
             .map(|(name, _)| name.clone())
             .collect();
         let at_ms = store.now_ms();
+        let signers = self.signers_in_force(&store, environment)?;
+        let (_, version) = self.runtime.block_on(store.state(environment))?;
         let signature = match key {
+            None if signers.is_some() => {
+                let message = format!(
+                    "an approval of `{environment}` counts only when an allowed signer signed it: \
+                     pass --key FILE with your SSH key"
+                );
+                return Err(EngineError::NoApproval { message });
+            }
             Some(key) => {
-                let (_, version) = self.runtime.block_on(store.state(environment))?;
                 let statement = Statement {
                     project: &manifest.project,
                     environment,
@@ -118,8 +146,92 @@ impl Engine {
             signature,
             names: Vec::new(),
         };
+        if let Some(signers) = &signers {
+            is_signed(&approval, &manifest.project, environment, &version.lineage, signers, at_ms)
+                .map_err(|why| EngineError::NoApproval {
+                    message: format!("this approval would not count and is not recorded: {why}"),
+                })?;
+        }
         self.runtime.block_on(store.approve(environment, &approval))?;
-        Ok((by, groups))
+        let warning = self.unasked(&store, environment, &approval, gate)?;
+        Ok(Receipt { by, groups, warning })
+    }
+
+    /// Makes sure that the program or the state has an environment.
+    fn knows_environment(&self, store: &Store, environment: &str) -> Result<(), EngineError> {
+        let declared = self.declared_environments()?;
+        let (name, key) = dax_core::keyed(environment);
+        match declared.get(name) {
+            Some(one) if one.keyed == key.is_some() => return Ok(()),
+            Some(one) if one.keyed => {
+                return Err(EngineError::NeedsKey { name: environment.to_owned() });
+            }
+            Some(_) | None => {}
+        }
+        let known = self.runtime.block_on(store.environments())?;
+        if known.iter().any(|known| known == environment) {
+            return Ok(());
+        }
+        let declared = declared.keys().map(ToString::to_string).collect();
+        Err(EngineError::unknown_environment(environment, declared))
+    }
+
+    /// That no rule of the program here, or of the last apply, asks for whoever approved, with who
+    /// is asked; nothing where one does, or where no rules are known.
+    fn unasked(
+        &self,
+        store: &Store,
+        environment: &str,
+        approval: &Approval,
+        gate: Option<ApprovalRule>,
+    ) -> Result<Option<String>, EngineError> {
+        let params = Params {
+            values: BTreeMap::new(),
+            typed: BTreeMap::new(),
+            missing: Missing::Ignore,
+            only: None,
+            outputs: BTreeMap::new(),
+        };
+        // An approval is one also while the program here cannot be read.
+        let own = self.conditions(environment, &params).ok();
+        let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
+        let all: Vec<(&Conditions, Rule)> = own
+            .iter()
+            .map(|own| (own, Rule::Program))
+            .chain(recorded.iter().map(|recorded| (recorded, Rule::Applied)))
+            .collect();
+        if all.is_empty() {
+            return Ok(None);
+        }
+        let mut asked: Vec<String> = Vec::new();
+        for (conditions, whose) in all {
+            let own: Vec<&ApprovalRule> = match (&gate, whose) {
+                (Some(gate), _) => vec![gate],
+                (None, Rule::Applied) => conditions.rules().collect(),
+                (None, Rule::Program | Rule::Base) => conditions.approvals.iter().collect(),
+            };
+            for rule in own.into_iter().filter(|rule| rule.count > 0) {
+                if conditions.may_approve(&rule.of, approval) {
+                    return Ok(None);
+                }
+                let text = Progress {
+                    needed: rule.count,
+                    of: rule.of.clone(),
+                    members: conditions.members(&rule.of).into_iter().collect(),
+                    ..Progress::default()
+                };
+                let text = text.lacking_text();
+                if !asked.contains(&text) {
+                    asked.push(text);
+                }
+            }
+        }
+        let by = &approval.by;
+        Ok(Some(if asked.is_empty() {
+            format!("no rule of `{environment}` asks for an approval")
+        } else {
+            format!("no rule of `{environment}` asks for `{by}`: asked are {}", asked.join(", "))
+        }))
     }
 
     /// Tells whoever carries the environment's run out what is wanted of it.

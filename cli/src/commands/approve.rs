@@ -1,4 +1,4 @@
-//! `dax approve`: somebody agrees.
+//! `dax approve`: somebody approves a plan, or a step of a run.
 
 use crate::args::ApproveArgs;
 use crate::commands::environment;
@@ -15,7 +15,14 @@ pub(crate) fn run(
     let (name, what) = match (&args.plan, args.step) {
         (Some(text), _) if Path::new(text).is_file() => {
             let plan = engine.open_plan(Path::new(text))?;
-            (plan.environment.to_string(), Approved::Plan(digest::digest(&plan)))
+            let own = plan.environment.to_string();
+            if let Some(other) = args.environment.environment.as_ref().filter(|name| **name != own)
+            {
+                return Err(CliError::Usage(format!(
+                    "{text} is a plan of `{own}`: -e {other} does not fit"
+                )));
+            }
+            (own, Approved::Plan(digest::digest(&plan)))
         }
         (Some(text), _) => (environment(&args.environment, engine)?, Approved::Plan(text.clone())),
         (None, step) => (
@@ -23,20 +30,24 @@ pub(crate) fn run(
             Approved::Step(StepId(step.unwrap_or(1).saturating_sub(1))),
         ),
     };
-    let (by, groups) = engine.approve(&name, &what, &args.reason, args.key.as_deref())?;
-    let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
+    let receipt = engine.approve(&name, &what, &args.reason, args.key.as_deref())?;
+    let groups: Vec<&str> = receipt.groups.iter().map(|group| group.as_str()).collect();
     let of = if groups.is_empty() { String::new() } else { format!(" ({})", groups.join(", ")) };
+    let signed = if args.key.is_some() { ", signed" } else { "" };
     out.note(&format!(
-        "`{by}`{of} agrees to {}{}",
-        what_text(&what),
-        if args.key.is_some() { ", signed" } else { "" }
+        "recorded: `{}`{of} approves {} of `{name}`{signed}",
+        receipt.by,
+        what_text(&what)
     ));
+    if let Some(warning) = receipt.warning {
+        out.alarm(&format!("warning: {warning}"));
+    }
     Ok(Exit::Done)
 }
 
 fn what_text(what: &Approved) -> String {
     match what {
-        Approved::Plan(digest) => format!("the plan {}", &digest[..16.min(digest.len())]),
-        Approved::Step(step) => format!("go on at step {step}"),
+        Approved::Plan(digest) => format!("plan {}", &digest[..16.min(digest.len())]),
+        Approved::Step(step) => format!("step {step} of the run"),
     }
 }

@@ -172,3 +172,46 @@ fn who_expects_a_plan_that_does_nothing_expects_its_conditions() {
     // Once it is done there is nothing left to expect.
     project.expect(0, &["apply", "-e", "dev", "--expect", &now, "-q"]);
 }
+
+#[test]
+fn an_approval_that_can_never_count_is_refused_with_what_helps() {
+    let project = signed();
+    let plan = digest(&project);
+    let mallory = key(&project, "mallory");
+    assert!(mallory.starts_with("ssh-ed25519"));
+    let refused = |who: &str, code: i32, args: &[&str], wanted: &str| {
+        let said = project.expect_as(who, code, &[&["approve"], args].concat());
+        assert!(said.err.contains(wanted) && !said.err.contains("recorded: "), "{}", said.err);
+    };
+    refused("ann", 1, &["-e", "dev", &plan], "pass --key FILE");
+    let with = |key: &'static str| ["-e", "dev", "--key", key, plan.as_str()];
+    refused("ann", 1, &with("mallory"), "would not count");
+    refused("mallory", 1, &with("mallory"), "would not count");
+    refused("mallory", 1, &with("ann"), "would not count");
+    refused("ann", 64, &["-e", "prod", "--key", "ann", &plan], "there is no environment `prod`");
+    project.expect(0, &["plan", "-e", "dev", "-o", "p.plan"]);
+    refused("ann", 64, &["-e", "prod", "--key", "ann", "p.plan"], "is a plan of `dev`");
+    let shown = project.expect(0, &["plan", "-e", "dev"]).out;
+    let command = format!("dax approve -e dev --key FILE {plan}");
+    assert!(shown.contains(&command), "{shown}");
+    let denied = project.expect(3, &["apply", "-e", "dev", "--auto-approve", "-q"]).err;
+    assert!(denied.contains(&command), "{denied}");
+    let said = project.expect_as("ann", 0, &["approve", "-e", "dev", "--key", "ann", "p.plan"]);
+    let short = &plan[..16];
+    let wanted = format!("recorded: `ann` (team:sre) approves plan {short} of `dev`, signed\n");
+    assert_eq!(said.err, wanted);
+}
+
+#[test]
+fn whom_nobody_asks_is_told_so_with_who_is_asked() {
+    let project = Project::new(GUARDED);
+    let manifest = "project = \"test\"\n\ngroup \"team:sre\" { members = [\"ann\"] }\n";
+    std::fs::write(project.path("dax.mod"), manifest).expect("written");
+    let plan = digest(&project);
+    let said = project.expect_as("mallory", 0, &["approve", "-e", "dev", &plan]).err;
+    let warning = "warning: no rule of `dev` asks for `mallory`: asked are 1 of team:sre (ann)";
+    assert!(said.contains(warning), "{said}");
+    let said = project.expect_as("ann", 0, &["approve", "-e", "dev", &plan]).err;
+    assert!(!said.contains("warning"), "{said}");
+    project.expect(0, &["apply", "-e", "dev", "--auto-approve", "-q"]);
+}

@@ -20,6 +20,10 @@ const IN_HOME: &str = "DAX_STORY";
 
 const MANIFEST: &str = "project = \"shop\"\nedition = 2026\n\ngroup \"team:sre\" {\n  members = [\"ann\", \"bob\"]\n}\n";
 
+/// A key that was thrown away.
+const SOME_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMm1njew2Cs1Fw7aZ3+H8nO+09rkteMhFr+GZOeYydnz";
+
 const PROGRAM: &str = r#"import memory from "std/memory"
 
 provider memory.world {
@@ -328,17 +332,32 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
     let approve = |key: Option<&str>| {
         let key = key.map(|key| keys.path().join(key));
         let what = Approved::Plan(digest.clone());
-        engine.approve("production", &what, "", key.as_deref()).expect("a state");
+        engine.approve("production", &what, "", key.as_deref())
     };
-    approve(None);
-    approve(Some("eve"));
+    let refused = |key| approve(key).expect_err("void").to_string();
+    assert!(refused(None).contains("pass --key FILE"), "{}", refused(None));
+    let other = refused(Some("eve"));
+    assert!(other.contains("would not count") && other.contains("an allowed signer"), "{other}");
+    // Whoever writes rows asks nobody, and hides nothing by that.
+    let row = |by: &str| {
+        let store = engine.store().expect("a state");
+        engine.runtime.block_on(store.approve("production", &review(&first, by))).expect("written");
+    };
+    row("ann");
+    row("ann");
     let why = denied(apply(&engine, &first, &[], None));
-    assert!(why.contains("the approval of ann does not count: "), "{why}");
-    let said = engine.standing(&first).expect("a state").obstacles.join("\n");
-    assert!(said.contains("it is not signed") && said.contains("by an allowed signer"), "{said}");
+    assert!(why.starts_with("it needs the approval of 1 of team:sre (ann, bob): `dax"), "{why}");
+    assert!(why.contains("approve -e production --key FILE "), "{why}");
+    let void = "the approval of ann does not count: it is not signed";
+    assert!(why.contains(void), "{why}");
+    let standing = engine.standing(&first).expect("a state");
+    assert!(standing.obstacles.is_empty() && standing.signed, "{standing:?}");
+    assert!(standing.void.len() == 1 && standing.void[0].starts_with(void), "{standing:?}");
     assert_eq!(engine.approvals("production", &digest).expect("a state"), []);
-    approve(Some("ann"));
+    assert_eq!(approve(Some("ann")).expect("a state").warning, None);
+    row("bob");
     assert_eq!(engine.approvals("production", &digest).expect("a state").len(), 1);
+    assert!(engine.standing(&first).expect("a state").void.is_empty());
     apply(&engine, &first, &[], None).unwrap_or_else(|error| panic!("{error}"));
     // A change that brings another key is judged by those that were recorded.
     std::fs::write(shop.path().join("signers"), format!("ann {ann}\nann {eve}\n")).expect("a file");
@@ -349,11 +368,11 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
     let digest = crate::digest::digest(&second);
     let with = |what: Approved, key: &str| {
         let key = keys.path().join(key);
-        engine.approve("production", &what, "", Some(&key)).expect("a state");
+        engine.approve("production", &what, "", Some(&key))
     };
-    with(Approved::Plan(digest.clone()), "eve");
+    with(Approved::Plan(digest.clone()), "eve").expect_err("another key");
     denied(apply(&engine, &second, &[], None));
-    with(Approved::Plan(digest), "ann");
+    with(Approved::Plan(digest), "ann").expect("a state");
     // So is the approval of a step: the run waits for one.
     let request = ApplyRequest {
         plan: second,
@@ -382,13 +401,13 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
                 // A watcher is told within the run, whose runtime takes no other one.
                 let approve = || shop.engine().approve("production", &what, "", Some(&key));
                 let done = std::thread::scope(|scope| scope.spawn(approve).join());
-                done.expect("a thread").expect("a state");
+                done.expect("a thread").expect_err("another key");
             }
         })
         .unwrap_or_else(|error| panic!("{error}"));
     stop.join().expect("a thread");
     assert_eq!(finished.outcome, crate::Outcome::Interrupted);
-    with(Approved::Step(gate.expect("a gate")), "ann");
+    with(Approved::Step(gate.expect("a gate")), "ann").expect("a state");
     let (_sender, mut interrupts) = tokio::sync::mpsc::channel(1);
     let resumed = engine
         .resume(
@@ -411,7 +430,8 @@ fn a_program_is_read_as_a_commit_has_it() {
     let first = shop.git(&["rev-parse", "HEAD"]);
     let preview = "\nenvironment review keyed pr extends staging {\n  preview\n}\n";
     let signed = format!("{MANIFEST}signers = \"signers\"\n");
-    std::fs::write(shop.path().join("signers"), "# who\nann ssh-ed25519 AAAA\n").expect("a file");
+    std::fs::write(shop.path().join("signers"), format!("# who\nann {SOME_KEY}\n"))
+        .expect("a file");
     shop.git(&["add", "signers"]);
     let second = shop.commit(&signed, &format!("{PROGRAM}{preview}"));
     let engine = shop.engine();
@@ -431,8 +451,8 @@ fn a_program_is_read_as_a_commit_has_it() {
     assert!(matches!(of("--help", "staging"), Err(EngineError::MissingCommit { .. })));
     // A file that is named and lacks is no empty one.
     std::fs::remove_file(shop.path().join("signers")).expect("a file");
-    let error = engine.conditions("staging", &no_params()).expect_err("no file").to_string();
-    assert!(error.starts_with("signers: `signers` of dax.mod names it"), "{error}");
+    let error = engine.conditions("staging", &no_params()).expect_err("no file");
+    assert!(matches!(error, EngineError::Program { .. }), "{error}");
 }
 
 #[test]
