@@ -45,7 +45,8 @@ pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
     }
     let environment = &plan.environment;
     let texts: Vec<String> = lacking.iter().map(|one| one.lacking_text()).collect();
-    let command = format!("`{}`", dax_render::approve_command(plan, standing));
+    let command = dax_render::by_review(plan, standing)
+        .unwrap_or_else(|| format!("`{}`", dax_render::approve_command(plan, standing)));
     let by_old = lacking.iter().any(|one| one.rule != Rule::Program);
     let loosens = if by_old && !standing.loosens.is_empty() {
         format!("this change loosens `{environment}` ({}): ", standing.loosens.join("; "))

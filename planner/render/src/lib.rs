@@ -23,8 +23,8 @@ pub use html::html;
 pub use json::json;
 pub use markdown::{Flavour, escape, markdown, markdown_folded};
 pub use plan::{
-    action_word, approve_command, decision, decision_after, details, figures, plan, reversal,
-    step_text,
+    action_word, approve_command, by_review, decision, decision_after, details, figures, plan,
+    reversal, step_text,
 };
 pub use shorten::value as short_value;
 pub use standing::{Progress, Rule, Standing};

@@ -171,7 +171,8 @@ fn approvals(plan: &Plan, standing: &Standing) -> Vec<Line> {
     if progress.iter().any(|one| one.lacking() > 0) && asks(plan, standing) {
         let void = standing.void.iter();
         lines.extend(void.map(|text| Line::at(0).with(Tone::Dim, text.clone())));
-        lines.push(Line::at(0).with(Tone::Plain, approve_command(plan, standing)));
+        let how = by_review(plan, standing).unwrap_or_else(|| approve_command(plan, standing));
+        lines.push(Line::at(0).with(Tone::Plain, how));
     }
     lines
 }
@@ -184,8 +185,34 @@ fn asks(plan: &Plan, standing: &Standing) -> bool {
 /// The command that approves a plan.
 pub fn approve_command(plan: &Plan, standing: &Standing) -> String {
     let key = if standing.signed { "--key FILE " } else { "" };
-    let (environment, digest) = (&plan.environment, dax_plan::digest::digest(plan));
-    format!("dax approve -e {environment} {key}{digest}")
+    let digest = dax_plan::digest::digest(plan);
+    format!("dax approve -e {} {key}{digest}", shell_word(&plan.environment))
+}
+
+/// The way to approve a plan where each approval that lacks is of teams of a code host: only there it is known who
+/// belongs to them, so that no command of dax counts. Nothing where others may.
+pub fn by_review(plan: &Plan, standing: &Standing) -> Option<String> {
+    let progress = standing.progress(plan);
+    let lacking: Vec<_> = progress.iter().filter(|one| one.lacking() > 0).collect();
+    let of_teams = |of: &[dax_core::Name]| !of.is_empty() && of.iter().all(|one| one.contains('/'));
+    if lacking.is_empty() || !lacking.iter().all(|one| of_teams(&one.of)) {
+        return None;
+    }
+    let mut teams: Vec<&str> = lacking.iter().flat_map(|one| &one.of).map(|one| &**one).collect();
+    teams.sort_unstable();
+    teams.dedup();
+    Some(format!(
+        "by a review: who belongs to {} is asked at the code host (`dax ci apply`)",
+        teams.join(", ")
+    ))
+}
+
+/// A name as a shell takes it: in quotes where it has brackets, which are a pattern of files.
+pub fn shell_word(name: &str) -> String {
+    match name.contains(['[', ']']) {
+        true => format!("'{name}'"),
+        false => name.to_owned(),
+    }
 }
 
 const fn word(action: Action) -> &'static str {

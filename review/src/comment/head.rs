@@ -149,16 +149,24 @@ fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
     if lacking.is_empty() {
         return match shown.standing.obstacles.first() {
             Some(first) => format!("Blocked: {}", inline(first)),
+            None if crate::previews::number(&shown.plan.environment).is_some() => format!(
+                "Made by `dax ci apply` of this {0}, and removed when the {0} is closed.",
+                request(frame.flavour)
+            ),
             None => format!("Applied after the merge of this {}.", request(frame.flavour)),
         };
     }
     let who: Vec<String> = lacking.iter().map(|one| who(one)).collect();
-    let command = render::approve_command(&shown.plan, &shown.standing);
-    format!(
-        "To approve: an approving review of this {} by {}, or `{command}`",
+    let review = format!(
+        "To approve: an approving review of this {} by {}",
         request(frame.flavour),
         escaped(&who.join(" and "))
-    )
+    );
+    // Of a team nobody's command counts.
+    if render::by_review(&shown.plan, &shown.standing).is_some() {
+        return review;
+    }
+    format!("{review}, or `{}`", render::approve_command(&shown.plan, &shown.standing))
 }
 
 /// `ann or bob (0 of 1)`.

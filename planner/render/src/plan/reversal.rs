@@ -25,7 +25,10 @@ pub fn reversal(plan: &Plan) -> Option<Line> {
     };
     let mut line = line.with(Tone::Plain, failure);
     if plan.mode != Mode::Rollback {
-        line = line.with(Tone::Plain, format!("; later `dax rollback -e {}`", plan.environment));
+        line = line.with(
+            Tone::Plain,
+            format!("; later `dax rollback -e {}`", super::shell_word(&plan.environment)),
+        );
     }
     for (tone, text) in exceptions(plan) {
         line = line.with(Tone::Plain, "; ").with(tone, text);
