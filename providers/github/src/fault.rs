@@ -91,7 +91,11 @@ impl Fault {
             Some(status) => {
                 format!("GitHub answers {status} when dax wants to {doing}: {}", self.message)
             }
-            None => format!("dax cannot {doing}: {}", self.message),
+            None => {
+                // No permission is lacking where something answered.
+                let doing = doing.split(", for which").next().unwrap_or(doing);
+                format!("dax cannot {doing}: {}", self.message)
+            }
         };
         match self.status {
             Some(409) => ProviderError::Conflict { message },

@@ -71,13 +71,18 @@ impl Pull {
     }
 }
 
+/// The question for a pull request, in words.
+fn reading(number: u64) -> String {
+    format!("read pull request {number}, for which the token needs `pull-requests: read`")
+}
+
 /// A pull request with all that GitHub says of it.
 pub(crate) async fn pull(github: &GitHub, number: u64) -> Result<Pull, ProviderError> {
     github
         .connection
         .get(PULLS, &format!("{}/pulls/{number}", github.repo))
         .await
-        .map_err(|fault| fault.error(&format!("read pull request {number}")))
+        .map_err(|fault| fault.error(&reading(number)))
 }
 
 pub(crate) async fn change(github: &GitHub, number: u64) -> Result<ChangeRequest, ProviderError> {
