@@ -11,7 +11,7 @@ use crate::place::{Event, Place, same_commit};
 use crate::plans::{self, Planned, Report, Verdict};
 use crate::scope::{self, Options, Scope};
 use crate::{Forge, Open, ReviewError, Say, annotations, naming, saying, showing};
-use commenting::{Draft, Of};
+use commenting::{Draft, Of, Writer};
 use dax_engine::printable::Line;
 use dax_engine::{Name, Plan, render};
 use dax_provider_api::review::{Annotation, Check, CheckState};
@@ -324,7 +324,6 @@ fn post(
         true => showing::begin(place, forge, &reports, &found.folders, open),
         false => Ok(Vec::new()),
     };
-    let mut showing = Vec::new();
     if let Event::Change { number, .. } | Event::Button { number, .. } = place.event {
         let head = forge.ask(|remote| remote.change(number)).map(|change| change.head);
         match head {
@@ -338,24 +337,29 @@ fn post(
             // Whether it is the newest cannot be seen; to say too much is better than nothing.
             Ok(_) | Err(_) => {
                 let drafts = commenting::drafts(options, place, forge, found);
-                let is_shown = |report: &&Report| {
-                    drafts.iter().any(|one| one.of.contains(&commenting::of(report)))
+                let hide = || match keeps {
+                    true => hide(options, place, forge, found, &drafts, open),
+                    false => Ok(()),
                 };
-                showing = begin(found.reports.iter().filter(is_shown).collect())?;
-                if keeps {
-                    hide(options, place, forge, found, &drafts, open)?;
+                hide()?;
+                let mut writer = Writer { forge, number, remarks: Vec::new() };
+                for draft in &drafts {
+                    let of = |report: &&Report| draft.of.contains(&commenting::of(report));
+                    // Each by itself: another job may write the next comment meanwhile.
+                    let showing = begin(found.reports.iter().filter(of).collect())?;
+                    let is_shown = writer.write(&draft.marker, draft.body.clone(), &mut *say);
+                    showing::end(forge, showing, is_shown, open)?;
                 }
-                let (shown, more) =
-                    commenting::write(options, place, forge, number, found, &drafts, &mut *say);
-                remarks.extend(more);
-                // What could not be written was not shown.
-                showing.retain(|one| shown.contains(&one.of()));
+                writer.supersede(options, place, found, &drafts, &mut *say);
+                // Another job may have shown a plan before it was written over.
+                hide()?;
+                remarks.append(&mut writer.remarks);
             }
         }
     } else {
-        showing = begin(found.reports.iter().collect())?;
+        let showing = begin(found.reports.iter().collect())?;
+        showing::end(forge, showing, true, open)?;
     }
-    showing::end(forge, showing, open)?;
     let state = if found.failed || found.denied { CheckState::Failed } else { CheckState::Passed };
     let budget = forge.remote().check_budget();
     let summary = if found.page.len() <= budget || budget == 0 {

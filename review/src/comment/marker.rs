@@ -102,7 +102,7 @@ mod tests {
             }
         }
         assert_eq!(all[0].marker(Flavour::GitHub), "<!-- dax:all -->");
-        assert_eq!(all[3].marker(Flavour::Bitbucket), "[//]: # (dax:all of shop -e a,b_---__c)");
+        assert_eq!(all[3].marker(Flavour::Bitbucket), "[//]: # (dax:all of shop -e a,b_--__c)");
         assert_eq!(Subject::of("<!-- dax:anything -->", Flavour::GitHub), None);
     }
 }

@@ -18,8 +18,8 @@ pub(super) type Of = (Name, Name);
 
 /// A comment that is to be written.
 pub(super) struct Draft {
-    marker: String,
-    body: String,
+    pub(super) marker: String,
+    pub(super) body: String,
     /// The environments that it shows.
     pub(super) of: BTreeSet<Of>,
 }
@@ -85,64 +85,67 @@ fn answers(
     is_asked && (is_looked_at || !comment::is_for(body, &place.commit))
 }
 
-/// Writes comments, and marks those of earlier runs that nothing was written into; gives the
-/// environments that were shown, and what could not be said.
-pub(super) fn write(
-    options: &Options,
-    place: &Place,
-    forge: &Forge,
-    number: u64,
-    found: &Published,
-    drafts: &[Draft],
-    say: Say<'_>,
-) -> (BTreeSet<Of>, Vec<String>) {
-    let (mut shown, mut remarks) = (BTreeSet::new(), Vec::new());
-    let mut write = |marker: &str, body: String| -> bool {
-        let comment = Comment { change: number, marker: marker.to_owned(), body };
-        match forge.ask(|remote| remote.comment(&comment)) {
+/// Comments of a run on a change request.
+pub(super) struct Writer<'w> {
+    pub(super) forge: &'w Forge,
+    pub(super) number: u64,
+    /// Remarks about what could not be said.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Writer<'_> {
+    /// Writes a comment; tells whether it stands there.
+    pub(super) fn write(&mut self, marker: &str, body: String, say: Say<'_>) -> bool {
+        let comment = Comment { change: self.number, marker: marker.to_owned(), body };
+        match self.forge.ask(|remote| remote.comment(&comment)) {
             Ok(posted) => {
                 if let Some(url) = &posted.url {
                     say(&format!("comment: {url}"));
                 }
                 let is_written = posted.remark.is_none();
-                remarks.extend(posted.remark);
+                self.remarks.extend(posted.remark);
                 is_written
             }
             // The check still says it all.
             Err(error) => {
-                remarks.push(error.to_string());
+                self.remarks.push(error.to_string());
                 false
             }
         }
-    };
-    for draft in drafts {
-        if write(&draft.marker, draft.body.clone()) {
-            shown.extend(draft.of.iter().cloned());
-        }
     }
-    let flavour = scope::flavour(Some(place));
-    match forge.ask(|remote| remote.own_comments(number, comment::prefix(flavour))) {
-        Ok(all) => {
-            let commit = comment::short(&place.commit);
-            let why = if !found.faults.is_empty() {
-                format!("commit {commit}, whose program has errors")
-            } else {
-                format!("the plans for commit {commit}")
-            };
-            for old in all {
-                let marker = old.lines().next().unwrap_or_default();
-                let Some(subject) = Subject::of(marker, flavour) else { continue };
-                let is_drafted = drafts.iter().any(|draft| draft.marker == marker);
-                if is_drafted || !answers(options, place, found, &subject, &old) {
-                    continue;
-                }
-                let body = comment::superseded(&old, &why);
-                if body != old {
-                    write(marker, body);
-                }
+
+    /// Marks the comments of earlier runs that this one answers for and wrote nothing into.
+    pub(super) fn supersede(
+        &mut self,
+        options: &Options,
+        place: &Place,
+        found: &Published,
+        drafts: &[Draft],
+        say: Say<'_>,
+    ) {
+        let flavour = scope::flavour(Some(place));
+        let prefix = comment::prefix(flavour);
+        let all = match self.forge.ask(|remote| remote.own_comments(self.number, prefix)) {
+            Ok(all) => all,
+            Err(error) => return self.remarks.push(error.to_string()),
+        };
+        let commit = comment::short(&place.commit);
+        let why = if found.faults.is_empty() {
+            format!("the plans for commit {commit}")
+        } else {
+            format!("commit {commit}, whose program has errors")
+        };
+        for old in all {
+            let marker = old.lines().next().unwrap_or_default();
+            let Some(subject) = Subject::of(marker, flavour) else { continue };
+            let is_drafted = drafts.iter().any(|draft| draft.marker == marker);
+            if is_drafted || !answers(options, place, found, &subject, &old) {
+                continue;
+            }
+            let body = comment::superseded(&old, &why);
+            if body != old {
+                self.write(marker, body, &mut *say);
             }
         }
-        Err(error) => remarks.push(error.to_string()),
     }
-    (shown, remarks)
 }

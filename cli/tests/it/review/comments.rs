@@ -5,7 +5,10 @@ use super::clean;
 use super::pipeline::job::Job;
 use super::pipeline::{PROGRAM, Pipeline, ended, has, lacks};
 use crate::project::{Said, said};
-use dax_tests::peers::github::{ADMIN, ANN};
+use dax_tests::peers::github::{ADMIN, ANN, REPOSITORY, Trouble};
+use dax_tests::peers::http::Reply;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 const PRODUCTION: &str = "<!-- dax:shop:production -->";
 const STAGING: &str = "<!-- dax:shop:staging -->";
@@ -188,5 +191,84 @@ fn a_review_of_a_shared_comment_approves_nothing_that_has_left_it() {
     has(&said.err, &["dev6", "ann"]);
     assert_eq!(it.image("dev6"), None);
     ended(it.apply(&merged, &["-e", "dev5"]), 0);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+/// A job that hangs for a while at the next request of a kind; it goes on by itself.
+fn hanging(it: &Pipeline, job: &Job, at: &str) -> Child {
+    let body = serde_json::json!({ "message": "API rate limit exceeded" });
+    let mut later = Reply::json(429, &body);
+    later.headers.push(("retry-after".to_owned(), "15".to_owned()));
+    let at = format!("{at} /repos/{REPOSITORY}/issues/");
+    it.github.trouble(Trouble { at: at.clone(), reply: later, after: false });
+    let count = || it.github.asked().iter().filter(|one| one.line.starts_with(&at)).count();
+    let before = count();
+    let mut command = job.command(&["ci"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("dax runs");
+    let start = Instant::now();
+    while count() == before {
+        assert!(start.elapsed() < Duration::from_secs(60), "it comes to its comments");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child
+}
+
+/// A pull request with another tag, for which two jobs plan different things: `main` has another
+/// image since the first. Gives the pull request and both jobs.
+fn two_jobs(it: &Pipeline, program: &str) -> (u64, Job, Job) {
+    let number = it.propose("tag", &program.replace("}/web:", "}/web:next-"));
+    let first = it.job(&it.pull_request(number, "synchronize"));
+    it.branch("main");
+    it.write("main.dax", &program.replace("\"acme\"", "\"evil\""));
+    it.commit("another registry");
+    let second = it.job(&it.pull_request(number, "synchronize"));
+    (number, first, second)
+}
+
+/// The program with a registry on a line of its own.
+fn registry() -> String {
+    let program = plain().replace("acme/web", "${registry}/web");
+    program.replace("service web", "let registry = \"acme\"\n\nservice web")
+}
+
+#[test]
+fn a_review_is_of_the_comment_and_not_of_a_job_that_ended_later() {
+    let program = registry();
+    let Some(it) = Pipeline::new(&program) else { return };
+    it.set_up(&["production", "staging"]);
+    let (number, first, second) = two_jobs(&it, &program);
+    ended(first.dax(&["ci", "-e", "production"]), 0);
+    // It has written the comment of production, and waits with that of staging.
+    let slow = hanging(&it, &second, "POST");
+    has(&it.comment(number, PRODUCTION), &["evil/web:next-1"]);
+    ended(first.dax(&["ci"]), 0);
+    ended(said(&slow.wait_with_output().expect("it ends")), 0);
+    has(&it.comment(number, PRODUCTION), &["\n**production · image web 1 → next-1 · "]);
+    it.approve(number, "ann");
+    let said = it.apply(&it.merge(number), &["-e", "production"]);
+    assert!(said.code == 3 || said.code == 4, "{}\n{}", said.out, said.err);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_comment_that_two_jobs_wrote_at_once_is_approved_once_it_is_shown_anew() {
+    let program = registry();
+    let Some(it) = Pipeline::new(&program) else { return };
+    it.set_up(&["production", "staging"]);
+    let (number, first, second) = two_jobs(&it, &program);
+    ended(first.dax(&["ci"]), 0);
+    // The one is about to write what the other writes meanwhile, as it had before.
+    let slow = hanging(&it, &second, "PATCH");
+    ended(first.dax(&["ci"]), 0);
+    it.approve(number, "ann");
+    ended(said(&slow.wait_with_output().expect("it ends")), 0);
+    it.approve(number, "cid");
+    ended(second.dax(&["ci"]), 0);
+    has(&it.comment(number, PRODUCTION), &["evil/web:next-1", "0 of 1"]);
+    it.approve(number, "cid");
+    ended(second.dax(&["ci"]), 0);
+    has(&it.comment(number, PRODUCTION), &["approved by cid"]);
     clean(&it.github, &[ADMIN, ANN]);
 }
