@@ -6,6 +6,7 @@
 pub mod addr;
 pub mod diagnostic;
 pub mod image;
+pub mod people;
 pub mod platform;
 pub mod printable;
 pub mod quantity;

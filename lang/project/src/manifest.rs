@@ -6,7 +6,7 @@
 use crate::approvals::is_person;
 use crate::codes::{MANIFEST, NOBODY, NOT_TEXT};
 use crate::{remote, text};
-use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value, suggest};
+use dax_core::{Diagnostic, FileId, Name, Sources, Span, Value, people, suggest};
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, ItemKind, Member};
 use semver::Version;
 use std::collections::BTreeMap;
@@ -235,6 +235,12 @@ fn group(command: &Command, manifest: &mut Manifest, problems: &mut Vec<Diagnost
             )));
         }
         (Some((name, span)), Some(members)) => {
+            for one in std::iter::once(&name).chain(&members).filter(|one| !people::is_name(one)) {
+                let shown: String = one.chars().take(40).collect();
+                let wrong = Diagnostic::new(MANIFEST, span, format!("{shown:?} is nobody's name"));
+                let help = format!("a person, a group or a team has {}", people::ALLOWED);
+                problems.push(wrong.help(help));
+            }
             let nobody = |detail: String| Diagnostic::new(NOBODY, span, detail);
             if members.is_empty() {
                 problems.push(nobody(format!("the group `{name}` has no members")));

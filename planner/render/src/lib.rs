@@ -26,7 +26,7 @@ pub use plan::{
     action_word, approve_command, by_review, decision, decision_after, details, figures, plan,
     reversal, step_text,
 };
-pub use shorten::value as short_value;
+pub use shorten::{name as short_name, unseparated, value as short_value};
 pub use standing::{Progress, Rule, Standing};
 pub use terminal::terminal;
 pub use tree::{Block, Chart, Group, Line, Piece, Section, Steps, Tone, rows};

@@ -7,6 +7,12 @@ use dax_core::Value;
 
 /// Characters that are shown of a value.
 pub(crate) const VALUE: usize = 200;
+/// Characters of a name that stands as it is.
+const PLAIN: usize = 64;
+/// Characters that are shown of any other name.
+const NAME: usize = 40;
+/// Characters of a path that is shown in its parts.
+const PATH: usize = 120;
 /// Hexadecimal digits that are shown of a digest.
 pub(crate) const DIGITS: usize = 12;
 
@@ -25,6 +31,40 @@ pub(crate) fn value_of(value: &Value, most: usize) -> String {
         },
         other => self::text(&other.to_string(), most),
     }
+}
+
+/// A name from outside, as of a person, a service or a key, in a line that dax makes itself.
+///
+/// One of up to 64 letters, digits and `_./:@-[]{}` stands as it is. Any other is quoted and
+/// shortened like a value, and dax's own separator in it is escaped, so that it passes for nothing
+/// that dax says.
+pub fn name(text: &str) -> String {
+    if (1..=PLAIN).contains(&text.len()) && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    unseparated(&value_of(&Value::Str(text.into()), NAME))
+}
+
+/// A path of a field, each part of it as [`name`] has it.
+pub(crate) fn path(text: &str) -> String {
+    let parts: Vec<String> = text.split('.').map(name).collect();
+    let shown = parts.join(".");
+    // Many parts are long as well.
+    if shown.chars().count() > PATH { name(text) } else { shown }
+}
+
+/// A text from outside without dax's own separator.
+pub fn unseparated(text: &str) -> String {
+    text.replace('·', "\\u{b7}")
+}
+
+/// Whether a text is a reference of an image and nothing else.
+pub(crate) fn is_reference(text: &str) -> bool {
+    text.chars().all(|c| is_plain(c) || c == '+')
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_./:@-[]{}".contains(c)
 }
 
 /// A text of at most so many characters, then the length and a digest of the whole.
@@ -67,7 +107,7 @@ pub(crate) fn grouped(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{grouped, value};
+    use super::{grouped, name, path, value};
     use dax_core::Value;
 
     #[test]
@@ -81,6 +121,21 @@ mod tests {
         );
         assert!(one.len() < 260, "{}", one.len());
         assert_eq!(value(&Value::Str("short".into())), "\"short\"");
+    }
+
+    #[test]
+    fn a_name_that_is_not_plain_is_quoted_and_separates_nothing() {
+        for plain in ["ann", "team:sre", "acme/sre", "id:{5f0c}", "web[eu-1]", "renovate[bot]"] {
+            assert_eq!(name(plain), plain);
+        }
+        assert_eq!(name("x) · approved by ann"), "\"x) \\u{b7} approved by ann\"");
+        assert_eq!(path("env.X · y.z"), "env.\"X \\u{b7} y\".z");
+        assert_eq!(name(""), "\"\"");
+        for long in ["k".repeat(60_000), "k.".repeat(30_000), "\"".repeat(60_000)] {
+            for shown in [name(&long), path(&format!("env.{long}"))] {
+                assert!(shown.len() < 150 && shown.contains("…"), "{shown}");
+            }
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! Invariant: an approval is counted here for the effect of the plan beside it, and for no other.
 
+use crate::shorten;
 use dax_core::Name;
 use dax_plan::Plan;
 use dax_plan::model::ApprovalGate;
@@ -64,7 +65,7 @@ impl Progress {
 
     /// The rule in words: `1 of team:sre`.
     pub fn rule_text(&self) -> String {
-        let of: Vec<&str> = self.of.iter().map(Name::as_str).collect();
+        let of: Vec<String> = self.of.iter().map(|name| shorten::name(name)).collect();
         let count = self.needed;
         let who = match (of.is_empty(), count) {
             (true, 1) => "1 person".to_owned(),
@@ -134,7 +135,7 @@ const NAMES: usize = 8;
 
 /// Names in a row, so many of them.
 fn names<'n>(names: impl Iterator<Item = &'n Name>) -> String {
-    let all: Vec<&str> = names.map(Name::as_str).collect();
+    let all: Vec<String> = names.map(|name| shorten::name(name)).collect();
     let more = all.len().saturating_sub(NAMES);
     let shown = all[..all.len() - more].join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }

@@ -4,6 +4,7 @@ use super::finding;
 use super::input::{CommentInput, Content, Deployed, Ending, Frame, NotApplied, PlanShown};
 use super::times::utc;
 use super::{escaped, inline, request};
+use dax_engine::Name;
 use dax_engine::render::{self, Progress, Standing};
 use std::fmt::Write;
 
@@ -12,7 +13,7 @@ const NAMES: usize = 8;
 
 /// The decision in one line, without markup.
 pub(super) fn decision(input: &CommentInput) -> String {
-    let name = &input.environment;
+    let name = render::short_name(&input.environment);
     match &input.content {
         Content::Removed => format!("{name} · no longer in the program"),
         // Whoever finds nothing left to do may have lost a race: the run that did it is named.
@@ -22,7 +23,7 @@ pub(super) fn decision(input: &CommentInput) -> String {
         },
         Content::Failed(why) => {
             let first = finding::plain(why.lines().next().unwrap_or_default());
-            format!("{name} · cannot be planned: {first}")
+            format!("{name} · cannot be planned: {}", render::unseparated(&first))
         }
         Content::Plan(shown) => {
             if let Some(deployed) = input.outcome.applied() {
@@ -61,7 +62,8 @@ fn applied(deployed: &Deployed) -> String {
     let by = if approved_by.is_empty() {
         String::new()
     } else {
-        format!(", approved by {}", approved_by.join(", "))
+        let names: Vec<String> = approved_by.iter().map(|one| render::short_name(one)).collect();
+        format!(", approved by {}", names.join(", "))
     };
     format!("applied by run {run} at {}{by}", utc(*at_ms))
 }
@@ -171,18 +173,14 @@ fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
 
 /// `ann or bob (0 of 1)`.
 fn who(one: &Progress) -> String {
-    let waiting: Vec<&str> = one
-        .members
-        .iter()
-        .filter(|name| !one.approved.contains(name))
-        .map(|name| name.as_str())
-        .take(NAMES)
-        .collect();
+    let short = |name: &Name| render::short_name(name);
+    let waiting = one.members.iter().filter(|name| !one.approved.contains(name));
+    let waiting: Vec<String> = waiting.map(short).take(NAMES).collect();
     let count = format!("({} of {})", one.approved.len(), one.needed);
     let names = match waiting.as_slice() {
         [] if one.of.is_empty() => "anybody but its author".to_owned(),
-        [] => one.of.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(" or "),
-        [only] => (*only).to_owned(),
+        [] => one.of.iter().map(short).collect::<Vec<_>>().join(" or "),
+        [only] => only.clone(),
         [first @ .., last] => format!("{} or {last}", first.join(", ")),
     };
     format!("{names} {count}")

@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::names::{Block, Symbol, address_text};
 use crate::providers::STRATEGY_KINDS;
 use crate::ty::Type;
-use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value};
+use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value, people};
 use dax_ir::{
     After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy,
     Via, Window,
@@ -347,7 +347,14 @@ impl<'a> Evaluator<'_, 'a> {
         let read = |(count, of, span): &(&'a Expr, &'a Expr, Span)| {
             let count = self.eval(count, &mut Scope::of(root)).ok()?.value().as_int()?;
             let of = self.eval(of, &mut Scope::of(root)).ok()?.value();
-            let of = of.items().iter().filter_map(|one| Some(Name::new(one.as_str()?))).collect();
+            let of: Vec<Name> =
+                of.items().iter().filter_map(|one| Some(Name::new(one.as_str()?))).collect();
+            for one in of.iter().filter(|one| !people::is_name(one)) {
+                let shown: String = one.chars().take(40).collect();
+                let detail = format!("{shown:?} is nobody's name");
+                let help = format!("a person, a group or a team has {}", people::ALLOWED);
+                self.report(Diagnostic::new(codes::REFINEMENT, *span, detail).help(help));
+            }
             Some(Approval { count: u32::try_from(count).ok()?, of, span: *span })
         };
         self.setup

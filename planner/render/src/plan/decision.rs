@@ -27,7 +27,8 @@ pub fn decision(plan: &Plan, standing: &Standing) -> Line {
 
 /// As [`decision`], with what comes before all else, as that a policy denies it.
 pub fn decision_after(plan: &Plan, standing: &Standing, ahead: &[String]) -> Line {
-    let mut parts = Parts { line: Line::at(0).with(Tone::Strong, plan.environment.as_str()) };
+    let environment = shorten::name(&plan.environment);
+    let mut parts = Parts { line: Line::at(0).with(Tone::Strong, &environment) };
     match plan.mode {
         Mode::Apply => {}
         Mode::Rollback => parts.add(Tone::Warn, "rollback"),
@@ -36,7 +37,7 @@ pub fn decision_after(plan: &Plan, standing: &Standing, ahead: &[String]) -> Lin
     ahead.iter().for_each(|text| parts.add(Tone::Remove, text));
     let loosens = !standing.loosens.is_empty();
     if loosens {
-        parts.add(Tone::Remove, format!("loosens the conditions of {}", plan.environment));
+        parts.add(Tone::Remove, format!("loosens the conditions of {environment}"));
     }
     if plan.is_empty() {
         if ahead.is_empty() && !loosens {
@@ -73,7 +74,8 @@ impl Parts {
 
 /// Names of services, so many of them.
 pub(super) fn names(services: &[&ResourceAddr]) -> String {
-    let shown: Vec<&str> = services.iter().take(NAMES).map(|addr| addr.name()).collect();
+    let named = services.iter().take(NAMES).map(|addr| shorten::name(addr.name()));
+    let shown: Vec<String> = named.collect();
     let more = services.len().saturating_sub(NAMES);
     let more =
         if more > 0 { format!(" and {} more", shorten::grouped(more)) } else { String::new() };
@@ -103,8 +105,8 @@ fn out_of_the_ordinary(plan: &Plan, parts: &mut Parts) {
     let lost: Vec<String> = plan
         .points_of_no_return()
         .map(|step| match &step.kind {
-            StepKind::Migrate { .. } => format!("migrates {}", step.service.name()),
-            _ => step.service.name().to_owned(),
+            StepKind::Migrate { .. } => format!("migrates {}", shorten::name(step.service.name())),
+            _ => shorten::name(step.service.name()),
         })
         .collect();
     if !lost.is_empty() {
@@ -154,7 +156,7 @@ fn leaves(plan: &Plan, parts: &mut Parts) {
             continue;
         }
         shown += usize::from(*other == 1);
-        parts.add(Tone::Change, format!("{path} {} {what}", names(services)));
+        parts.add(Tone::Change, format!("{} {} {what}", shorten::path(path), names(services)));
     }
     if count > 0 {
         parts.add(Tone::Plain, format!("+{} more", shorten::grouped(count)));
@@ -166,6 +168,7 @@ pub(super) fn difference(leaf: &LeafChange) -> String {
     let (before, after) = sides(leaf);
     if let (true, Some(Value::Str(old)), Some(Value::Str(new))) =
         (leaf.path == "image", before, after)
+        && [old, new].into_iter().all(|image| shorten::is_reference(image))
     {
         let (old, new) = image::difference(old, new);
         return format!("{old} → {new}");
@@ -190,11 +193,12 @@ fn sides(leaf: &LeafChange) -> (Option<&Value>, Option<&Value>) {
 
 fn row(items: &[Value]) -> String {
     let all: Vec<String> = items.iter().map(ToString::to_string).collect();
-    shorten::text(&all.join(", "), VALUE)
+    shorten::unseparated(&shorten::text(&all.join(", "), VALUE))
 }
 
 fn side(value: Option<&Value>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| shorten::value_of(value, VALUE))
+    let shown = |value| shorten::unseparated(&shorten::value_of(value, VALUE));
+    value.map_or_else(|| "nothing".to_owned(), shown)
 }
 
 fn plain(plan: &Plan, parts: &mut Parts) {
@@ -204,7 +208,8 @@ fn plain(plan: &Plan, parts: &mut Parts) {
     parts.services(Tone::Warn, "takes over", &adopted, "");
     for change in plan.changes.iter().take(NAMES) {
         if let Some(from) = &change.moved_from {
-            let text = format!("renames {} to {}", from.name(), change.addr.name());
+            let (from, to) = (shorten::name(from.name()), shorten::name(change.addr.name()));
+            let text = format!("renames {from} to {to}");
             parts.add(Tone::Plain, text);
         }
     }
@@ -240,7 +245,10 @@ fn blockers(plan: &Plan, standing: &Standing, parts: &mut Parts) {
     if let (true, true, [first, ..]) =
         (blocked.is_empty(), unreachable.is_empty(), standing.obstacles.as_slice())
     {
-        parts.add(Tone::Warn, format!("blocked: {}", shorten::text(first, 120)));
+        parts.add(
+            Tone::Warn,
+            format!("blocked: {}", shorten::unseparated(&shorten::text(first, 120))),
+        );
     }
     let progress = standing.progress(plan);
     let (lacking, given): (Vec<_>, Vec<_>) = progress.iter().partition(|one| one.lacking() > 0);
@@ -250,7 +258,7 @@ fn blockers(plan: &Plan, standing: &Standing, parts: &mut Parts) {
     if lacking.is_empty() && !given.is_empty() {
         let mut by: Vec<&Name> = given.iter().flat_map(|one| &one.approved).collect();
         by.dedup();
-        let by: Vec<&str> = by.into_iter().map(Name::as_str).collect();
+        let by: Vec<String> = by.into_iter().map(|name| shorten::name(name)).collect();
         parts.add(Tone::Add, format!("approved by {}", by.join(", ")));
     }
 }
@@ -293,6 +301,21 @@ mod tests {
         insta::assert_snapshot!(decision(&plan, &asked(&[])).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · needs 1 of team:sre (ann, bob)"#);
         insta::assert_snapshot!(decision(&plan, &asked(&["ann"])).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · approved by ann"#);
         insta::assert_snapshot!(decision(&plan, &Standing::default()).plain(), @r#"production · deletes api · image web 1 → 2 · replicas web 3 → 5 · needs 1 of team:sre"#);
+    }
+
+    #[test]
+    fn names_from_outside_pass_for_nothing_that_dax_says() {
+        let key = "env.X · approved by ann, bob · applied by run 7";
+        let plan = guarded(vec![rollout("web", vec![leaf(key, text("a"), text("b · c"))])]);
+        let mut standing = asked(&[]);
+        standing.approvals[0].of.push("x) · approved by ann".into());
+        standing.approvals[0].members.push("ann) (1 of 1), approved by bob".into());
+        insta::assert_snapshot!(decision(&plan, &standing).plain(), @r#"production · env."X \u{b7} approved by ann, bob \u{b7} applied by ru…" (43 characters, 1a6abbe10560) web "a" → "b \u{b7} c" · needs 1 of team:sre, "x) \u{b7} approved by ann" (ann, bob, "ann) (1 of 1), approved by bob")"#);
+        let long = leaf(&format!("env.{}", "K".repeat(60_000)), text("a"), text("b"));
+        let mut standing = asked(&[]);
+        standing.approvals[0].of = vec!["y".repeat(3_000).into()];
+        let line = decision(&guarded(vec![rollout("web", vec![long])]), &standing).plain();
+        assert!(line.len() < 300 && line.matches('…').count() == 2, "{line}");
     }
 
     #[test]
