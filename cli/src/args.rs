@@ -540,6 +540,8 @@ pub(crate) struct StateConditionsArgs {
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: DataFormat,
 }
 
 #[derive(Args)]

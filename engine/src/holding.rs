@@ -22,8 +22,12 @@ fn parameters(plan: &Plan) -> Params {
 }
 
 fn differs(field: &str) -> EngineError {
+    let what = match field {
+        "sources" => "its files have changed since".to_owned(),
+        field => format!("`{field}` differs"),
+    };
     let message = format!(
-        "the program gives another plan now: `{field}` differs. Who has read the saved one can apply it with `--expect DIGEST`"
+        "the program gives another plan now: {what}. Who has read the saved one can apply it with `--expect DIGEST`"
     );
     EngineError::Stale { message }
 }

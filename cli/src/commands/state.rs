@@ -185,6 +185,22 @@ fn conditions(
     let program = engine.conditions(&name, &params)?;
     let recorded = engine.recorded_conditions(&name)?;
     match &recorded {
+        _ if args.format == DataFormat::Json => {
+            let changes = recorded.iter().flat_map(|one| {
+                compare_conditions(&one.conditions, &program).into_iter().map(|change| {
+                    json!({
+                        "what": change.what, "before": change.before, "after": change.after,
+                        "loosens": change.loosens,
+                    })
+                })
+            });
+            let changes: Vec<_> = changes.collect();
+            let recorded = recorded.as_ref().map(|one| &one.conditions);
+            out.json(&json!({
+                "format_version": 1, "environment": name, "recorded": recorded,
+                "program": program, "changes": changes,
+            }));
+        }
         Some(recorded) => {
             let line = format!("{name}: {}", recorded.conditions);
             out.data(&format!("{}\n", Line::new(&line)));

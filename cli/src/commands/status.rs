@@ -38,7 +38,8 @@ pub(crate) fn run(args: &StatusArgs, engine: &Engine, out: &mut Printer) -> Resu
             out.json(&json!({ "format_version": 1, "services": rows, "runs": runs }));
         }
         DataFormat::Human if all.is_empty() && open.is_empty() => {
-            out.note("nothing was applied yet")
+            let ran = !engine.history(environment)?.is_empty();
+            out.note(if ran { "nothing runs" } else { "nothing was applied yet" });
         }
         DataFormat::Human if all.is_empty() => {}
         DataFormat::Human => {

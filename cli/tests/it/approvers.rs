@@ -120,3 +120,43 @@ fn an_environment_that_is_there_for_each_key_is_named_with_one() {
         assert!(err.contains("say which, as `-e 'preview[12]'`"), "{args:?}: {err}");
     }
 }
+
+#[test]
+fn recorded_conditions_are_shown_as_data_too() {
+    let project = project("group \"team:sre\" { members = [\"ann\", \"bob\"] }\n");
+    let args = ["state", "conditions", "-e", "dev", "--format", "json"];
+    let out = project.expect(0, &args).out;
+    let found: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!((&found["environment"], &found["recorded"]), (&"dev".into(), &().into()), "{out}");
+    assert_eq!(found["program"]["approvals"][0]["count"], 1, "{out}");
+    assert_eq!(found["changes"], serde_json::json!([]));
+}
+
+#[test]
+fn members_of_a_team_are_sent_to_the_code_host_and_to_no_command() {
+    let project = Project::new(GUARDED);
+    let manifest = "project = \"test\"\ngroup \"team:sre\" { members = [\"ann\", \"bob\"] }\n";
+    std::fs::write(project.path("dax.mod"), manifest).expect("written");
+    let wanted = "by a review: who belongs to acme/platform is asked at the code host";
+    project.write(
+        &GUARDED
+            .replace(" approve 2 of [\"team:sre\"]", "")
+            .replace("[\"team:sre\"]", "[\"acme/platform\"]"),
+    );
+    let plan = project.expect(0, &["plan", "-e", "dev"]).out;
+    assert!(plan.contains(wanted) && !plan.contains("dax approve"), "{plan}");
+    let refused = project.expect(3, &["apply", "-e", "dev", "--auto-approve", "-q"]).err;
+    assert!(refused.contains(wanted) && !refused.contains("dax approve"), "{refused}");
+    let keyed = project.expect(0, &["plan", "-e", "preview[12]"]).out;
+    assert!(keyed.contains("dax rollback -e 'preview[12]'"), "{keyed}");
+}
+
+#[test]
+fn what_was_applied_and_destroyed_again_runs_no_more() {
+    let project = project("group \"team:sre\" { members = [\"ann\", \"bob\"] }\n");
+    assert!(project.expect(0, &["status"]).err.contains("nothing was applied yet"));
+    for command in ["apply", "destroy"] {
+        project.expect(0, &[command, "-e", "preview[1]", "--auto-approve", "-q"]);
+    }
+    assert!(project.expect(0, &["status"]).err.contains("nothing runs"));
+}

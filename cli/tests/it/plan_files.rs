@@ -147,7 +147,7 @@ fn a_sound_plan_of_another_program_needs_somebody_who_has_read_it() {
     project.write(PROGRAM);
     let said = project.expect(4, &["apply", SAVED, "--auto-approve"]);
     assert!(
-        said.err.contains("`sources` differs") && said.err.contains("--expect"),
+        said.err.contains("its files have changed since") && said.err.contains("--expect"),
         "{}",
         said.err
     );
