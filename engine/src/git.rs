@@ -63,13 +63,43 @@ pub(crate) fn commits(
     folder: &Path,
     from: Option<&str>,
     to: &str,
+    names: &[&str],
 ) -> Result<Vec<String>, EngineError> {
     let to = commit(folder, to)?;
     let mut args = vec!["rev-list", "--first-parent", "--reverse", "--end-of-options", to.as_str()];
     let left_out = from.map(|from| commit(folder, from)).transpose()?.map(|id| format!("^{id}"));
     args.extend(left_out.as_deref());
-    let out = git(folder, &args)?;
+    args.push("--");
+    args.extend(names);
+    let out = git(&top(folder)?, &args)?;
     Ok(String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect())
+}
+
+/// The commits of the first-parent line of `to` that change files of such names anywhere in the
+/// repository, the oldest first; those before the first line with a text among them left out.
+pub(crate) fn commits_since_text(
+    folder: &Path,
+    to: &str,
+    names: &[&str],
+    text: &str,
+) -> Result<Vec<String>, EngineError> {
+    let to = commit(folder, to)?;
+    let top = top(folder)?;
+    let listed = |more: &[&str]| -> Result<Vec<String>, EngineError> {
+        let mut args = vec!["log", "--format=%H", "--first-parent", "-m", "--reverse"];
+        args.extend(more);
+        args.extend(["--end-of-options", to.as_str(), "--"]);
+        args.extend(names);
+        let out = git(&top, &args)?;
+        Ok(String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect())
+    };
+    let quoted: String = text
+        .chars()
+        .flat_map(|c| if c.is_ascii_punctuation() { vec!['[', c, ']'] } else { vec![c] })
+        .collect();
+    let found = listed(&["--no-ext-diff", "--no-textconv", &format!("-G{quoted}")])?;
+    let Some(first) = found.first() else { return Ok(Vec::new()) };
+    Ok(listed(&[])?.into_iter().skip_while(|commit| commit != first).collect())
 }
 
 /// Whether one commit is another one, or comes before it.

@@ -72,7 +72,38 @@ pub fn head_commit(folder: &Path) -> Result<Option<Revision>, EngineError> {
 /// # Errors
 /// [`EngineError::MissingCommit`] where this clone lacks one; git cannot be asked.
 pub fn commits(folder: &Path, from: Option<&str>, to: &str) -> Result<Vec<String>, EngineError> {
-    git::commits(folder, from, to)
+    git::commits(folder, from, to, &[])
+}
+
+/// Names of the files of programs, as git matches them.
+const PROGRAMS: [&str; 3] = ["*.dax", "*dax.mod", "*dax.lock"];
+
+/// The commits of the first-parent line from `from`, left out, to `to` that change a file of a
+/// program, the oldest first.
+///
+/// # Errors
+/// As [`commits`].
+pub fn commits_of_programs(
+    folder: &Path,
+    from: &str,
+    to: &str,
+) -> Result<Vec<String>, EngineError> {
+    git::commits(folder, Some(from), to, &PROGRAMS)
+}
+
+/// The commits of the first-parent line of a revision that change a file of a program, from the
+/// first one on that names an environment, the oldest first.
+///
+/// # Errors
+/// [`EngineError::MissingCommit`] where this clone lacks the revision; git cannot be asked.
+pub fn commits_naming(
+    folder: &Path,
+    to: &str,
+    environment: &str,
+) -> Result<Vec<String>, EngineError> {
+    // Of a keyed one the program has the name without its key.
+    let name = environment.split('[').next().unwrap_or_default();
+    git::commits_since_text(folder, to, &PROGRAMS, name)
 }
 
 /// Whether one commit is another one, or comes before it.

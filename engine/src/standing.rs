@@ -95,18 +95,19 @@ type Old<'o> = (Rule, &'o Conditions, Option<String>);
 
 /// The conditions that are asked beside those of the program.
 fn older<'o>(base: Option<&'o Base>, recorded: Option<&'o RecordedConditions>) -> Vec<Old<'o>> {
+    let base = base.into_iter().flat_map(Base::all);
     let base = base.map(|base| (Rule::Base, &base.conditions, Some(base.commit.clone())));
     let recorded = recorded.map(|recorded| {
         let commit = recorded.commit.as_ref().map(|commit| commit.id.to_string());
         (Rule::Applied, &recorded.conditions, commit)
     });
-    base.into_iter().chain(recorded).collect()
+    base.chain(recorded).collect()
 }
 
 /// The allowed signers that are in force: the oldest conditions that have any decide.
 fn signers(base: Option<&Base>, recorded: Option<&Conditions>, new: &Conditions) -> Option<String> {
     let recorded = recorded.and_then(Conditions::signers_text);
-    let base = || base.and_then(|base| base.conditions.signers_text());
+    let base = || base?.all().find_map(|base| base.conditions.signers_text());
     recorded.or_else(base).or_else(|| new.signers_text())
 }
 

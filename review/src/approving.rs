@@ -12,6 +12,7 @@ use crate::plans::{Report, Rules};
 use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
 use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
+use dax_provider_api::ProviderError;
 use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
 use std::borrow::Borrow;
 use std::collections::BTreeSet;
@@ -25,6 +26,8 @@ pub(crate) struct Reviewed {
     pub(crate) reviews: Vec<Review>,
     /// Accounts whose approvals do not count, with the reason.
     pub(crate) excluded: Vec<(Person, String)>,
+    /// The reason why nobody's approval counts: it is not known who pushed to it.
+    pub(crate) unknown: Option<String>,
 }
 
 /// A review that approves nothing that is of use now.
@@ -59,12 +62,19 @@ pub(crate) fn reviewed(
     pushers: bool,
 ) -> Result<Reviewed, ReviewError> {
     let mut excluded = vec![(change.author.clone(), format!("opened the {}", forge.request()))];
+    let mut unknown = None;
     if pushers {
-        let pushers = forge.ask(|remote| remote.pushers(&change))?;
-        let why = format!("pushed commits of the {}", forge.request());
-        excluded.extend(pushers.into_iter().map(|person| (person, why.clone())));
+        match forge.ask(|remote| remote.pushers(&change)) {
+            Ok(pushers) => {
+                let why = format!("pushed commits of the {}", forge.request());
+                excluded.extend(pushers.into_iter().map(|person| (person, why.clone())));
+            }
+            // Then anybody may have: no review of it counts, and nothing else has to wait for that.
+            Err(error @ ProviderError::Unreachable { .. }) => return Err(error.into()),
+            Err(error) => unknown = Some(format!("may have pushed to it ({error})")),
+        }
     }
-    Ok(Reviewed { change, reviews, excluded })
+    Ok(Reviewed { change, reviews, excluded, unknown })
 }
 
 impl Borrow<ChangeRequest> for Reviewed {
@@ -77,7 +87,7 @@ impl Reviewed {
     /// The reason why an account may not approve this change request.
     pub(crate) fn excludes(&self, person: &Person) -> Option<&str> {
         let found = self.excluded.iter().find(|(one, _)| one.id == person.id);
-        found.map(|(_, why)| why.as_str())
+        found.map(|(_, why)| why.as_str()).or(self.unknown.as_deref())
     }
 }
 

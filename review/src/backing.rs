@@ -74,10 +74,20 @@ pub(crate) fn seen<'p>(
         second(plan.at_ms) == second(at_ms) || second(plan.at_ms) == second(newest.at_ms)
     };
     let is_other = plans.iter().filter(beside).any(|plan| plan.effect != newest.effect);
-    if !newest.certain || is_other {
+    if is_other {
         return Err(Unseen::Uncertain);
     }
-    if fits(newest) { Ok(newest) } else { Err(Unseen::OtherCommit) }
+    // A plan that may have been shown or not leaves no doubt where the one on the page before it
+    // does the same.
+    let mut before: Vec<&Shown> =
+        plans.iter().filter(|plan| second(plan.at_ms) <= second(newest.at_ms)).collect();
+    before.sort_by_key(|plan| std::cmp::Reverse((second(plan.at_ms), plan.certain)));
+    let same = before.into_iter().take_while(|plan| plan.effect == newest.effect);
+    let mut certain = same.filter(|plan| plan.certain).peekable();
+    if certain.peek().is_none() {
+        return Err(Unseen::Uncertain);
+    }
+    certain.find(|plan| fits(plan)).ok_or(Unseen::OtherCommit)
 }
 
 /// The time under which a plan is kept that is about to be shown: now by the clock of the code

@@ -50,6 +50,11 @@ pub(crate) struct Touch {
 }
 
 impl Touch {
+    /// Reports whether the commit may have brought one of these parts.
+    pub(crate) fn brings_any(&self, parts: &BTreeSet<Part>) -> bool {
+        parts.iter().any(|part| !part.surrounds() && self.brings(part))
+    }
+
     /// Reports whether the commit may have brought a part.
     fn brings(&self, part: &Part) -> bool {
         if part.of.is_empty() {
@@ -269,6 +274,8 @@ impl<'f> Changes<'f> {
         let mut earlier: Vec<Rc<ChangeRequest>> =
             merged.into_iter().filter(|one| !known(one.number)).collect();
         let line = dax_engine::commits(&options.folder, None, "HEAD")?;
+        // What a force push took off the branch brought nothing to it.
+        earlier.retain(|one| one.merge_commit.as_ref().is_none_or(|merge| line.contains(merge)));
         let place = |one: &Rc<ChangeRequest>| {
             let merge = one.merge_commit.as_ref();
             (line.iter().position(|commit| Some(commit) == merge), one.number)
@@ -402,11 +409,11 @@ mod tests {
                 let known = match name {
                     "GITLAB_CI" => "true",
                     "CI_COMMIT_TAG" => tag,
-                    "CI_COMMIT_REF_NAME" => "main",
-                    _ => "x",
+                    "CI_COMMIT_REF_NAME" | "CI_DEFAULT_BRANCH" => "main",
+                    "CI_API_V4_URL" | "CI_PROJECT_ID" | "CI_COMMIT_SHA" => "x",
+                    _ => return None,
                 };
-                let default = name == "CI_DEFAULT_BRANCH";
-                Some(if default { "main" } else { known }.to_owned())
+                Some(known.to_owned())
             }
         };
         let change = |base: &str| ChangeRequest {

@@ -115,6 +115,7 @@ impl Rules {
         environment: &Name,
         options: &Options,
         base: Option<&str>,
+        since: Since,
     ) -> Result<Self, ReviewError> {
         let program = engine.conditions(environment, &options.params)?;
         let applied = engine.recorded_conditions(environment)?.map(|recorded| recorded.conditions);
@@ -142,8 +143,17 @@ impl Rules {
             Some(Err(error)) => return Err(error.into()),
             None => None,
         };
+        let base = match (base, since) {
+            (Some(base), Since::All) => {
+                let folder = &options.folder;
+                let later = dax_engine::commits_of_programs(folder, &base.commit, "HEAD")?;
+                Some(engine.base_with_later(base, &later, environment, &options.params)?)
+            }
+            (base, _) => base,
+        };
         let mut changes: Vec<ConditionChange> = Vec::new();
-        for old in base.iter().map(|base| &base.conditions).chain(&applied) {
+        let bases = base.iter().flat_map(Base::all);
+        for old in bases.map(|base| &base.conditions).chain(&applied) {
             for change in compare_conditions(old, &program) {
                 if !changes.contains(&change) {
                     changes.push(change);
@@ -155,7 +165,7 @@ impl Rules {
 
     /// All conditions that are asked.
     pub(crate) fn all(&self) -> Vec<&Conditions> {
-        let base = self.base.iter().map(|base| &base.conditions);
+        let base = self.base.iter().flat_map(Base::all).map(|base| &base.conditions);
         std::iter::once(&self.program).chain(base).chain(&self.applied).collect()
     }
 
@@ -180,6 +190,15 @@ impl Rules {
     pub fn loosened(&self) -> bool {
         self.changes.iter().any(|change| change.loosens)
     }
+}
+
+/// Commits whose conditions are asked beside those of the last apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    /// The one that a change is made from.
+    First,
+    /// That and every later one: what was merged and not applied yet guards what is merged next.
+    All,
 }
 
 /// The commit with the first conditions of an environment: the oldest of the branch whose program
@@ -326,7 +345,7 @@ pub(crate) fn plan(
             reports.push(report(Verdict::Removed));
             continue;
         }
-        let rules = match Rules::of(engine, environment, options, base.as_deref()) {
+        let rules = match Rules::of(engine, environment, options, base.as_deref(), Since::First) {
             Ok(rules) => rules,
             Err(ReviewError::Engine(error)) => {
                 reports.push(report(failed(error, scope, remarks)));

@@ -23,6 +23,15 @@ pub struct Base {
     pub conditions: Conditions,
     /// The commit.
     pub commit: String,
+    /// Those of later commits, as far as they are others: a rule that one brings guards the next.
+    pub later: Vec<Base>,
+}
+
+impl Base {
+    /// It and those after it, in the order of their commits.
+    pub fn all(&self) -> impl Iterator<Item = &Base> {
+        std::iter::once(self).chain(&self.later)
+    }
 }
 
 /// Conditions that were recorded.
@@ -186,7 +195,37 @@ impl Engine {
         params: &Params,
     ) -> Result<Option<Base>, EngineError> {
         let found = self.conditions_at(commit, environment, params)?;
-        Ok(found.map(|conditions| Base { conditions, commit: commit.to_owned() }))
+        let commit = commit.to_owned();
+        Ok(found.map(|conditions| Base { conditions, commit, later: Vec::new() }))
+    }
+
+    /// Adds the conditions of these later commits, the first one first. A program that is broken
+    /// there, or has no such environment, adds nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::MissingCommit`] where this clone lacks one; git cannot be asked.
+    pub fn base_with_later(
+        &self,
+        mut base: Base,
+        commits: &[String],
+        environment: &str,
+        params: &Params,
+    ) -> Result<Base, EngineError> {
+        for commit in commits {
+            match self.base(commit, environment, params) {
+                Ok(Some(one)) if base.all().all(|known| known.conditions != one.conditions) => {
+                    base.later.push(one);
+                }
+                Ok(_)
+                | Err(
+                    EngineError::Program { .. }
+                    | EngineError::Policy { .. }
+                    | EngineError::Project(_),
+                ) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(base)
     }
 
     /// Denials of a plan by the policies of the program of a commit, a line each.

@@ -6,7 +6,7 @@ use crate::approving::{self, Asked, Reviewed, bound};
 use crate::backing::{Backing, Candidate, Made, Seen, Shown, backing, distinct, made, seen};
 use crate::comment::short;
 use crate::parts::words;
-use crate::pending::{Source, last_bringers};
+use crate::pending::{Source, Touch, last_bringers};
 use crate::{ReviewError, protecting};
 use dax_engine::digest::digest;
 use dax_engine::{Approval, render};
@@ -24,8 +24,6 @@ pub(super) struct Behind {
     pub(super) lacking: Vec<String>,
     /// Approvals that do not count, a sentence each.
     lost: Vec<String>,
-    /// The relation of the plan to the merge, of a single one.
-    made: Option<Made>,
 }
 
 /// People who agreed to a change request, or to a plan without one.
@@ -33,6 +31,16 @@ pub(super) struct Group {
     number: Option<u64>,
     authors: Vec<Person>,
     people: Vec<Person>,
+}
+
+/// A plan that was shown, with what decides whose approvals it has.
+#[derive(Clone, Copy)]
+struct Own<'o> {
+    source: &'o Source<Reviewed>,
+    earlier: &'o Shown,
+    /// How it stands to the merge.
+    made: Made,
+    touched: &'o [Touch],
 }
 
 /// Reports whether two plans show a part in common that is a change of its own.
@@ -80,24 +88,32 @@ impl Environment<'_> {
             })
         };
         let (mut candidates, mut of) = (Vec::new(), Vec::new());
+        let commits = &wanted.pending.commits;
         for (at, source) in sources.iter().enumerate() {
+            let number = source.change.as_ref().map(|one| one.change.number);
+            let head = source.change.as_ref().map(|one| one.change.head.as_str());
             for earlier in distinct(&source.shown) {
-                if let Some(candidate) =
-                    self.candidate(wanted, asked, sources, source, earlier, released, remarks)?
-                {
-                    let number = source.change.as_ref().map(|one| one.change.number);
-                    let mut plan = earlier.clone();
-                    // Whoever keeps shown plans can write what they like; what a change request
-                    // brought, git says. What no commit brought, such as drift, may be in any.
-                    plan.parts.retain(|part| {
-                        part.surrounds()
-                            || last_bringers(part, &touched, &was_shown)
-                                .is_none_or(|numbers| numbers.contains(&number))
-                    });
+                let mut plan = earlier.clone();
+                // Whoever keeps shown plans can write what they like; what a change request
+                // brought, git says. What no commit brought, such as drift, may be in any.
+                plan.parts.retain(|part| {
+                    part.surrounds()
+                        || last_bringers(part, &touched, &was_shown)
+                            .is_none_or(|numbers| numbers.contains(&number))
+                });
+                // One that was shown before the merge and again after it is two: each has the
+                // approvals of those who saw it there.
+                let same = source.shown.iter().filter(|one| one.effect == earlier.effect);
+                let ways: BTreeSet<Made> =
+                    same.filter_map(|one| made(one, head, commits)).collect();
+                for way in ways {
+                    let one = Own { source, earlier, made: way, touched: &touched };
+                    let candidate =
+                        self.candidate(wanted, asked, sources, &one, released, remarks)?;
                     candidates.push(Candidate {
                         change: at,
-                        plan,
-                        made: candidate.made.unwrap_or(Made::Before),
+                        plan: plan.clone(),
+                        made: way,
                         approved: candidate.lacking.is_empty(),
                     });
                     of.push(candidate);
@@ -155,25 +171,23 @@ impl Environment<'_> {
         Behind { approvals, groups, ..Behind::default() }
     }
 
-    /// The approvals of a plan that was shown; nothing for one that cannot stand behind anything.
-    #[expect(clippy::too_many_arguments)]
+    /// The approvals of a plan that was shown.
     fn candidate(
         &self,
         wanted: &Wanted,
         asked: &Asked<'_>,
         sources: &[Source<Reviewed>],
-        source: &Source<Reviewed>,
-        earlier: &Shown,
+        own: &Own<'_>,
         released: &Released,
         remarks: &mut Vec<String>,
-    ) -> Result<Option<Behind>, ReviewError> {
+    ) -> Result<Behind, ReviewError> {
+        let Own { source, earlier, made: way, touched } = *own;
         let commits = &wanted.pending.commits;
         let head = source.change.as_ref().map(|one| one.change.head.as_str());
-        let same = source.shown.iter().filter(|one| one.effect == earlier.effect);
-        let Some(made) = same.filter_map(|one| made(one, head, commits)).min() else {
-            return Ok(None);
-        };
-        let mut behind = Behind { made: Some(made), ..Behind::default() };
+        // Who agreed before the merge was not shown what others brought beside it.
+        let counts = |one: &Shown| way == Made::Before || made(one, head, commits) == Some(way);
+        let rows: Vec<Shown> = source.shown.iter().filter(|one| counts(one)).cloned().collect();
+        let mut behind = Behind::default();
         let mut people = Vec::new();
         // Those whose changes are in the plan as well approve them here no more than there.
         let beside: Vec<&Rc<Reviewed>> = match &source.change {
@@ -186,6 +200,22 @@ impl Environment<'_> {
             // Without a change request of its own it is of those that brought the commits.
             None => wanted.pending.changes.iter().collect(),
         };
+        // A plan of a merged commit holds what others brought as well, shown or not.
+        let wrote = |one: &&Rc<Reviewed>| {
+            let own = source.change.as_ref().map(|own| own.change.number);
+            let number = Some(one.change.number);
+            let brought = touched.iter().filter(|touch| touch.number == number);
+            number != own && brought.into_iter().any(|touch| touch.brings_any(&earlier.parts))
+        };
+        let beside: Vec<&Rc<Reviewed>> = match way {
+            Made::Before => beside,
+            Made::After => {
+                let known: BTreeSet<u64> = beside.iter().map(|one| one.change.number).collect();
+                let more = wanted.pending.changes.iter().filter(wrote);
+                let more = more.filter(|one| !known.contains(&one.change.number));
+                beside.into_iter().chain(more).collect()
+            }
+        };
         let mut may_write = false;
         if let Some(reviewed) = &source.change {
             let forge = self.run.forge;
@@ -193,7 +223,7 @@ impl Environment<'_> {
                 forge,
                 reviewed,
                 &beside,
-                &source.shown,
+                &rows,
                 &earlier.effect,
                 commits,
                 asked,
@@ -208,7 +238,7 @@ impl Environment<'_> {
         let commit = head.unwrap_or(&earlier.commit);
         let job = Seen { commit: Some(commit), at_ms: released.created_ms };
         let is_seen = released.created_ms.is_some()
-            && seen(&job, &source.shown, commits).is_ok_and(|plan| plan.effect == earlier.effect);
+            && seen(&job, &rows, commits).is_ok_and(|plan| plan.effect == earlier.effect);
         if is_seen {
             let changes = beside.iter().copied().chain(&source.change);
             let (more, approvals) = self.released(released, changes, asked, remarks);
@@ -217,7 +247,8 @@ impl Environment<'_> {
             people.extend(more);
         }
         let of_effect = source.plans.iter().zip(&source.shown);
-        for (kept, _) in of_effect.filter(|(_, shown)| shown.effect == earlier.effect) {
+        let of_effect = of_effect.filter(|(_, shown)| shown.effect == earlier.effect);
+        for (kept, _) in of_effect.filter(|(_, shown)| counts(shown)) {
             let carried =
                 approving::carried(self.run.engine, &kept.plan, &wanted.plan, &wanted.rules)?;
             may_write |= !carried.is_empty();
@@ -232,10 +263,10 @@ impl Environment<'_> {
         let standing = self.standing(wanted, &behind.approvals)?;
         behind.lacking = standing.lacking();
         // Nobody agreed to a plan by merging that was made after the merge.
-        if made == Made::After && !may_write && !self.run.request.unreviewed {
+        if way == Made::After && !may_write && !self.run.request.unreviewed {
             behind.lacking.push("it needs an approval of the plan of the merged commit".to_owned());
         }
-        Ok(Some(behind))
+        Ok(behind)
     }
 
     /// The approvals of a preview environment, which is made while its change is reviewed.

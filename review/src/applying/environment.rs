@@ -5,7 +5,7 @@ use crate::approving::{self, Asked, Reviewed};
 use crate::comment::short;
 use crate::deploying::Deploying;
 use crate::pending::Pending;
-use crate::plans::{self, Rules};
+use crate::plans::{self, Rules, Since};
 use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
 use dax_engine::model::Reason;
@@ -103,7 +103,8 @@ impl<'e> Environment<'e> {
         // What is planned before another run has ended is stale after it.
         engine.wait_for_others(&request.environment, self.run.request.lock_timeout)?;
         let plan = engine.plan(&request)?.allowed()?;
-        Ok((plan, Rules::of(engine, self.name, options, self.base())?))
+        let since = if self.is_preview() { Since::First } else { Since::All };
+        Ok((plan, Rules::of(engine, self.name, options, self.base(), since)?))
     }
 
     fn decided(

@@ -129,7 +129,12 @@ impl Environment<'_> {
         let change = change_key(number);
         let effect = approving::bound(&wanted.plan, Some(&wanted.rules.program.digest()));
         let shown: Vec<Shown> = kept.iter().map(approving::shown).collect();
-        if shown.last().is_some_and(|last| last.certain && last.effect == effect) {
+        // One of the change request's own commit says only what that brought.
+        let is_merged = |plan: &Shown| {
+            wanted.pending.commits.contains(&plan.commit) || plan.commit == place.commit
+        };
+        let is_newest = |last: &Shown| last.certain && last.effect == effect && is_merged(last);
+        if shown.last().is_some_and(is_newest) {
             return Ok(None);
         }
         let now_ms = self.run.forge.ask(|remote| remote.clock())?;

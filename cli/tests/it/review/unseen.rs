@@ -120,3 +120,75 @@ fn another_project_takes_nothing_over_in_an_environment_that_was_never_applied()
     assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
     clean(&it.github, &[ADMIN, ANN]);
 }
+
+/// A program of which git merges changes of the image and of the size, each by itself.
+fn spread() -> String {
+    plain().replace("ports = { http: 8080 }", "ports = { http: 8080 }\n\n  env = { LOG: \"info\" }")
+}
+
+fn more(program: &str) -> String {
+    program.replace("default 2", "default 4")
+}
+
+#[test]
+fn who_wrote_a_change_without_a_plan_does_not_approve_it_in_another_pull_request() {
+    let Some(it) = Pipeline::new(&spread()) else { return };
+    it.set_up(&["production"]);
+    let one = it.propose("size", &more(&spread()));
+    ended(it.plan(one), 0);
+    it.approve(one, "ann");
+    // cid is of the team; nobody is shown a plan of this.
+    let two = it.propose("image", &evil(&spread()));
+    it.moved_by(two, "cid");
+    let first = it.merge(two);
+    let merged = Pipeline::together(&[first, it.merge(one)]);
+    ended(it.apply(&merged, &["-e", "production"]), 4);
+    it.approve(one, "cid");
+    let said = it.apply(&merged, &["-e", "production"]);
+    assert_ne!(said.code, 0, "{}", said.err);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_plan_of_the_merged_commit_that_does_what_was_shown_can_be_approved() {
+    let Some(it) = Pipeline::new(&spread()) else { return };
+    it.set_up(&["production"]);
+    let one = it.propose("image", &evil(&spread()));
+    it.branch("size");
+    it.git(&["merge", "--quiet", "origin/image"]);
+    it.write("main.dax", &more(&evil(&spread())));
+    it.commit("size");
+    let two = it.open("size");
+    // On top of the first one, of which there is no plan, its plan shows both.
+    ended(it.plan(two), 0);
+    it.approve(two, "ann");
+    let merged = Pipeline::together(&[it.merge(one), it.merge(two)]);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 4);
+    has(&said.err, &[&format!("approve pull request {two} once more")]);
+    it.approve(two, "ann");
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.image("production").as_deref(), Some("acme/evil:1"));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_rule_that_was_merged_and_not_applied_yet_guards_the_change_that_removes_it() {
+    let free = plain().replace(GATE, "");
+    let Some(it) = Pipeline::new(&free) else { return };
+    it.set_up(&["production"]);
+    let one = it.propose("rule", &plain());
+    ended(it.plan(one), 0);
+    // Its run never starts.
+    let first = it.merge(one);
+    let two = it.propose("evil", &evil(&free));
+    ended(it.plan(two), 1);
+    it.approve(two, "eve");
+    let merged = Pipeline::together(&[first, it.merge(two)]);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["team:sre"]);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    it.approve(two, "ann");
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    clean(&it.github, &[ADMIN, ANN]);
+}

@@ -142,7 +142,9 @@ fn program() -> String {
 /// What `actions/checkout` does with `fetch-depth: 0` and without credentials that stay.
 fn clone(remote: &Path, folder: &Path, spot: &Spot) {
     let remote = remote.display().to_string();
-    git(folder, &["clone", "--quiet", "--no-checkout", &remote, "shop"]);
+    // A clone by a path would have what no branch of the remote has.
+    let url = format!("file://{remote}");
+    git(folder, &["clone", "--quiet", "--no-checkout", &url, "shop"]);
     let clone = folder.join("shop");
     let name = spot.reference.as_deref().unwrap_or("here");
     let local = format!("+{}:refs/remotes/origin/{name}", spot.commit);
