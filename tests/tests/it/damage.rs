@@ -266,8 +266,11 @@ fn a_lost_head_or_beginning_is_told_also_where_nobody_remembers() {
     for sealed in [false, true] {
         let inner = Arc::new(MemoryBlobs::default());
         let key = Key::parse(&"0123456789abcdef".repeat(4)).expect("a key");
-        let blobs: Arc<dyn Blobs> =
-            if sealed { Arc::new(Sealed::new(inner.clone(), &key)) } else { inner.clone() };
+        let blobs: Arc<dyn Blobs> = if sealed {
+            Arc::new(Sealed::new(inner.clone(), &key).expect("sealed"))
+        } else {
+            inner.clone()
+        };
         now(write(blobs.clone(), &same));
         let meta = inner.all()["meta"].clone();
         inner.meddle("meta", None);

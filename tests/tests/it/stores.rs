@@ -424,7 +424,7 @@ fn a_sealed_state_conforms() {
     let places: std::sync::Mutex<BTreeMap<String, Arc<MemoryBlobs>>> = std::sync::Mutex::default();
     block(conforms(&|name| {
         let place = places.lock().expect("a lock").entry(name.to_owned()).or_default().clone();
-        let place: Arc<dyn Blobs> = Arc::new(Sealed::new(place, &key));
+        let place: Arc<dyn Blobs> = Arc::new(Sealed::new(place, &key).expect("sealed"));
         Box::pin(async move { place })
     }));
     let texts: Vec<u8> = places
@@ -593,12 +593,12 @@ fn a_sealed_text_opens_with_its_own_key_under_its_own_name_only() {
     block(async {
         let place = Arc::new(MemoryBlobs::default());
         let key = Key::parse(KEY).expect("a key");
-        let sealed = Sealed::new(place.clone(), &key);
+        let sealed = Sealed::new(place.clone(), &key).expect("sealed");
         sealed.put_new("a", b"text".to_vec()).await.expect("written");
         sealed.put_new("b", b"other".to_vec()).await.expect("written");
         let another = Key::parse(&KEY.replace('0', "f")).expect("a key");
         assert!(matches!(
-            Sealed::new(place.clone(), &another).get("a").await,
+            Sealed::new(place.clone(), &another).expect("sealed").get("a").await,
             Err(StoreError::Sealed { .. })
         ));
         let a = place.all()["a"].clone();
@@ -613,7 +613,9 @@ fn a_sealed_text_opens_with_its_own_key_under_its_own_name_only() {
         );
         // Who has no key is told that one is needed, and who has one although nothing is sealed is told that.
         let place = Arc::new(MemoryBlobs::default());
-        Store::open(Arc::new(Sealed::new(place.clone(), &key)), None).await.expect("a store");
+        Store::open(Arc::new(Sealed::new(place.clone(), &key).expect("sealed")), None)
+            .await
+            .expect("a store");
         assert!(matches!(
             Store::open(place.clone(), None).await.err(),
             Some(StoreError::Sealed { .. })
@@ -621,7 +623,7 @@ fn a_sealed_text_opens_with_its_own_key_under_its_own_name_only() {
         let place = Arc::new(MemoryBlobs::default());
         Store::open(place.clone(), None).await.expect("a store");
         assert!(matches!(
-            Store::open(Arc::new(Sealed::new(place, &key)), None).await.err(),
+            Store::open(Arc::new(Sealed::new(place, &key).expect("sealed")), None).await.err(),
             Some(StoreError::Sealed { .. })
         ));
         assert!(Key::parse("short").is_err() && Key::parse(&"g".repeat(64)).is_err());
