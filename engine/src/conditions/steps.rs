@@ -30,9 +30,9 @@ pub(crate) struct StepJudge {
 /// Conditions by which the gates of a run are judged.
 enum Judging {
     /// Those that it began under.
-    Begun(Conditions),
+    Begun(Box<Conditions>),
     /// Those of the last apply, with those of the program here, if it has any.
-    Both(Conditions, Option<Conditions>),
+    Both(Box<Conditions>, Option<Box<Conditions>>),
     /// None: what it began under is not known here.
     Unknown,
 }
@@ -49,10 +49,10 @@ impl Engine {
         let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
         let recorded_signers = recorded.as_ref().and_then(Conditions::signers_text);
         let (conditions, known) = match self.judging(store, plan, recorded)? {
-            Judging::Begun(begun) => (vec![begun], None),
+            Judging::Begun(begun) => (vec![*begun], None),
             Judging::Both(recorded, own) => {
-                let known = recorded.clone();
-                (std::iter::once(recorded).chain(own).collect(), Some(known))
+                let known = (*recorded).clone();
+                (std::iter::once(*recorded).chain(own.map(|own| *own)).collect(), Some(known))
             }
             Judging::Unknown => (Vec::new(), Some(Conditions::default())),
         };
@@ -79,13 +79,17 @@ impl Engine {
         if let Some(commit) = self.begun_at(store, plan)?
             && let Ok(Some(begun)) = self.conditions_at(&commit, &plan.environment, &params)
         {
-            return Ok(Judging::Begun(begun));
+            return Ok(Judging::Begun(Box::new(begun)));
         }
         // A run goes on although the program here cannot be read any more.
         let own = self.own_conditions(&plan.environment, &params).ok();
         Ok(match (own, recorded) {
-            (Some(own), _) if own.sources == plan.sources => Judging::Begun(own.conditions),
-            (own, Some(recorded)) => Judging::Both(recorded, own.map(|own| own.conditions)),
+            (Some(own), _) if own.sources == plan.sources => {
+                Judging::Begun(Box::new(own.conditions))
+            }
+            (own, Some(recorded)) => {
+                Judging::Both(Box::new(recorded), own.map(|own| Box::new(own.conditions)))
+            }
             (_, None) => Judging::Unknown,
         })
     }

@@ -98,6 +98,9 @@ impl Progress {
     pub fn text(&self) -> String {
         let (count, needed) = (self.approved.len(), self.needed);
         let by = names(self.approved.iter());
+        if count > needed as usize {
+            return format!("approved by {by}");
+        }
         let waiting = names(self.members.iter().filter(|name| !self.approved.contains(name)));
         let rest = match (self.approved.is_empty(), self.lacking() == 0 || waiting.is_empty()) {
             (true, true) => String::new(),
