@@ -116,7 +116,7 @@ fn side_at(tree: &Tree, prefix: &str) -> Result<Option<Side>, EngineError> {
     }
 }
 
-fn project_folder(path: &str) -> Option<String> {
+pub(crate) fn project_folder(path: &str) -> Option<String> {
     let prefix = path.strip_suffix("dax.mod")?;
     let own = !prefix.split('/').any(|part| part == dax_project::packages::VENDOR);
     (own && (prefix.is_empty() || prefix.ends_with('/'))).then(|| prefix.to_owned())

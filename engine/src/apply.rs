@@ -156,7 +156,8 @@ impl Engine {
             expected(digits, &plan)?;
         }
         // What is applied in part is not what the commit says: the rest of it is still to come.
-        let is_whole = plan.left_out.is_empty() && plan.unreachable.is_empty();
+        let is_whole =
+            plan.left_out.is_empty() && plan.unreachable.is_empty() && plan.deferred.is_empty();
         let commit = self.own_commit().filter(|_| is_whole);
         let (promoted, restores) = match origin {
             Origin::Program => (None, None),

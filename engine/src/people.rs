@@ -111,7 +111,7 @@ impl Engine {
             .map(|(name, _)| name.clone())
             .collect();
         let at_ms = store.now_ms();
-        let signers = self.signers_in_force(&store, environment)?;
+        let signers = self.signers_in_force(&store, environment, None)?;
         let (_, version) = self.runtime.block_on(store.state(environment))?;
         let signature = match key {
             None if signers.is_some() => {

@@ -190,9 +190,27 @@ impl Engine {
         let below = root.strip_prefix(&whole).ok().and_then(Path::to_str).unwrap_or_default();
         let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
         let tree = Arc::new(git::Tree::at(&top, &commit)?);
+        let prefix = self.home(&tree, prefix);
         let found = Committed { commit, tree, prefix };
         *kept = Some(found.clone());
         Ok(found)
+    }
+
+    /// The folder that the project has in a commit: the one that it has here, or another one where
+    /// that holds no project of its name there. A project that moves keeps its rules.
+    fn home(&self, tree: &git::Tree, here: String) -> String {
+        let project = |files: &dyn dax_project::FileSystem| {
+            dax_project::read_manifest(files).ok().map(|manifest| manifest.project)
+        };
+        let own = project(&crate::files::Disk::new(&self.root));
+        let is_own = |prefix: &String| {
+            own.is_some() && project(&git::AtRevision { tree, prefix: prefix.clone() }) == own
+        };
+        if is_own(&here) {
+            return here;
+        }
+        let folders = tree.paths().filter_map(|path| crate::affected::project_folder(path));
+        folders.into_iter().find(is_own).unwrap_or(here)
     }
 
     /// The environments that the program declares, by name.

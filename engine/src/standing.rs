@@ -106,9 +106,12 @@ fn older<'o>(base: Option<&'o Base>, recorded: Option<&'o RecordedConditions>) -
 
 /// The allowed signers that are in force: the oldest conditions that have any decide.
 fn signers(base: Option<&Base>, recorded: Option<&Conditions>, new: &Conditions) -> Option<String> {
+    older_signers(base, recorded).or_else(|| new.signers_text())
+}
+
+fn older_signers(base: Option<&Base>, recorded: Option<&Conditions>) -> Option<String> {
     let recorded = recorded.and_then(Conditions::signers_text);
-    let base = || base?.all().find_map(|base| base.conditions.signers_text());
-    recorded.or_else(base).or_else(|| new.signers_text())
+    recorded.or_else(|| base?.all().find_map(|base| base.conditions.signers_text()))
 }
 
 impl Engine {
@@ -376,7 +379,10 @@ impl Engine {
                 signers,
                 store.now_ms(),
             ) {
-                Ok(()) => counted.approvals.push(approval),
+                // Which teams somebody belongs to is no part of what they signed.
+                Ok(()) => {
+                    counted.approvals.push(Approval { groups: Vec::new(), ..approval });
+                }
                 Err(why) => counted.refused.push((approval.by, why)),
             }
         }
@@ -388,12 +394,26 @@ impl Engine {
     /// # Errors
     /// The state or the program cannot be read.
     pub fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>, EngineError> {
+        self.approvals_with(environment, digest, None)
+    }
+
+    /// The same where the conditions of a commit are asked as well: its allowed signers come before
+    /// those of the program.
+    ///
+    /// # Errors
+    /// As [`Engine::approvals`].
+    pub fn approvals_with(
+        &self,
+        environment: &str,
+        digest: &str,
+        base: Option<&Base>,
+    ) -> Result<Vec<Approval>, EngineError> {
         let store = self.store()?;
         let kept = self.runtime.block_on(store.approvals(environment, digest))?;
         if kept.is_empty() {
             return Ok(kept);
         }
-        let signers = self.signers_in_force(&store, environment)?;
+        let signers = self.signers_in_force(&store, environment, base)?;
         let manifest = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?;
         let signers = signers.as_deref();
         Ok(self.signed(&store, &manifest.project, environment, kept, signers)?.approvals)
@@ -404,17 +424,19 @@ impl Engine {
     /// # Errors
     /// The state or the file of signers cannot be read.
     pub fn wants_signatures(&self, environment: &str) -> Result<bool, EngineError> {
-        Ok(self.signers_in_force(&self.store()?, environment)?.is_some())
+        Ok(self.signers_in_force(&self.store()?, environment, None)?.is_some())
     }
 
-    /// The allowed signers of an environment: those that were recorded, else those of the program.
+    /// The allowed signers of an environment: those that were recorded, else those of a commit, else
+    /// those of the program.
     pub(crate) fn signers_in_force(
         &self,
         store: &Store,
         environment: &str,
+        base: Option<&Base>,
     ) -> Result<Option<String>, EngineError> {
-        let recorded = self.recorded_in(store, environment)?;
-        match recorded.and_then(|recorded| recorded.conditions.signers_text()) {
+        let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);
+        match older_signers(base, recorded.as_ref()) {
             Some(text) => Ok(Some(text)),
             None => self.own_signers(),
         }

@@ -310,7 +310,7 @@ pub(crate) fn carried(
     if then == now.as_str() || is_of_others {
         return Ok(Vec::new());
     }
-    let known = engine.approvals(&plan.environment, &then)?;
+    let known = engine.approvals_with(&plan.environment, &then, rules.base.as_ref())?;
     let whole = known.into_iter().filter(|approval| approval.step.is_none());
     Ok(whole
         .map(|approval| Approval {

@@ -69,6 +69,17 @@ pub(crate) fn tip(
             short(&change.head)
         )));
     }
+    if let (None, Some(place)) = (&options.base, place)
+        && place.main.as_ref() != Some(&change.base)
+        && !forge.ask(|remote| remote.protected(&change.base))?
+    {
+        return Ok(Err(format!(
+            "{} {number} goes to `{}`, which is neither the default branch nor protected: whoever \
+             may push there would say who approves its preview environment, so there is none",
+            forge.request(),
+            change.base
+        )));
+    }
     let (branch, name) = match &options.base {
         Some(base) => (base.clone(), base.clone()),
         // The whole name: a tag or a branch may be called `origin/main`.

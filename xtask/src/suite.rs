@@ -16,7 +16,7 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<()> {
     tools()?;
     run_command(cargo(&["build", "--package", "dax-cli"]))?;
     let log = root.join(format!("target/not-tested-{}.txt", std::process::id()));
-    let mut command = cargo(&["test", "--workspace"]);
+    let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
     let tested = run_command(command.args(args).env("INSTA_UPDATE", "no").env(LOG, &log));
     let mut gaps = read_log(&log)?;
     gaps.extend(peers::missing());

@@ -62,7 +62,7 @@ impl Environment<'_> {
         let (plan, rules) = (&wanted.plan, &wanted.rules);
         let now = digest(plan);
         // This very plan was approved by its digest: nothing has to be found out.
-        let by_digest = self.run.engine.approvals(self.name, &now)?;
+        let by_digest = self.run.engine.approvals_with(self.name, &now, rules.base.as_ref())?;
         let whole = by_digest.iter().any(|approval| approval.step.is_none());
         if whole && self.standing(wanted, &[])?.lacking().is_empty() {
             return Ok(Ok(self.of_all(wanted, released, asked, remarks)));

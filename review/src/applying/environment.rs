@@ -179,7 +179,7 @@ impl<'e> Environment<'e> {
             return Ok(None);
         }
         let digest = digest(plan);
-        let kept = engine.approvals(self.name, &digest)?;
+        let kept = engine.approvals_with(self.name, &digest, wanted.rules.base.as_ref())?;
         if kept.iter().any(|approval| approval.step.is_none()) {
             return Ok(None);
         }

@@ -47,6 +47,7 @@ pub(crate) fn gitlab_ci(api: &str) -> Vec<(&str, &str)> {
         ("GITLAB_CI", "true"),
         ("CI_API_V4_URL", api),
         ("CI_PROJECT_ID", "7"),
+        ("CI_DEFAULT_BRANCH", "main"),
         ("CI_JOB_URL", "https://gitlab.example/j/1"),
     ]
 }

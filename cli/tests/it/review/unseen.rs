@@ -192,3 +192,21 @@ fn a_rule_that_was_merged_and_not_applied_yet_guards_the_change_that_removes_it(
     ended(it.apply(&merged, &["-e", "production"]), 0);
     clean(&it.github, &[ADMIN, ANN]);
 }
+
+#[test]
+fn a_project_that_moves_to_another_folder_keeps_its_rules() {
+    let Some(it) = Pipeline::new(&plain()) else { return };
+    it.branch("moved");
+    it.git(&["rm", "--quiet", "main.dax", "dax.mod"]);
+    it.write("q/main.dax", &evil(&plain()).replace(GATE, ""));
+    it.write("q/dax.mod", MANIFEST);
+    it.commit("another folder");
+    let number = it.open("moved");
+    ended(it.plan(number), 1);
+    it.approve(number, "eve");
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["team:sre"]);
+    assert_eq!(it.image("production"), None);
+    clean(&it.github, &[ADMIN, ANN]);
+}

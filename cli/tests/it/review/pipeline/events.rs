@@ -47,6 +47,7 @@ impl Pipeline {
         let payload = json!({
             "action": action, "number": number, "sender": self.github_user("admin"),
             "pull_request": self.payload(number, &base, &head, from),
+            "repository": { "default_branch": "main" },
         });
         Event {
             name: "pull_request",
