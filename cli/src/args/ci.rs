@@ -45,7 +45,7 @@ pub(crate) struct CiWhat {
     /// Print each request that would change something, and make none of them.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Wait so long in all when the place of reviews says that it is too busy.
+    /// Wait so long in all when the code host says that it is too busy.
     #[arg(long, value_parser = duration, default_value = "15m", value_name = "DURATION")]
     pub(crate) patience: Duration,
 }

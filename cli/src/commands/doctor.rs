@@ -8,7 +8,7 @@ use dax_engine::{Engine, Examined, Missing};
 use serde_json::json;
 use std::time::Duration;
 
-/// How long a place of reviews may let us wait.
+/// How long a code host may let us wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &DoctorArgs, engine: &Engine, out: &mut Printer) -> Result<Exit, CliError> {
