@@ -356,7 +356,16 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
     assert_eq!(engine.approvals("production", &digest).expect("a state"), []);
     assert_eq!(approve(Some("ann")).expect("a state").warning, None);
     row("bob");
-    assert_eq!(engine.approvals("production", &digest).expect("a state").len(), 1);
+    let counted = engine.approvals("production", &digest).expect("a state");
+    assert_eq!(counted.len(), 1);
+    // What is not signed is not believed: which groups somebody is in is computed.
+    assert!(counted[0].groups.is_empty());
+    // The signers of the commit before a change come before those that the change brings.
+    let base = engine.base("HEAD", "production", &no_params()).expect("a program");
+    let mut base = base.expect("an environment");
+    base.conditions.signers = Some(BTreeSet::from([format!("ann {eve}")]));
+    let by_base = engine.approvals_with("production", &digest, Some(&base));
+    assert_eq!(by_base.expect("a state"), []);
     assert!(engine.standing(&first).expect("a state").void.is_empty());
     apply(&engine, &first, &[], None).unwrap_or_else(|error| panic!("{error}"));
     // A change that brings another key is judged by those that were recorded.

@@ -210,3 +210,63 @@ fn a_project_that_moves_to_another_folder_keeps_its_rules() {
     assert_eq!(it.image("production"), None);
     clean(&it.github, &[ADMIN, ANN]);
 }
+
+#[test]
+fn a_merge_that_a_force_push_took_off_the_branch_holds_nothing_up() {
+    let Some(it) = Pipeline::new(&plain()) else { return };
+    let one = it.propose("image", &evil(&plain()));
+    ended(it.plan(one), 0);
+    it.approve(one, "ann");
+    let first = it.merge(one);
+    it.bare(&["update-ref", "refs/heads/main", &first.before]);
+    let two = it.propose("size", &more(&plain()));
+    ended(it.plan(two), 0);
+    it.approve(two, "ann");
+    let merged = it.merge(two);
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.image("production").as_deref(), Some("acme/web:1"));
+    assert_eq!(it.replicas("production"), Some(4));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn where_nobody_can_tell_who_pushed_a_review_does_not_count_and_dax_approve_does() {
+    let Some(it) = Pipeline::new(&plain()) else { return };
+    it.set_up(&["production"]);
+    let number = it.propose("size", &more(&plain()));
+    let head = it.head_of(number);
+    {
+        let mut world = it.github.world.lock().expect("a lock");
+        world.no_activity = true;
+        world.commits.insert(number, vec![(head, String::new(), String::new())]);
+    }
+    it.plan(number);
+    it.approve(number, "ann");
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["no account for commit", "team:sre"]);
+    it.by_hand("production", &merged.after);
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.replicas("production"), Some(4));
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn a_bot_that_pushed_hides_nobody_whose_commits_they_are() {
+    let Some(it) = Pipeline::new(&plain()) else { return };
+    it.set_up(&["production"]);
+    let number = it.propose("size", &more(&plain()));
+    it.moved_by(number, "github-actions[bot]");
+    let head = it.head_of(number);
+    let commits = vec![(head, "ann".to_owned(), "ann".to_owned())];
+    it.github.world.lock().expect("a lock").commits.insert(number, commits);
+    ended(it.plan(number), 0);
+    it.approve(number, "ann");
+    let merged = it.merge(number);
+    let said = ended(it.apply(&merged, &["-e", "production"]), 3);
+    has(&said.err, &["`ann` pushed commits"]);
+    it.approve(number, "cid");
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    assert_eq!(it.approved_by("production"), ["cid"]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
