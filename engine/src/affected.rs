@@ -146,13 +146,7 @@ fn side(files: &dyn FileSystem, read: ReadFile<'_>) -> Result<Option<Side>, Engi
         Err(dax_project::ProjectError::NoManifest) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let params = Params {
-        values: BTreeMap::new(),
-        typed: BTreeMap::new(),
-        missing: Missing::Ignore,
-        only: None,
-        outputs: BTreeMap::new(),
-    };
+    let params = Params::none(Missing::Ignore);
     let (graph, diagnostics) = loaded.analyse(&params);
     let broken = diagnostic::has_errors(&diagnostics);
     let signers = match &loaded.manifest.signers {

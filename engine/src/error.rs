@@ -227,6 +227,11 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether the program itself is at fault: it cannot be read, has errors, or breaks a policy.
+    pub fn is_of_program(&self) -> bool {
+        matches!(self, Self::Program { .. } | Self::Policy { .. } | Self::Project(_))
+    }
+
     /// That there is no such environment, with the one that was perhaps meant.
     pub(crate) fn unknown_environment(name: &str, known: Vec<String>) -> Self {
         let meant =

@@ -71,7 +71,7 @@ pub(crate) fn commits(
     args.extend(left_out.as_deref());
     args.push("--");
     args.extend(names);
-    let out = git(&top(folder)?, &args)?;
+    let out = git(folder, &args)?;
     Ok(String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect())
 }
 
@@ -84,13 +84,12 @@ pub(crate) fn commits_since_text(
     text: &str,
 ) -> Result<Vec<String>, EngineError> {
     let to = commit(folder, to)?;
-    let top = top(folder)?;
     let listed = |more: &[&str]| -> Result<Vec<String>, EngineError> {
         let mut args = vec!["log", "--format=%H", "--first-parent", "-m", "--reverse"];
         args.extend(more);
         args.extend(["--end-of-options", to.as_str(), "--"]);
         args.extend(names);
-        let out = git(&top, &args)?;
+        let out = git(folder, &args)?;
         Ok(String::from_utf8_lossy(&out).split_whitespace().map(str::to_owned).collect())
     };
     let quoted: String = text

@@ -4,22 +4,13 @@
 //! a person has checked out, says the same; then the program is planned again, without what the saved plan says that
 //! it leaves out, and the same must come out: no service more or less, and the same steps in the same order.
 
+use crate::conditions::of_plan;
 use crate::providers::Wanted;
-use crate::{Engine, EngineError, Missing, Params, PlanRequest, Selection, planning, providers};
+use crate::{Engine, EngineError, Params, PlanRequest, Selection, planning, providers};
 use dax_apply::world;
 use dax_core::{Name, Value};
 use dax_plan::Plan;
 use std::collections::BTreeMap;
-
-fn parameters(plan: &Plan) -> Params {
-    Params {
-        values: BTreeMap::new(),
-        typed: plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-        missing: Missing::Ignore,
-        only: Some(plan.environment.clone()),
-        outputs: BTreeMap::new(),
-    }
-}
 
 fn differs(field: &str) -> EngineError {
     let what = match field {
@@ -38,7 +29,7 @@ impl Engine {
     /// # Errors
     /// It is not, and why; the program has errors, or a platform cannot be read.
     pub(crate) fn hold_against_program(&self, plan: &Plan) -> Result<(), EngineError> {
-        let checked = self.check(&parameters(plan))?.sound()?;
+        let checked = self.check(&of_plan(plan))?.sound()?;
         let signers = self.signers_of(&checked.loaded.manifest)?;
         let sources = planning::sources_digest(&checked.loaded, signers.as_deref());
         let Some(environment) = checked.graph.environments.get(&plan.environment) else {
@@ -53,7 +44,7 @@ impl Engine {
         let found = if sources == plan.sources {
             let request = PlanRequest {
                 environment: plan.environment.to_string(),
-                params: Params { only: None, ..parameters(plan) },
+                params: Params { only: None, ..of_plan(plan) },
                 selection: Selection { left_out: plan.left_out.clone(), ..Selection::default() },
                 adopt: None,
             };

@@ -1,6 +1,6 @@
 //! What policies see of a plan, and what they say of it.
 
-use crate::conditions::OwnConditions;
+use crate::conditions::{OwnConditions, of_plan};
 use crate::standing::Standing;
 use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown};
 use dax_core::{Name, ResourceAddr, Sources, Span, Traits, Value};
@@ -168,15 +168,7 @@ impl Engine {
     ///
     /// They are those of the program as it stands now, so that a freeze holds for plans made before it.
     pub(crate) fn ask_before_apply(&self, plan: &Plan) -> Result<(), EngineError> {
-        let values =
-            plan.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let params = Params {
-            values: BTreeMap::new(),
-            typed: values,
-            missing: Missing::Ignore,
-            only: Some(plan.environment.clone()),
-            outputs: BTreeMap::new(),
-        };
+        let params = of_plan(plan);
         // The way back and the way out are never held up.
         if plan.mode != Mode::Apply {
             return Ok(());
@@ -204,13 +196,7 @@ impl Engine {
     /// # Errors
     /// The project cannot be loaded, or has errors.
     pub fn test(&self, request: &TestRequest) -> Result<(Sources, Vec<TestOutcome>), EngineError> {
-        let params = Params {
-            values: BTreeMap::new(),
-            typed: BTreeMap::new(),
-            missing: Missing::Ignore,
-            only: None,
-            outputs: BTreeMap::new(),
-        };
+        let params = Params::none(Missing::Ignore);
         let mut checked = self.check(&params)?;
         // A policy that denies what stands there now is for `check`; tests say what they expect of it.
         checked.diagnostics.retain(|d| !dax_project::is_policy(d));

@@ -10,7 +10,6 @@ use dax_apply::{Store, StoreError};
 use dax_core::Name;
 use dax_plan::StepId;
 use dax_render::{Progress, Rule};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -185,13 +184,7 @@ impl Engine {
         approval: &Approval,
         gate: Option<ApprovalRule>,
     ) -> Result<Option<String>, EngineError> {
-        let params = Params {
-            values: BTreeMap::new(),
-            typed: BTreeMap::new(),
-            missing: Missing::Ignore,
-            only: None,
-            outputs: BTreeMap::new(),
-        };
+        let params = Params::none(Missing::Ignore);
         // An approval is one also while the program here cannot be read.
         let own = self.conditions(environment, &params).ok();
         let recorded = self.recorded_in(store, environment)?.map(|recorded| recorded.conditions);

@@ -75,8 +75,8 @@ pub fn commits(folder: &Path, from: Option<&str>, to: &str) -> Result<Vec<String
     git::commits(folder, from, to, &[])
 }
 
-/// Names of the files of programs, as git matches them.
-const PROGRAMS: [&str; 3] = ["*.dax", "*dax.mod", "*dax.lock"];
+/// Files of programs anywhere in a repository, as git matches them from its top.
+const PROGRAMS: [&str; 3] = [":/*.dax", ":/*dax.mod", ":/*dax.lock"];
 
 /// The commits of the first-parent line from `from`, left out, to `to` that change a file of a
 /// program, the oldest first.

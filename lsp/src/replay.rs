@@ -258,13 +258,7 @@ impl Client {
         // A module that nothing imports is looked at while a file of it is open.
         let open: Vec<String> = self.versions.keys().cloned().collect();
         let loaded = dax_project::load_with(&InMemory(&self.texts), &open).expect("a project");
-        let params = Params {
-            values: BTreeMap::new(),
-            typed: BTreeMap::new(),
-            missing: Missing::Ignore,
-            only: None,
-            outputs: BTreeMap::new(),
-        };
+        let params = Params::none(Missing::Ignore);
         let (_, found) = loaded.check(&params);
         let mut all: ByFile<Vec<String>> = BTreeMap::new();
         for one in found {

@@ -131,9 +131,7 @@ impl Rules {
             Some(Ok(base)) => base,
             // A program that is broken before the change must not keep it from being mended; the
             // conditions of the last apply are asked all the same.
-            Some(Err(
-                EngineError::Program { .. } | EngineError::Policy { .. } | EngineError::Project(_),
-            )) => {
+            Some(Err(error)) if error.is_of_program() => {
                 unread = Some(format!(
                     "the conditions of `{environment}` before this change cannot be read: its \
                      program has errors there"
@@ -215,10 +213,8 @@ fn first_guard(
         match engine.base(&commit, environment, &options.params) {
             Ok(Some(_)) => return Ok(Some(commit)),
             // A program that was broken then guards nothing; the next one does.
-            Ok(None)
-            | Err(
-                EngineError::Program { .. } | EngineError::Policy { .. } | EngineError::Project(_),
-            ) => {}
+            Ok(None) => {}
+            Err(error) if error.is_of_program() => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -141,19 +141,11 @@ impl Target {
             // Rules that cannot be read are not taken for none.
             match engine.base(&tip.commit, &own(&name, number), &options.params) {
                 Ok(Some(_)) => drop(found.insert(name, one)),
-                Ok(None)
-                | Err(
-                    EngineError::Program { .. }
-                    | EngineError::Policy { .. }
-                    | EngineError::Project(_),
-                ) => {
-                    remarks.push(format!(
-                        "the rules of `{name}` on `{}` cannot be read: its program has errors \
-                         there",
-                        tip.branch
-                    ));
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) if !error.is_of_program() => return Err(error.into()),
+                Ok(None) | Err(_) => remarks.push(format!(
+                    "the rules of `{name}` on `{}` cannot be read: its program has errors there",
+                    tip.branch
+                )),
             }
         }
         Ok((Self { tip: Some(tip), declared: found }, remarks))

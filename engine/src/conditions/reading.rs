@@ -8,7 +8,6 @@ use dax_apply::store::audit::Commit;
 use dax_core::Name;
 use dax_files::Beneath;
 use dax_plan::Plan;
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Largest file of allowed signers, in bytes.
@@ -64,11 +63,9 @@ fn only(params: &Params, environment: &str) -> Params {
 pub(crate) fn of_plan(plan: &Plan) -> Params {
     let typed = plan.params.iter().map(|(name, value)| (name.clone(), value.clone()));
     Params {
-        values: BTreeMap::new(),
         typed: typed.collect(),
-        missing: Missing::Ignore,
         only: Some(plan.environment.clone()),
-        outputs: BTreeMap::new(),
+        ..Params::none(Missing::Ignore)
     }
 }
 
@@ -216,12 +213,8 @@ impl Engine {
                 Ok(Some(one)) if base.all().all(|known| known.conditions != one.conditions) => {
                     base.later.push(one);
                 }
-                Ok(_)
-                | Err(
-                    EngineError::Program { .. }
-                    | EngineError::Policy { .. }
-                    | EngineError::Project(_),
-                ) => {}
+                Ok(_) => {}
+                Err(error) if error.is_of_program() => {}
                 Err(error) => return Err(error),
             }
         }

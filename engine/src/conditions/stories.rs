@@ -9,7 +9,7 @@ use dax_apply::store::blobs::MemoryBlobs;
 use dax_core::Name;
 use dax_provider_api::Provider;
 use dax_provider_testkit::Memory;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -128,13 +128,7 @@ impl Shop {
 }
 
 fn no_params() -> Params {
-    Params {
-        values: BTreeMap::new(),
-        typed: BTreeMap::new(),
-        missing: Missing::Ignore,
-        only: None,
-        outputs: BTreeMap::new(),
-    }
+    Params::none(Missing::Ignore)
 }
 
 fn judged(engine: &Engine, environment: &str) -> Judged {

@@ -237,19 +237,8 @@ fn unknown(change: &ChangeRequest, doubt: &str, why: &str) -> ProviderError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::requests::tests::request;
     use serde_json::{Value as Json, json};
-
-    fn request(more: &Json) -> MergeRequest {
-        let mut whole = json!({
-            "iid": 4, "state": "opened", "sha": "h2", "source_branch": "feature",
-            "target_branch": "main", "source_project_id": 7, "target_project_id": 7,
-            "created_at": "2026-01-01T10:00:00Z",
-        });
-        for (field, value) in more.as_object().into_iter().flatten() {
-            whole[field] = value.clone();
-        }
-        serde_json::from_value(whole).expect("a merge request")
-    }
 
     /// A push: when, who, what, to which branch, and its commit.
     type One = (&'static str, u64, &'static str, Option<&'static str>, Option<&'static str>);

@@ -85,11 +85,12 @@ pub(crate) async fn merged(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
 
-    fn request(more: serde_json::Value) -> MergeRequest {
+    /// An open merge request with these fields as well.
+    pub(crate) fn request(more: &serde_json::Value) -> MergeRequest {
         let mut whole = json!({
             "iid": 4, "state": "opened", "sha": "h2", "source_branch": "feature",
             "target_branch": "main", "source_project_id": 7, "target_project_id": 7,
@@ -103,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_commit_that_a_merge_left_depends_on_how_it_was_merged() {
-        let commit = |more: serde_json::Value| request(more).change().merge_commit;
+        let commit = |more: serde_json::Value| request(&more).change().merge_commit;
         assert_eq!(commit(json!({ "merge_commit_sha": "m" })), None, "it is open");
         let merged = |more: serde_json::Value| {
             let mut whole = json!({ "state": "merged" });

@@ -35,6 +35,19 @@ pub struct Params {
     pub outputs: BTreeMap<Name, Value>,
 }
 
+impl Params {
+    /// None that is given, for every environment.
+    pub fn none(missing: Missing) -> Self {
+        Self {
+            values: BTreeMap::new(),
+            typed: BTreeMap::new(),
+            missing,
+            only: None,
+            outputs: BTreeMap::new(),
+        }
+    }
+}
+
 impl Evaluator<'_, '_> {
     pub(super) fn param(&self, module: ModuleId, param: &Param<'_>) -> Eval<Rc<Node>> {
         let key = (module, param.name.name.clone());
