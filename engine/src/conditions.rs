@@ -1,5 +1,5 @@
 //! Conditions of an environment: who approves, when, after what, by which policies, and what it
-//! keeps when a step fails.
+//! keeps when a step fails, and how new revisions take over.
 //!
 //! They are plain data, so that those of a commit, those recorded with the last apply and those of
 //! the program can be held against each other. Invariant: what decides whether a plan may run, and
@@ -10,6 +10,7 @@ mod compare;
 mod reading;
 mod recording;
 mod steps;
+mod strategies;
 mod summary;
 mod windows;
 
@@ -50,6 +51,8 @@ pub struct Conditions {
     pub protected: BTreeSet<ResourceAddr>,
     /// Approval gates within the strategies of services.
     pub gates: Vec<StepGate>,
+    /// Strategies of services without their gates, each once.
+    pub strategies: Vec<StrategyRule>,
     /// Policies that hold for it.
     pub policies: Vec<PolicyRule>,
     /// Whether it is made and removed with a change request.
@@ -104,6 +107,17 @@ pub struct StepGate {
     pub rule: ApprovalRule,
 }
 
+/// A strategy of services: how a new revision of them takes over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StrategyRule {
+    /// Its kind: `canary`.
+    pub kind: Name,
+    /// Its fields as texts, item by item, approval gates left out.
+    pub fields: BTreeMap<Name, Vec<String>>,
+    /// The services.
+    pub services: BTreeSet<ResourceAddr>,
+}
+
 /// A policy that holds for an environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PolicyRule {
@@ -136,6 +150,7 @@ impl Conditions {
             on_failure: environment.on_failure.clone(),
             protected: BTreeSet::new(),
             gates: environment.services.values().flat_map(gates).collect(),
+            strategies: strategies::rules(environment.services.values()),
             policies: loaded.policies(&environment.name).into_iter().map(policy).collect(),
             preview: environment.preview,
         };

@@ -3,7 +3,8 @@
 
 use crate::conditions::asked::{Answer, Question, answer};
 use crate::conditions::{
-    AfterRule, Base, Conditions, OwnConditions, RecordedConditions, WindowRule, is_same, of_plan,
+    AfterRule, Base, ConditionKind, Conditions, OwnConditions, RecordedConditions, WindowRule,
+    is_same, of_plan,
 };
 use crate::signing::{self, Statement};
 use crate::{Engine, EngineError};
@@ -48,11 +49,12 @@ pub fn denial(plan: &Plan, standing: &Standing) -> Option<String> {
     let command = dax_render::by_review(plan, standing)
         .unwrap_or_else(|| format!("`{}`", dax_render::approve_command(plan, standing)));
     let by_old = lacking.iter().any(|one| one.rule != Rule::Program);
-    let loosens = if by_old && !standing.loosens.is_empty() {
-        format!("this change loosens `{environment}` ({}): ", standing.loosens.join("; "))
-    } else {
-        String::new()
+    let texts_of = |verb: &str, what: &[String]| match by_old && !what.is_empty() {
+        true => format!("this change {verb} `{environment}` ({}): ", what.join("; ")),
+        false => String::new(),
     };
+    let loosens = texts_of("loosens", &standing.loosens)
+        + &texts_of("alters the strategies of", &standing.strategies);
     let lacks = format!("{loosens}it needs the approval of {}: {command}", texts.join("; and of "));
     let said = std::iter::once(lacks).chain(standing.void.iter().cloned());
     Some(said.collect::<Vec<_>>().join("; "))
@@ -262,7 +264,12 @@ impl Engine {
             standing.obstacles.insert(0, other_program(plan));
             standing.early = false;
         }
-        standing.loosens = found.loosens.iter().map(ToString::to_string).collect();
+        for change in &found.loosens {
+            match change.kind {
+                ConditionKind::Strategy => standing.strategies.push(change.to_string()),
+                _ => standing.loosens.push(change.to_string()),
+            }
+        }
         standing.approvals = found.progress;
         Ok(standing)
     }

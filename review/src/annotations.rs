@@ -4,7 +4,7 @@
 use dax_engine::model::{Action, Change, Gate, Risk};
 use dax_engine::printable::{Line, Text};
 use dax_engine::render::short_value;
-use dax_engine::{ConditionChange, Diagnostic, Plan, Sources};
+use dax_engine::{ConditionChange, ConditionKind, Diagnostic, Plan, Sources};
 use dax_provider_api::review::{Annotation, Level};
 
 /// So many remarks are made; each batch of them is a call that counts against GitHub's limit on
@@ -120,7 +120,12 @@ pub(crate) fn loosened(folder: &str, plan: &Plan, changes: &[ConditionChange]) -
         level: Level::Warning,
         path: from_top(folder, path),
         line,
-        title: format!("loosens the conditions of {}: {}", plan.environment, change.what),
+        title: match change.kind {
+            ConditionKind::Strategy => {
+                format!("changes how {} is rolled out: {}", plan.environment, change.what)
+            }
+            _ => format!("loosens the conditions of {}: {}", plan.environment, change.what),
+        },
         message: format!(
             "{}: {} → {}\nThose whom the old rules name must approve it too.",
             change.what,

@@ -62,7 +62,7 @@ pub fn comment(input: &CommentInput, frame: &Frame<'_>) -> String {
     let room = frame.budget.saturating_sub(marker.len() + head.len() + foot.len() + 4);
     let body = match &input.content {
         Content::Plan(shown) => plan::body(input, shown, frame, room),
-        Content::Failed(_) | Content::Removed | Content::NothingMore => String::new(),
+        Content::Failed(_) | Content::Removed { .. } | Content::NothingMore => String::new(),
     };
     format!("{marker}\n{head}\n{body}{foot}")
 }

@@ -23,7 +23,10 @@ pub enum Verdict {
     /// It could not be planned.
     Failed(String),
     /// The program no longer has it.
-    Removed,
+    Removed {
+        /// Approval rules that would go with it although something runs there.
+        rules: Option<String>,
+    },
 }
 
 /// Conditions under which a plan is applied: those of the program, and older ones that are asked
@@ -94,7 +97,7 @@ impl Report {
                     || planned.plan.changes.iter().any(|change| change.blocked.is_some())
             }
             Verdict::Failed(_) => true,
-            Verdict::Removed => false,
+            Verdict::Removed { rules } => rules.is_some(),
         }
     }
 
@@ -338,7 +341,8 @@ pub(crate) fn plan(
             verdict,
         };
         if *how == "removed" {
-            reports.push(report(Verdict::Removed));
+            let rules = engine.rules_left(environment, base.as_deref(), &options.params)?;
+            reports.push(report(Verdict::Removed { rules }));
             continue;
         }
         let rules = match Rules::of(engine, environment, options, base.as_deref(), Since::First) {

@@ -150,7 +150,7 @@ fn find(
             let gone = |environment: &Name| Report {
                 project: project.clone(),
                 environment: environment.clone(),
-                verdict: Verdict::Removed,
+                verdict: Verdict::Removed { rules: None },
             };
             found.reports.extend(scope.environments.keys().map(gone));
             continue;

@@ -14,7 +14,7 @@ use dax_engine::{Engine, Finished, Name, Outcome as Ended, Plan, Standing};
 pub(crate) fn input(report: &Report) -> CommentInput {
     let content = match &report.verdict {
         Verdict::Failed(why) => Content::Failed(why.clone()),
-        Verdict::Removed => Content::Removed,
+        Verdict::Removed { rules } => Content::Removed { rules: rules.clone() },
         Verdict::Plan(planned) if planned.is_nothing() && planned.before.is_some() => {
             Content::NothingMore
         }
@@ -66,6 +66,7 @@ fn conditions(rules: &Rules) -> Vec<Condition> {
         before: change.before.clone(),
         after: change.after.clone(),
         loosens: change.loosens,
+        strategy: change.kind == dax_engine::ConditionKind::Strategy,
     };
     rules.changes.iter().map(of).collect()
 }

@@ -4,7 +4,8 @@
 //! that cannot be told. What only tightens does not.
 
 use super::{
-    AfterRule, ApprovalRule, Conditions, PolicyRule, StepGate, WindowRule, is_same, windows,
+    AfterRule, ApprovalRule, Conditions, PolicyRule, StepGate, WindowRule, is_same, strategies,
+    windows,
 };
 use dax_core::Name;
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub enum ConditionKind {
     Protect,
     /// Who approves a step of a strategy.
     StepGate,
+    /// The way in which new revisions of a service take over.
+    Strategy,
     /// A policy.
     Policy,
     /// Whether it is a preview environment.
@@ -73,8 +76,12 @@ impl fmt::Display for ConditionChange {
                 write!(f, "{what} removed")
             }
             (ConditionKind::Policy | ConditionKind::Protect, ..) => write!(f, "{what} added"),
-            (ConditionKind::StepGate, Some(before), None) => write!(f, "{what} removed: {before}"),
-            (ConditionKind::StepGate, None, Some(after)) => write!(f, "{what} added: {after}"),
+            (ConditionKind::StepGate | ConditionKind::Strategy, Some(before), None) => {
+                write!(f, "{what} removed: {before}")
+            }
+            (ConditionKind::StepGate | ConditionKind::Strategy, None, Some(after)) => {
+                write!(f, "{what} added: {after}")
+            }
             (_, before, after) => {
                 let none = |text: &Option<String>| text.clone().unwrap_or_else(|| "none".into());
                 write!(f, "{what}: {} → {}", none(before), none(after))
@@ -89,6 +96,7 @@ pub fn compare(old: &Conditions, new: &Conditions) -> Vec<ConditionChange> {
     approvals(old, new, &mut all);
     groups(old, new, &mut all);
     gates(old, new, &mut all);
+    strategies::changes(old, new, &mut all);
     signers(old, new, &mut all);
     times(old, new, &mut all);
     after(old, new, &mut all);
@@ -215,7 +223,9 @@ fn approvals(old: &Conditions, new: &Conditions, all: &mut Vec<ConditionChange>)
             before: before.map(|rule| rule_text(old, rule)),
             after: after.map(|rule| rule_text(new, rule)),
             loosens: before.is_some_and(|rule| !is_kept(old, rule, new))
-                || after.is_some_and(|rule| is_out_of_reach(new, rule)),
+                || after.is_some_and(|rule| {
+                    is_out_of_reach(new, rule) || is_of_strangers(old, new, rule)
+                }),
         });
     }
 }
@@ -226,6 +236,25 @@ fn is_out_of_reach(conditions: &Conditions, rule: &ApprovalRule) -> bool {
     let is_open = rule.of.is_empty() || rule.of.iter().any(|name| name.contains('/'));
     let known = conditions.members(&rule.of).len();
     !is_open && u32::try_from(known).is_ok_and(|known| known < rule.count)
+}
+
+/// Reports whether a new rule can be satisfied only with people whom no older rule names: names of
+/// nobody would lock the environment, so those who guard it so far are asked.
+fn is_of_strangers(old: &Conditions, new: &Conditions, rule: &ApprovalRule) -> bool {
+    let guards = &old.approvals;
+    if guards.is_empty() || rule.of.is_empty() || guards.iter().any(|one| one.of.is_empty()) {
+        return false;
+    }
+    let same_team = |name: &Name| {
+        name.contains('/') && guards.iter().any(|one| one.of.iter().any(|of| is_same(of, name)))
+    };
+    if rule.of.iter().any(same_team) {
+        return false;
+    }
+    let known: BTreeSet<Name> = guards.iter().flat_map(|one| old.members(&one.of)).collect();
+    let members = new.members(&rule.of);
+    let met = members.iter().filter(|who| known.iter().any(|one| is_same(one, who))).count();
+    u32::try_from(met).is_ok_and(|met| met < rule.count)
 }
 
 /// Whether rules name a group.

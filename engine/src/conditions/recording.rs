@@ -93,6 +93,32 @@ impl Engine {
         Ok(true)
     }
 
+    /// Approval rules that would go with an environment that the program no longer has, although
+    /// something runs there: those that were recorded, else those of a commit. Nothing where nobody
+    /// is named or nothing runs.
+    ///
+    /// # Errors
+    /// The state or the commit cannot be read.
+    pub fn rules_left(
+        &self,
+        environment: &str,
+        base: Option<&str>,
+        params: &Params,
+    ) -> Result<Option<String>, EngineError> {
+        let store = self.store()?;
+        let (snapshot, _) = self.runtime.block_on(store.state(environment))?;
+        if snapshot.services.is_empty() {
+            return Ok(None);
+        }
+        let guards = match (self.recorded_in(&store, environment)?, base) {
+            (Some(recorded), _) => Some(recorded.conditions),
+            (None, Some(base)) => self.conditions_at(base, environment, params)?,
+            (None, None) => None,
+        };
+        let guards = guards.filter(|one| one.approvals.iter().any(|rule| rule.count > 0));
+        Ok(guards.map(|guards| guards.approvals_text()))
+    }
+
     /// Records the program's conditions of an environment although nobody whom the former ones
     /// name approved them: the way on where none of these can any more. Who did it and why stands
     /// in the audit log. Returns whether they were new.

@@ -4,10 +4,20 @@ use super::Conditions;
 use super::compare::{after_text, gate_name, gate_text, rule_text, window_text};
 use std::fmt;
 
+impl Conditions {
+    /// The approval rules in one line: `approve 1 of team:sre (ann, bob)`.
+    pub(super) fn approvals_text(&self) -> String {
+        let rules = self.approvals.iter();
+        let all: Vec<String> =
+            rules.map(|rule| format!("approve {}", rule_text(self, rule))).collect();
+        all.join("; ")
+    }
+}
+
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut all: Vec<String> = Vec::new();
-        all.extend(self.approvals.iter().map(|rule| format!("approve {}", rule_text(self, rule))));
+        all.extend(Some(self.approvals_text()).filter(|text| !text.is_empty()));
         all.extend(
             self.after
                 .iter()

@@ -44,6 +44,7 @@ fn all() -> Conditions {
         on_failure: "rollback".into(),
         protected: BTreeSet::from([ResourceAddr::service("web")]),
         gates: vec![gate("web", "canary step 2", 2500, rule(1, &["team:qa"]))],
+        strategies: Vec::new(),
         policies: vec![policy("enough", "aaa")],
         preview: false,
     }
@@ -398,4 +399,54 @@ fn no_loosening_is_missed_and_equal_conditions_have_no_change() {
         assert!(loosens || old.gates.iter().all(holds), "{old:#?}\n{new:#?}");
     }
     assert!(loosened > 300 && kept > 300, "{loosened} {kept}");
+}
+
+/// Strategies: the services, the kind and the fields of each.
+fn strategies(all: &[(&[&str], &str, &[(&str, &[&str])])]) -> Vec<StrategyRule> {
+    let rule = |(services, kind, fields): &(&[&str], &str, &[(&str, &[&str])])| StrategyRule {
+        kind: (*kind).into(),
+        fields: fields
+            .iter()
+            .map(|(name, texts)| ((*name).into(), texts.iter().map(ToString::to_string).collect()))
+            .collect(),
+        services: services.iter().map(|name| ResourceAddr::service(name)).collect(),
+    };
+    all.iter().map(rule).collect()
+}
+
+#[test]
+fn a_strategy_that_changes_loosens_and_is_shown_field_by_field() {
+    let canary: &[(&str, &[&str])] = &[("retain", &["2"]), ("step", &["25%", "50%"])];
+    let rash: &[(&str, &[&str])] =
+        &[("hook", &["curl"]), ("retain", &["2"]), ("step", &["50%", "99%"])];
+    let old = Conditions {
+        strategies: strategies(&[(&["api", "web"], "canary", canary), (&["job"], "rolling", &[])]),
+        ..all()
+    };
+    let edit = |all: &[(&[&str], &str, &[(&str, &[&str])])]| {
+        let new = strategies(all);
+        shown(&old, |it| it.strategies = new)
+    };
+    assert_eq!(
+        edit(&[(&["api", "web"], "canary", rash), (&["job"], "rolling", &[])]),
+        "! `hook` of the strategy of api, web added: curl\n\
+         ! `step` of the strategy of api, web: 25% → 99%"
+    );
+    assert_eq!(
+        edit(&[(&["api"], "canary", canary), (&["job", "web"], "rolling", &[])]),
+        "! strategy of web: canary → rolling"
+    );
+    let run: &[(&str, &[&str])] = &[("migrate", &["./drop"])];
+    assert_eq!(
+        edit(&[(&["api", "web"], "immediate", run), (&["job"], "rolling", &[])]),
+        "! strategy of api, web: canary → immediate\n\
+         ! `migrate` of the strategy of api, web added: ./drop"
+    );
+    let turned: &[(&str, &[&str])] = &[("retain", &["2"]), ("step", &["50%", "25%"])];
+    assert_eq!(
+        edit(&[(&["api", "web"], "canary", turned), (&["job"], "rolling", &[])]),
+        "! `step` of the strategy of api, web: 25%, 50% → 50%, 25%"
+    );
+    // A service that is new, or gone, is shown by the plan.
+    assert_eq!(edit(&[(&["api"], "canary", canary), (&["new"], "canary", rash)]), "");
 }

@@ -35,7 +35,8 @@ pub fn plan(plan: &Plan, standing: &Standing) -> Vec<Block> {
     let mut blocks = vec![Block::Heading(1, decision(plan, standing))];
     blocks.extend(reversal(plan).map(|line| Block::Lines(vec![line])));
     heading(&mut blocks, "Blocked", blocked(plan, standing));
-    heading(&mut blocks, "Loosened conditions", loosened(standing));
+    heading(&mut blocks, "Loosened conditions", loosened(&standing.loosens));
+    heading(&mut blocks, "Changed strategies", loosened(&standing.strategies));
     heading(&mut blocks, "Approval", approvals(plan, standing));
     blocks.extend(details(plan));
     blocks.push(Block::Lines(facts(plan)));
@@ -151,8 +152,8 @@ fn blocked(plan: &Plan, standing: &Standing) -> Vec<Line> {
     all.map(|text| Line::at(0).with(Tone::Warn, text)).collect()
 }
 
-fn loosened(standing: &Standing) -> Vec<Line> {
-    standing.loosens.iter().map(|text| Line::at(0).with(Tone::Remove, text)).collect()
+fn loosened(texts: &[String]) -> Vec<Line> {
+    texts.iter().map(|text| Line::at(0).with(Tone::Remove, text)).collect()
 }
 
 /// Approval rules with how far each of them is, and the command that approves.
@@ -179,7 +180,7 @@ fn approvals(plan: &Plan, standing: &Standing) -> Vec<Line> {
 
 /// Reports whether anybody must approve anything.
 fn asks(plan: &Plan, standing: &Standing) -> bool {
-    !plan.is_empty() || !standing.loosens.is_empty()
+    !plan.is_empty() || standing.is_loosened()
 }
 
 /// The command that approves a plan.

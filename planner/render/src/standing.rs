@@ -19,6 +19,8 @@ pub struct Standing {
     pub approvals: Vec<Progress>,
     /// Conditions that the program loosens, a line each.
     pub loosens: Vec<String>,
+    /// Changes of strategies, a line each: those who guard the environment approve them as well.
+    pub strategies: Vec<String>,
     /// Approvals that do not count, a sentence each, of people of whom none does.
     pub void: Vec<String>,
     /// Whether an approval of the state counts only when it is signed.
@@ -113,6 +115,11 @@ impl Progress {
 }
 
 impl Standing {
+    /// Reports whether conditions change in a way that those who guard the environment approve.
+    pub fn is_loosened(&self) -> bool {
+        !self.loosens.is_empty() || !self.strategies.is_empty()
+    }
+
     /// The progress of each approval rule of a plan.
     pub fn progress(&self, plan: &Plan) -> Vec<Progress> {
         if self.approvals.is_empty() {

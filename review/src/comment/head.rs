@@ -15,7 +15,11 @@ const NAMES: usize = 8;
 pub(super) fn decision(input: &CommentInput) -> String {
     let name = render::short_name(&input.environment);
     match &input.content {
-        Content::Removed => format!("{name} · no longer in the program"),
+        Content::Removed { rules: None } => format!("{name} · no longer in the program"),
+        Content::Removed { rules: Some(rules) } => {
+            let rules = render::unseparated(rules);
+            format!("{name} · no longer in the program, nor are its rules: {rules}")
+        }
         // Whoever finds nothing left to do may have lost a race: the run that did it is named.
         Content::NothingMore => match input.outcome.applied() {
             Some(deployed) => format!("{name} · {}", applied(deployed)),
@@ -38,7 +42,7 @@ pub(super) fn decision(input: &CommentInput) -> String {
                 ahead.push("denied by a policy".to_owned());
             }
             let standing = standing(shown);
-            if standing.loosens.is_empty() && !shown.conditions.is_empty() {
+            if !standing.is_loosened() && !shown.conditions.is_empty() {
                 ahead.push(format!("changes the conditions of {name}"));
             }
             render::decision_after(&shown.plan, &standing, &ahead).plain()
@@ -49,9 +53,11 @@ pub(super) fn decision(input: &CommentInput) -> String {
 /// Blockers and approvals, with the conditions that the change loosens.
 fn standing(shown: &PlanShown) -> Standing {
     let mut standing = shown.standing.clone();
-    if standing.loosens.is_empty() {
-        let loosens = shown.conditions.iter().filter(|one| one.loosens);
-        standing.loosens = loosens.map(|one| one.what.clone()).collect();
+    if !standing.is_loosened() {
+        for one in shown.conditions.iter().filter(|one| one.loosens) {
+            let all = if one.strategy { &mut standing.strategies } else { &mut standing.loosens };
+            all.push(one.what.clone());
+        }
     }
     standing
 }
@@ -73,7 +79,15 @@ pub(super) fn head(input: &CommentInput, frame: &Frame<'_>) -> String {
     let mut out = format!("**{}**\n\n", inline(&decision(input)));
     let name = &input.environment;
     match &input.content {
-        Content::Removed => {
+        Content::Removed { rules: Some(_) } => {
+            let text = format!(
+                "What runs there stays, and nobody would guard it: run `dax destroy -e {name}` by \
+                 a program that still has it, or take these rules out first, in a change of their \
+                 own that those whom they name approve."
+            );
+            let _ = writeln!(out, "{}", inline(&text));
+        }
+        Content::Removed { rules: None } => {
             let text = format!(
                 "What runs there stays until `dax destroy -e {name}`, run by a program that still \
                  has it."
@@ -139,7 +153,7 @@ fn not_applied(out: &mut String, not: &NotApplied) {
 
 /// The next thing that a reviewer has to do; nothing where nobody has to do anything.
 fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
-    let loosens = !standing(shown).loosens.is_empty();
+    let loosens = standing(shown).is_loosened();
     if shown.denied {
         return "A policy denies this plan: nobody can approve it as it is.".to_owned();
     }

@@ -38,7 +38,10 @@ pub enum Content {
     /// It cannot be planned; the error as dax says it, a line each.
     Failed(String),
     /// The program no longer has it.
-    Removed,
+    Removed {
+        /// Approval rules that would go with it although something runs there.
+        rules: Option<String>,
+    },
     /// An earlier push changed it, and this one does not.
     NothingMore,
 }
@@ -75,6 +78,8 @@ pub struct Condition {
     pub after: Option<String>,
     /// True when it asks less than before.
     pub loosens: bool,
+    /// True when it is how new revisions of services take over.
+    pub strategy: bool,
 }
 
 /// An approval that counts no longer.
@@ -162,7 +167,7 @@ impl CommentInput {
     pub fn plan(&self) -> Option<&PlanShown> {
         match &self.content {
             Content::Plan(shown) => Some(shown),
-            Content::Failed(_) | Content::Removed | Content::NothingMore => None,
+            Content::Failed(_) | Content::Removed { .. } | Content::NothingMore => None,
         }
     }
 }

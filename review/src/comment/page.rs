@@ -45,7 +45,7 @@ pub fn page(
 }
 
 fn last(one: &CommentInput, frame: &Frame<'_>) -> String {
-    foot(&CommentInput { content: Content::Removed, ..one.clone() }, frame)
+    foot(&CommentInput { content: Content::Removed { rules: None }, ..one.clone() }, frame)
 }
 
 /// The decision about each environment, as long as there is room.

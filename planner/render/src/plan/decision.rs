@@ -35,9 +35,12 @@ pub fn decision_after(plan: &Plan, standing: &Standing, ahead: &[String]) -> Lin
         Mode::Destroy => parts.add(Tone::Remove, "destroy"),
     }
     ahead.iter().for_each(|text| parts.add(Tone::Remove, text));
-    let loosens = !standing.loosens.is_empty();
-    if loosens {
+    let loosens = standing.is_loosened();
+    if !standing.loosens.is_empty() {
         parts.add(Tone::Remove, format!("loosens the conditions of {environment}"));
+    }
+    if !standing.strategies.is_empty() {
+        parts.add(Tone::Remove, format!("changes how {environment} is rolled out"));
     }
     if plan.is_empty() {
         if ahead.is_empty() && !loosens {
