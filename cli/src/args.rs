@@ -12,21 +12,31 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// Heading of the options that every command has.
+const GLOBAL: &str = "Global options";
+
 /// Deployment as a typed language: plan, apply, and a rollback that is true.
 #[derive(Parser)]
 #[command(name = "dax", version, propagate_version = true, disable_help_subcommand = true)]
 pub(crate) struct Arguments {
-    /// Work as if started in this folder.
-    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true)]
+    /// Run in this folder.
+    #[arg(short = 'C', value_name = "DIR", default_value = ".", global = true, help_heading = GLOBAL)]
     pub(crate) folder: PathBuf,
-    /// Say only what was asked for, and errors.
-    #[arg(short, long, global = true)]
+    /// Print only the output that was asked for, and errors.
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) quiet: bool,
-    /// Say more about what happens.
-    #[arg(short, long, global = true)]
+    /// Print more about what happens.
+    #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub(crate) verbose: bool,
-    /// Where the state is kept: `postgres://…`, `s3://…`, `file:…`; what `dax.mod` says by default.
-    #[arg(long, env = "DAX_STATE", value_name = "URL", global = true, hide_env_values = true)]
+    /// State backend: `postgres://…`, `s3://…`, `file:…`; that of `dax.mod` by default.
+    #[arg(
+        long,
+        env = "DAX_STATE",
+        value_name = "URL",
+        global = true,
+        hide_env_values = true,
+        help_heading = GLOBAL
+    )]
     pub(crate) state: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -34,15 +44,15 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Make a working project.
+    /// Create a project.
     Init(InitArgs),
     /// Check the program without touching anything.
     Check(CheckArgs),
-    /// Put `.dax` files into their one canonical form.
+    /// Format `.dax` files.
     Fmt(FmtArgs),
-    /// Find what is allowed and yet likely not meant.
+    /// Report what is allowed but likely a mistake.
     Lint(LintArgs),
-    /// Run the tests that the program holds.
+    /// Run the program's tests.
     Test(TestArgs),
     /// Explain a diagnostic code.
     Explain(ExplainArgs),
@@ -50,41 +60,41 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Show a saved plan.
     Show(ShowArgs),
-    /// Show the difference of two saved plans.
+    /// Compare two saved plans.
     Diff(DiffArgs),
-    /// Agree to a plan, or to go on at a step of the run that is under way.
+    /// Approve a plan, or a gate of the run in progress.
     Approve(ApproveArgs),
-    /// Carry a plan out.
+    /// Apply a plan.
     Apply(ApplyArgs),
-    /// Carry an unfinished run on.
+    /// Resume an interrupted run.
     Resume(ResumeArgs),
-    /// Let the run that is under way stop at the next safe place.
+    /// Stop the run in progress at the next safe step.
     Pause(SignalArgs),
-    /// Take the run that is under way back.
+    /// Roll back the run in progress.
     Abort(AbortArgs),
-    /// Go back to an earlier state.
+    /// Roll back to an earlier rollback point.
     Rollback(RollbackArgs),
-    /// Keep `apply` from changing an environment.
+    /// Pin an environment: `apply` changes nothing there.
     Pin(SignalArgs),
-    /// Let `apply` change an environment again.
+    /// Unpin an environment.
     Unpin(SignalArgs),
-    /// Remove everything that dax made in an environment.
+    /// Delete everything that dax made in an environment.
     Destroy(DestroyArgs),
-    /// Take over a service that runs already.
+    /// Adopt a service that runs already.
     Adopt(AdoptArgs),
-    /// Show what is not as it was applied; exits with 2 when anything is.
+    /// Show drift; exits with 2 where there is any.
     Drift(DriftArgs),
-    /// Look at the state and after it.
+    /// Inspect and repair the state.
     State(StateArgs),
     /// Show what runs.
     Status(StatusArgs),
-    /// Show what was done, with the rollback points.
+    /// Show the run history and the rollback points.
     History(HistoryArgs),
-    /// Look whether everything that the program talks to answers, to whom, and what it has.
+    /// Check the connection, identity and features of every provider and of the state.
     Doctor(DoctorArgs),
     /// Show where a value comes from.
     Why(WhyArgs),
-    /// Draw an environment's services and what they need.
+    /// Draw an environment's services and their dependencies.
     Graph(GraphArgs),
     /// Print the graph that the program denotes, as JSON.
     Build(BuildArgs),
@@ -94,34 +104,34 @@ pub(crate) enum Command {
     Doc(DocArgs),
     /// Write the types of a JSON Schema, an OpenAPI description or a Kubernetes CRD.
     ImportSchema(ImportSchemaArgs),
-    /// Write what other tools describe as a program of dax.
+    /// Convert the manifests of other tools to a program.
     #[command(subcommand)]
     Import(ImportCommand),
     /// Serve an editor by the Language Server Protocol.
     Lsp(LspArgs),
     /// Measure how fast the language server answers on this project.
     IdeBench(IdeBenchArgs),
-    /// Bring the packages that the project requires, and lock them.
+    /// Download the packages that the project requires, and lock them.
     Vendor(VendorArgs),
     /// List the projects and environments that a change touches.
     Affected(AffectedArgs),
-    /// In a pipeline: plan what the change touches, and say so where it is reviewed.
+    /// Plan what a change touches, and comment on it where it is reviewed (in a pipeline).
     Ci(CiArgs),
-    /// Bring what one environment has proved to another.
+    /// Promote what one environment runs to another.
     Promote(PromoteArgs),
-    /// Get a token for a code host in a browser.
+    /// Log in to a code host with a browser.
     Login(LoginArgs),
-    /// A small HTTP service to try dax with.
+    /// Run a small HTTP service to try dax with.
     #[command(disable_version_flag = true)]
     DemoService(DemoArgs),
-    /// Look after local services; started by dax itself.
+    /// Run the agent of local services; started by dax itself.
     #[command(hide = true)]
     Agent(AgentArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct InitArgs {
-    /// Where to make it; the current folder by default.
+    /// Folder of the project; the current one by default.
     pub(crate) dir: Option<PathBuf>,
 }
 
@@ -216,16 +226,16 @@ pub(crate) struct TestArgs {
     pub(crate) filter: Option<String>,
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: TestFormat,
-    /// Write JUnit XML to a file, too.
+    /// Write JUnit XML to this file as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
-    /// Values that are made up for each test with `given`.
+    /// Number of cases generated for each test with `given`.
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) cases: u32,
-    /// What made-up values start from: the same number gives the same values.
+    /// Seed of the generated values: the same number gives the same values.
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) seed: u64,
-    /// The time that policies see, as RFC 3339 has it; now by default.
+    /// Time that policies see, in RFC 3339; now by default.
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
     #[command(flatten)]
@@ -234,7 +244,7 @@ pub(crate) struct TestArgs {
 
 #[derive(Args)]
 pub(crate) struct FmtArgs {
-    /// Change nothing; say which files would change, and exit with 1 if any.
+    /// Change nothing; list the files that would change, and exit with 1 if there are any.
     #[arg(long)]
     pub(crate) check: bool,
     /// Files to format, `-` for standard input; all of the project's by default.
@@ -243,7 +253,7 @@ pub(crate) struct FmtArgs {
 
 #[derive(Args)]
 pub(crate) struct EvalArgs {
-    /// What to evaluate.
+    /// Expression to evaluate.
     pub(crate) expression: Option<String>,
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
@@ -255,7 +265,7 @@ pub(crate) struct EvalArgs {
 
 #[derive(Args)]
 pub(crate) struct DocArgs {
-    /// Where to write it.
+    /// Folder of the site.
     #[arg(short = 'o', long, value_name = "DIR", default_value = "site")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
@@ -266,7 +276,7 @@ pub(crate) struct DocArgs {
 pub(crate) struct ImportSchemaArgs {
     /// The schema, as YAML or JSON; `-` for standard input.
     pub(crate) file: PathBuf,
-    /// Where to write the types; to standard output by default.
+    /// File of the types; standard output by default.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// The name of the type that a plain JSON Schema describes; the file's by default.
@@ -279,7 +289,7 @@ pub(crate) struct ImportSchemaArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger: files, folders, or what runs in a namespace.
+    /// Convert manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger, from files, folders or a namespace.
     Kubernetes(ImportKubernetesArgs),
 }
 
@@ -291,10 +301,10 @@ pub(crate) struct ImportKubernetesArgs {
     /// Read what runs in this namespace of the cluster; may be given more than once.
     #[arg(short, long = "namespace", value_name = "NAMESPACE")]
     pub(crate) namespaces: Vec<String>,
-    /// Where to write the program; to standard output by default.
+    /// File of the program; standard output by default.
     #[arg(short = 'o', long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// The environment that binds what is found.
+    /// Environment that binds what is found.
     #[arg(short, long, value_name = "ENV", default_value = "production")]
     pub(crate) environment: String,
     /// The context of the kubeconfig that reaches the cluster.
@@ -303,7 +313,7 @@ pub(crate) struct ImportKubernetesArgs {
     /// The kubeconfig, when it is not the usual one; it is named in the program.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Take over what runs, without a restart.
+    /// Adopt what runs, without a restart.
     #[arg(long)]
     pub(crate) adopt: bool,
 }
@@ -323,7 +333,7 @@ pub(crate) struct LspArgs {
 
 #[derive(Args)]
 pub(crate) struct IdeBenchArgs {
-    /// So many keystrokes are sent.
+    /// Number of keystrokes.
     #[arg(long, default_value_t = 1000)]
     pub(crate) edits: usize,
     #[arg(long, value_enum, default_value = "human")]
@@ -332,14 +342,14 @@ pub(crate) struct IdeBenchArgs {
 
 #[derive(Args)]
 pub(crate) struct VendorArgs {
-    /// Write `dax.lock` only, and leave packages where they lie.
+    /// Write `dax.lock` only; do not vendor the packages.
     #[arg(long)]
     pub(crate) lock_only: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct AffectedArgs {
-    /// The revision before the change, such as `origin/main`.
+    /// Revision before the change, such as `origin/main`.
     #[arg(long, value_name = "REV")]
     pub(crate) base: String,
     #[arg(long, value_enum, default_value = "human")]
@@ -383,10 +393,10 @@ pub(crate) struct PlanArgs {
     /// Exit with 2 when there are changes.
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
-    /// Walk it in virtual time, fail it at each step in turn, and show what that leads to.
+    /// Simulate the plan in virtual time, with a failure at each step in turn.
     #[arg(long)]
     pub(crate) simulate: bool,
-    /// What modelled times are drawn from: the same number gives the same report.
+    /// Seed of the simulated durations: the same number gives the same report.
     #[arg(long, value_name = "N", default_value = "0", requires = "simulate")]
     pub(crate) seed: u64,
 }
@@ -394,13 +404,13 @@ pub(crate) struct PlanArgs {
 /// How a plan is shown.
 #[derive(Args)]
 pub(crate) struct ShownArgs {
-    /// How to show it; several are separated by commas.
+    /// Format; several are separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
     pub(crate) format: Vec<PlanFormat>,
-    /// Whose Markdown.
+    /// Flavour of the Markdown.
     #[arg(long, value_enum, default_value = "github")]
     pub(crate) flavour: MarkdownFlavour,
-    /// Bytes that the Markdown may have; as many as fit into a comment by default.
+    /// Limit of the Markdown in bytes; that of a comment by default.
     #[arg(long, value_name = "BYTES")]
     pub(crate) budget: Option<usize>,
 }
@@ -415,19 +425,19 @@ pub(crate) enum MarkdownFlavour {
 /// A part of an environment.
 #[derive(Args)]
 pub(crate) struct SelectionArgs {
-    /// Only this service and what it needs.
+    /// Select this service and what it depends on.
     #[arg(long = "target", value_name = "SERVICE")]
     pub(crate) targets: Vec<String>,
-    /// Not this service and what needs it.
+    /// Exclude this service and what depends on it.
     #[arg(long, value_name = "SERVICE")]
     pub(crate) exclude: Vec<String>,
 }
 
 #[derive(Args)]
 pub(crate) struct DiffArgs {
-    /// The plan that was.
+    /// Old plan.
     pub(crate) old: PathBuf,
-    /// The plan that is.
+    /// New plan.
     pub(crate) new: PathBuf,
     #[arg(long, value_enum, value_delimiter = ',', default_value = "human")]
     pub(crate) format: Vec<PlanFormat>,
@@ -435,15 +445,15 @@ pub(crate) struct DiffArgs {
 
 #[derive(Args)]
 pub(crate) struct ApproveArgs {
-    /// A saved plan, or the digest of one; without it and with --step the run that is under way.
+    /// Saved plan, or the digest of one; the run in progress with --step.
     #[arg(required_unless_present = "step")]
     pub(crate) plan: Option<String>,
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Agree to go on at this step.
+    /// Approve the gate at this step.
     #[arg(long, value_name = "STEP", conflicts_with = "plan")]
     pub(crate) step: Option<u32>,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
     /// Sign with this SSH key: a private one, or a public one whose private half is in ssh-agent.
@@ -455,7 +465,7 @@ pub(crate) struct ApproveArgs {
 pub(crate) struct SignalArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
 }
@@ -464,7 +474,7 @@ pub(crate) struct SignalArgs {
 pub(crate) struct AbortArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
     #[command(flatten)]
@@ -482,7 +492,7 @@ pub(crate) struct EventsArg {
 pub(crate) struct AdoptArgs {
     /// The service of the program.
     pub(crate) service: String,
-    /// What it is called where it runs, if that is another name.
+    /// Name on the platform, where it is another one.
     #[arg(long, value_name = "NAME")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
@@ -523,7 +533,7 @@ pub(crate) enum StateCommand {
     ReadKey,
     /// Show the conditions that the last apply recorded, and how the program differs.
     Conditions(StateConditionsArgs),
-    /// Take the lease of an environment away from whoever holds it.
+    /// Break the lease of an environment.
     Unlock(SignalArgs),
 }
 
@@ -531,11 +541,11 @@ pub(crate) enum StateCommand {
 pub(crate) struct StateConditionsArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Record the conditions of the program without the approvals that the recorded ones ask for;
+    /// Record the program's conditions without the approvals that the recorded ones ask for;
     /// for when nobody whom they name can approve any more.
     #[arg(long, requires = "reason")]
     pub(crate) reset: bool,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT", requires = "reset")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
@@ -577,22 +587,22 @@ pub(crate) struct ShowArgs {
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub(crate) auto_approve: bool,
-    /// Apply only the plan with this digest; 32 digits of it or more are an approval too.
+    /// Apply only the plan with this digest; 32 digits of it or more replace the confirmation.
     #[arg(long, value_name = "DIGEST")]
     pub(crate) expect: Option<String>,
-    /// Wait so long for somebody else who changes the environment.
+    /// Wait up to this long for the lease of the environment.
     #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
-    /// Agree to a step that cannot be taken back.
+    /// Acknowledge an irreversible step.
     #[arg(long, value_name = "STEP")]
     pub(crate) acknowledge: Vec<u32>,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT", default_value = "")]
     pub(crate) reason: String,
-    /// Call the rollback point that it leaves so.
+    /// Name of the rollback point.
     #[arg(long, value_name = "NAME")]
     pub(crate) point: Option<String>,
     #[command(flatten)]
@@ -618,21 +628,21 @@ pub(crate) struct ApplyArgs {
 pub(crate) struct ResumeArgs {
     #[command(flatten)]
     pub(crate) environment: EnvironmentArg,
-    /// Try a step again that waits for somebody to decide.
+    /// Retry a step that waits for a decision.
     #[arg(long, value_name = "STEP")]
     pub(crate) again: Vec<u32>,
-    /// Count a step as done that waits for somebody to decide.
+    /// Mark a step that waits for a decision as succeeded.
     #[arg(long, value_name = "STEP", requires = "reason")]
     pub(crate) done: Vec<u32>,
-    /// Leave a step as it is that could not be taken back.
+    /// Skip a step that could not be rolled back.
     #[arg(long, value_name = "STEP", requires = "reason")]
     pub(crate) skip: Vec<u32>,
-    /// Why, for the record.
+    /// Reason, for the audit log.
     #[arg(long, value_parser = reason, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
     pub(crate) events: EventsArg,
-    /// Wait so long for somebody else who changes the environment.
+    /// Wait up to this long for the lease of the environment.
     #[arg(long, value_parser = duration, default_value = "0s", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
 }
@@ -676,10 +686,10 @@ pub(crate) struct HistoryArgs {
     pub(crate) environment: EnvironmentArg,
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: HistoryFormat,
-    /// Show every record of the audit, its chain checked.
+    /// Show every record of the audit log, with its chain verified.
     #[arg(long)]
     pub(crate) audit: bool,
-    /// Show the course of one run: each step, each measurement, and how the traffic was divided.
+    /// Show the timeline of a run: steps, measurements and traffic.
     #[arg(long, value_name = "RUN", conflicts_with = "audit")]
     pub(crate) run: Option<u64>,
 }
@@ -687,9 +697,9 @@ pub(crate) struct HistoryArgs {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum HistoryFormat {
     Human,
-    /// Runs and the measures that follow from them.
+    /// Show runs and the measures that follow from them.
     Json,
-    /// The measures alone, as Prometheus reads them.
+    /// Show the measures alone, in Prometheus's text format.
     Prometheus,
 }
 

@@ -49,6 +49,7 @@ use crate::args::{
 use crate::exit::{CliError, Exit};
 use crate::printer::Printer;
 use crate::progress::Display;
+use dax_engine::model::Mode;
 use dax_engine::printable::Text;
 use dax_engine::{
     ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Origin, Outcome, Params,
@@ -395,7 +396,12 @@ pub(crate) fn perform(
     let environment = &finished.plan.environment;
     match &finished.outcome {
         Outcome::Succeeded => {
-            out.note(&format!("done: `{environment}` is as planned (run {})", finished.run));
+            let now = match finished.plan.mode {
+                Mode::Destroy => "is gone",
+                Mode::Rollback => "is rolled back",
+                Mode::Apply => "is as planned",
+            };
+            out.note(&format!("done: `{environment}` {now} (run {})", finished.run));
             out.calls(&finished.calls);
             for (addr, url) in &finished.urls {
                 out.note(&format!("  {}  {url}", addr.name()));

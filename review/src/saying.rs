@@ -29,6 +29,13 @@ pub(crate) fn input(report: &Report) -> CommentInput {
     }
 }
 
+impl Report {
+    /// The decision about it in one line, as the comment says it: `shop / production · …`.
+    pub fn headline(&self) -> String {
+        format!("{} / {}", self.project, comment::headline(&input(self)))
+    }
+}
+
 /// Inputs of several reports; of those that show one difference, the later ones name the first.
 pub(crate) fn inputs<'r>(reports: impl IntoIterator<Item = &'r Report>) -> Vec<CommentInput> {
     let mut all: Vec<CommentInput> = reports.into_iter().map(input).collect();

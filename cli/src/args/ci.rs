@@ -16,36 +16,36 @@ pub(crate) struct CiArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum CiCommand {
-    /// After the merge: apply what was reviewed, and stop where something else would be done. Of an open change request,
-    /// its previews; of a closed one, their end.
+    /// Apply what was reviewed, after the merge, and nothing else; make the previews of an open change request,
+    /// and delete those of a closed one.
     Apply(CiApplyArgs),
-    /// Start a pipeline of another repository: when an artefact is built here and deployed from there.
+    /// Start a pipeline of another repository, where an artifact is built here and deployed from there.
     Trigger(CiTriggerArgs),
 }
 
 #[derive(Args)]
 pub(crate) struct CiWhat {
-    /// The revision before the change, such as `origin/main`; found out in a pipeline.
+    /// Revision before the change, such as `origin/main`; known in a pipeline.
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
-    /// Only this environment; may be given more than once.
+    /// Select this environment; may be given more than once.
     #[arg(short = 'e', long = "environment", value_name = "ENV")]
     pub(crate) environments: Vec<String>,
-    /// Every environment of the projects that are touched, for changes that no program shows: of an image by its tag.
+    /// Plan every environment of the touched projects, for changes that no program shows, as of an image behind its tag.
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) params: ParamArgs,
-    /// What the check is called; branch rules that require it go by this name.
+    /// Name of the check, which branch rules require.
     #[arg(long, value_name = "NAME", default_value = "dax")]
     pub(crate) check_name: String,
-    /// Where plans and reports are written.
+    /// Folder of plans and reports.
     #[arg(short = 'o', long, value_name = "DIR", default_value = "dax-ci")]
     pub(crate) output: PathBuf,
-    /// Print each request that would change something, and make none of them.
+    /// Print each request that would change something, and send none of them.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Wait so long in all when the code host says that it is too busy.
+    /// Wait up to this long in total while the code host limits the rate.
     #[arg(long, value_parser = duration, default_value = "15m", value_name = "DURATION")]
     pub(crate) patience: Duration,
 }
@@ -54,13 +54,13 @@ pub(crate) struct CiWhat {
 pub(crate) struct CiApplyArgs {
     #[command(flatten)]
     pub(crate) what: CiWhat,
-    /// Apply what nobody was shown, too.
+    /// Apply what was shown to nobody as well.
     #[arg(long)]
     pub(crate) unreviewed: bool,
-    /// Who agreed to the plan agreed to its steps that cannot be taken back, too.
+    /// Take approvals of a plan for acknowledgements of its irreversible steps.
     #[arg(long)]
     pub(crate) acknowledge_reviewed: bool,
-    /// Wait so long for somebody else who changes the environment.
+    /// Wait up to this long for the lease of the environment.
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
     pub(crate) lock_timeout: Duration,
 }
@@ -70,26 +70,26 @@ pub(crate) struct CiTriggerArgs {
     /// `owner/name`, or the number of a project of GitLab.
     #[arg(long)]
     pub(crate) repository: String,
-    /// The branch that it runs for.
+    /// Branch that it runs for.
     #[arg(long, default_value = "main")]
     pub(crate) branch: String,
-    /// Which pipeline: a workflow's file for GitHub, a custom pipeline for Bitbucket.
+    /// Pipeline: a workflow's file for GitHub, a custom pipeline for Bitbucket.
     #[arg(long, default_value = "")]
     pub(crate) workflow: String,
-    /// What it is given.
+    /// Input of the pipeline.
     #[arg(short = 'i', long = "input", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) inputs: Vec<(String, String)>,
-    /// Print the request, and do not make it.
+    /// Print the request, and do not send it.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct PromoteArgs {
-    /// The environment that has proved it.
+    /// Environment to promote from.
     #[arg(long, value_name = "ENV")]
     pub(crate) from: String,
-    /// The environment that it is brought to.
+    /// Environment to promote to.
     #[arg(long, value_name = "ENV")]
     pub(crate) to: String,
     #[command(flatten)]
@@ -98,13 +98,13 @@ pub(crate) struct PromoteArgs {
 
 #[derive(Args)]
 pub(crate) struct LoginArgs {
-    /// `https://github.com`, or where an Enterprise Server is.
+    /// Address of the server, such as `https://github.com`.
     #[arg(long, default_value = "https://github.com")]
     pub(crate) server: String,
-    /// The OAuth App or GitHub App that asks.
+    /// Client id of the OAuth App or GitHub App.
     #[arg(long, env = "DAX_GITHUB_CLIENT_ID", value_name = "ID")]
     pub(crate) client_id: String,
-    /// What the token may do; a GitHub App has its own.
+    /// Scopes of the token; a GitHub App has its own.
     #[arg(long = "scope", default_value = "repo", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
 }

@@ -7,31 +7,31 @@ use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// The name that it answers with.
+    /// Name in its answers.
     #[arg(long, default_value = "demo")]
     pub(crate) name: String,
-    /// The version that it answers with.
+    /// Version in its answers.
     #[arg(long = "version", id = "demo_version", default_value = "1")]
     pub(crate) version: String,
-    /// Where it listens; the variable PORT by default.
+    /// Port; that of the variable PORT by default.
     #[arg(long, env = "PORT", default_value = "8080")]
     pub(crate) port: u16,
-    /// Share of requests that fail, evenly spread: `20%`.
+    /// Share of requests that fail: `20%`.
     #[arg(long, default_value = "0%", value_parser = percent)]
     pub(crate) error_rate: u64,
-    /// How long each answer takes.
+    /// Latency of each answer.
     #[arg(long, default_value = "0ms", value_parser = duration)]
     pub(crate) latency: Duration,
-    /// How long it takes to start.
+    /// Time to start.
     #[arg(long, default_value = "0ms", value_parser = duration)]
     pub(crate) start_delay: Duration,
-    /// It crashes after so many requests.
+    /// Crash after so many requests.
     #[arg(long)]
     pub(crate) crash_after: Option<u64>,
     /// Inject a fault into answers, for proxies and canaries to cope with.
     #[arg(long, value_enum)]
     pub(crate) fault: Option<DemoFault>,
-    /// One of so many requests has the fault.
+    /// Inject the fault into one of so many requests.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) fault_every: u64,
     /// Close a connection on which nothing was asked for this long.

@@ -198,10 +198,7 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
         out.alarm(fault);
     }
     for report in found.reports.iter().filter(|report| report.failed()) {
-        out.alarm(&format!(
-            "{} / {} cannot go on: the summary says why",
-            report.project, report.environment
-        ));
+        out.alarm(&format!("{}: see {}/summary.md", report.headline(), args.output.display()));
     }
     Ok(if found.failed {
         Exit::Error

@@ -20,17 +20,16 @@ const COMMANDS: [&str; 2] = ["hook", "migrate"];
 
 /// The strategies of services, each once.
 pub(super) fn rules<'s>(services: impl Iterator<Item = &'s Service>) -> Vec<StrategyRule> {
-    let mut found: BTreeMap<(Name, BTreeMap<Name, Vec<String>>), BTreeSet<ResourceAddr>> =
-        BTreeMap::new();
+    let mut found: BTreeMap<StrategyRule, BTreeSet<ResourceAddr>> = BTreeMap::new();
     for service in services.filter(|service| !service.resource) {
         let Value::Map(config) = service.strategy.config.value() else { continue };
         let fields = config.iter().map(|(name, value)| (name.clone(), texts(name, value)));
         let fields = fields.filter(|(_, texts)| !texts.is_empty()).collect();
-        let key = (service.strategy.kind.clone(), fields);
-        found.entry(key).or_default().insert(service.addr.clone());
+        let kind = service.strategy.kind.clone();
+        let rule = StrategyRule { kind, fields, services: BTreeSet::new() };
+        found.entry(rule).or_default().insert(service.addr.clone());
     }
-    let rule = |((kind, fields), services)| StrategyRule { kind, fields, services };
-    found.into_iter().map(rule).collect()
+    found.into_iter().map(|(rule, services)| StrategyRule { services, ..rule }).collect()
 }
 
 /// The items of a list, or the one value, as texts.

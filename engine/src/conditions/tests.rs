@@ -401,52 +401,45 @@ fn no_loosening_is_missed_and_equal_conditions_have_no_change() {
     assert!(loosened > 300 && kept > 300, "{loosened} {kept}");
 }
 
-/// Strategies: the services, the kind and the fields of each.
-fn strategies(all: &[(&[&str], &str, &[(&str, &[&str])])]) -> Vec<StrategyRule> {
-    let rule = |(services, kind, fields): &(&[&str], &str, &[(&str, &[&str])])| StrategyRule {
-        kind: (*kind).into(),
-        fields: fields
-            .iter()
-            .map(|(name, texts)| ((*name).into(), texts.iter().map(ToString::to_string).collect()))
-            .collect(),
+fn strategy(services: &[&str], kind: &str, fields: &[(&str, &[&str])]) -> StrategyRule {
+    let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+    StrategyRule {
+        kind: kind.into(),
+        fields: fields.iter().map(|(name, items)| ((*name).into(), texts(items))).collect(),
         services: services.iter().map(|name| ResourceAddr::service(name)).collect(),
-    };
-    all.iter().map(rule).collect()
+    }
 }
 
 #[test]
 fn a_strategy_that_changes_loosens_and_is_shown_field_by_field() {
-    let canary: &[(&str, &[&str])] = &[("retain", &["2"]), ("step", &["25%", "50%"])];
-    let rash: &[(&str, &[&str])] =
+    let both = ["api", "web"];
+    let careful = |services: &[&str]| {
+        strategy(services, "canary", &[("retain", &["2"]), ("step", &["25%", "50%"])])
+    };
+    let job = || strategy(&["job"], "rolling", &[]);
+    let old = Conditions { strategies: vec![careful(&both), job()], ..all() };
+    let edit = |new: Vec<StrategyRule>| shown(&old, |it| it.strategies = new);
+    let fields: &[(&str, &[&str])] =
         &[("hook", &["curl"]), ("retain", &["2"]), ("step", &["50%", "99%"])];
-    let old = Conditions {
-        strategies: strategies(&[(&["api", "web"], "canary", canary), (&["job"], "rolling", &[])]),
-        ..all()
-    };
-    let edit = |all: &[(&[&str], &str, &[(&str, &[&str])])]| {
-        let new = strategies(all);
-        shown(&old, |it| it.strategies = new)
-    };
     assert_eq!(
-        edit(&[(&["api", "web"], "canary", rash), (&["job"], "rolling", &[])]),
+        edit(vec![strategy(&both, "canary", fields), job()]),
         "! `hook` of the strategy of api, web added: curl\n\
          ! `step` of the strategy of api, web: 25% → 99%"
     );
     assert_eq!(
-        edit(&[(&["api"], "canary", canary), (&["job", "web"], "rolling", &[])]),
+        edit(vec![careful(&["api"]), strategy(&["job", "web"], "rolling", &[])]),
         "! strategy of web: canary → rolling"
     );
-    let run: &[(&str, &[&str])] = &[("migrate", &["./drop"])];
     assert_eq!(
-        edit(&[(&["api", "web"], "immediate", run), (&["job"], "rolling", &[])]),
+        edit(vec![strategy(&both, "immediate", &[("migrate", &["./drop"])]), job()]),
         "! strategy of api, web: canary → immediate\n\
          ! `migrate` of the strategy of api, web added: ./drop"
     );
     let turned: &[(&str, &[&str])] = &[("retain", &["2"]), ("step", &["50%", "25%"])];
     assert_eq!(
-        edit(&[(&["api", "web"], "canary", turned), (&["job"], "rolling", &[])]),
+        edit(vec![strategy(&both, "canary", turned), job()]),
         "! `step` of the strategy of api, web: 25%, 50% → 50%, 25%"
     );
     // A service that is new, or gone, is shown by the plan.
-    assert_eq!(edit(&[(&["api"], "canary", canary), (&["new"], "canary", rash)]), "");
+    assert_eq!(edit(vec![careful(&["api"]), strategy(&["new"], "canary", fields)]), "");
 }

@@ -22,7 +22,7 @@ fn from_the_pull_request_to_what_runs() {
     let number = it.propose("feature", &logged(1));
     let first = it.head_of(number);
     let said = ended(it.plan(number), 3);
-    has(&said.err, &["shop / production cannot go on"]);
+    has(&said.err, &["shop / production · denied by a policy", "see dax-ci/summary.md"]);
     denied_on_its_line(&it, &first);
     let comment = it.comment(number, PRODUCTION);
     has(&comment, &["enied by a policy"]);
@@ -112,7 +112,7 @@ fn a_merge_queue_asks_whether_the_plan_is_still_the_one_that_was_approved() {
     it.merge_branch("direct", How::Merge);
     let group = it.merge_group(&[number]);
     let said = ended(it.job(&group).dax(&["ci"]), 3);
-    has(&said.err, &["cannot go on"]);
+    has(&said.err, &["shop / production · ", "see dax-ci/summary.md"]);
     let check = it.github.checks(&group.sha).pop().expect("a check");
     assert_eq!(check["conclusion"], "failure");
     let summary = check["output"]["summary"].as_str().unwrap_or_default();
