@@ -4,12 +4,13 @@
 //! of its services is for `dax status` and `dax drift` to find out.
 
 use crate::{Engine, EngineError, Finished, Name};
-use dax_apply::store::Ending;
-use dax_apply::store::audit::Actor;
-use dax_apply::{Entry, Lease, Outcome, Store, StoreError};
 use dax_core::Traits;
+use dax_machine::{Entry, Outcome};
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired::Desired, proof};
+use dax_store::Ending;
+use dax_store::audit::Actor;
+use dax_store::{Lease, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

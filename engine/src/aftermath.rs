@@ -1,7 +1,7 @@
 //! What became of the services of a run that went back: told from its journal, not from what usually happens.
 
-use dax_apply::Entry;
 use dax_core::ResourceAddr;
+use dax_machine::Entry;
 use dax_plan::{Plan, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 

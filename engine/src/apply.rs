@@ -10,12 +10,14 @@ use crate::{
     Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, holder, now_ms,
     planning, unknown,
 };
-use dax_apply::store::Approval;
-use dax_apply::store::audit::{Actor, Promoted};
-use dax_apply::{Driver, Entry, How, Lease, Machine, Providers, Store, StoreError, world};
+use dax_apply::{Driver, Providers, world};
 use dax_core::{Name, ResourceAddr};
+use dax_machine::{Entry, How, Machine, live};
 use dax_plan::model::{Idempotency, Mode};
 use dax_plan::{Plan, StepId, proof};
+use dax_store::Approval;
+use dax_store::audit::{Actor, Promoted};
+use dax_store::{Lease, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -331,7 +333,7 @@ impl Engine {
         }
         let providers = self.providers(&Wanted::of_plan(plan))?;
         let live = self.runtime.block_on(world::read(&providers, environment))?;
-        if let Some(message) = world::moved_on(plan, &live) {
+        if let Some(message) = live::moved_on(plan, &live) {
             return Err(EngineError::Stale { message });
         }
         for change in &plan.changes {
@@ -408,7 +410,7 @@ impl Engine {
                     self.runtime.block_on(store.note(
                         &mut lease,
                         &actor,
-                        dax_apply::store::What::Resume { run },
+                        dax_store::What::Resume { run },
                     ))?;
                     self.runtime.block_on(store.append(&mut lease, &entries))?;
                     journal.extend(entries);

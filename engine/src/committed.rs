@@ -6,8 +6,8 @@
 
 use crate::conditions::LARGEST_SIGNERS;
 use crate::{Engine, EngineError, git};
-use dax_apply::store::audit::Commit;
 use dax_project::Loaded;
+use dax_store::audit::Commit;
 use std::collections::BTreeMap;
 
 /// Texts of a program by the name that messages have for them.

@@ -23,10 +23,10 @@ pub use compare::{ConditionChange, ConditionKind, compare};
 pub use reading::{Base, RecordedConditions};
 pub(crate) use reading::{LARGEST_SIGNERS, OwnConditions, of_plan};
 
-use dax_apply::store::Approval;
 use dax_core::{Name, ResourceAddr};
 use dax_ir::Environment;
 use dax_project::Loaded;
+use dax_store::Approval;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 

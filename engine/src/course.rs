@@ -1,8 +1,8 @@
 //! The course of one run: what its journal says, with the shares of the traffic as they followed on one another.
 
 use crate::{Engine, EngineError};
-use dax_apply::journal::{Entry, How};
 use dax_core::Name;
+use dax_machine::journal::{Entry, How};
 use dax_plan::{Plan, StepId};
 use dax_render::step_text;
 

@@ -1,9 +1,9 @@
 //! Why the engine cannot do what was asked.
 
-use dax_apply::StoreError;
 use dax_core::{Diagnostic, Sources};
 use dax_project::ProjectError;
 use dax_provider_api::ProviderError;
+use dax_store::StoreError;
 
 /// Why the engine cannot do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! Who we are, for leases; and whether another holder is still alive.
 
-use dax_apply::Holder;
 use dax_core::Name;
+use dax_store::Holder;
 
 /// Characters of a name on the record; a longer one is cut.
 const LONGEST_NAME: usize = 128;

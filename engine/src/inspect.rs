@@ -21,7 +21,7 @@ pub struct ServiceStatus {
 /// A run and, when it left a state, the state's serial.
 pub struct HistoryEntry {
     /// The run.
-    pub run: dax_apply::Run,
+    pub run: dax_store::Run,
     /// The rollback point that it left, if that is still kept.
     pub point: Option<u64>,
     /// What somebody called that point.
@@ -247,7 +247,7 @@ mod tests {
     use super::*;
 
     fn entry(environment: &str, id: u64, started_ms: u64) -> HistoryEntry {
-        let run = dax_apply::Run {
+        let run = dax_store::Run {
             id,
             environment: environment.into(),
             mode: "apply".into(),

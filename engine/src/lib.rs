@@ -50,15 +50,13 @@ pub use conditions::{
     compare as compare_conditions,
 };
 pub use course::Moment;
-pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
-pub use dax_apply::store::Wish;
-pub use dax_apply::store::audit::Promoted;
-pub use dax_apply::store::{Approval, Pin, Provenance, Record, Report, ShownPlan, blobs::Blobs};
-pub use dax_apply::{Outcome, Progress, Run, StoreError};
+pub use dax_apply::Progress;
 pub use dax_core::{
     Diagnostic, Name, RevisionId, Severity, Sources, Span, Value, diagnostic, keyed, printable,
 };
 pub use dax_ir::{Environment, Graph, to_json};
+pub use dax_machine::Outcome;
+pub use dax_machine::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_plan::drift::Drift;
 pub use dax_plan::{Plan, Selection, Step, StepId, StepKind, digest, model};
 pub use dax_project::{
@@ -66,6 +64,10 @@ pub use dax_project::{
 };
 pub use dax_provider_api::checkout::in_pipeline;
 pub use dax_render as render;
+pub use dax_store::Wish;
+pub use dax_store::audit::Promoted;
+pub use dax_store::{Approval, Pin, Provenance, Record, Report, ShownPlan, blobs::Blobs};
+pub use dax_store::{Run, StoreError};
 pub use doctor::Examined;
 pub use error::EngineError;
 pub use evaluating::Evaluated;
@@ -255,7 +257,7 @@ impl Engine {
     /// The environment that is named, or all that have a state.
     fn named_or_all(
         &self,
-        store: &dax_apply::Store,
+        store: &dax_store::Store,
         environment: Option<&str>,
     ) -> Result<Vec<Name>, EngineError> {
         match environment {

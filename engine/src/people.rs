@@ -4,12 +4,12 @@ use crate::conditions::{ApprovalRule, Conditions};
 use crate::signing::{self, Statement};
 use crate::standing::is_signed;
 use crate::{Engine, EngineError, Missing, Params, holder};
-use dax_apply::store::audit::Actor;
-use dax_apply::store::{Approval, Pin, Record, Report, Signal, What, Wish};
-use dax_apply::{Store, StoreError};
 use dax_core::Name;
 use dax_plan::StepId;
 use dax_render::{Progress, Rule};
+use dax_store::audit::Actor;
+use dax_store::{Approval, Pin, Record, Report, Signal, What, Wish};
+use dax_store::{Store, StoreError};
 use std::path::Path;
 use std::time::Duration;
 

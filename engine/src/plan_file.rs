@@ -1,11 +1,11 @@
 //! Saved plans: written with a digest and, where the state has a key, a seal; proved when they are read.
 
 use crate::{Engine, EngineError};
-use dax_apply::store::Key;
 use dax_core::printable::Text;
 use dax_plan::Plan;
 use dax_plan::model::{FORMAT_VERSION, Mode};
 use dax_plan::proof;
+use dax_store::Key;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::Path;

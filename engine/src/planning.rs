@@ -7,13 +7,14 @@ use crate::{
     Diagnostic, Engine, EngineError, Judged, Loaded, Params, Sources, diagnostic, judging,
     previewing, secrets, unknown,
 };
-use dax_apply::store::Point;
-use dax_apply::{Providers, Snapshot, Store, world};
+use dax_apply::{Providers, world};
 use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection};
 use dax_provider_api::ProviderError;
+use dax_store::Point;
+use dax_store::{Snapshot, Store};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 

@@ -1,8 +1,9 @@
 //! What platforms would say to a plan: asked before anybody approves it.
 
 use dax_apply::Providers;
-use dax_apply::operations::{self, Specs, Which};
+use dax_apply::operations::{self, Specs};
 use dax_core::{Code, Diagnostic, Name, ResourceAddr, Value};
+use dax_machine::Which;
 use dax_plan::desired::Desired;
 use dax_plan::{Plan, StepKind};
 use dax_provider_api::{Call, Fence, Platform, ProviderError};

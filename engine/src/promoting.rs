@@ -3,8 +3,8 @@
 use crate::{
     Engine, EngineError, Judged, Missing, Outcome, Params, PlanRequest, Promoted, Selection,
 };
-use dax_apply::store::audit::Commit;
 use dax_core::{Name, ResourceAddr, Value};
+use dax_store::audit::Commit;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;

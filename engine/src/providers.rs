@@ -1,12 +1,13 @@
 //! Provider instances: made from their configuration, and told where to look.
 
 use crate::{Engine, EngineError, secrets};
-use dax_apply::{Providers, Snapshot};
+use dax_apply::Providers;
 use dax_core::{Name, ResourceAddr, Value};
 use dax_ir::Environment;
 use dax_plan::desired::OBJECT;
 use dax_plan::{Plan, StepKind};
 use dax_provider_api::{Instance, Secrets};
+use dax_store::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -4,9 +4,9 @@
 //! metrics, the conventions of Prometheus and of OpenTelemetry's `cicd`.
 
 use crate::HistoryEntry;
-use dax_apply::Outcome;
 use dax_core::Name;
 use dax_core::printable::Line;
+use dax_machine::Outcome;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -133,7 +133,7 @@ fn of_environment(environment: &Name, history: &[HistoryEntry]) -> Rates {
     rates
 }
 
-fn status(run: &dax_apply::Run) -> Option<&'static str> {
+fn status(run: &dax_store::Run) -> Option<&'static str> {
     Some(match run.outcome.as_ref()? {
         Outcome::Succeeded => "succeeded",
         Outcome::RolledBack { step: None, .. } => "aborted",

@@ -1,8 +1,8 @@
 //! What reviewers were shown, and what they said of it, kept in the state.
 
 use crate::{Engine, EngineError, git};
-use dax_apply::store::{Approval, ShownPlan};
 use dax_core::Name;
+use dax_store::{Approval, ShownPlan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

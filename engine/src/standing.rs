@@ -8,13 +8,13 @@ use crate::conditions::{
 };
 use crate::signing::{self, Statement};
 use crate::{Engine, EngineError};
-use dax_apply::Store;
-use dax_apply::store::Approval;
 use dax_core::{Name, ResourceAddr};
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
 use dax_render::Rule;
 pub use dax_render::Standing;
+use dax_store::Approval;
+use dax_store::Store;
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -502,8 +502,9 @@ async fn after(store: &Store, gate: &Gate) -> Result<Option<(String, bool)>, Eng
     };
     let runs = store.runs(environment).await?;
     let last = runs.iter().find(|run| run.outcome.is_some());
-    let succeeded = last
-        .filter(|run| run.outcome == Some(dax_apply::Outcome::Succeeded) && run.mode != "destroy");
+    let succeeded = last.filter(|run| {
+        run.outcome == Some(dax_machine::Outcome::Succeeded) && run.mode != "destroy"
+    });
     let Some((run, ended)) = succeeded.and_then(|run| Some((run, run.ended_ms?))) else {
         return Ok(Some((format!("`{environment}` was not applied successfully yet"), false)));
     };

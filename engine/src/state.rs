@@ -4,12 +4,12 @@
 //! outside of the project, until a person has said so on this machine.
 
 use crate::{Engine, EngineError, files, git};
-use dax_apply::Store;
-use dax_apply::store::blobs::{Blobs, Credentials};
-use dax_apply::store::{Anchor, Key, Sealed, Sqlite, StoreError};
 use dax_core::Name;
 use dax_files::{Private, machine};
 use dax_provider_api::BoxFuture;
+use dax_store::Store;
+use dax_store::blobs::{Blobs, Credentials};
+use dax_store::{Anchor, Key, Sealed, Sqlite, StoreError};
 use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
 use std::path::{Component, Path};
 use std::sync::Arc;

@@ -1,9 +1,10 @@
 //! Runs that have not ended: how they stand, and what to do next.
 
 use crate::{Engine, EngineError, holder};
-use dax_apply::{Outcome, Store};
 use dax_core::{Name, ResourceAddr};
+use dax_machine::Outcome;
 use dax_plan::StepId;
+use dax_store::Store;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 

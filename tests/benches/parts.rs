@@ -1,9 +1,9 @@
 //! The parts by themselves: parsing, formatting, analysis, planning, the machine's bookkeeping.
 
-use dax_apply::store::audit::Actor;
-use dax_apply::store::{Ending, Holder, Snapshot, Sqlite, Store};
-use dax_apply::{Entry, Outcome};
+use dax_machine::{Entry, Outcome};
 use dax_plan::StepId;
+use dax_store::audit::Actor;
+use dax_store::{Ending, Holder, Snapshot, Sqlite, Store};
 use dax_tests::world::now;
 use dax_tests::{Files, load, params, plan};
 use divan::Bencher;

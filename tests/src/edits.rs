@@ -33,7 +33,7 @@ pub fn fate(made: &Made, edited: &Json) -> Fate {
         && prove(&plan).is_empty()
         && plan.base == made.plan.base
         && plan.project == made.plan.project
-        && dax_apply::world::moved_on(&plan, &made.live).is_none()
+        && dax_machine::live::moved_on(&plan, &made.live).is_none()
         && against(&plan, &made.applied, &made.live).is_empty();
     if !sound {
         Fate::Refused

@@ -2,11 +2,11 @@
 
 use crate::world::now;
 use crate::{Files, cases, load, params, plan};
-use dax_apply::store::audit::Actor;
-use dax_apply::store::{Holder, Sqlite, Store};
 use dax_core::ResourceAddr;
 use dax_plan::model::AppliedService;
 use dax_plan::{LiveState, Plan, StepKind, digest, invariants};
+use dax_store::audit::Actor;
+use dax_store::{Holder, Sqlite, Store};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,14 +4,14 @@
 
 use crate::world::now;
 use crate::{Files, load, params, plan};
-use dax_apply::journal::{Entry, Outcome};
-use dax_apply::store::audit::Actor;
-use dax_apply::store::blobs::{Blobs, MemoryBlobs};
-use dax_apply::store::{Approval, Ending, Holder, Lease, Pin, Snapshot, StoreError};
-use dax_apply::{Run, Store};
 use dax_core::{ResourceAddr, RevisionId, Value};
+use dax_machine::journal::{Entry, Outcome};
 use dax_plan::model::{AppliedService, StateVersion};
 use dax_plan::{Plan, StepId};
+use dax_store::audit::Actor;
+use dax_store::blobs::{Blobs, MemoryBlobs};
+use dax_store::{Approval, Ending, Holder, Lease, Pin, Snapshot, StoreError};
+use dax_store::{Run, Store};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};

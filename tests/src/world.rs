@@ -3,19 +3,18 @@
 //! Everything between them is the real thing: the machine, its journal, the store with its heads and hashes.
 
 use dax_apply::driver::state_after;
-use dax_apply::journal::{Entry, Outcome};
-use dax_apply::machine::Failure;
-use dax_apply::operations::{self, Specs, Which};
-use dax_apply::simulate::{self, Answer, Died};
-use dax_apply::store::audit::Actor;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, MemoryBlobs, Texts, Version};
-use dax_apply::store::{Ending, Holder, Lease, Snapshot, Store, StoreError};
-use dax_apply::{Machine, world};
+use dax_apply::operations::{self, Specs};
 use dax_core::Name;
+use dax_machine::journal::{Entry, Outcome};
+use dax_machine::simulate::{self, Answer, Died};
+use dax_machine::{Machine, Which, live};
 use dax_plan::analysis::Measured;
 use dax_plan::{LiveState, Plan, StepId, StepKind};
 use dax_provider_api::{BoxFuture, Call, Query, Scope};
 use dax_provider_testkit::Memory;
+use dax_store::audit::Actor;
+use dax_store::blobs::{Blob, Blobs, Commit, MemoryBlobs, Texts, Version};
+use dax_store::{Ending, Holder, Lease, Snapshot, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -341,9 +340,14 @@ impl simulate::World for Process<'_> {
     fn call(&mut self, step: StepId, which: Which, now_ms: u64) -> Result<Answer, Died> {
         self.sim.now_ms = now_ms;
         let plan = self.sim.plan.clone();
-        let Some(call) =
-            operations::call(&plan, &self.specs, self.run, self.lease.fence(), step, which)
-        else {
+        let Some(call) = operations::call(
+            &plan,
+            &self.specs,
+            self.run,
+            operations::fence(self.lease),
+            step,
+            which,
+        ) else {
             return Ok(Answer { result: Ok(()), after_ms: 0 });
         };
         let number = self.calls;
@@ -359,7 +363,7 @@ impl simulate::World for Process<'_> {
             return Err(Died);
         }
         Ok(Answer {
-            result: result.map_err(|error| Failure::from(&error)),
+            result: result.map_err(|error| operations::failure(&error)),
             after_ms: draw(self.sim.seed, number),
         })
     }
@@ -413,9 +417,9 @@ impl simulate::World for Process<'_> {
                 .collect()
         };
         (0..4)
-            .map(|_| world::differs(&self.sim.plan, &read(self.sim)))
+            .map(|_| live::differs(&self.sim.plan, &read(self.sim)))
             .find(Option::is_none)
-            .unwrap_or_else(|| world::differs(&self.sim.plan, &read(self.sim)))
+            .unwrap_or_else(|| live::differs(&self.sim.plan, &read(self.sim)))
     }
 
     fn finish(

@@ -7,10 +7,10 @@
 
 use super::compare::is_gate_kept;
 use super::{ApprovalRule, ConditionChange, Conditions, compare};
-use dax_apply::store::Approval;
 use dax_core::Name;
 use dax_plan::model::ApprovalGate;
 use dax_render::{Progress, Rule};
+use dax_store::Approval;
 use std::collections::BTreeMap;
 
 /// A plan that somebody wants to apply, as far as approvals are concerned.

@@ -3,11 +3,11 @@
 use super::Conditions;
 use crate::planning::sources_digest;
 use crate::{Checked, Diagnostic, Engine, EngineError, Missing, Params, is_policy, judging};
-use dax_apply::store::Provenance;
-use dax_apply::store::audit::Commit;
 use dax_core::Name;
 use dax_files::Beneath;
 use dax_plan::Plan;
+use dax_store::Provenance;
+use dax_store::audit::Commit;
 use std::path::Path;
 
 /// Largest file of allowed signers, in bytes.
@@ -282,7 +282,7 @@ impl Engine {
 
     pub(crate) fn recorded_in(
         &self,
-        store: &dax_apply::Store,
+        store: &dax_store::Store,
         environment: &str,
     ) -> Result<Option<RecordedConditions>, EngineError> {
         let Some(kept) = self.runtime.block_on(store.conditions(environment))? else {

@@ -5,12 +5,12 @@
 
 use super::{Base, Conditions, of_plan};
 use crate::{Engine, EngineError, Params, holder};
-use dax_apply::Lease;
-use dax_apply::Store;
-use dax_apply::store::Approval;
-use dax_apply::store::audit::Actor;
 use dax_plan::Plan;
 use dax_plan::model::Mode;
+use dax_store::Approval;
+use dax_store::Lease;
+use dax_store::Store;
+use dax_store::audit::Actor;
 use std::time::Duration;
 
 impl Engine {

@@ -8,11 +8,11 @@
 use super::{Conditions, of_plan};
 use crate::standing::is_signed;
 use crate::{Engine, EngineError};
-use dax_apply::Store;
-use dax_apply::store::{Approval, What};
 use dax_core::Name;
 use dax_plan::Plan;
 use dax_plan::model::ApprovalGate;
+use dax_store::Store;
+use dax_store::{Approval, What};
 
 /// What decides which approvals count for the gates of a plan's steps.
 #[derive(Debug, Default)]

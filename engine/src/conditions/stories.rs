@@ -5,10 +5,10 @@ use crate::{
     ApplyRequest, Approval, Approved, Blobs, Decisions, Engine, EngineError, Finished, Judged,
     Missing, Origin, Params, Plan, PlanRequest, Selection, StateSource, denial,
 };
-use dax_apply::store::blobs::MemoryBlobs;
 use dax_core::Name;
 use dax_provider_api::Provider;
 use dax_provider_testkit::Memory;
+use dax_store::blobs::MemoryBlobs;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -538,9 +538,9 @@ fn a_policy_that_was_recorded_and_is_not_found_denies() {
     let engine = shop.engine();
     let store = engine.store().expect("a state");
     let recorded = engine.recorded_conditions("staging").expect("a state").expect("conditions");
-    let actor = dax_apply::store::audit::Actor {
-        commit: Some(dax_apply::store::audit::Commit { id: blind.as_str().into(), at_ms: 0 }),
-        ..dax_apply::store::audit::Actor::default()
+    let actor = dax_store::audit::Actor {
+        commit: Some(dax_store::audit::Commit { id: blind.as_str().into(), at_ms: 0 }),
+        ..dax_store::audit::Actor::default()
     };
     let json = serde_json::to_value(&recorded.conditions).expect("JSON");
     let mut lease = engine.acquire(&store, "staging", Duration::ZERO).expect("a lease");

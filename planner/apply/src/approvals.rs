@@ -1,9 +1,9 @@
 //! Counting of approvals: whether enough of the right people approved.
 
-use crate::store::Approval;
 use dax_core::Name;
 use dax_plan::StepId;
 use dax_plan::model::ApprovalGate;
+use dax_store::Approval;
 use std::collections::BTreeMap;
 
 /// Tells whether an approval counts for a gate: it is by one of those whom the gate names, and it is

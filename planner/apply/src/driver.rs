@@ -3,17 +3,18 @@
 //! Invariant: all entries of a batch are durable before any call of it is made.
 
 use crate::approvals::{Counts, agreed};
-use crate::journal::{Entry, Outcome};
-use crate::machine::{Command, Event, Failure, Machine};
-use crate::operations::{self, Specs, Which};
-use crate::store::audit::Actor;
-use crate::store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
+use crate::operations::{self, Specs};
 use crate::world::{self, Providers};
 use dax_core::{Name, RevisionId, Value};
+use dax_machine::Which;
+use dax_machine::journal::{Entry, Outcome};
+use dax_machine::machine::{Command, Event, Failure, Machine};
 use dax_plan::analysis::{Measured, Metric, Verdict, failing};
 use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId, StepKind};
 use dax_provider_api::{Operation, Query};
+use dax_store::audit::Actor;
+use dax_store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -301,9 +302,14 @@ impl Driver<'_> {
         let Some(planned) = self.plan.step(step) else { return };
         let sender = flow.sender.clone();
         let refused = |message: String| Event::Failed(step, Failure::refused(message));
-        let Some(mut call) =
-            operations::call(&self.plan, &flow.specs, self.run, self.lease.fence(), step, which)
-        else {
+        let Some(mut call) = operations::call(
+            &self.plan,
+            &flow.specs,
+            self.run,
+            operations::fence(self.lease),
+            step,
+            which,
+        ) else {
             let _ = sender.send(Event::Succeeded(step));
             return;
         };
@@ -346,7 +352,7 @@ impl Driver<'_> {
             };
             let event = match tokio::time::timeout(call.timeout, platform.change(&call)).await {
                 Ok(Ok(())) => Event::Succeeded(step),
-                Ok(Err(error)) => Event::Failed(step, Failure::from(&error)),
+                Ok(Err(error)) => Event::Failed(step, operations::failure(&error)),
                 Err(_) => {
                     let message = format!("not done within {} s", call.timeout.as_secs());
                     Event::Failed(step, Failure { unknown: true, ..Failure::refused(message) })

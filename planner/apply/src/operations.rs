@@ -1,8 +1,11 @@
 //! Steps of a plan as operations of a provider.
 
 use dax_core::{Name, RevisionId, SecretPart, SecretRef, Value};
+use dax_machine::Which;
+use dax_machine::machine::Failure;
 use dax_plan::{Plan, Step, StepId, StepKind};
-use dax_provider_api::{Call, Expect, Fence, Operation, Secrets};
+use dax_provider_api::{Call, Expect, Fence, Operation, ProviderError, Secrets};
+use dax_store::Lease;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -68,15 +71,20 @@ fn settings(kind: &StepKind) -> Option<&BTreeMap<Name, Value>> {
     }
 }
 
-/// What is to be done of a step: the step itself, or an operation of its inverse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// The step.
-    Do,
-    /// An operation of its inverse, by its place.
-    Undo(usize),
-    /// The same, whatever is there now.
-    Force(usize),
+/// The fence of calls under a lease.
+pub fn fence(lease: &Lease) -> Fence {
+    Fence { lineage: lease.lineage().clone(), epoch: lease.epoch }
+}
+
+/// A failed call as the machine sees it.
+pub fn failure(error: &ProviderError) -> Failure {
+    Failure {
+        message: error.to_string(),
+        transient: error.is_transient(),
+        unknown: error.is_unknown(),
+        conflict: matches!(error, ProviderError::Conflict { .. }),
+        retry_after_ms: error.retry_after().and_then(|after| u64::try_from(after.as_millis()).ok()),
+    }
 }
 
 /// The call that carries out a step, without secrets; nothing for steps that only wait.

@@ -1,8 +1,8 @@
 //! The places for a state that are built in; the only crate that names them all.
 
-use dax_apply::store::StoreError;
-use dax_apply::store::blobs::{Blobs, Credentials};
 use dax_provider_api::BoxFuture;
+use dax_store::StoreError;
+use dax_store::blobs::{Blobs, Credentials};
 use std::sync::Arc;
 
 /// A place that is being opened.

@@ -5,9 +5,9 @@
 
 mod bound;
 
-use dax_apply::store::StoreError;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
+use dax_store::StoreError;
+use dax_store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres, Row, Transaction};
 use std::str::FromStr;

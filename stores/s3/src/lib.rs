@@ -5,9 +5,9 @@
 
 mod time;
 
-use dax_apply::store::StoreError;
-use dax_apply::store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use dax_provider_api::BoxFuture;
+use dax_store::StoreError;
+use dax_store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
 use object_store::aws::{AmazonS3, AmazonS3Builder};

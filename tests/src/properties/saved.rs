@@ -1,8 +1,8 @@
 //! Saved plans: what is read is refused or is sound, and nothing that a plan says makes a program fall over.
 
-use dax_apply::machine::{Event, Failure, Machine};
-use dax_apply::simulate::rehearse;
-use dax_apply::{Entry, Outcome};
+use dax_machine::machine::{Event, Failure, Machine};
+use dax_machine::simulate::rehearse;
+use dax_machine::{Entry, Outcome};
 use dax_plan::{Plan, StepId, StepKind, proof};
 use dax_render::{Flavour, Standing};
 use std::sync::Arc;

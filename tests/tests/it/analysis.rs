@@ -3,10 +3,10 @@
 //! The model is written from the rules as those controllers' code has them, in another shape than dax's own: it looks
 //! at the whole stream of measurements at once. Every stream of up to six measurements is compared.
 
-use dax_apply::journal::Entry;
-use dax_apply::machine::{Command, Event};
-use dax_apply::{Machine, Outcome};
 use dax_core::{Name, Value};
+use dax_machine::journal::Entry;
+use dax_machine::machine::{Command, Event};
+use dax_machine::{Machine, Outcome};
 use dax_plan::analysis::{
     Analysis, Baseline, Comparison, Condition, Decision, Limits, Measured, Metric, NoData,
     Semantics, Tally, Verdict, Worse, assess, judge, mann_whitney, worse,

@@ -1,8 +1,8 @@
 //! State that was changed, rearranged, emptied or deleted: whoever reads it is told, or gets what was written.
 
-use dax_apply::store::blobs::{Blobs, MemoryBlobs};
-use dax_apply::store::{Anchor, Approval, Holder, Key, Sealed, Sqlite, Store, StoreError};
 use dax_files::Private;
+use dax_store::blobs::{Blobs, MemoryBlobs};
+use dax_store::{Anchor, Approval, Holder, Key, Sealed, Sqlite, Store, StoreError};
 use dax_tests::state_rows::{answers, lies, place, snapshot, sound, survives, write};
 use dax_tests::world::now;
 use std::path::Path;

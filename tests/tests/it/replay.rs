@@ -3,9 +3,10 @@
 //! Each file of the corpus holds a plan, the live objects when its process died, and the journal as far as it had
 //! come. `DAX_CORPUS=1` writes files for the format of today; those of former formats are never written again.
 
-use dax_apply::journal::{Entry, Outcome};
-use dax_apply::{Machine, operations};
+use dax_apply::operations;
 use dax_core::{LiveService, Name};
+use dax_machine::Machine;
+use dax_machine::journal::{Entry, Outcome};
 use dax_plan::Plan;
 use dax_provider_testkit::Memory;
 use dax_tests::kill::{Case, corpus};
@@ -67,17 +68,14 @@ fn write() {
             "{name}: {ended:?}"
         );
         let file = File {
-            format_version: dax_apply::store::FORMAT,
+            format_version: dax_store::FORMAT,
             plan: case.plan().clone(),
             live: sim.live(),
             journal: sim.journal(),
         };
         let text = serde_json::to_string_pretty(&file).expect("JSON");
-        std::fs::write(
-            folder().join(format!("{name}.{}.json", dax_apply::store::FORMAT)),
-            text + "\n",
-        )
-        .expect("written");
+        std::fs::write(folder().join(format!("{name}.{}.json", dax_store::FORMAT)), text + "\n")
+            .expect("written");
     }
 }
 
@@ -98,7 +96,7 @@ fn journals_of_every_format_are_carried_on_to_a_right_end() {
             path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let file: File = serde_json::from_str(&std::fs::read_to_string(path).expect("a text"))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(file.format_version <= dax_apply::store::FORMAT);
+        assert!(file.format_version <= dax_store::FORMAT);
         let machine = Machine::new(std::sync::Arc::new(file.plan.clone()), &file.journal);
         let statuses: Vec<String> =
             file.plan.steps.iter().map(|step| format!("{:?}", machine.status(step.id))).collect();
@@ -118,7 +116,8 @@ fn journals_of_every_format_are_carried_on_to_a_right_end() {
         let specs = operations::Specs::of(&file.plan);
         let calls = file.plan.steps.iter().filter(|step| {
             let fence = dax_provider_api::Fence::default();
-            operations::call(&file.plan, &specs, 1, fence, step.id, operations::Which::Do).is_some()
+            operations::call(&file.plan, &specs, 1, fence, step.id, dax_machine::Which::Do)
+                .is_some()
         });
         said.push_str(&format!(
             "{name}: {} calls, {}\n  {}\n",

@@ -1,7 +1,7 @@
 //! The way back: for programs by chance, failed at every call, and killed on the way.
 
-use dax_apply::Outcome;
 use dax_core::{LiveRevision, LiveService, Name, RevisionId, WHOLE};
+use dax_machine::Outcome;
 use dax_plan::LiveState;
 use dax_plan::model::InverseClass;
 use dax_provider_testkit::Fault;
@@ -141,10 +141,10 @@ fn a_rollback_that_is_killed_at_every_one_of_its_steps_converges() {
 #[test]
 fn what_the_simulator_says_of_a_failure_is_what_the_failure_does() {
     for case in cases(true).into_iter().take(20) {
-        let report = dax_apply::simulate::rehearse(case.plan(), 7);
+        let report = dax_machine::simulate::rehearse(case.plan(), 7);
         assert_eq!(
             report,
-            dax_apply::simulate::rehearse(case.plan(), 7),
+            dax_machine::simulate::rehearse(case.plan(), 7),
             "the same seed says the same"
         );
         assert_eq!(report.runs[0].outcome, Outcome::Succeeded, "{}", case.name);

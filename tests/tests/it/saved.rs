@@ -32,7 +32,7 @@ fn a_plan_that_was_just_made_is_proved() {
     for (case, Made { plan, applied, live }) in ALL.iter() {
         assert_eq!(prove(plan), [], "{case}");
         assert_eq!(against(plan, applied, live), [], "{case}");
-        assert_eq!(dax_apply::world::moved_on(plan, live), None, "{case}");
+        assert_eq!(dax_machine::live::moved_on(plan, live), None, "{case}");
         saved_plan(&serde_json::to_vec(plan).expect("JSON"));
     }
 }

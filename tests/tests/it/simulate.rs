@@ -1,7 +1,7 @@
 //! The machine in virtual time over platforms in memory, killed and failed everywhere.
 
-use dax_apply::Outcome;
 use dax_core::{LiveService, Name, Value};
+use dax_machine::Outcome;
 use dax_plan::Plan;
 use dax_provider_testkit::{Fault, Memory};
 use dax_tests::world::{Crash, End, Sim};
@@ -146,6 +146,6 @@ fn a_revision_that_never_gets_ready_gets_no_traffic_and_goes() {
 
 #[test]
 fn transient_errors_wait_longer_each_time_and_end() {
-    let waits: Vec<u64> = (0..10).map(dax_apply::machine::backoff_ms).collect();
+    let waits: Vec<u64> = (0..10).map(dax_machine::machine::backoff_ms).collect();
     assert_eq!(waits, [200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000]);
 }

@@ -1,14 +1,14 @@
 //! One suite for every place that keeps a state: memory, SQLite, sealed, PostgreSQL and an S3-compatible storage.
 
-use dax_apply::journal::{Entry, Outcome};
-use dax_apply::store::audit::Actor;
-use dax_apply::store::blobs::{Blobs, Credentials, MemoryBlobs};
-use dax_apply::store::{
+use dax_machine::journal::{Entry, Outcome};
+use dax_plan::StepId;
+use dax_provider_api::BoxFuture;
+use dax_store::audit::Actor;
+use dax_store::blobs::{Blobs, Credentials, MemoryBlobs};
+use dax_store::{
     Anchor, Approval, Ending, Holder, Key, LEASE_MS, Lease, Pin, Report, Sealed, Signal, Snapshot,
     Sqlite, Store, StoreError, What, Wish,
 };
-use dax_plan::StepId;
-use dax_provider_api::BoxFuture;
 use dax_store_postgres::PostgresBlobs;
 use dax_store_s3::S3Blobs;
 use dax_tests::peers;

@@ -1,9 +1,9 @@
 //! The role of plan jobs, made by the SQL that the documentation shows: it forges no approval.
 
 use crate::{block, holder, open};
-use dax_apply::Store;
-use dax_apply::store::audit::Actor;
-use dax_apply::store::{Approval, ShownPlan, Signal, StoreError, Wish};
+use dax_store::Store;
+use dax_store::audit::Actor;
+use dax_store::{Approval, ShownPlan, Signal, StoreError, Wish};
 use dax_tests::{peers, state_rows};
 use serde_json::json;
 
@@ -65,7 +65,7 @@ fn a_plan_job_keeps_the_plans_that_it_shows_and_writes_nothing_else() {
         let blobs = dax_store_postgres::PostgresBlobs::open(
             &owner,
             "shop",
-            dax_apply::store::blobs::Credentials::Ambient,
+            dax_store::blobs::Credentials::Ambient,
         );
         let blobs = std::sync::Arc::new(blobs.await.expect("a database"));
         state_rows::write(blobs.clone(), &str::to_owned).await;
@@ -151,7 +151,7 @@ fn a_plan_job_that_comes_first_leaves_no_plan_in_a_state_that_is_not_there() {
         let blobs = dax_store_postgres::PostgresBlobs::open(
             &owner,
             "other",
-            dax_apply::store::blobs::Credentials::Ambient,
+            dax_store::blobs::Credentials::Ambient,
         );
         Store::open(std::sync::Arc::new(blobs.await.expect("a database")), None)
             .await

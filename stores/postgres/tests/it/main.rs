@@ -3,9 +3,9 @@
 mod grants;
 mod time;
 
-use dax_apply::Store;
-use dax_apply::store::blobs::Credentials;
-use dax_apply::store::{Holder, StoreError};
+use dax_store::Store;
+use dax_store::blobs::Credentials;
+use dax_store::{Holder, StoreError};
 use dax_store_postgres::PostgresBlobs;
 use std::sync::Arc;
 

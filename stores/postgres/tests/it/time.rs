@@ -1,7 +1,7 @@
 //! Machines whose clocks are wrong, by `faketime`: the time is that of PostgreSQL.
 
 use crate::{block, holder, open};
-use dax_apply::store::{LEASE_MS, StoreError};
+use dax_store::{LEASE_MS, StoreError};
 use dax_tests::peers;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,9 +2,9 @@
 //!
 //! The library reads where and who from variables, as `aws` does; processes of their own keep them from one another.
 
-use dax_apply::Store;
-use dax_apply::store::blobs::Credentials;
-use dax_apply::store::{Approval, Holder, ShownPlan, StoreError};
+use dax_store::Store;
+use dax_store::blobs::Credentials;
+use dax_store::{Approval, Holder, ShownPlan, StoreError};
 use dax_store_s3::S3Blobs;
 use dax_tests::peers::{self, Peer};
 use std::process::{Command, Output, Stdio};

@@ -14,7 +14,6 @@ use dax_core::{Name, ResourceAddr};
 use dax_plan::analysis::Measured;
 use dax_plan::model::{Idempotency, OnFailure, Retry};
 use dax_plan::{Plan, StepId, StepKind};
-use dax_provider_api::ProviderError;
 use groups::Groups;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,18 +52,15 @@ impl Failure {
     }
 }
 
-impl From<&ProviderError> for Failure {
-    fn from(error: &ProviderError) -> Self {
-        Self {
-            message: error.to_string(),
-            transient: error.is_transient(),
-            unknown: error.is_unknown(),
-            conflict: matches!(error, ProviderError::Conflict { .. }),
-            retry_after_ms: error
-                .retry_after()
-                .and_then(|after| u64::try_from(after.as_millis()).ok()),
-        }
-    }
+/// What is to be done of a step: the step itself, or an operation of its inverse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The step.
+    Do,
+    /// An operation of its inverse, by its place.
+    Undo(usize),
+    /// The same, whatever is there now.
+    Force(usize),
 }
 
 /// What happened.

@@ -5,7 +5,7 @@
 
 use super::StoreError;
 use super::blobs::{Blob, Blobs, Commit, Texts, Version};
-use dax_provider_api::BoxFuture;
+use futures::future::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

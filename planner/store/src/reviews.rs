@@ -153,8 +153,8 @@ fn is_shown(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::blobs::{Blobs, MemoryBlobs};
-    use crate::store::testing::{now, plan_of_nothing, store};
+    use crate::blobs::{Blobs, MemoryBlobs};
+    use crate::testing::{now, plan_of_nothing, store};
     use std::sync::Arc;
 
     fn plan(at_ms: u64, commit: &str, shown: bool) -> ShownPlan {

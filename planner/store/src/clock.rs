@@ -70,9 +70,9 @@ impl Store {
 mod tests {
     use super::super::blobs::{Blob, Blobs, Commit, MemoryBlobs, Texts, Version};
     use super::*;
-    use crate::store::testing::{now, store};
-    use crate::store::{Key, Sealed};
-    use dax_provider_api::BoxFuture;
+    use crate::testing::{now, store};
+    use crate::{Key, Sealed};
+    use futures::future::BoxFuture;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 

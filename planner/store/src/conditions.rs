@@ -8,8 +8,8 @@ use super::audit::{self, Actor, What};
 use super::blobs::{self, Blob};
 use super::head::Head;
 use super::{FORMAT, Lease, Meta, Result, Store, StoreError, json};
-use crate::journal::Outcome;
 use dax_core::Name;
+use dax_machine::journal::Outcome;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -193,9 +193,9 @@ impl Store {
 mod tests {
     use super::super::Holder;
     use super::*;
-    use crate::store::blobs::{Blobs, MemoryBlobs};
-    use crate::store::testing::{now, plan_of_nothing, store};
-    use crate::store::{Ending, Key, Sealed};
+    use crate::blobs::{Blobs, MemoryBlobs};
+    use crate::testing::{now, plan_of_nothing, store};
+    use crate::{Ending, Key, Sealed};
     use dax_plan::model::Mode;
     use serde_json::json;
     use std::sync::Arc;

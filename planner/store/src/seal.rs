@@ -12,7 +12,7 @@ use super::blobs::{Blob, Blobs, Commit, Texts, Version};
 use super::key::{Key, random};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::signature::{ED25519, ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, UnparsedPublicKey};
-use dax_provider_api::BoxFuture;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// What a sealed text begins with: a mark, and then the version of the envelope.
@@ -221,8 +221,8 @@ impl Blobs for Sealed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::blobs::MemoryBlobs;
-    use crate::store::testing::now;
+    use crate::blobs::MemoryBlobs;
+    use crate::testing::now;
 
     fn key() -> Key {
         Key::parse(&"7".repeat(64)).unwrap()

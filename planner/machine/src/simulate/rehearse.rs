@@ -2,8 +2,8 @@
 
 use super::{Answer, Died, World, run};
 use crate::journal::{Entry, Outcome};
+use crate::machine::Which;
 use crate::machine::{Failure, Machine};
-use crate::operations::Which;
 use dax_core::{LiveService, Name, WHOLE, image};
 use dax_plan::analysis::{Condition, Measured};
 use dax_plan::{LiveState, Plan, StepId, StepKind, invariants};
@@ -251,7 +251,7 @@ impl World for Modelled {
     }
 
     fn verify(&mut self) -> Option<String> {
-        crate::world::differs(&self.plan, &self.live)
+        crate::live::differs(&self.plan, &self.live)
     }
 
     fn finish(

@@ -3,8 +3,8 @@
 use super::audit::{Actor, Commit, Promoted, Touched, What};
 use super::head::{End, Head, OpenRun};
 use super::{Holder, Lease, Pin, Result, Snapshot, Store, json};
-use crate::journal::{Entry, Outcome};
 use dax_core::{Name, ResourceAddr};
+use dax_machine::journal::{Entry, Outcome};
 use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId};
 use serde::{Deserialize, Serialize};

@@ -98,10 +98,10 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::blobs::{Blobs, MemoryBlobs, Texts, Version};
-    use crate::store::testing::{now, store};
-    use crate::store::{Key, Sealed};
-    use dax_provider_api::BoxFuture;
+    use crate::blobs::{Blobs, MemoryBlobs, Texts, Version};
+    use crate::testing::{now, store};
+    use crate::{Key, Sealed};
+    use futures::future::BoxFuture;
     use std::sync::Arc;
 
     fn meta(blobs: &MemoryBlobs) -> String {

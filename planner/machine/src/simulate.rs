@@ -8,8 +8,8 @@ mod rehearse;
 pub use rehearse::{Capacity, Rehearsal, Report, rehearse};
 
 use crate::journal::{Entry, Outcome};
+use crate::machine::Which;
 use crate::machine::{Command, Event, Failure, Machine};
-use crate::operations::Which;
 use dax_core::Name;
 use dax_plan::analysis::Measured;
 use dax_plan::{Plan, StepId};

@@ -2,8 +2,8 @@
 
 use super::head::End;
 use super::{Lease, Result, Store};
-use crate::journal::Outcome;
 use dax_core::{Name, ResourceAddr};
+use dax_machine::journal::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// What was done.

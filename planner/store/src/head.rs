@@ -1,8 +1,8 @@
 //! The head of an environment: who may change it, which state is the current one, and where the chains end.
 
 use super::{Commit, Result, Store, StoreError};
-use crate::journal::Outcome;
 use dax_core::Name;
+use dax_machine::journal::Outcome;
 use serde::{Deserialize, Serialize};
 
 /// How long a lease lasts without a sign of life, in milliseconds.
@@ -112,9 +112,9 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// What calls under this lease bear.
-    pub fn fence(&self) -> dax_provider_api::Fence {
-        dax_provider_api::Fence { lineage: self.head.lineage.clone(), epoch: self.epoch }
+    /// The lineage of the state that it is of.
+    pub fn lineage(&self) -> &Name {
+        &self.head.lineage
     }
 }
 

@@ -200,12 +200,3 @@ impl Outcome {
         !matches!(self, Self::Stuck { .. } | Self::Held { .. } | Self::Interrupted)
     }
 }
-
-/// The hash of a text behind another.
-pub fn chain(previous: &str, text: &[u8]) -> Name {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(previous.as_bytes());
-    hasher.update(b"\n");
-    hasher.update(text);
-    Name::new(hasher.finalize().to_hex())
-}
