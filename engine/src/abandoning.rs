@@ -4,8 +4,8 @@
 //! of its services is for `dax status` and `dax drift` to find out.
 
 use crate::{Engine, EngineError, Finished, Name};
-use dax_core::Traits;
 use dax_machine::{Entry, Outcome};
+use dax_model::Traits;
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired::Desired, proof};
 use dax_store::Ending;

@@ -2,8 +2,9 @@
 
 use crate::providers::Wanted;
 use crate::{Checked, Engine, EngineError, Params};
-use dax_core::{LiveService, Name, ResourceAddr, Value};
+use dax_core::{Name, ResourceAddr, Value};
 use dax_ir::{Layer, Via};
+use dax_model::LiveService;
 use std::collections::VecDeque;
 
 /// A service of an environment: what was applied and what runs.

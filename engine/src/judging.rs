@@ -3,8 +3,9 @@
 use crate::conditions::{OwnConditions, of_plan};
 use crate::standing::Standing;
 use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown};
-use dax_core::{Name, ResourceAddr, Sources, Span, Traits, Value};
+use dax_core::{Name, ResourceAddr, Sources, Span, Value};
 use dax_ir::Environment;
+use dax_model::Traits;
 use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{Facts, Loaded, Missing, Planned, TestOutcome, TestRequest};

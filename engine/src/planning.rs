@@ -8,7 +8,8 @@ use crate::{
     previewing, secrets, unknown,
 };
 use dax_apply::{Providers, world};
-use dax_core::{Code, Name, ResourceAddr, Span, Traits, Value};
+use dax_core::{Code, Name, ResourceAddr, Span, Value};
+use dax_model::Traits;
 use dax_plan::desired::{self, Desired};
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection};

@@ -5,8 +5,9 @@
 
 use crate::world::{Crash, End, Sim};
 use crate::{Files, cases, load, params, plan, root};
-use dax_core::{LiveService, Name, ResourceAddr};
+use dax_core::{Name, ResourceAddr};
 use dax_machine::{Entry, How, Outcome};
+use dax_model::LiveService;
 use dax_plan::analysis::NoData;
 use dax_plan::model::{AppliedService, Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, StepKind, desired};

@@ -11,7 +11,8 @@ pub mod soak;
 pub mod state_rows;
 pub mod world;
 
-use dax_core::{Diagnostic, Name, ResourceAddr, Sources, Traits};
+use dax_core::{Diagnostic, Name, ResourceAddr, Sources};
+use dax_model::Traits;
 use dax_plan::model::{AppliedService, Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{FileSystem, Loaded, Missing, Params};

@@ -48,7 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dax-machine", &["dax-plan"]),
     ("dax-render", &["dax-plan"]),
     ("dax-plan", &["dax-ir"]),
-    ("dax-ir", &["dax-core"]),
+    ("dax-ir", &["dax-model"]),
+    ("dax-model", &["dax-core"]),
     ("dax-project", &["dax-sema", "dax-stdlib"]),
     ("dax-sema", &["dax-syntax", "dax-ir"]),
     ("dax-syntax", &["dax-core"]),
@@ -76,7 +77,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("dax-provider-local", &["dax-provider-client", "dax-files"]),
     ("dax-provider-testkit", &["dax-provider-client"]),
     ("dax-provider-client", &["dax-provider-api"]),
-    ("dax-provider-api", &["dax-core"]),
+    ("dax-provider-api", &["dax-model"]),
 ];
 
 /// Snapshots of plans that no folder holds: they are made from the quickstart.

@@ -5,19 +5,18 @@
 
 pub mod addr;
 pub mod diagnostic;
-pub mod image;
 pub mod people;
-pub mod platform;
 pub mod printable;
 pub mod quantity;
+pub mod revision;
 pub mod source;
 pub mod suggest;
 pub mod value;
 
 pub use addr::{ResourceAddr, keyed};
 pub use diagnostic::{Code, Diagnostic, Fix, Related, Severity};
-pub use platform::{Edit, LiveRevision, LiveService, RevisionId, Route, Traits, WHOLE};
 pub use quantity::{Quantity, Unit};
+pub use revision::RevisionId;
 pub use rust_decimal::Decimal;
 pub use smol_str::SmolStr as Name;
 pub use source::{FileId, Sources, Span};

@@ -1,7 +1,8 @@
 //! The platforms as the driver reaches them: reading what runs, and looking at it again when a plan is done.
 
-use dax_core::{LiveService, Name, SecretRef};
+use dax_core::{Name, SecretRef};
 use dax_machine::live::{differs, moved_on};
+use dax_model::LiveService;
 use dax_plan::model::Idempotency;
 use dax_plan::proof::Unsound;
 use dax_plan::{LiveState, Plan, StepKind};

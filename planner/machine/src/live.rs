@@ -1,6 +1,7 @@
 //! What the live objects are to a plan: whether it is stale, and whether they are as it says when it is done.
 
-use dax_core::{LiveService, Name, Value, image};
+use dax_core::{Name, Value};
+use dax_model::{LiveService, image};
 use dax_plan::{LiveState, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 

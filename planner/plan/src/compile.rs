@@ -9,7 +9,8 @@ use crate::passes::{defer, estimate, moved, order, risk, select, waves};
 use crate::request::Request;
 use crate::work::{self, Past, Work};
 use crate::{digest, invariants, strategy};
-use dax_core::{Diagnostic, Name, ResourceAddr, Traits};
+use dax_core::{Diagnostic, Name, ResourceAddr};
+use dax_model::Traits;
 use std::collections::BTreeMap;
 
 /// Orders the steps that lead from what runs to what is wanted; a plan with errors is not to be applied.

@@ -3,7 +3,8 @@
 use crate::desired::{Fields, OBJECT};
 use crate::model::{LeafChange, Owner};
 use crate::revision::SETTINGS;
-use dax_core::{LiveService, Name, Span, Value};
+use dax_core::{Name, Span, Value};
+use dax_model::LiveService;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The service's fields as they run: those of its active revision, its replicas and its ports.

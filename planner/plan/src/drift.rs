@@ -4,7 +4,8 @@ use crate::desired::OBJECT;
 use crate::diff;
 use crate::image::{LiveState, routes_value, traffic_value};
 use crate::model::{AppliedService, Owner};
-use dax_core::{Name, ResourceAddr, Value, WHOLE};
+use dax_core::{Name, ResourceAddr, Value};
+use dax_model::WHOLE;
 use std::collections::BTreeMap;
 
 /// A leaf that drifted.

@@ -5,7 +5,8 @@
 //! replicas are ready; every step can be taken back.
 
 use crate::model::{InverseClass, Plan, Step, StepId, StepKind};
-use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Route, Value, WHOLE};
+use dax_core::{Name, ResourceAddr, RevisionId, Value};
+use dax_model::{LiveService, Route, WHOLE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A promise that a step would break.
@@ -172,12 +173,13 @@ pub fn advance(object: &mut LiveService, kind: &StepKind) {
         }
         StepKind::DeleteService => *object = LiveService::default(),
         StepKind::CreateRevision { revision, spec, replicas } => {
-            let made = dax_core::LiveRevision { replicas: *replicas, ready: 0, spec: spec.clone() };
+            let made =
+                dax_model::LiveRevision { replicas: *replicas, ready: 0, spec: spec.clone() };
             object.revisions.insert(revision.clone(), made);
         }
         StepKind::Roll { from, revision, spec, replicas, unavailable, .. } => {
             // The platform stops a replica only where another one is ready in its place, but for those that may lack.
-            let made = dax_core::LiveRevision {
+            let made = dax_model::LiveRevision {
                 replicas: *replicas,
                 ready: (replicas - unavailable).max(1),
                 spec: spec.clone(),

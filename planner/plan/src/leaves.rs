@@ -6,7 +6,8 @@ use crate::desired::{Fields, OBJECT};
 use crate::diff;
 use crate::model::{Action, AppliedService, LeafChange, Mode, Owner, Reason};
 use crate::revision::REVISION_FIELDS;
-use dax_core::{Edit, LiveService, Name, RevisionId, Span, Value, WHOLE};
+use dax_core::{Name, RevisionId, Span, Value};
+use dax_model::{Edit, LiveService, WHOLE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wanted of a service beside what was applied and what runs.

@@ -9,7 +9,7 @@ pub mod desired;
 mod diff;
 pub mod digest;
 pub mod drift;
-pub use dax_core::image;
+pub use dax_model::image;
 pub mod invariants;
 mod leaves;
 pub mod model;

@@ -4,7 +4,8 @@
 
 use crate::analysis::Analysis;
 use crate::image::Image;
-use dax_core::{LiveService, Name, ResourceAddr, RevisionId, Route, Value};
+use dax_core::{Name, ResourceAddr, RevisionId, Value};
+use dax_model::{LiveService, Route};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

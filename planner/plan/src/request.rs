@@ -3,7 +3,8 @@
 use crate::image::LiveState;
 use crate::model::{AppliedService, Mode, StateVersion};
 use crate::passes::Selection;
-use dax_core::{Name, ResourceAddr, Span, Traits, Value};
+use dax_core::{Name, ResourceAddr, Span, Value};
+use dax_model::Traits;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What to plan from. No defaults: each caller states every choice.

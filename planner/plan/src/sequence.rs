@@ -9,7 +9,8 @@ use crate::desired::HANDED_OVER;
 use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
 use crate::invariants::advance;
 use crate::model::{Inverse, InverseClass, StepKind};
-use dax_core::{LiveService, Name, RevisionId, Route, Value};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::{LiveService, Route};
 use std::collections::BTreeMap;
 
 /// Grace on top of what a step may take by its own settings, in milliseconds.
@@ -227,7 +228,7 @@ impl Sequence {
                 ];
                 Image::from(paths)
             };
-        let whole = BTreeMap::from([(revision.clone(), dax_core::WHOLE)]);
+        let whole = BTreeMap::from([(revision.clone(), dax_model::WHOLE)]);
         let pre = image((from, gone.replicas), revision, &self.object.traffic);
         let post = image((revision, *replicas), from, &whole);
         let back = StepKind::Roll {

@@ -7,7 +7,8 @@ use crate::analysis::{self, Analysis, hundredths};
 use crate::model::{ApprovalGate, StepKind};
 use crate::sequence::{GRACE_MS, Incoming, Sequence};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
-use dax_core::{Diagnostic, Name, RevisionId, Route, Span, Traits, Value, WHOLE};
+use dax_core::{Diagnostic, Name, RevisionId, Span, Value};
+use dax_model::{Route, Traits, WHOLE};
 use std::collections::BTreeMap;
 
 /// How a revision takes over.

@@ -10,7 +10,8 @@ use crate::request::Request;
 use crate::revision;
 use crate::sequence::{Draft, Incoming, Sequence};
 use crate::strategy::Strategy;
-use dax_core::{Diagnostic, LiveService, Name, ResourceAddr, RevisionId, Value, WHOLE};
+use dax_core::{Diagnostic, Name, ResourceAddr, RevisionId, Value};
+use dax_model::{LiveService, WHOLE};
 use std::collections::BTreeMap;
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.

@@ -2,7 +2,8 @@
 
 use super::Store;
 use super::blobs::Blobs;
-use dax_core::{Name, Traits};
+use dax_core::Name;
+use dax_model::Traits;
 use dax_plan::model::{Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired::Desired};
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,8 +8,9 @@ pub mod redact;
 pub mod review;
 pub mod trust;
 
-use dax_core::image::{self, Image};
-use dax_core::{LiveService, Name, RevisionId, Route, Traits, Value};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::image::{self, Image};
+use dax_model::{LiveService, Route, Traits};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -28,7 +28,8 @@ mod wait;
 mod watching;
 
 use cluster::Cluster;
-use dax_core::{LiveService, Name, Traits, Value};
+use dax_core::{Name, Value};
+use dax_model::{LiveService, Traits};
 use dax_provider_api::{
     BoxFuture, Call, Fact, Instance, Locator, Platform, Provider, ProviderError, Scope,
 };

@@ -7,7 +7,8 @@
 use crate::agent::{service_ports, url};
 use crate::marks::{self, Marked};
 use crate::record::{Doubt, RECORD, Record, ServiceRecord};
-use dax_core::{Edit, LiveRevision, LiveService, Name, Value};
+use dax_core::{Name, Value};
+use dax_model::{Edit, LiveRevision, LiveService};
 use std::collections::BTreeMap;
 use std::path::Path;
 

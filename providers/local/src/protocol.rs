@@ -1,7 +1,8 @@
 //! Requests and replies between a command and the agent: one line of JSON each way, bounded in
 //! length and time.
 
-use dax_core::{LiveService, Name, RevisionId, Value};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::LiveService;
 use dax_provider_api::{Expect, Fence, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

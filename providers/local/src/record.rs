@@ -6,8 +6,9 @@
 
 use crate::marks::{self, Marked, Token};
 use crate::process_id::{self, Identity};
-use dax_core::{Name, RevisionId, Route, Value};
+use dax_core::{Name, RevisionId, Value};
 use dax_files::machine;
+use dax_model::Route;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

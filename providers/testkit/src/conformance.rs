@@ -1,6 +1,7 @@
 //! What every platform must do, whatever stands behind it.
 
-use dax_core::{LiveService, Name, RevisionId, Route, Value, WHOLE};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::{LiveService, Route, WHOLE};
 use dax_provider_api::{
     Call, Expect, Fence, Operation, Platform, ProviderError, Scope, Secrets, Sought,
 };
@@ -43,7 +44,10 @@ impl Subject<'_> {
         let traffic = BTreeMap::from([(active.clone(), WHOLE)]);
         let shares = |revision: &str| {
             let shares = BTreeMap::from([(RevisionId(revision.into()), WHOLE)]);
-            BTreeMap::from([(Name::new_static("traffic"), dax_core::image::traffic_value(&shares))])
+            BTreeMap::from([(
+                Name::new_static("traffic"),
+                dax_model::image::traffic_value(&shares),
+            )])
         };
         let call = |before: &str, after: &str, epoch: u64| Call {
             environment: ENVIRONMENT.into(),

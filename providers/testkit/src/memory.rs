@@ -1,6 +1,7 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
-use dax_core::{LiveRevision, LiveService, Name, RevisionId, Route, Traits, Value};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::{LiveRevision, LiveService, Route, Traits};
 use dax_provider_api::{
     BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope,
 };
@@ -311,7 +312,7 @@ impl State {
                     revision.clone(),
                     LiveRevision { replicas: *replicas, ready, spec: spec.clone() },
                 );
-                there.traffic = BTreeMap::from([(revision.clone(), dax_core::WHOLE)]);
+                there.traffic = BTreeMap::from([(revision.clone(), dax_model::WHOLE)]);
                 format!("roll {from} to {revision} with {replicas}")
             }
             Operation::DeleteRevision { revision } => {

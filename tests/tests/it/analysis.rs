@@ -322,7 +322,7 @@ fn canary(words: &str) -> Plan {
         &BTreeMap::new(),
     );
     assert!(problems.is_empty(), "{problems:?}");
-    let mut live = dax_core::LiveService::default();
+    let mut live = dax_model::LiveService::default();
     first.steps.iter().for_each(|step| dax_plan::invariants::advance(&mut live, &step.kind));
     let live = BTreeMap::from([("memory.world".into(), BTreeMap::from([("web".into(), live)]))]);
     let applied =

@@ -1,7 +1,8 @@
 //! What happens when a step fails, by the environment's word; and what people may decide.
 
-use dax_core::{LiveService, Name};
+use dax_core::Name;
 use dax_machine::{Entry, How, Machine, Outcome};
+use dax_model::LiveService;
 use dax_plan::{StepId, StepKind};
 use dax_provider_testkit::{Fault, Memory};
 use dax_tests::world::Sim;

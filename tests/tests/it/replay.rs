@@ -4,9 +4,10 @@
 //! come. `DAX_CORPUS=1` writes files for the format of today; those of former formats are never written again.
 
 use dax_apply::operations;
-use dax_core::{LiveService, Name};
+use dax_core::Name;
 use dax_machine::Machine;
 use dax_machine::journal::{Entry, Outcome};
+use dax_model::LiveService;
 use dax_plan::Plan;
 use dax_provider_testkit::Memory;
 use dax_tests::kill::{Case, corpus};

@@ -1,7 +1,8 @@
 //! The way back: for programs by chance, failed at every call, and killed on the way.
 
-use dax_core::{LiveRevision, LiveService, Name, RevisionId, WHOLE};
+use dax_core::{Name, RevisionId};
 use dax_machine::Outcome;
+use dax_model::{LiveRevision, LiveService, WHOLE};
 use dax_plan::LiveState;
 use dax_plan::model::InverseClass;
 use dax_provider_testkit::Fault;

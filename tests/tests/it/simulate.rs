@@ -1,7 +1,8 @@
 //! The machine in virtual time over platforms in memory, killed and failed everywhere.
 
-use dax_core::{LiveService, Name, Value};
+use dax_core::{Name, Value};
 use dax_machine::Outcome;
+use dax_model::LiveService;
 use dax_plan::Plan;
 use dax_provider_testkit::{Fault, Memory};
 use dax_tests::world::{Crash, End, Sim};

@@ -1,7 +1,8 @@
 //! Requests that are cut off: before the API server sees them, or after it has done what they ask for. Whoever makes the
 //! same call again, as the applier does, ends where an uncut run ends.
 
-use dax_core::{LiveService, Name, RevisionId, Value, WHOLE};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::{LiveService, WHOLE};
 use dax_provider_api::{
     Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets, Sought,
 };

@@ -7,7 +7,8 @@ use crate::desired::Desired;
 use crate::model::Mode;
 use crate::passes::order::Waves;
 use crate::work::Work;
-use dax_core::{ResourceAddr, Value, WHOLE};
+use dax_core::{ResourceAddr, Value};
+use dax_model::WHOLE;
 use std::collections::BTreeMap;
 
 /// For each instance that has to wait: those of the wave before its own.

@@ -4,7 +4,8 @@ use super::{Findings, result};
 use crate::analysis::{Analysis, Baseline, Condition};
 use crate::model::{Gate, Plan, StepKind};
 use crate::sequence::GRACE_MS;
-use dax_core::{LiveService, Route, Value, WHOLE};
+use dax_core::Value;
+use dax_model::{LiveService, Route, WHOLE};
 
 /// The most replicas of a service: `replicas: int 0..1000` in `stdlib/std/service.dax`.
 pub(super) const MOST_REPLICAS: i64 = 1_000;

@@ -9,7 +9,8 @@ use crate::leaves::{Happening, action, contested};
 use crate::model::{Action, AppliedService, Change, Mode, Plan, Reason, ReplaceOrder, Step};
 use crate::passes::risk;
 use crate::sequence::Sequence;
-use dax_core::{LiveService, Name, ResourceAddr};
+use dax_core::{Name, ResourceAddr};
+use dax_model::LiveService;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What there is to a change: the plan, its place, and its steps.

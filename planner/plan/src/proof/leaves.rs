@@ -7,7 +7,8 @@ use super::{Findings, place};
 use crate::desired::OBJECT;
 use crate::leaves::{Applied, Compared};
 use crate::model::{AppliedService, Change, LeafChange, Owner, Reason};
-use dax_core::{LiveService, Name, Value};
+use dax_core::{Name, Value};
+use dax_model::LiveService;
 use std::collections::BTreeMap;
 
 /// What a change says of a service.

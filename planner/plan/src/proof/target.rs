@@ -6,7 +6,8 @@ use crate::desired::OBJECT;
 use crate::model::{Action, AppliedService, StepKind};
 use crate::revision;
 use crate::sequence::Sequence;
-use dax_core::{LiveService, ResourceAddr, RevisionId, Value, WHOLE};
+use dax_core::{ResourceAddr, RevisionId, Value};
+use dax_model::{LiveService, WHOLE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the steps of a service may lead to, and nothing else.

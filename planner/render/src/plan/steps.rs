@@ -2,7 +2,7 @@
 
 use super::details::words;
 use crate::values::millis;
-use dax_core::Route;
+use dax_model::Route;
 use dax_plan::model::ApprovalGate;
 use dax_plan::{Step, StepKind};
 

@@ -5,7 +5,8 @@
 use super::steps::step_text;
 use crate::tree::{Chart, rows};
 use crate::values::millis;
-use dax_core::{RevisionId, WHOLE};
+use dax_core::RevisionId;
+use dax_model::WHOLE;
 use dax_plan::model::Change;
 use dax_plan::{Step, StepKind};
 use std::collections::BTreeMap;

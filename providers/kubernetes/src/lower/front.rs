@@ -8,7 +8,8 @@ use super::{Of, Slot, argo, flagger};
 use crate::handed::Controller;
 use crate::kinds::{self, Kind};
 use crate::{names, settings};
-use dax_core::{Route, Value, WHOLE};
+use dax_core::Value;
+use dax_model::{Route, WHOLE};
 use serde_json::{Map, Value as Json, json};
 
 /// Every object of a service as a whole, in the order in which they are written.

@@ -1,7 +1,8 @@
 //! Who gets the requests, and the ways on which they come.
 
 use super::Slot;
-use dax_core::{RevisionId, Route, Value};
+use dax_core::{RevisionId, Value};
+use dax_model::Route;
 use serde_json::{Value as Json, json};
 
 /// Who gets the requests.

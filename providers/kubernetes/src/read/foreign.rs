@@ -5,7 +5,8 @@ use super::{Record, value};
 use crate::kinds::{self, Kind};
 use crate::status::number;
 use crate::{names, quantity, settings};
-use dax_core::{LiveRevision, LiveService, Name, Quantity, RevisionId, Unit, Value, WHOLE};
+use dax_core::{Name, Quantity, RevisionId, Unit, Value};
+use dax_model::{LiveRevision, LiveService, WHOLE};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,8 @@ use crate::lower::{self, Held, Of, Slot};
 use crate::owned::{self, Difference};
 use crate::status::observed;
 use crate::{names, quantity, read};
-use dax_core::{Edit, Name, RevisionId, Unit, Value};
+use dax_core::{Name, RevisionId, Unit, Value};
+use dax_model::Edit;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -7,7 +7,8 @@ use crate::handed::Controller;
 use crate::lower::{self, Of, Slot};
 use crate::status::number;
 use crate::{kinds, names};
-use dax_core::{RevisionId, WHOLE};
+use dax_core::RevisionId;
+use dax_model::WHOLE;
 use dax_provider_api::ProviderError;
 use serde_json::Value as Json;
 

@@ -3,7 +3,8 @@
 
 use super::service::{Inner, Revision, Service, ports};
 use crate::record::{RevisionRecord, ServiceRecord};
-use dax_core::{Edit, LiveRevision, LiveService, Name, RevisionId, Value};
+use dax_core::{Name, RevisionId, Value};
+use dax_model::{Edit, LiveRevision, LiveService};
 use dax_provider_api::redact::Redactor;
 
 /// Which replicas count as there.

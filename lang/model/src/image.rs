@@ -3,7 +3,8 @@
 //! Pre-images, post-images and preconditions are sets of such paths, so a conflict can name the field and
 //! both values.
 
-use crate::{Edit, LiveService, Name, RevisionId, Route, Value};
+use crate::{Edit, LiveService, Route};
+use dax_core::{Name, RevisionId, Value};
 use std::collections::BTreeMap;
 
 /// Paths of an object and what stands there; `none` means that nothing may stand there.

@@ -3,33 +3,12 @@
 //! A service has revisions, traffic is divided among revisions, capacity belongs to a revision. A process
 //! group, a ReplicaSet, a Lambda version and a Cloud Run revision are all revisions.
 
-use crate::{Name, Value};
+use dax_core::{Name, RevisionId, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Traffic in hundredths of a percent; the whole is 10,000.
 pub const WHOLE: u32 = 10_000;
-
-/// A revision: eight hexadecimal digits of the digest of its fields, so that equal content has one name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RevisionId(pub Name);
-
-impl RevisionId {
-    /// The name of the revision with these fields.
-    pub fn of(spec: &Value) -> Self {
-        let canonical =
-            serde_json::to_vec(spec).expect("values serialise: no map has keys that are not text");
-        let hex = blake3::hash(&canonical).to_hex();
-        Self(Name::new(&hex[..8]))
-    }
-}
-
-impl std::fmt::Display for RevisionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A revision as it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
