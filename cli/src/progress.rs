@@ -2,7 +2,7 @@
 
 use crate::output::{Streams, barred, error_is_terminal};
 use dax_engine::printable::{Line, Text};
-use dax_engine::{Plan, Progress, StepId, StepKind, render};
+use dax_engine::{Operation, Plan, Progress, StepId, Task, render};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -123,12 +123,14 @@ impl Display {
         // Steps that take their time are announced; the others are told of when they are done.
         let slow = plan.steps.get(step.0 as usize).is_some_and(|step| {
             let slow = matches!(
-                step.kind,
-                StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::AwaitReady { .. }
+                step.task,
+                Task::Hold { .. } | Task::Analyse { .. } | Task::Call(Operation::AwaitReady { .. })
             );
             slow || matches!(
-                step.kind,
-                StepKind::Gate { .. } | StepKind::RunHook { .. } | StepKind::Migrate { .. }
+                step.task,
+                Task::Gate { .. }
+                    | Task::Call(Operation::Run { .. })
+                    | Task::Call(Operation::Migrate { .. })
             )
         });
         if bar.is_none() && slow {
@@ -153,7 +155,7 @@ fn shown(text: &str) -> String {
 }
 
 fn changes_nothing(plan: &Plan, step: StepId) -> bool {
-    plan.steps.get(step.0 as usize).is_some_and(|step| step.inverse.steps.is_empty())
+    plan.steps.get(step.0 as usize).is_some_and(|step| step.inverse.operations.is_empty())
 }
 
 fn describe(plan: &Plan, step: StepId) -> String {

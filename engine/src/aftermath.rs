@@ -35,8 +35,9 @@ fn names(services: &BTreeSet<&ResourceAddr>) -> String {
 /// What became of the services, a sentence each.
 pub(crate) fn aftermath(plan: &Plan, journal: &[Entry]) -> Vec<String> {
     let found = steps(journal);
-    let changes =
-        |id: &StepId| plan.steps.get(id.0 as usize).filter(|step| !step.inverse.steps.is_empty());
+    let changes = |id: &StepId| {
+        plan.steps.get(id.0 as usize).filter(|step| !step.inverse.operations.is_empty())
+    };
     let undone: BTreeSet<&ResourceAddr> =
         found.undone.iter().filter_map(changes).map(|step| &step.service).collect();
     let stays: BTreeSet<&ResourceAddr> = found

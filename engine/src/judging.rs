@@ -101,23 +101,7 @@ fn changes(plan: &Plan) -> Vec<Value> {
 
 fn steps(plan: &Plan) -> Vec<Value> {
     let step = |step: &dax_plan::Step| {
-        let kind = match &step.kind {
-            dax_plan::StepKind::CreateService { .. } => "create_service",
-            dax_plan::StepKind::UpdateService { .. } => "update_service",
-            dax_plan::StepKind::DeleteService => "delete_service",
-            dax_plan::StepKind::CreateRevision { .. } => "create_revision",
-            dax_plan::StepKind::Roll { .. } => "roll",
-            dax_plan::StepKind::DeleteRevision { .. } => "delete_revision",
-            dax_plan::StepKind::Scale { .. } => "scale",
-            dax_plan::StepKind::AwaitReady { .. } => "await_ready",
-            dax_plan::StepKind::ShiftTraffic { .. } => "shift_traffic",
-            dax_plan::StepKind::Hold { .. } => "hold",
-            dax_plan::StepKind::Analyse { .. } => "analyse",
-            dax_plan::StepKind::Route { .. } => "route",
-            dax_plan::StepKind::Gate { .. } => "gate",
-            dax_plan::StepKind::RunHook { .. } => "run_hook",
-            dax_plan::StepKind::Migrate { .. } => "migrate",
-        };
+        let kind = step.task.word();
         let title = dax_render::step_text(step);
         record([
             ("kind", Value::str(kind)),

@@ -57,8 +57,9 @@ pub use dax_core::{
 pub use dax_ir::{Environment, Graph, to_json};
 pub use dax_machine::Outcome;
 pub use dax_machine::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
+pub use dax_model::Operation;
 pub use dax_plan::drift::Drift;
-pub use dax_plan::{Plan, Selection, Step, StepId, StepKind, digest, model};
+pub use dax_plan::{Plan, Selection, Step, StepId, Task, digest, model};
 pub use dax_project::{
     Declared, Loaded, Missing, Params, TestOutcome, TestRequest, Verdict, is_policy, text,
 };

@@ -90,8 +90,8 @@ impl Engine {
                 let (_, plan, _) = open.ok_or_else(|| EngineError::NothingToResume {
                     environment: Some(environment.to_owned()),
                 })?;
-                let kind = plan.steps.get(step.0 as usize).map(|step| &step.kind);
-                let Some(dax_plan::StepKind::Gate { approval }) = kind else {
+                let kind = plan.steps.get(step.0 as usize).map(|step| &step.task);
+                let Some(dax_plan::Task::Gate { approval }) = kind else {
                     return Err(EngineError::NoApproval {
                         message: format!("step {step} waits for no approval"),
                     });

@@ -4,8 +4,9 @@ use dax_apply::Providers;
 use dax_apply::operations::{self, Specs};
 use dax_core::{Code, Diagnostic, Name, ResourceAddr, Value};
 use dax_machine::Which;
+use dax_model::Operation;
 use dax_plan::desired::Desired;
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 use dax_provider_api::{Call, Fence, Platform, ProviderError};
 use futures::StreamExt;
 use std::collections::BTreeMap;
@@ -36,11 +37,11 @@ fn questions<'p>(plan: &'p Plan, providers: &Providers) -> Vec<Question<'p>> {
         plan.steps.iter().partition(|step| plan.observed(&step.provider, &step.object).is_some());
     for step in there.into_iter().chain(fresh) {
         let writes = matches!(
-            step.kind,
-            StepKind::CreateService { .. }
-                | StepKind::UpdateService { .. }
-                | StepKind::CreateRevision { .. }
-                | StepKind::Roll { .. }
+            step.task,
+            Task::Call(Operation::CreateService { .. })
+                | Task::Call(Operation::UpdateService { .. })
+                | Task::Call(Operation::CreateRevision { .. })
+                | Task::Call(Operation::Roll { .. })
         );
         let Some(platform) = providers.platforms.get(&step.provider).filter(|_| writes) else {
             continue;

@@ -4,8 +4,9 @@ use crate::{Engine, EngineError, secrets};
 use dax_apply::Providers;
 use dax_core::{Name, ResourceAddr, Value};
 use dax_ir::Environment;
+use dax_model::Operation;
 use dax_plan::desired::OBJECT;
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 use dax_provider_api::{Instance, Secrets};
 use dax_store::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,15 +92,16 @@ impl Wanted {
         }
         for step in &plan.steps {
             wanted.instances.insert(step.provider.clone());
-            match &step.kind {
-                StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
+            match &step.task {
+                Task::Call(Operation::CreateService { settings })
+                | Task::Call(Operation::UpdateService { settings }) => {
                     wanted.objects.push((
                         step.provider.clone(),
                         step.object.clone(),
                         texts(settings),
                     ));
                 }
-                StepKind::Analyse { analysis, .. } => {
+                Task::Analyse { analysis, .. } => {
                     wanted.instances.insert(analysis.from.clone());
                 }
                 _ => {}

@@ -6,7 +6,7 @@
 
 use dax_engine::model::{Change, LeafChange, Risk};
 use dax_engine::render;
-use dax_engine::{Plan, RevisionId, Step, StepKind, Value};
+use dax_engine::{Operation, Plan, RevisionId, Step, Task, Value};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,33 +113,41 @@ fn shape(step: &Step, plan: &Plan) -> Option<Json> {
             "other"
         }
     };
-    let kind = match &step.kind {
-        StepKind::CreateService { .. } => json!("create service"),
-        StepKind::UpdateService { .. } => json!("update service"),
-        StepKind::DeleteService => json!("delete service"),
+    let kind = match &step.task {
+        Task::Call(Operation::CreateService { .. }) => json!("create service"),
+        Task::Call(Operation::UpdateService { .. }) => json!("update service"),
+        Task::Call(Operation::DeleteService) => json!("delete service"),
         // Whether it is made or still there is the state's affair.
-        StepKind::CreateRevision { revision, .. } => {
+        Task::Call(Operation::CreateRevision { revision, .. }) => {
             return Some(json!(["start", role(revision), step.provider, step.object]));
         }
-        StepKind::Scale { revision, replicas } if *replicas > 0 => {
+        Task::Call(Operation::Scale { revision, replicas }) if *replicas > 0 => {
             return Some(json!(["start", role(revision), step.provider, step.object]));
         }
-        StepKind::Roll { surge, unavailable, .. } => json!(["roll", surge, unavailable]),
-        StepKind::DeleteRevision { revision } if role(revision) == "other" => return None,
-        StepKind::DeleteRevision { revision } => json!(["delete revision", role(revision)]),
-        StepKind::Scale { revision, .. } => json!(["stop", role(revision)]),
-        StepKind::AwaitReady { revision } => json!(["wait until ready", role(revision)]),
-        StepKind::ShiftTraffic { traffic } => {
+        Task::Call(Operation::Roll { surge, unavailable, .. }) => {
+            json!(["roll", surge, unavailable])
+        }
+        Task::Call(Operation::DeleteRevision { revision }) if role(revision) == "other" => {
+            return None;
+        }
+        Task::Call(Operation::DeleteRevision { revision }) => {
+            json!(["delete revision", role(revision)])
+        }
+        Task::Call(Operation::Scale { revision, .. }) => json!(["stop", role(revision)]),
+        Task::Call(Operation::AwaitReady { revision }) => {
+            json!(["wait until ready", role(revision)])
+        }
+        Task::Call(Operation::ShiftTraffic { traffic }) => {
             let mut shares: Vec<_> =
                 traffic.iter().map(|(revision, share)| (role(revision), share)).collect();
             shares.sort();
             json!(["shift traffic", shares])
         }
-        StepKind::Hold { ms } => json!(["hold", ms]),
-        StepKind::Analyse { revision, ms, analysis, against } => {
+        Task::Hold { ms } => json!(["hold", ms]),
+        Task::Analyse { revision, ms, analysis, against } => {
             json!(["analyse", role(revision), ms, analysis, against.as_ref().map(role)])
         }
-        StepKind::Route { routes } => {
+        Task::Call(Operation::Route { routes }) => {
             let mut routes: Json = json!(routes);
             rename(&mut routes, &|text| {
                 let revision = RevisionId(text.into());
@@ -150,9 +158,9 @@ fn shape(step: &Step, plan: &Plan) -> Option<Json> {
             });
             json!(["route", routes])
         }
-        StepKind::Gate { approval } => json!(["gate", approval.count, approval.of]),
-        StepKind::RunHook { when, command, .. } => json!(["run hook", when, command]),
-        StepKind::Migrate { command, .. } => json!(["migrate", command]),
+        Task::Gate { approval } => json!(["gate", approval.count, approval.of]),
+        Task::Call(Operation::Run { when, command, .. }) => json!(["run hook", when, command]),
+        Task::Call(Operation::Migrate { command, .. }) => json!(["migrate", command]),
     };
     Some(json!([kind, step.provider, step.object, step.inverse.class]))
 }

@@ -10,7 +10,7 @@ use dax_machine::{Entry, How, Outcome};
 use dax_model::LiveService;
 use dax_plan::analysis::NoData;
 use dax_plan::model::{AppliedService, Mode, StateVersion};
-use dax_plan::{LiveState, Plan, Request, Selection, StepKind, desired};
+use dax_plan::{LiveState, Plan, Request, Selection, Task, desired};
 use dax_provider_testkit::{Fault, Memory};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -177,7 +177,7 @@ fn carry_out(
     }
     for step in &mut plan.steps {
         // Nobody visits these worlds.
-        if let StepKind::Analyse { analysis, .. } = &mut step.kind {
+        if let Task::Analyse { analysis, .. } = &mut step.task {
             analysis.on_no_data = NoData::Pass;
         }
     }

@@ -3,8 +3,9 @@
 use crate::world::now;
 use crate::{Files, cases, load, params, plan};
 use dax_core::ResourceAddr;
+use dax_model::Operation;
 use dax_plan::model::AppliedService;
-use dax_plan::{LiveState, Plan, StepKind, digest, invariants};
+use dax_plan::{LiveState, Plan, Task, digest, invariants};
 use dax_store::audit::Actor;
 use dax_store::{Holder, Sqlite, Store};
 use serde_json::Value as Json;
@@ -33,8 +34,10 @@ pub fn after(plan: &Plan, applied: &Applied, live: &Live) -> (Applied, Live) {
     let (mut applied, mut live) = (applied.clone(), live.clone());
     for step in &plan.steps {
         let objects = live.entry(step.provider.clone()).or_default();
-        invariants::advance(objects.entry(step.object.clone()).or_default(), &step.kind);
-        if matches!(step.kind, StepKind::DeleteService) {
+        if let Some(operation) = step.task.operation() {
+            invariants::advance(objects.entry(step.object.clone()).or_default(), operation);
+        }
+        if matches!(step.task, Task::Call(Operation::DeleteService)) {
             objects.remove(&step.object);
         }
     }

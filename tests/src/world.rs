@@ -9,7 +9,7 @@ use dax_machine::journal::{Entry, Outcome};
 use dax_machine::simulate::{self, Answer, Died};
 use dax_machine::{Machine, Which, live};
 use dax_plan::analysis::Measured;
-use dax_plan::{LiveState, Plan, StepId, StepKind};
+use dax_plan::{LiveState, Plan, StepId, Task};
 use dax_provider_api::{BoxFuture, Call, Query, Scope};
 use dax_provider_testkit::Memory;
 use dax_store::audit::Actor;
@@ -370,7 +370,7 @@ impl simulate::World for Process<'_> {
 
     fn measure(&mut self, step: StepId, _now_ms: u64) -> Measured {
         let planned = &self.sim.plan.steps[step.0 as usize];
-        let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else {
+        let Task::Analyse { revision, analysis, against, .. } = &planned.task else {
             return Measured::default();
         };
         let Some(memory) = self

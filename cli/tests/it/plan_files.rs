@@ -1,6 +1,7 @@
 //! Saved plans that somebody has written or changed, and runs whose plan cannot be trusted.
 
 use crate::project::{Project, wait_until};
+use dax_model::Operation;
 use dax_tests::plans::{force_run, forge};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -67,10 +68,10 @@ const EDITS: &[Edit] = &[
         plan["steps"][0]["kind"]["create_revision"]["spec"] = json!(spec);
         plan["result"]["service.web"]["revision"] = json!(old);
     }),
-    ("no way back", "steps[0].inverse.steps", |plan| {
+    ("no way back", "steps[0].inverse.operations", |plan| {
         plan["steps"][0]["inverse"]["steps"] = json!([]);
     }),
-    ("another way back", "inverse.steps", |plan| {
+    ("another way back", "inverse.operations", |plan| {
         let at = step(plan, "scale");
         plan["steps"][at]["inverse"]["steps"][0]["scale"]["replicas"] = json!(0);
     }),
@@ -332,7 +333,7 @@ fn a_run_whose_plan_cannot_be_trusted_can_be_ended_and_the_environment_goes_on()
         ("steps[0].id", |plan| plan.steps[0].id = dax_plan::StepId(999)),
         ("steps[0].after", |plan| plan.steps[0].after = vec![dax_plan::StepId(77)]),
         ("steps[0].kind.revision", |plan| {
-            if let dax_plan::StepKind::CreateRevision { spec, .. } = &mut plan.steps[0].kind {
+            if let Task::Call(Operation::CreateRevision { spec, .. }) = &mut plan.steps[0].task {
                 *spec = dax_core::Value::None;
             }
         }),

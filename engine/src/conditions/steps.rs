@@ -41,7 +41,7 @@ impl Engine {
     /// What decides which approvals count for the gates of a plan's steps.
     pub(crate) fn step_judge(&self, store: &Store, plan: &Plan) -> Result<StepJudge, EngineError> {
         let has_gates =
-            plan.steps.iter().any(|step| matches!(step.kind, dax_plan::StepKind::Gate { .. }));
+            plan.steps.iter().any(|step| matches!(step.task, dax_plan::Task::Gate { .. }));
         if !has_gates {
             return Ok(StepJudge::default());
         }

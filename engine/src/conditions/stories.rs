@@ -634,7 +634,7 @@ fn a_gate_is_judged_by_the_conditions_that_its_run_began_under() {
     let resumed = |plan: &Plan, by: &str| {
         let engine = shop.engine();
         let store = engine.store().expect("a state");
-        let is_gate = |step: &&crate::Step| matches!(step.kind, crate::StepKind::Gate { .. });
+        let is_gate = |step: &&crate::Step| matches!(step.task, dax_plan::Task::Gate { .. });
         let step = plan.steps.iter().find(is_gate).expect("a gate").id;
         let approval = Approval { step: Some(step), ..review(plan, by) };
         engine.runtime.block_on(store.approve("production", &approval)).expect("approved");

@@ -4,5 +4,7 @@
 
 pub mod image;
 pub mod live;
+pub mod operation;
 
 pub use live::{Edit, LiveRevision, LiveService, Route, Traits, WHOLE};
+pub use operation::{HookTime, Operation};

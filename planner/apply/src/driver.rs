@@ -9,10 +9,11 @@ use dax_core::{Name, RevisionId, Value};
 use dax_machine::Which;
 use dax_machine::journal::{Entry, Outcome};
 use dax_machine::machine::{Command, Event, Failure, Machine};
+use dax_model::Operation;
 use dax_plan::analysis::{Measured, Metric, Verdict, failing};
 use dax_plan::model::Mode;
-use dax_plan::{Plan, StepId, StepKind};
-use dax_provider_api::{Operation, Query};
+use dax_plan::{Plan, StepId, Task};
+use dax_provider_api::Query;
 use dax_store::audit::Actor;
 use dax_store::{Ending, Lease, Snapshot, Store, StoreError, Wish};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +186,7 @@ impl Driver<'_> {
     }
 
     fn analyses(&self, step: StepId) -> bool {
-        self.plan.step(step).is_some_and(|step| matches!(step.kind, StepKind::Analyse { .. }))
+        self.plan.step(step).is_some_and(|step| matches!(step.task, Task::Analyse { .. }))
     }
 
     /// What people outside want of the run.
@@ -205,8 +206,7 @@ impl Driver<'_> {
         let digest = flow.digest.get_or_insert_with(|| dax_plan::digest::digest(&self.plan));
         let approvals = self.store.approvals(&self.plan.environment, digest).await?;
         for step in flow.awaiting.clone() {
-            let Some(StepKind::Gate { approval }) = self.plan.step(step).map(|step| &step.kind)
-            else {
+            let Some(Task::Gate { approval }) = self.plan.step(step).map(|step| &step.task) else {
                 continue;
             };
             if let Ok(by) = agreed(approval, Some(step), &approvals, self.counts) {
@@ -275,8 +275,8 @@ impl Driver<'_> {
             Entry::Failed { step, message, .. } => Progress::Failed(*step, message.clone()),
             Entry::Measured { step, verdict, values, .. } => {
                 let measured = flow.measured.get(step).cloned().unwrap_or_default();
-                let kind = self.plan.step(*step).map(|step| &step.kind);
-                if let Some(StepKind::Analyse { analysis, .. }) = kind {
+                let kind = self.plan.step(*step).map(|step| &step.task);
+                if let Some(Task::Analyse { analysis, .. }) = kind {
                     failing(analysis, &measured)
                         .into_iter()
                         .for_each(|condition| (self.progress)(Progress::Advised(*step, condition)));
@@ -364,7 +364,7 @@ impl Driver<'_> {
 
     fn measure(&self, step: StepId, flow: &Flow) {
         let Some(planned) = self.plan.step(step) else { return };
-        let StepKind::Analyse { revision, analysis, against, .. } = &planned.kind else { return };
+        let Task::Analyse { revision, analysis, against, .. } = &planned.task else { return };
         let sender = flow.sender.clone();
         let Some(metrics) = self.providers.metrics.get(&analysis.from).cloned() else {
             let message = format!("there is no provider `{}` to measure with", analysis.from);

@@ -3,8 +3,9 @@
 use dax_core::{Name, RevisionId, SecretPart, SecretRef, Value};
 use dax_machine::Which;
 use dax_machine::machine::Failure;
-use dax_plan::{Plan, Step, StepId, StepKind};
-use dax_provider_api::{Call, Expect, Fence, Operation, ProviderError, Secrets};
+use dax_model::Operation;
+use dax_plan::{Plan, Step, StepId, Task};
+use dax_provider_api::{Call, Expect, Fence, ProviderError, Secrets};
 use dax_store::Lease;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,15 +20,16 @@ pub struct Specs {
 impl Specs {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let made = plan.steps.iter().filter_map(|step| match &step.kind {
-            StepKind::CreateRevision { revision, .. } | StepKind::Roll { revision, .. } => {
+        let made = plan.steps.iter().filter_map(|step| match &step.task {
+            Task::Call(Operation::CreateRevision { revision, .. })
+            | Task::Call(Operation::Roll { revision, .. }) => {
                 Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id))
             }
             _ => None,
         });
         let made = made.collect();
         let mut set: BTreeMap<(Name, Name), Vec<StepId>> = BTreeMap::new();
-        for step in plan.steps.iter().filter(|step| settings(&step.kind).is_some()) {
+        for step in plan.steps.iter().filter(|step| settings(&step.task).is_some()) {
             set.entry((step.provider.clone(), step.object.clone())).or_default().push(step.id);
         }
         Self { made, set }
@@ -43,15 +45,17 @@ impl Specs {
             .iter()
             .rev()
             .find(|id| **id <= step.id)
-            .and_then(|id| settings(&plan.step(*id)?.kind));
+            .and_then(|id| settings(&plan.step(*id)?.task));
         last.or_else(|| Some(&plan.observed(&step.provider, &step.object)?.settings))?.get(name)
     }
 
     /// The fields of a revision of the object that a step is about: as the plan makes it, or as it was there.
     fn find<'p>(&self, plan: &'p Plan, step: &Step, revision: &RevisionId) -> Option<&'p Value> {
         let key = (step.provider.clone(), step.object.clone(), revision.clone());
-        if let Some(StepKind::CreateRevision { spec, .. } | StepKind::Roll { spec, .. }) =
-            self.made.get(&key).and_then(|made| Some(&plan.step(*made)?.kind))
+        if let Some(
+            Task::Call(Operation::CreateRevision { spec, .. })
+            | Task::Call(Operation::Roll { spec, .. }),
+        ) = self.made.get(&key).and_then(|made| Some(&plan.step(*made)?.task))
         {
             return Some(spec);
         }
@@ -62,11 +66,10 @@ impl Specs {
     }
 }
 
-fn settings(kind: &StepKind) -> Option<&BTreeMap<Name, Value>> {
+fn settings(kind: &Task) -> Option<&BTreeMap<Name, Value>> {
     match kind {
-        StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
-            Some(settings)
-        }
+        Task::Call(Operation::CreateService { settings })
+        | Task::Call(Operation::UpdateService { settings }) => Some(settings),
         _ => None,
     }
 }
@@ -97,21 +100,20 @@ pub fn call(
     which: Which,
 ) -> Option<Call> {
     let step = plan.step(id)?;
-    let (kind, expect, timeout_ms) = match which {
-        Which::Do => (
-            &step.kind,
-            Expect { before: step.pre.clone(), after: step.post.clone() },
-            step.timeout_ms,
-        ),
+    let operation = which.operation(step)?;
+    let (expect, timeout_ms) = match which {
+        Which::Do => {
+            (Expect { before: step.pre.clone(), after: step.post.clone() }, step.timeout_ms)
+        }
         // What comes back may take as long as the change allows, however quick the way there was.
-        Which::Undo(at) | Which::Force(at) => {
+        Which::Undo(_) | Which::Force(_) => {
             let change = plan.changes.iter().find(|change| change.addr == step.service);
             let within = change.map_or(0, |change| change.rollback_within_ms).max(step.timeout_ms);
             let expect = match which {
                 Which::Force(_) => Expect::default(),
                 _ => Expect { before: step.post.clone(), after: step.pre.clone() },
             };
-            (step.inverse.steps.get(at)?, expect, within)
+            (expect, within)
         }
     };
     let part = match which {
@@ -122,7 +124,13 @@ pub fn call(
         environment: plan.environment.clone(),
         service: step.object.clone(),
         place: Name::default(),
-        operation: operation(kind, &|revision| specs.find(plan, step, revision).cloned())?,
+        operation: operation.clone(),
+        spec: match operation {
+            Operation::Run { revision, .. } | Operation::Migrate { revision, .. } => {
+                specs.find(plan, step, revision).cloned()
+            }
+            _ => None,
+        },
         token: format!("{}:{run}:{}:{part}", plan.environment, step.id.0).into(),
         fence,
         expect,
@@ -135,9 +143,8 @@ pub fn call(
 pub fn secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Vec<SecretRef> {
     let Some(step) = plan.step(id) else { return Vec::new() };
     let spec = match &call.operation {
-        Operation::CreateRevision { spec, .. }
-        | Operation::Roll { spec, .. }
-        | Operation::Run { spec, .. } => Some(spec),
+        Operation::CreateRevision { spec, .. } | Operation::Roll { spec, .. } => Some(spec),
+        Operation::Run { .. } | Operation::Migrate { .. } => call.spec.as_ref(),
         Operation::Scale { revision, replicas } if *replicas > 0 => {
             specs.find(plan, step, revision)
         }
@@ -162,9 +169,12 @@ pub fn useful_secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Ve
             let revisions = live.into_iter().flat_map(|live| live.revisions.values());
             revisions.for_each(|revision| revision.spec.secrets(&mut found));
         }
-        Operation::CreateRevision { spec, .. }
-        | Operation::Roll { spec, .. }
-        | Operation::Run { spec, .. } => spec.secrets(&mut found),
+        Operation::CreateRevision { spec, .. } | Operation::Roll { spec, .. } => {
+            spec.secrets(&mut found);
+        }
+        Operation::Run { .. } | Operation::Migrate { .. } => {
+            call.spec.iter().for_each(|spec| spec.secrets(&mut found));
+        }
         _ => {}
     }
     // A text that is made of secrets is one, and so is each of its pieces.
@@ -178,28 +188,4 @@ pub fn useful_secrets(plan: &Plan, specs: &Specs, id: StepId, call: &Call) -> Ve
         }));
     }
     all
-}
-
-fn operation(kind: &StepKind, spec_of: &dyn Fn(&RevisionId) -> Option<Value>) -> Option<Operation> {
-    Some(match kind.clone() {
-        StepKind::CreateService { settings } => Operation::CreateService { settings },
-        StepKind::UpdateService { settings } => Operation::UpdateService { settings },
-        StepKind::DeleteService => Operation::DeleteService,
-        StepKind::CreateRevision { revision, spec, replicas } => {
-            Operation::CreateRevision { revision, spec, replicas }
-        }
-        StepKind::Roll { from, revision, spec, replicas, surge, unavailable } => {
-            Operation::Roll { from, revision, spec, replicas, surge, unavailable }
-        }
-        StepKind::DeleteRevision { revision } => Operation::DeleteRevision { revision },
-        StepKind::Scale { revision, replicas } => Operation::Scale { revision, replicas },
-        StepKind::AwaitReady { revision } => Operation::AwaitReady { revision },
-        StepKind::ShiftTraffic { traffic } => Operation::ShiftTraffic { traffic },
-        StepKind::Route { routes } => Operation::Route { routes },
-        StepKind::RunHook { revision, command, .. } | StepKind::Migrate { revision, command } => {
-            let spec = spec_of(&revision).unwrap_or_default();
-            Operation::Run { revision, spec, command }
-        }
-        StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::Gate { .. } => return None,
-    })
 }

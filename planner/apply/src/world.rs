@@ -2,10 +2,10 @@
 
 use dax_core::{Name, SecretRef};
 use dax_machine::live::{differs, moved_on};
-use dax_model::LiveService;
+use dax_model::{LiveService, Operation};
 use dax_plan::model::Idempotency;
 use dax_plan::proof::Unsound;
-use dax_plan::{LiveState, Plan, StepKind};
+use dax_plan::{LiveState, Plan, Task};
 use dax_provider_api::{Metrics, Platform, ProviderError, Scope, Sought};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ pub async fn stale(plan: &Plan, providers: &Providers) -> Result<Option<String>,
 /// The first step of which a plan says something else than the platform that is to carry it out.
 pub fn unable(plan: &Plan, providers: &Providers) -> Option<Unsound> {
     plan.steps.iter().find_map(|step| {
-        let StepKind::Migrate { .. } = step.kind else { return None };
+        let Task::Call(Operation::Migrate { .. }) = step.task else { return None };
         let once = providers.platforms.get(&step.provider)?.traits().commands_once;
         let wanted = if once { Idempotency::ByTag } else { Idempotency::Ask };
         let field = format!("steps[{}].idempotency", step.id.0);

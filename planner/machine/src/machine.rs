@@ -4,6 +4,7 @@
 //! write come before the calls that depend on them, in the same batch; whoever carries a batch out makes its
 //! entries durable first.
 
+use dax_model::Operation;
 mod back;
 mod groups;
 mod replay;
@@ -13,7 +14,7 @@ use crate::journal::{Entry, Outcome};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::analysis::Measured;
 use dax_plan::model::{Idempotency, OnFailure, Retry};
-use dax_plan::{Plan, StepId, StepKind};
+use dax_plan::{Plan, Step, StepId, Task};
 use groups::Groups;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,6 +62,16 @@ pub enum Which {
     Undo(usize),
     /// The same, whatever is there now.
     Force(usize),
+}
+
+impl Which {
+    /// The operation of a step that this is; nothing for a step that only waits.
+    pub fn operation(self, step: &Step) -> Option<&Operation> {
+        match self {
+            Self::Do => step.task.operation(),
+            Self::Undo(at) | Self::Force(at) => step.inverse.operations.get(at),
+        }
+    }
 }
 
 /// What happened.
@@ -225,7 +236,7 @@ impl Machine {
         let planned = self.plan.step(step).zip(self.status.get_mut(index(step)));
         let Some((planned, slot)) = planned else { return };
         let before = std::mem::replace(slot, status);
-        let waits = only_waits(&planned.kind);
+        let waits = only_waits(&planned.task);
         for (status, more) in [(before, false), (status, true)] {
             let counter = match status {
                 Status::Running if waits => &mut self.count.waiting,
@@ -323,13 +334,13 @@ impl Machine {
 
     fn carry_out(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
         let Some(planned) = self.plan.step(step) else { return };
-        match &planned.kind {
-            StepKind::Hold { ms } => {
+        match &planned.task {
+            Task::Hold { ms } => {
                 let since = self.intended_ms.get(&step).map_or(0, |at| now_ms.saturating_sub(*at));
                 out.push(Command::Timer(step, ms.saturating_sub(since)));
             }
-            StepKind::Analyse { .. } => self.watch(step, now_ms, out),
-            StepKind::Gate { .. } => out.push(Command::Await(step)),
+            Task::Analyse { .. } => self.watch(step, now_ms, out),
+            Task::Gate { .. } => out.push(Command::Await(step)),
             _ => out.push(Command::Call(step)),
         }
     }
@@ -476,10 +487,10 @@ impl Machine {
             return;
         }
         let Some(planned) = self.plan.step(step) else { return };
-        match &planned.kind {
-            StepKind::Hold { .. } => self.succeeded(step, now_ms, out),
-            StepKind::Analyse { .. } => self.tick(step, now_ms, out),
-            StepKind::Gate { .. } => out.push(Command::Await(step)),
+        match &planned.task {
+            Task::Hold { .. } => self.succeeded(step, now_ms, out),
+            Task::Analyse { .. } => self.tick(step, now_ms, out),
+            Task::Gate { .. } => out.push(Command::Await(step)),
             _ => out.push(Command::Call(step)),
         }
     }
@@ -542,12 +553,12 @@ fn ids(count: usize) -> impl Iterator<Item = StepId> {
 }
 
 /// Whether a step only waits or watches.
-pub(crate) const fn only_waits(kind: &StepKind) -> bool {
+pub(crate) const fn only_waits(kind: &Task) -> bool {
     matches!(
         kind,
-        StepKind::Hold { .. }
-            | StepKind::Analyse { .. }
-            | StepKind::AwaitReady { .. }
-            | StepKind::Gate { .. }
+        Task::Hold { .. }
+            | Task::Analyse { .. }
+            | Task::Call(Operation::AwaitReady { .. })
+            | Task::Gate { .. }
     )
 }

@@ -3,14 +3,14 @@
 use crate::desired::{Desired, Removed};
 use crate::model::{
     Change, Deferred, Estimate, FORMAT_VERSION, Idempotency, Mode, Owner, Plan, Retry, Step,
-    StepId, StepKind,
+    StepId, Task,
 };
 use crate::passes::{defer, estimate, moved, order, risk, select, waves};
 use crate::request::Request;
 use crate::work::{self, Past, Work};
 use crate::{digest, invariants, strategy};
 use dax_core::{Diagnostic, Name, ResourceAddr};
-use dax_model::Traits;
+use dax_model::{Operation, Traits};
 use std::collections::BTreeMap;
 
 /// Orders the steps that lead from what runs to what is wanted; a plan with errors is not to be applied.
@@ -196,12 +196,12 @@ fn assemble(
                     pre: draft.pre,
                     post: draft.post,
                     inverse: draft.inverse,
-                    idempotency: idempotency(&draft.kind, &part.provider, traits),
-                    retry: retry(&draft.kind),
+                    idempotency: idempotency(&draft.task, &part.provider, traits),
+                    retry: retry(&draft.task),
                     timeout_ms: draft.timeout_ms,
                     expected_ms: draft.expected_ms,
-                    calls: estimate::calls(&draft.kind, draft.expected_ms),
-                    kind: draft.kind,
+                    calls: estimate::calls(&draft.task, draft.expected_ms),
+                    task: draft.task,
                     cause: std::mem::take(&mut cause),
                     rollback_point: std::mem::take(&mut rollback_point),
                 });
@@ -228,18 +228,20 @@ pub(crate) fn cause(change: &Change) -> Vec<String> {
 }
 
 /// Which failures of a step are tried again.
-pub(crate) const fn retry(kind: &StepKind) -> Retry {
+pub(crate) const fn retry(kind: &Task) -> Retry {
     if work::waits(kind) { Retry::Never } else { Retry::Transient }
 }
 
-fn idempotency(kind: &StepKind, provider: &Name, traits: &dyn Fn(&Name) -> Traits) -> Idempotency {
+fn idempotency(kind: &Task, provider: &Name, traits: &dyn Fn(&Name) -> Traits) -> Idempotency {
     match kind {
-        StepKind::AwaitReady { .. }
-        | StepKind::Hold { .. }
-        | StepKind::Gate { .. }
-        | StepKind::Analyse { .. } => Idempotency::ReadToDecide,
-        StepKind::Migrate { .. } if traits(provider).commands_once => Idempotency::ByTag,
-        StepKind::Migrate { .. } => Idempotency::Ask,
+        Task::Call(Operation::AwaitReady { .. })
+        | Task::Hold { .. }
+        | Task::Gate { .. }
+        | Task::Analyse { .. } => Idempotency::ReadToDecide,
+        Task::Call(Operation::Migrate { .. }) if traits(provider).commands_once => {
+            Idempotency::ByTag
+        }
+        Task::Call(Operation::Migrate { .. }) => Idempotency::Ask,
         _ => Idempotency::ByKey,
     }
 }

@@ -1,6 +1,6 @@
 //! Canonical bytes and digests: equal values have equal bytes, whatever machine wrote them.
 
-use crate::model::{AppliedService, Gate, Plan, StepKind};
+use crate::model::{AppliedService, Gate, Plan, Task};
 use dax_core::Name;
 use serde::Serialize;
 
@@ -37,10 +37,8 @@ pub fn effect(plan: &Plan) -> String {
     }
     for step in &mut plan.steps {
         step.cause.clear();
-        for kind in std::iter::once(&mut step.kind).chain(&mut step.inverse.steps) {
-            if let StepKind::Gate { approval } = kind {
-                approval.span.clear();
-            }
+        if let Task::Gate { approval } = &mut step.task {
+            approval.span.clear();
         }
     }
     digest(&plan)

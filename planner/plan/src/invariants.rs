@@ -4,9 +4,9 @@
 //! is whole or none, goes to no revision that was not proved ready but one of which nothing is wanted, and enough
 //! replicas are ready; every step can be taken back.
 
-use crate::model::{InverseClass, Plan, Step, StepId, StepKind};
+use crate::model::{InverseClass, Plan, Step, StepId, Task};
 use dax_core::{Name, ResourceAddr, RevisionId, Value};
-use dax_model::{LiveService, Route, WHOLE};
+use dax_model::{LiveService, Operation, Route, WHOLE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A promise that a step would break.
@@ -73,7 +73,9 @@ pub fn prove_over<'l>(
         let object = objects.entry((&step.provider, &step.object)).or_insert_with(observed);
         // What serves nobody already is not this step's doing, and must not keep anybody from mending it.
         let already: BTreeSet<RevisionId> = unready(object).cloned().collect();
-        advance(object, &step.kind);
+        if let Some(operation) = step.task.operation() {
+            advance(object, operation);
+        }
         let mut say =
             |promise| broken.push(Broken { step: step.id, service: step.service.clone(), promise });
         if step.after.iter().any(|before| *before >= step.id) {
@@ -156,28 +158,28 @@ fn promised<'p, 'l>(
 fn invertible(step: &Step) -> bool {
     match step.inverse.class {
         InverseClass::Nothing => true,
-        InverseClass::Exact | InverseClass::Compensating => !step.inverse.steps.is_empty(),
-        InverseClass::None => matches!(step.kind, StepKind::Migrate { .. }),
+        InverseClass::Exact | InverseClass::Compensating => !step.inverse.operations.is_empty(),
+        InverseClass::None => matches!(step.task, Task::Call(Operation::Migrate { .. })),
     }
 }
 
 /// The object after a step went well.
-pub fn advance(object: &mut LiveService, kind: &StepKind) {
-    match kind {
-        StepKind::CreateService { settings } => {
+pub fn advance(object: &mut LiveService, operation: &Operation) {
+    match operation {
+        Operation::CreateService { settings } => {
             *object = LiveService { settings: settings.clone(), ..LiveService::default() }
         }
-        StepKind::UpdateService { settings } => {
+        Operation::UpdateService { settings } => {
             object.settings = settings.clone();
             object.edits.clear();
         }
-        StepKind::DeleteService => *object = LiveService::default(),
-        StepKind::CreateRevision { revision, spec, replicas } => {
+        Operation::DeleteService => *object = LiveService::default(),
+        Operation::CreateRevision { revision, spec, replicas } => {
             let made =
                 dax_model::LiveRevision { replicas: *replicas, ready: 0, spec: spec.clone() };
             object.revisions.insert(revision.clone(), made);
         }
-        StepKind::Roll { from, revision, spec, replicas, unavailable, .. } => {
+        Operation::Roll { from, revision, spec, replicas, unavailable, .. } => {
             // The platform stops a replica only where another one is ready in its place, but for those that may lack.
             let made = dax_model::LiveRevision {
                 replicas: *replicas,
@@ -188,26 +190,22 @@ pub fn advance(object: &mut LiveService, kind: &StepKind) {
             object.revisions.insert(revision.clone(), made);
             object.traffic = BTreeMap::from([(revision.clone(), WHOLE)]);
         }
-        StepKind::DeleteRevision { revision } => {
+        Operation::DeleteRevision { revision } => {
             object.revisions.remove(revision);
         }
-        StepKind::Scale { revision, replicas } => {
+        Operation::Scale { revision, replicas } => {
             if let Some(revision) = object.revisions.get_mut(revision) {
                 revision.replicas = *replicas;
                 revision.ready = revision.ready.min(*replicas);
             }
         }
-        StepKind::AwaitReady { revision } => {
+        Operation::AwaitReady { revision } => {
             if let Some(revision) = object.revisions.get_mut(revision) {
                 revision.ready = revision.replicas;
             }
         }
-        StepKind::ShiftTraffic { traffic } => object.traffic = traffic.clone(),
-        StepKind::Route { routes } => object.routes.clone_from(routes),
-        StepKind::Hold { .. }
-        | StepKind::Analyse { .. }
-        | StepKind::Gate { .. }
-        | StepKind::RunHook { .. }
-        | StepKind::Migrate { .. } => {}
+        Operation::ShiftTraffic { traffic } => object.traffic = traffic.clone(),
+        Operation::Route { routes } => object.routes.clone_from(routes),
+        Operation::Run { .. } | Operation::Migrate { .. } => {}
     }
 }

@@ -24,7 +24,7 @@ mod work;
 pub use compile::plan;
 pub use desired::{Desired, DesiredService, from_graph};
 pub use image::LiveState;
-pub use model::{Plan, Step, StepId, StepKind};
+pub use model::{Plan, Step, StepId, Task};
 pub use passes::{Selection, addressed};
 pub use request::Request;
 pub use work::ROLLBACK_WITHIN_MS;

@@ -5,7 +5,7 @@
 use crate::analysis::Analysis;
 use crate::image::Image;
 use dax_core::{Name, ResourceAddr, RevisionId, Value};
-use dax_model::{LiveService, Route};
+use dax_model::{LiveService, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -426,68 +426,12 @@ impl std::fmt::Display for StepId {
     }
 }
 
-/// What a step does.
+/// The effect of a step: a call to its provider, or something that the applier itself waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum StepKind {
-    /// Makes the service: its ports are taken, nothing runs yet.
-    CreateService {
-        /// Ports and provider settings.
-        settings: BTreeMap<Name, Value>,
-    },
-    /// Changes ports or provider settings in place.
-    UpdateService {
-        /// Ports and provider settings.
-        settings: BTreeMap<Name, Value>,
-    },
-    /// Removes the service with everything that belongs to it.
-    DeleteService,
-    /// Makes a revision and starts its replicas.
-    CreateRevision {
-        /// Its name.
-        revision: RevisionId,
-        /// Its fields.
-        spec: Value,
-        /// How many replicas.
-        replicas: i64,
-    },
-    /// Replaces the replicas of a revision by those of another, a few at a time, as the platform does it.
-    Roll {
-        /// What gives way; it is not there afterwards.
-        from: RevisionId,
-        /// What comes.
-        revision: RevisionId,
-        /// Its fields.
-        spec: Value,
-        /// How many replicas.
-        replicas: i64,
-        /// So many more may run meanwhile.
-        surge: i64,
-        /// So many fewer may be ready meanwhile.
-        unavailable: i64,
-    },
-    /// Removes a revision at rest.
-    DeleteRevision {
-        /// Its name.
-        revision: RevisionId,
-    },
-    /// Starts or stops replicas; zero puts the revision to rest.
-    Scale {
-        /// Its name.
-        revision: RevisionId,
-        /// How many replicas.
-        replicas: i64,
-    },
-    /// Waits until as many replicas are ready as are wanted.
-    AwaitReady {
-        /// Its name.
-        revision: RevisionId,
-    },
-    /// Divides the traffic.
-    ShiftTraffic {
-        /// Shares in hundredths of a percent.
-        traffic: BTreeMap<RevisionId, u32>,
-    },
+pub enum Task {
+    /// A call to the provider.
+    Call(Operation),
     /// Waits.
     Hold {
         /// How long, in milliseconds.
@@ -505,32 +449,31 @@ pub enum StepKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         against: Option<RevisionId>,
     },
-    /// Sends some requests elsewhere than the shares say.
-    Route {
-        /// All such routes from then on.
-        routes: Vec<Route>,
-    },
-    /// Waits for people.
+    /// Waits for approvals.
     Gate {
-        /// Who must agree.
+        /// Who must approve.
         approval: ApprovalGate,
     },
-    /// Runs a command that changes nothing that matters.
-    RunHook {
-        /// `before`, `during` or `after`.
-        when: Name,
-        /// The revision with whose fields it runs.
-        revision: RevisionId,
-        /// Program and arguments.
-        command: Vec<Name>,
-    },
-    /// Changes data.
-    Migrate {
-        /// The revision with whose fields it runs.
-        revision: RevisionId,
-        /// Program and arguments.
-        command: Vec<Name>,
-    },
+}
+
+impl Task {
+    /// The word for it in JSON, policies, the journal and the terminal.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Call(operation) => operation.word(),
+            Self::Hold { .. } => "hold",
+            Self::Analyse { .. } => "analyse",
+            Self::Gate { .. } => "gate",
+        }
+    }
+
+    /// The call to the provider, where it is one.
+    pub const fn operation(&self) -> Option<&Operation> {
+        match self {
+            Self::Call(operation) => Some(operation),
+            Self::Hold { .. } | Self::Analyse { .. } | Self::Gate { .. } => None,
+        }
+    }
 }
 
 /// How well a step can be taken back.
@@ -552,8 +495,8 @@ pub enum InverseClass {
 pub struct Inverse {
     /// How well.
     pub class: InverseClass,
-    /// What is done, in order.
-    pub steps: Vec<StepKind>,
+    /// Calls to the provider, in order.
+    pub operations: Vec<Operation>,
 }
 
 /// What to do when the outcome of a call is not known.
@@ -591,8 +534,8 @@ pub struct Step {
     pub provider: Name,
     /// What the service is called there.
     pub object: Name,
-    /// What it does.
-    pub kind: StepKind,
+    /// Its effect.
+    pub task: Task,
     /// Steps that must be done before.
     pub after: Vec<StepId>,
     /// What must stand at the paths that it changes; its precondition.

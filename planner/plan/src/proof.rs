@@ -22,7 +22,7 @@ use dax_core::ResourceAddr;
 /// Something of a plan that is not as a planner would have made it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsound {
-    /// The path of the field: `steps[0].inverse.steps`.
+    /// The path of the field: `steps[0].inverse.operations`.
     pub field: String,
     /// What is wrong with it, and what it should be where that is short.
     pub message: String,

@@ -8,9 +8,9 @@ use crate::analysis::Analysis;
 use crate::desired::HANDED_OVER;
 use crate::image::{Image, edits_value, replicas_path, routes_value, traffic_value};
 use crate::invariants::advance;
-use crate::model::{Inverse, InverseClass, StepKind};
+use crate::model::{Inverse, InverseClass, Task};
 use dax_core::{Name, RevisionId, Value};
-use dax_model::{LiveService, Route};
+use dax_model::{LiveService, Operation, Route};
 use std::collections::BTreeMap;
 
 /// Grace on top of what a step may take by its own settings, in milliseconds.
@@ -21,7 +21,7 @@ const START_MS: u64 = 60_000;
 /// A step before it has an id.
 #[derive(Debug)]
 pub(crate) struct Draft {
-    pub(crate) kind: StepKind,
+    pub(crate) task: Task,
     pub(crate) pre: Image,
     pub(crate) post: Image,
     pub(crate) inverse: Inverse,
@@ -49,11 +49,11 @@ struct Effect {
     pre: Image,
     post: Image,
     class: InverseClass,
-    undo: Vec<StepKind>,
+    undo: Vec<Operation>,
 }
 
 impl Effect {
-    const fn new(pre: Image, post: Image, class: InverseClass, undo: Vec<StepKind>) -> Self {
+    const fn new(pre: Image, post: Image, class: InverseClass, undo: Vec<Operation>) -> Self {
         Self { pre, post, class, undo }
     }
 
@@ -76,26 +76,34 @@ impl Sequence {
     }
 
     /// Takes a step; `undo` is the command that takes a migration back, where there is one.
-    pub(crate) fn take(&mut self, kind: StepKind, undo: &[Name]) {
+    pub(crate) fn take(&mut self, kind: Task, undo: &[Name]) {
         let Effect { pre, post, class, undo } = self.effect(&kind, undo);
         let handed = |object: &LiveService| object.settings.get(HANDED_OVER)?.get("mode").cloned();
         let carried_out_by = handed(&self.object);
-        advance(&mut self.object, &kind);
+        if let Some(operation) = kind.operation() {
+            advance(&mut self.object, operation);
+        }
         match kind {
-            StepKind::CreateService { .. } => self.exists = true,
-            StepKind::DeleteService => self.exists = false,
+            Task::Call(Operation::CreateService { .. }) => self.exists = true,
+            Task::Call(Operation::DeleteService) => self.exists = false,
             _ => {}
         }
         let (mut timeout_ms, mut expected_ms) = (self.timeout(&kind), self.expected(&kind));
-        if matches!(kind, StepKind::UpdateService { .. }) && carried_out_by != handed(&self.object)
+        if matches!(kind, Task::Call(Operation::UpdateService { .. }))
+            && carried_out_by != handed(&self.object)
         {
             // From a controller to dax or back, what serves is made anew beside what served.
             let active = self.object.active().cloned();
-            let within = active.map(|revision| self.timeout(&StepKind::AwaitReady { revision }));
+            let within = active
+                .map(|revision| self.timeout(&Task::Call(Operation::AwaitReady { revision })));
             timeout_ms = timeout_ms.saturating_add(within.unwrap_or(0).saturating_mul(2));
         }
-        let rolled = self.drafts.last().map(|draft| &draft.kind);
-        if let (StepKind::AwaitReady { .. }, Some(roll @ StepKind::Roll { .. })) = (&kind, rolled) {
+        let rolled = self.drafts.last().map(|draft| &draft.task);
+        if let (
+            Task::Call(Operation::AwaitReady { .. }),
+            Some(roll @ Task::Call(Operation::Roll { .. })),
+        ) = (&kind, rolled)
+        {
             // Each batch may take as long as one replica.
             let longer = timeout_ms.saturating_sub(GRACE_MS).saturating_mul(batches(roll));
             timeout_ms = longer.saturating_add(GRACE_MS);
@@ -105,41 +113,42 @@ impl Sequence {
                 timeout_ms = timeout_ms.saturating_mul(2).saturating_add(most);
             }
         }
-        let inverse = Inverse { class, steps: undo };
-        self.drafts.push(Draft { kind, pre, post, inverse, timeout_ms, expected_ms });
+        let inverse = Inverse { class, operations: undo };
+        self.drafts.push(Draft { task: kind, pre, post, inverse, timeout_ms, expected_ms });
     }
 
     /// What a step changes of the object as it is now, and what takes that back.
-    fn effect(&self, kind: &StepKind, undo: &[Name]) -> Effect {
+    fn effect(&self, task: &Task, undo: &[Name]) -> Effect {
+        let Some(operation) = task.operation() else { return Effect::nothing() };
         let (exact, compensating) = (InverseClass::Exact, InverseClass::Compensating);
         let there = |revision| self.object.revisions.get(revision);
         let exists = |exists| one("exists", Value::Bool(exists));
-        match kind {
-            StepKind::CreateService { settings } => {
+        match operation {
+            Operation::CreateService { settings } => {
                 let mut post: Image = settings
                     .iter()
                     .map(|(name, value)| (format!("settings.{name}").into(), value.clone()))
                     .collect();
                 post.insert("exists".into(), Value::Bool(true));
-                Effect::new(exists(false), post, exact, vec![StepKind::DeleteService])
+                Effect::new(exists(false), post, exact, vec![Operation::DeleteService])
             }
-            StepKind::UpdateService { settings } => self.updated(settings),
-            StepKind::DeleteService => {
-                let back = StepKind::CreateService { settings: self.object.settings.clone() };
+            Operation::UpdateService { settings } => self.updated(settings),
+            Operation::DeleteService => {
+                let back = Operation::CreateService { settings: self.object.settings.clone() };
                 Effect::new(exists(true), exists(false), exact, vec![back])
             }
-            StepKind::CreateRevision { revision, replicas, .. } => {
+            Operation::CreateRevision { revision, replicas, .. } => {
                 let path = replicas_path(revision);
-                let back = StepKind::DeleteRevision { revision: revision.clone() };
+                let back = Operation::DeleteRevision { revision: revision.clone() };
                 let (pre, post) =
                     (one(path.clone(), Value::None), one(path, Value::Int(*replicas)));
                 Effect::new(pre, post, exact, vec![back])
             }
-            StepKind::Roll { .. } => self.rolled(kind),
-            StepKind::DeleteRevision { revision } => {
+            Operation::Roll { .. } => self.rolled(operation),
+            Operation::DeleteRevision { revision } => {
                 let Some(gone) = there(revision) else { return Effect::nothing() };
                 let path = replicas_path(revision);
-                let back = StepKind::CreateRevision {
+                let back = Operation::CreateRevision {
                     revision: revision.clone(),
                     spec: gone.spec.clone(),
                     replicas: gone.replicas,
@@ -147,39 +156,41 @@ impl Sequence {
                 let pre = one(path.clone(), Value::Int(gone.replicas));
                 Effect::new(pre, one(path, Value::None), exact, vec![back])
             }
-            StepKind::Scale { revision, replicas } => {
+            Operation::Scale { revision, replicas } => {
                 let Some(there) = there(revision) else { return Effect::nothing() };
                 let path = replicas_path(revision);
-                let back = StepKind::Scale { revision: revision.clone(), replicas: there.replicas };
+                let back =
+                    Operation::Scale { revision: revision.clone(), replicas: there.replicas };
                 let pre = one(path.clone(), Value::Int(there.replicas));
                 let post = one(path, Value::Int(*replicas));
                 // What was stopped comes back as new processes, and takes no traffic before they are ready.
                 if *replicas < there.replicas {
-                    let ready = StepKind::AwaitReady { revision: revision.clone() };
+                    let ready = Operation::AwaitReady { revision: revision.clone() };
                     Effect::new(pre, post, compensating, vec![back, ready])
                 } else {
                     Effect::new(pre, post, exact, vec![back])
                 }
             }
-            StepKind::ShiftTraffic { traffic } => {
+            Operation::ShiftTraffic { traffic } => {
                 let before = &self.object.traffic;
                 let (pre, post) =
                     (one("traffic", traffic_value(before)), one("traffic", traffic_value(traffic)));
                 // What was good yesterday may be gone today: whoever gets traffic back proves first that it is ready.
                 let proofs = before
                     .keys()
-                    .map(|revision| StepKind::AwaitReady { revision: revision.clone() });
-                let back = StepKind::ShiftTraffic { traffic: before.clone() };
+                    .map(|revision| Operation::AwaitReady { revision: revision.clone() });
+                let back = Operation::ShiftTraffic { traffic: before.clone() };
                 Effect::new(pre, post, exact, proofs.chain([back]).collect())
             }
-            StepKind::Route { routes } => {
+            Operation::Route { routes } => {
                 let before = &self.object.routes;
                 let (pre, post) =
                     (one("routes", routes_value(before)), one("routes", routes_value(routes)));
-                Effect::new(pre, post, exact, vec![StepKind::Route { routes: before.clone() }])
+                Effect::new(pre, post, exact, vec![Operation::Route { routes: before.clone() }])
             }
-            StepKind::Migrate { revision, .. } => {
-                let back = StepKind::Migrate { revision: revision.clone(), command: undo.to_vec() };
+            Operation::Migrate { revision, .. } => {
+                let back =
+                    Operation::Migrate { revision: revision.clone(), command: undo.to_vec() };
                 let (class, undo) = if undo.is_empty() {
                     (InverseClass::None, Vec::new())
                 } else {
@@ -187,11 +198,7 @@ impl Sequence {
                 };
                 Effect { class, undo, ..Effect::nothing() }
             }
-            StepKind::AwaitReady { .. }
-            | StepKind::Hold { .. }
-            | StepKind::Analyse { .. }
-            | StepKind::Gate { .. }
-            | StepKind::RunHook { .. } => Effect::nothing(),
+            Operation::AwaitReady { .. } | Operation::Run { .. } => Effect::nothing(),
         }
     }
 
@@ -210,12 +217,12 @@ impl Sequence {
             pre.insert("edits".into(), edits_value(&self.object.edits));
             post.insert("edits".into(), edits_value(&[]));
         }
-        let back = StepKind::UpdateService { settings: before.clone() };
+        let back = Operation::UpdateService { settings: before.clone() };
         Effect::new(pre, post, InverseClass::Exact, vec![back])
     }
 
-    fn rolled(&self, kind: &StepKind) -> Effect {
-        let StepKind::Roll { from, revision, replicas, surge, unavailable, .. } = kind else {
+    fn rolled(&self, operation: &Operation) -> Effect {
+        let Operation::Roll { from, revision, replicas, surge, unavailable, .. } = operation else {
             return Effect::nothing();
         };
         let Some(gone) = self.object.revisions.get(from) else { return Effect::nothing() };
@@ -231,7 +238,7 @@ impl Sequence {
         let whole = BTreeMap::from([(revision.clone(), dax_model::WHOLE)]);
         let pre = image((from, gone.replicas), revision, &self.object.traffic);
         let post = image((revision, *replicas), from, &whole);
-        let back = StepKind::Roll {
+        let back = Operation::Roll {
             from: revision.clone(),
             revision: from.clone(),
             spec: gone.spec.clone(),
@@ -239,45 +246,45 @@ impl Sequence {
             surge: *surge,
             unavailable: *unavailable,
         };
-        let undo = vec![back, StepKind::AwaitReady { revision: from.clone() }];
+        let undo = vec![back, Operation::AwaitReady { revision: from.clone() }];
         Effect::new(pre, post, InverseClass::Compensating, undo)
     }
 
     /// How long a step may take, with the object as the step leaves it.
-    fn timeout(&self, kind: &StepKind) -> u64 {
+    fn timeout(&self, kind: &Task) -> u64 {
         let setting =
             |name: &str| self.object.settings.get(name).and_then(Value::as_millis).unwrap_or(0);
         let spec = |id: &RevisionId| self.object.revisions.get(id).map(|r| &r.spec);
         let own = match kind {
-            StepKind::AwaitReady { revision } => spec(revision)
+            Task::Call(Operation::AwaitReady { revision }) => spec(revision)
                 .and_then(|spec| spec.get("health")?.get("ready_within")?.as_millis())
                 .unwrap_or(START_MS),
-            StepKind::Hold { ms } => *ms,
-            StepKind::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
-            StepKind::Scale { .. }
-            | StepKind::DeleteRevision { .. }
-            | StepKind::DeleteService
-            | StepKind::UpdateService { .. } => {
+            Task::Hold { ms } => *ms,
+            Task::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
+            Task::Call(Operation::Scale { .. })
+            | Task::Call(Operation::DeleteRevision { .. })
+            | Task::Call(Operation::DeleteService)
+            | Task::Call(Operation::UpdateService { .. }) => {
                 setting("drain").saturating_add(setting("stop_timeout"))
             }
-            StepKind::CreateService { .. }
-            | StepKind::CreateRevision { .. }
-            | StepKind::Roll { .. }
-            | StepKind::ShiftTraffic { .. }
-            | StepKind::Route { .. }
-            | StepKind::Gate { .. }
-            | StepKind::RunHook { .. }
-            | StepKind::Migrate { .. } => 0,
+            Task::Call(Operation::CreateService { .. })
+            | Task::Call(Operation::CreateRevision { .. })
+            | Task::Call(Operation::Roll { .. })
+            | Task::Call(Operation::ShiftTraffic { .. })
+            | Task::Call(Operation::Route { .. })
+            | Task::Gate { .. }
+            | Task::Call(Operation::Run { .. })
+            | Task::Call(Operation::Migrate { .. }) => 0,
         };
         GRACE_MS.saturating_add(own)
     }
 
-    fn expected(&self, kind: &StepKind) -> u64 {
+    fn expected(&self, kind: &Task) -> u64 {
         match kind {
-            StepKind::Hold { ms } => *ms,
-            StepKind::Analyse { ms, analysis, .. } => analysis.least_ms(*ms),
+            Task::Hold { ms } => *ms,
+            Task::Analyse { ms, analysis, .. } => analysis.least_ms(*ms),
             // The time between two probes of a revision: readiness is not seen sooner.
-            StepKind::AwaitReady { revision } => {
+            Task::Call(Operation::AwaitReady { revision }) => {
                 let spec = self.object.revisions.get(revision).map(|r| &r.spec);
                 spec.and_then(|spec| spec.get("health")?.get("every")?.as_millis()).unwrap_or(0)
             }
@@ -286,11 +293,11 @@ impl Sequence {
     }
 
     pub(crate) fn create_service(&mut self, settings: &BTreeMap<Name, Value>) {
-        self.take(StepKind::CreateService { settings: settings.clone() }, &[]);
+        self.take(Task::Call(Operation::CreateService { settings: settings.clone() }), &[]);
     }
 
     pub(crate) fn update_service(&mut self, settings: &BTreeMap<Name, Value>) {
-        self.take(StepKind::UpdateService { settings: settings.clone() }, &[]);
+        self.take(Task::Call(Operation::UpdateService { settings: settings.clone() }), &[]);
     }
 
     /// Removes the service and everything that belongs to it.
@@ -303,7 +310,7 @@ impl Sequence {
         let ids: Vec<RevisionId> = self.object.revisions.keys().cloned().collect();
         ids.iter().for_each(|id| self.scale(id, 0));
         ids.iter().for_each(|id| self.delete_revision(id));
-        self.take(StepKind::DeleteService, &[]);
+        self.take(Task::Call(Operation::DeleteService), &[]);
     }
 
     /// Brings a revision to `replicas`, making it when it is not there, and waits until they are ready.
@@ -311,7 +318,7 @@ impl Sequence {
         match self.object.revisions.get(&incoming.id) {
             None => {
                 let (revision, spec) = (incoming.id.clone(), incoming.spec.clone());
-                self.take(StepKind::CreateRevision { revision, spec, replicas }, &[]);
+                self.take(Task::Call(Operation::CreateRevision { revision, spec, replicas }), &[]);
             }
             Some(there) if there.replicas < replicas => self.scale(&incoming.id, replicas),
             Some(_) => {}
@@ -322,32 +329,32 @@ impl Sequence {
     }
 
     pub(crate) fn await_ready(&mut self, id: &RevisionId) {
-        self.take(StepKind::AwaitReady { revision: id.clone() }, &[]);
+        self.take(Task::Call(Operation::AwaitReady { revision: id.clone() }), &[]);
     }
 
     pub(crate) fn scale(&mut self, id: &RevisionId, replicas: i64) {
         if self.object.revisions.get(id).is_some_and(|revision| revision.replicas != replicas) {
-            self.take(StepKind::Scale { revision: id.clone(), replicas }, &[]);
+            self.take(Task::Call(Operation::Scale { revision: id.clone(), replicas }), &[]);
         }
     }
 
     pub(crate) fn shift(&mut self, traffic: BTreeMap<RevisionId, u32>) {
         let traffic: BTreeMap<_, _> = traffic.into_iter().filter(|(_, share)| *share > 0).collect();
         if traffic != self.object.traffic {
-            self.take(StepKind::ShiftTraffic { traffic }, &[]);
+            self.take(Task::Call(Operation::ShiftTraffic { traffic }), &[]);
         }
     }
 
     /// Replaces all routes that do not follow the shares.
     pub(crate) fn route(&mut self, routes: Vec<Route>) {
         if routes != self.object.routes {
-            self.take(StepKind::Route { routes }, &[]);
+            self.take(Task::Call(Operation::Route { routes }), &[]);
         }
     }
 
     pub(crate) fn delete_revision(&mut self, id: &RevisionId) {
         if self.object.revisions.contains_key(id) {
-            self.take(StepKind::DeleteRevision { revision: id.clone() }, &[]);
+            self.take(Task::Call(Operation::DeleteRevision { revision: id.clone() }), &[]);
         }
     }
 
@@ -363,18 +370,18 @@ impl Sequence {
             // An analysis of its own length needs no hold.
             Some(analysis) if ms > 0 || analysis.count > 0 => {
                 let against = against.filter(|_| !analysis.baseline.is_empty()).cloned();
-                StepKind::Analyse { revision: id.clone(), ms, analysis: analysis.clone(), against }
+                Task::Analyse { revision: id.clone(), ms, analysis: analysis.clone(), against }
             }
             _ if ms == 0 => return,
-            _ => StepKind::Hold { ms },
+            _ => Task::Hold { ms },
         };
         self.take(kind, &[]);
     }
 }
 
 /// In how many batches a platform replaces the replicas of a revision.
-fn batches(roll: &StepKind) -> u64 {
-    let StepKind::Roll { replicas, surge, unavailable, .. } = roll else { return 1 };
+fn batches(roll: &Task) -> u64 {
+    let Task::Call(Operation::Roll { replicas, surge, unavailable, .. }) = roll else { return 1 };
     let at_once = surge.saturating_add(*unavailable);
     let batches = replicas.saturating_add(at_once).saturating_sub(1) / at_once.max(1);
     u64::try_from(batches).unwrap_or(1).max(1)

@@ -4,11 +4,11 @@
 //! and inverse is read off the object and never guessed.
 
 use crate::analysis::{self, Analysis, hundredths};
-use crate::model::{ApprovalGate, StepKind};
+use crate::model::{ApprovalGate, Task};
 use crate::sequence::{GRACE_MS, Incoming, Sequence};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
 use dax_core::{Diagnostic, Name, RevisionId, Span, Value};
-use dax_model::{Route, Traits, WHOLE};
+use dax_model::{HookTime, Operation, Route, Traits, WHOLE};
 use std::collections::BTreeMap;
 
 /// How a revision takes over.
@@ -25,16 +25,16 @@ pub(crate) struct Strategy<'s> {
 
 impl Sequence {
     /// Runs the hooks of a moment.
-    fn hooks(&mut self, incoming: &Incoming, config: &Value, when: &str) {
+    fn hooks(&mut self, incoming: &Incoming, config: &Value, when: HookTime) {
         for hook in list(config, "hook")
             .iter()
-            .filter(|hook| hook.get("when").and_then(Value::as_str) == Some(when))
+            .filter(|hook| hook.get("when").and_then(Value::as_str) == Some(when.word()))
         {
-            let kind = StepKind::RunHook {
-                when: when.into(),
+            let kind = Task::Call(Operation::Run {
+                when,
                 revision: incoming.id.clone(),
                 command: words(hook, "command"),
-            };
+            });
             self.take(kind, &[]);
             self.within(hook);
         }
@@ -44,7 +44,10 @@ impl Sequence {
     fn migrate(&mut self, incoming: &Incoming, config: &Value) {
         for migration in list(config, "migrate") {
             let (revision, command) = (incoming.id.clone(), words(migration, "command"));
-            self.take(StepKind::Migrate { revision, command }, &words(migration, "undo"));
+            self.take(
+                Task::Call(Operation::Migrate { revision, command }),
+                &words(migration, "undo"),
+            );
             self.within(migration);
         }
     }
@@ -68,7 +71,7 @@ impl Sequence {
         if count > 0 {
             let of = words(config, "of");
             let approval = ApprovalGate { count, of, span: span.to_owned() };
-            self.take(StepKind::Gate { approval }, &[]);
+            self.take(Task::Gate { approval }, &[]);
         }
     }
 
@@ -100,25 +103,25 @@ impl Sequence {
         let Some(active) = active.filter(|_| comes) else {
             // There is nothing to roll over from, or nothing that could be tried out.
             self.raise(incoming, incoming.replicas);
-            self.hooks(incoming, config, "before");
+            self.hooks(incoming, config, HookTime::Before);
             self.settle(incoming);
             if handed.is_some() {
                 // Who carries strategies out makes itself ready once there are requests to divide.
                 self.await_ready(&incoming.id);
             }
-            return self.hooks(incoming, config, "after");
+            return self.hooks(incoming, config, HookTime::After);
         };
         if handed.is_some() {
             self.roll(incoming, &active, kind, config);
             self.settle(incoming);
-            return self.hooks(incoming, config, "after");
+            return self.hooks(incoming, config, HookTime::After);
         }
         if *rolls && self.can_roll(incoming, kind, config, analysis.as_ref()) {
             self.roll(incoming, &active, kind, config);
-            self.hooks(incoming, config, "during");
+            self.hooks(incoming, config, HookTime::During);
             self.settle(incoming);
             self.watch(&incoming.id, None, millis(config, "hold"), None);
-            return self.hooks(incoming, config, "after");
+            return self.hooks(incoming, config, HookTime::After);
         }
         match *kind {
             "rolling" => self.rolling(incoming, &active, config, analysis.as_ref()),
@@ -126,11 +129,11 @@ impl Sequence {
             "blue_green" => self.blue_green(incoming, &active, config, analysis.as_ref(), span),
             _ => {
                 self.raise(incoming, incoming.replicas);
-                self.hooks(incoming, config, "before");
+                self.hooks(incoming, config, HookTime::Before);
             }
         }
         self.settle(incoming);
-        self.hooks(incoming, config, "after");
+        self.hooks(incoming, config, HookTime::After);
     }
 
     /// Whether nothing is asked for between two replicas, so that the platform may replace them by itself.
@@ -169,7 +172,10 @@ impl Sequence {
         }
         let (from, revision) = (active.clone(), incoming.id.clone());
         let (spec, replicas) = (incoming.spec.clone(), incoming.replicas);
-        self.take(StepKind::Roll { from, revision, spec, replicas, surge, unavailable }, &[]);
+        self.take(
+            Task::Call(Operation::Roll { from, revision, spec, replicas, surge, unavailable }),
+            &[],
+        );
         self.await_ready(&incoming.id);
     }
 
@@ -184,7 +190,7 @@ impl Sequence {
         let steps = canary_steps(config);
         let first = steps.first().map_or(WHOLE, |step| step.weight);
         self.raise(incoming, share_of(incoming.replicas, first));
-        self.hooks(incoming, config, "before");
+        self.hooks(incoming, config, HookTime::Before);
         let headers = header_routes(config, &incoming.id);
         for mirror in list(config, "mirror") {
             let share = mirror.get("share").and_then(hundredths).unwrap_or(0);
@@ -199,7 +205,7 @@ impl Sequence {
                 (active.clone(), WHOLE - step.weight),
                 (incoming.id.clone(), step.weight),
             ]));
-            self.hooks(incoming, config, "during");
+            self.hooks(incoming, config, HookTime::During);
             self.watch(&incoming.id, Some(active), step.hold_ms, analysis);
             self.gate(step.config, span);
         }
@@ -228,9 +234,9 @@ impl Sequence {
         }
         self.raise(incoming, incoming.replicas);
         self.route(header_routes(config, &incoming.id));
-        self.hooks(incoming, config, "before");
+        self.hooks(incoming, config, HookTime::Before);
         self.shift(BTreeMap::from([(incoming.id.clone(), WHOLE)]));
-        self.hooks(incoming, config, "during");
+        self.hooks(incoming, config, HookTime::During);
         self.watch(&incoming.id, Some(active), millis(config, "hold"), analysis);
         self.watch(&incoming.id, None, millis(config, "scale_down_delay"), None);
     }
@@ -262,7 +268,7 @@ impl Sequence {
                 new += more;
                 self.raise(incoming, new);
                 if std::mem::take(&mut first) {
-                    self.hooks(incoming, config, "before");
+                    self.hooks(incoming, config, HookTime::Before);
                 }
             }
             let fewer = old.min((new + old - least).max(0)).min(old - i64::from(new == 0)).max(0);
@@ -282,7 +288,7 @@ impl Sequence {
                 ]));
             }
             self.scale(active, old);
-            self.hooks(incoming, config, "during");
+            self.hooks(incoming, config, HookTime::During);
             self.watch(&incoming.id, Some(active), millis(config, "hold"), analysis);
         }
     }

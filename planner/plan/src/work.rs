@@ -4,7 +4,7 @@ use crate::NOT_OURS;
 use crate::desired::{DesiredService, HANDED_OVER, Removed};
 use crate::leaves::{self, Applied, Compared, Happening};
 use crate::model::{
-    Action, AppliedService, Change, LeafChange, Mode, Reason, Replace, ReplaceOrder, StepKind,
+    Action, AppliedService, Change, LeafChange, Mode, Reason, Replace, ReplaceOrder, Task,
 };
 use crate::request::Request;
 use crate::revision;
@@ -470,6 +470,6 @@ pub(crate) fn unwanted(
 }
 
 /// Whether a step of this kind only waits.
-pub(crate) const fn waits(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::Hold { .. } | StepKind::Gate { .. })
+pub(crate) const fn waits(kind: &Task) -> bool {
+    matches!(kind, Task::Hold { .. } | Task::Gate { .. })
 }

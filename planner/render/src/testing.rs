@@ -1,9 +1,10 @@
 //! Plans by hand for the tests of this crate.
 
 use dax_core::{Name, ResourceAddr, RevisionId, Value};
+use dax_model::Operation;
 use dax_plan::model::{
     Action, ApprovalGate, Change, Estimate, FORMAT_VERSION, Idempotency, Inverse, InverseClass,
-    LeafChange, Mode, OnFailure, Owner, Reason, Retry, Risk, StateVersion, Step, StepId, StepKind,
+    LeafChange, Mode, OnFailure, Owner, Reason, Retry, Risk, StateVersion, Step, StepId, Task,
 };
 use dax_plan::{Plan, ROLLBACK_WITHIN_MS};
 use std::collections::BTreeMap;
@@ -44,8 +45,8 @@ pub(crate) fn guarded(changes: Vec<Change>) -> Plan {
     for change in changes {
         let id = StepId(u32::try_from(plan.steps.len()).expect("few steps"));
         let kind = match change.action {
-            Action::Delete => StepKind::DeleteService,
-            _ => StepKind::AwaitReady { revision: RevisionId("22222222".into()) },
+            Action::Delete => Task::Call(Operation::DeleteService),
+            _ => Task::Call(Operation::AwaitReady { revision: RevisionId("22222222".into()) }),
         };
         plan.steps.push(step(id, &change.addr, kind));
         plan.changes.push(change);
@@ -54,17 +55,17 @@ pub(crate) fn guarded(changes: Vec<Change>) -> Plan {
 }
 
 /// A step with an exact inverse.
-pub(crate) fn step(id: StepId, service: &ResourceAddr, kind: StepKind) -> Step {
+pub(crate) fn step(id: StepId, service: &ResourceAddr, kind: Task) -> Step {
     Step {
         id,
         service: service.clone(),
         provider: "memory.world".into(),
         object: service.name().into(),
-        kind,
+        task: kind,
         after: Vec::new(),
         pre: BTreeMap::new(),
         post: BTreeMap::new(),
-        inverse: Inverse { class: InverseClass::Exact, steps: Vec::new() },
+        inverse: Inverse { class: InverseClass::Exact, operations: Vec::new() },
         idempotency: Idempotency::ByKey,
         retry: Retry::Transient,
         timeout_ms: 0,

@@ -10,7 +10,7 @@ pub mod trust;
 
 use dax_core::{Name, RevisionId, Value};
 use dax_model::image::{self, Image};
-use dax_model::{LiveService, Route, Traits};
+use dax_model::{LiveService, Operation, Traits};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -20,85 +20,6 @@ use std::time::Duration;
 
 /// A future that may move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// A change to one service; it is made once however often it is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    /// Takes the service's ports; nothing runs yet.
-    CreateService {
-        /// Ports and provider settings.
-        settings: BTreeMap<Name, Value>,
-    },
-    /// Changes ports or provider settings.
-    UpdateService {
-        /// Ports and provider settings.
-        settings: BTreeMap<Name, Value>,
-    },
-    /// Removes the service with all that belongs to it.
-    DeleteService,
-    /// Makes a revision and starts its replicas.
-    CreateRevision {
-        /// Its name.
-        revision: RevisionId,
-        /// Its fields.
-        spec: Value,
-        /// How many replicas.
-        replicas: i64,
-    },
-    /// Begins to replace the replicas of a revision by those of another, a few at a time. All traffic goes to whatever
-    /// of the two is ready; only the new one is there afterwards.
-    Roll {
-        /// What gives way.
-        from: RevisionId,
-        /// What comes.
-        revision: RevisionId,
-        /// Its fields.
-        spec: Value,
-        /// How many replicas.
-        replicas: i64,
-        /// So many more may run meanwhile.
-        surge: i64,
-        /// So many fewer may be ready meanwhile.
-        unavailable: i64,
-    },
-    /// Removes a revision; its replicas finish their work first.
-    DeleteRevision {
-        /// Its name.
-        revision: RevisionId,
-    },
-    /// Starts replicas, or lets some finish their work and stops them.
-    Scale {
-        /// Its name.
-        revision: RevisionId,
-        /// How many replicas.
-        replicas: i64,
-    },
-    /// Returns when as many replicas are ready as are wanted.
-    AwaitReady {
-        /// Its name.
-        revision: RevisionId,
-    },
-    /// Divides the traffic.
-    ShiftTraffic {
-        /// Shares in hundredths of a percent.
-        traffic: BTreeMap<RevisionId, u32>,
-    },
-    /// Sends some requests elsewhere than the shares say.
-    Route {
-        /// All such routes from then on.
-        routes: Vec<Route>,
-    },
-    /// Runs a command with the fields of a revision, which need not be there; returns when it has ended well.
-    Run {
-        /// The revision.
-        revision: RevisionId,
-        /// Its fields.
-        spec: Value,
-        /// Program and arguments.
-        command: Vec<Name>,
-    },
-}
 
 /// One call for one service.
 #[derive(Clone, Debug)]
@@ -111,6 +32,8 @@ pub struct Call {
     pub place: Name,
     /// What is to be done.
     pub operation: Operation,
+    /// The fields of the revision with which a command runs; nothing for other operations.
+    pub spec: Option<Value>,
     /// Names this call: the same name means the same call, however often it is made.
     pub token: Name,
     /// Who makes it, counted: a platform that can refuses what comes from an earlier holder.

@@ -15,8 +15,9 @@ use crate::read::{self, Holding, Record};
 use crate::wait::{self, Waited};
 use crate::{names, status};
 use dax_core::{Name, RevisionId, Value};
+use dax_model::Operation;
 use dax_model::{Route, WHOLE};
-use dax_provider_api::{Call, Operation, ProviderError, Secrets};
+use dax_provider_api::{Call, ProviderError, Secrets};
 use former::Former;
 use serde_json::Value as Json;
 use state::State;
@@ -160,8 +161,9 @@ async fn revision(
             state.settle_routes(routes.clone());
             front(cluster, state, false).await
         }
-        Operation::Run { revision, spec, command } => {
+        Operation::Run { revision, command, .. } | Operation::Migrate { revision, command } => {
             state.guard(cluster).await?;
+            let spec = call.spec.as_ref().unwrap_or(&Value::None);
             let held = Held { revision, spec, replicas: 0 };
             run::command(cluster, &state.of(), held, command, call).await
         }

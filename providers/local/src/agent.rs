@@ -210,6 +210,7 @@ impl Agent {
                 environment,
                 service,
                 operation,
+                spec,
                 token,
                 fence,
                 expect,
@@ -225,7 +226,7 @@ impl Agent {
                     agent
                         .change(
                             (environment, service),
-                            Order { operation, token, fence, expect, timeout, secrets },
+                            Order { operation, spec, token, fence, expect, timeout, secrets },
                         )
                         .await
                 });

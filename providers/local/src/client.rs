@@ -284,6 +284,7 @@ impl Platform for Local {
                 environment: call.environment.clone(),
                 service: call.service.clone(),
                 operation: call.operation.clone(),
+                spec: call.spec.clone(),
                 token: call.token.clone(),
                 fence: call.fence.clone(),
                 expect: call.expect.clone(),

@@ -3,7 +3,8 @@
 
 use dax_core::{Name, RevisionId, Value};
 use dax_model::LiveService;
-use dax_provider_api::{Expect, Fence, Operation};
+use dax_model::Operation;
+use dax_provider_api::{Expect, Fence};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -33,6 +34,9 @@ pub(crate) enum Request {
         environment: Name,
         service: Name,
         operation: Operation,
+        /// The fields of the revision with which a command runs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<Value>,
         token: Name,
         fence: Fence,
         expect: Expect,

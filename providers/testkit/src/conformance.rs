@@ -1,10 +1,9 @@
 //! What every platform must do, whatever stands behind it.
 
 use dax_core::{Name, RevisionId, Value};
+use dax_model::Operation;
 use dax_model::{LiveService, Route, WHOLE};
-use dax_provider_api::{
-    Call, Expect, Fence, Operation, Platform, ProviderError, Scope, Secrets, Sought,
-};
+use dax_provider_api::{Call, Expect, Fence, Platform, ProviderError, Scope, Secrets, Sought};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,6 +29,7 @@ impl Subject<'_> {
             service: SERVICE.into(),
             place: self.place.clone().unwrap_or_default(),
             operation,
+            spec: None,
             token: "conformance".into(),
             fence: Fence { lineage: "conformance".into(), epoch: 2 },
             expect: Expect::default(),
@@ -54,6 +54,7 @@ impl Subject<'_> {
             service: SERVICE.into(),
             place: self.place.clone().unwrap_or_default(),
             operation: Operation::ShiftTraffic { traffic: traffic.clone() },
+            spec: None,
             token: "conformance".into(),
             fence: Fence { lineage: "conformance".into(), epoch },
             expect: Expect { before: shares(before), after: shares(after) },

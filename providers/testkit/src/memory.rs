@@ -1,10 +1,9 @@
 //! A platform in memory: every operation takes effect at once, and faults come when they are told to.
 
 use dax_core::{Name, RevisionId, Value};
+use dax_model::Operation;
 use dax_model::{LiveRevision, LiveService, Route, Traits};
-use dax_provider_api::{
-    BoxFuture, Call, Fence, Metrics, Operation, Platform, ProviderError, Query, Scope,
-};
+use dax_provider_api::{BoxFuture, Call, Fence, Metrics, Platform, ProviderError, Query, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -369,7 +368,7 @@ impl State {
                 there.routes.clone_from(routes);
                 format!("{} routes", routes.len())
             }
-            Operation::Run { command, .. } => {
+            Operation::Run { command, .. } | Operation::Migrate { command, .. } => {
                 let program = command.first().cloned().unwrap_or_default();
                 if self.failing.contains(&program) {
                     return Err(ProviderError::Refused {

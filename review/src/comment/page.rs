@@ -117,6 +117,6 @@ pub(crate) fn same(inputs: &[CommentInput]) -> Vec<Vec<usize>> {
 
 /// The changes of a plan and their steps, as a key.
 fn difference(project: &Name, plan: &Plan) -> String {
-    let steps: Vec<_> = plan.steps.iter().map(|step| (&step.service, &step.kind)).collect();
+    let steps: Vec<_> = plan.steps.iter().map(|step| (&step.service, &step.task)).collect();
     format!("{project} {:?} {:?} {:?} {steps:?}", plan.mode, plan.changes, plan.deferred)
 }

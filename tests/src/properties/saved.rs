@@ -3,7 +3,7 @@
 use dax_machine::machine::{Event, Failure, Machine};
 use dax_machine::simulate::rehearse;
 use dax_machine::{Entry, Outcome};
-use dax_plan::{Plan, StepId, StepKind, proof};
+use dax_plan::{Plan, StepId, Task, proof};
 use dax_render::{Flavour, Standing};
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub fn saved_plan(bytes: &[u8]) {
 }
 
 fn quick(plan: &Plan) -> bool {
-    plan.steps.iter().all(|step| match &step.kind {
-        StepKind::Analyse { ms, analysis, .. } => {
+    plan.steps.iter().all(|step| match &step.task {
+        Task::Analyse { ms, analysis, .. } => {
             let every = analysis.every_ms.max(1);
             ms / every < MOST_MEASURED && u64::from(analysis.count) < MOST_MEASURED
         }

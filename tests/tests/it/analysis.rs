@@ -11,7 +11,7 @@ use dax_plan::analysis::{
     Analysis, Baseline, Comparison, Condition, Decision, Limits, Measured, Metric, NoData,
     Semantics, Tally, Verdict, Worse, assess, judge, mann_whitney, worse,
 };
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 use dax_tests::{Files, load, params, plan};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -323,7 +323,8 @@ fn canary(words: &str) -> Plan {
     );
     assert!(problems.is_empty(), "{problems:?}");
     let mut live = dax_model::LiveService::default();
-    first.steps.iter().for_each(|step| dax_plan::invariants::advance(&mut live, &step.kind));
+    let operations = first.steps.iter().filter_map(|step| step.task.operation());
+    operations.for_each(|operation| dax_plan::invariants::advance(&mut live, operation));
     let live = BTreeMap::from([("memory.world".into(), BTreeMap::from([("web".into(), live)]))]);
     let applied =
         first.result.into_iter().filter_map(|(addr, applied)| Some((addr, applied?))).collect();
@@ -375,7 +376,7 @@ fn through_the_machine(
             match command {
                 Command::Write(entry) => {
                     if let Entry::Intent { step, at_ms } = &entry
-                        && matches!(plan.steps[step.0 as usize].kind, StepKind::Analyse { .. })
+                        && matches!(plan.steps[step.0 as usize].task, Task::Analyse { .. })
                     {
                         begun.get_or_insert(*at_ms);
                     }

@@ -1,5 +1,6 @@
 //! Plans of whole projects, as a reviewer reads them.
 
+use dax_model::Operation;
 use dax_plan::{Plan, digest, invariants};
 use dax_render::{Flavour, Standing};
 use dax_tests::plans::{Applied, Live, after, two_worlds};
@@ -76,18 +77,17 @@ fn a_plan_that_breaks_a_promise_is_found_out() {
     let shift = sound
         .steps
         .iter()
-        .position(|s| matches!(s.kind, dax_plan::StepKind::ShiftTraffic { .. }))
+        .position(|s| matches!(s.task, Task::Call(Operation::ShiftTraffic { .. })))
         .expect("a shift");
     let halved = broken_by(&|plan| {
-        if let dax_plan::StepKind::ShiftTraffic { traffic } = &mut plan.steps[shift].kind {
+        if let Task::Call(Operation::ShiftTraffic { traffic }) = &mut plan.steps[shift].task {
             traffic.values_mut().for_each(|share| *share /= 2);
         }
     });
     assert_eq!(halved, "WholeTraffic(5000)");
-    let unproved =
-        broken_by(&|plan| plan.steps[shift - 1].kind = dax_plan::StepKind::Hold { ms: 1 });
+    let unproved = broken_by(&|plan| plan.steps[shift - 1].task = Task::Hold { ms: 1 });
     assert!(unproved.starts_with("ReadyBeforeTraffic"), "{unproved}");
-    assert_eq!(broken_by(&|plan| plan.steps[shift].inverse.steps.clear()), "Inverse");
+    assert_eq!(broken_by(&|plan| plan.steps[shift].inverse.operations.clear()), "Inverse");
     assert_eq!(broken_by(&|plan| plan.steps[0].after = vec![dax_plan::StepId(3)]), "Order");
 }
 
@@ -114,9 +114,9 @@ fn a_service_that_nobody_answers_for_can_be_mended() {
     let (second, problems) = plan(&load(&project("2", "2s")), &params(&[]), "dev", &applied, &live);
     assert!(problems.is_empty(), "{problems:?}");
     assert!(
-        matches!(second.steps[0].kind, dax_plan::StepKind::UpdateService { .. }),
+        matches!(second.steps[0].task, Task::Call(Operation::UpdateService { .. })),
         "{:?}",
-        second.steps[0].kind
+        second.steps[0].task
     );
 }
 

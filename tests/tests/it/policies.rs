@@ -2,8 +2,8 @@
 
 use dax_core::Name;
 use dax_machine::{Entry, How, Machine, Outcome};
-use dax_model::LiveService;
-use dax_plan::{StepId, StepKind};
+use dax_model::{LiveService, Operation};
+use dax_plan::{StepId, Task};
 use dax_provider_testkit::{Fault, Memory};
 use dax_tests::world::Sim;
 use dax_tests::{Files, load, params, plan};
@@ -63,7 +63,7 @@ fn shown(sim: &Sim) -> String {
 }
 
 /// Makes the call of a step of a service fail; gives its number.
-fn fail(sim: &Sim, service: &str, wanted: fn(&StepKind) -> bool) -> usize {
+fn fail(sim: &Sim, service: &str, wanted: fn(&Task) -> bool) -> usize {
     // The order of calls is found out by a run that goes well.
     let mut rehearsal = Sim {
         platforms: BTreeMap::from([(WORLD.into(), sim.platforms[WORLD].copy())]),
@@ -75,7 +75,7 @@ fn fail(sim: &Sim, service: &str, wanted: fn(&StepKind) -> bool) -> usize {
         .plan
         .steps
         .iter()
-        .find(|step| step.service.name() == service && wanted(&step.kind))
+        .find(|step| step.service.name() == service && wanted(&step.task))
         .expect("a step")
         .id;
     // Steps begin as soon as what they wait for is done, all at once: the journal tells in which order they were called.
@@ -90,8 +90,8 @@ fn fail(sim: &Sim, service: &str, wanted: fn(&StepKind) -> bool) -> usize {
     before + at
 }
 
-fn shifts(kind: &StepKind) -> bool {
-    matches!(kind, StepKind::ShiftTraffic { .. })
+fn shifts(kind: &Task) -> bool {
+    matches!(kind, Task::Call(Operation::ShiftTraffic { .. }))
 }
 
 #[test]

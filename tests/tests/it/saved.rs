@@ -1,7 +1,8 @@
 //! Saved plans: what was made is proved, and no edit of it passes unseen.
 
+use dax_model::Operation;
 use dax_plan::proof::{against, prove};
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 use dax_tests::edits::{Fate, edit, fate};
 use dax_tests::plans::{Made, made};
 use dax_tests::properties::saved_plan;
@@ -96,7 +97,10 @@ fn each_part_of_a_step_is_derived_again() {
     };
     assert_eq!(broken(&|plan| plan.steps[0].pre.clear()), "steps[0].pre");
     assert_eq!(broken(&|plan| plan.steps[0].post.clear()), "steps[0].post");
-    assert_eq!(broken(&|plan| plan.steps[0].inverse.steps.clear()), "steps[0].inverse.steps");
+    assert_eq!(
+        broken(&|plan| plan.steps[0].inverse.operations.clear()),
+        "steps[0].inverse.operations"
+    );
     assert_eq!(broken(&|plan| plan.steps[0].timeout_ms += 1), "steps[0].timeout_ms");
     assert_eq!(broken(&|plan| plan.steps[0].calls += 1), "steps[0].calls");
     assert_eq!(broken(&|plan| plan.steps[0].rollback_point = false), "steps[0].rollback_point");
@@ -104,7 +108,7 @@ fn each_part_of_a_step_is_derived_again() {
     assert_eq!(broken(&|plan| plan.changes[0].risks.clear()), "changes[0].risks");
     assert_eq!(broken(&|plan| drop(plan.known.pop_first())), "known");
     let spec = broken(&|plan| {
-        if let StepKind::CreateRevision { spec, .. } = &mut plan.steps[0].kind {
+        if let Task::Call(Operation::CreateRevision { spec, .. }) = &mut plan.steps[0].task {
             *spec = dax_core::Value::None;
         }
     });

@@ -2,9 +2,9 @@
 //! same call again, as the applier does, ends where an uncut run ends.
 
 use dax_core::{Name, RevisionId, Value};
-use dax_model::{LiveService, WHOLE};
+use dax_model::{LiveService, Operation, WHOLE};
 use dax_provider_api::{
-    Call, Expect, Fence, Instance, Operation, Platform, ProviderError, Scope, Secrets, Sought,
+    Call, Expect, Fence, Instance, Platform, ProviderError, Scope, Secrets, Sought,
 };
 use dax_tests::peers::kubernetes::{Cluster, cluster};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +117,7 @@ async fn call(platform: &dyn Platform, place: &str, operation: &Operation) {
         service: "web".into(),
         place: place.into(),
         operation: operation.clone(),
+        spec: None,
         token: "cut".into(),
         fence: Fence { lineage: "cut".into(), epoch: 1 },
         expect: Expect::default(),

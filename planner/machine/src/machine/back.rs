@@ -59,7 +59,7 @@ impl Machine {
 
     pub(super) fn undo(&mut self, step: StepId, operation: usize, out: &mut Vec<Command>) {
         self.forced = false;
-        let operations = self.plan.step(step).map_or(0, |planned| planned.inverse.steps.len());
+        let operations = self.plan.step(step).map_or(0, |planned| planned.inverse.operations.len());
         if operation < operations {
             self.undoing = Some((step, operation));
             out.push(Command::Undo(step, operation));

@@ -4,7 +4,7 @@ use super::{Command, Machine, Status};
 use crate::journal::Entry;
 use dax_core::{Name, Value};
 use dax_plan::analysis::{self, Analysis, Decision, Measured, NoData, Semantics, Tally, Verdict};
-use dax_plan::{StepId, StepKind};
+use dax_plan::{StepId, Task};
 use std::collections::BTreeMap;
 
 /// An analysis under way.
@@ -43,7 +43,7 @@ impl Machine {
         let begun = self.begun(step);
         let (mut next_ms, mut failed_checks) = (begun, 0);
         if let Some(planned) = self.plan.step(step)
-            && let StepKind::Analyse { ms, analysis, .. } = &planned.kind
+            && let Task::Analyse { ms, analysis, .. } = &planned.task
         {
             failed_checks = self.failed_checks.get(&planned.service).copied().unwrap_or(0);
             next_ms = begun.saturating_add(analysis.first_after_ms(*ms));
@@ -64,7 +64,7 @@ impl Machine {
     /// The time of a measurement, or of the end of the hold, has come.
     pub(super) fn tick(&mut self, step: StepId, now_ms: u64, out: &mut Vec<Command>) {
         let plan = self.plan.clone();
-        let Some(StepKind::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.kind)
+        let Some(Task::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.task)
         else {
             return;
         };
@@ -90,7 +90,7 @@ impl Machine {
         out: &mut Vec<Command>,
     ) {
         let plan = self.plan.clone();
-        let Some(StepKind::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.kind)
+        let Some(Task::Analyse { ms, analysis, .. }) = plan.step(step).map(|step| &step.task)
         else {
             return;
         };
@@ -141,7 +141,7 @@ impl Machine {
     ) -> Decision {
         let plan = self.plan.clone();
         let Some(planned) = plan.step(step) else { return Decision::Undecided };
-        let StepKind::Analyse { ms, analysis, .. } = &planned.kind else {
+        let Task::Analyse { ms, analysis, .. } = &planned.task else {
             return Decision::Undecided;
         };
         let held = self.held(step, *ms, at_ms);

@@ -5,9 +5,9 @@ use crate::journal::{Entry, Outcome};
 use crate::machine::Which;
 use crate::machine::{Failure, Machine};
 use dax_core::Name;
-use dax_model::{LiveService, WHOLE, image};
+use dax_model::{LiveService, Operation, WHOLE, image};
 use dax_plan::analysis::{Condition, Measured};
-use dax_plan::{LiveState, Plan, StepId, StepKind, invariants};
+use dax_plan::{LiveState, Plan, StepId, Task, invariants};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub fn rehearse(plan: &Plan, seed: u64) -> Report {
     let fails = plan
         .steps
         .iter()
-        .filter(|step| !matches!(step.kind, StepKind::Hold { .. } | StepKind::Gate { .. }))
+        .filter(|step| !matches!(step.task, Task::Hold { .. } | Task::Gate { .. }))
         .map(|step| Some(step.id));
     Report {
         seed,
@@ -72,7 +72,7 @@ pub fn rehearse(plan: &Plan, seed: u64) -> Report {
 fn decided(plan: &Plan, failing: Option<StepId>) -> Arc<Plan> {
     let mut plan = plan.clone();
     for step in &mut plan.steps {
-        if let StepKind::Analyse { analysis, .. } = &mut step.kind {
+        if let Task::Analyse { analysis, .. } = &mut step.task {
             (analysis.forbid, analysis.advise, analysis.baseline) =
                 (Vec::new(), Vec::new(), Vec::new());
             analysis.require = if failing == Some(step.id) {
@@ -216,17 +216,14 @@ impl World for Modelled {
     fn call(&mut self, id: StepId, which: Which, _now_ms: u64) -> Result<Answer, Died> {
         let plan = self.plan.clone();
         let step = plan.step(id);
-        let kind = step.and_then(|step| match which {
-            Which::Do => Some(&step.kind),
-            Which::Undo(at) | Which::Force(at) => step.inverse.steps.get(at),
-        });
-        let Some((step, kind)) = step.zip(kind) else {
-            let message = format!("the plan has no step {id}");
+        let operation = step.and_then(|step| which.operation(step));
+        let Some((step, operation)) = step.zip(operation) else {
+            let message = format!("the plan has no step {id} that calls a provider");
             return Ok(Answer { result: Err(Failure::refused(message)), after_ms: 0 });
         };
         let after_ms = self.draw(CALL_MS)
-            + match kind {
-                StepKind::AwaitReady { .. } => step.expected_ms.max(self.draw(READY_MS)),
+            + match operation {
+                Operation::AwaitReady { .. } => step.expected_ms.max(self.draw(READY_MS)),
                 _ => 0,
             };
         if self.failing == Some(id) && which == Which::Do {
@@ -235,8 +232,8 @@ impl World for Modelled {
         }
         let objects = self.live.entry(step.provider.clone()).or_default();
         let mut live = objects.remove(&step.object).unwrap_or_default();
-        invariants::advance(&mut live, kind);
-        if !matches!(kind, StepKind::DeleteService) {
+        invariants::advance(&mut live, operation);
+        if *operation != Operation::DeleteService {
             objects.insert(step.object.clone(), live);
         }
         self.look(&step.provider, &step.object);

@@ -1,6 +1,6 @@
 //! How long a plan takes and how often it calls.
 
-use crate::model::{Estimate, Step, StepKind};
+use crate::model::{Estimate, Step, Task};
 
 /// Reads of each provider beside the steps: one before the first step, one after the last.
 const READS: u32 = 2;
@@ -18,7 +18,7 @@ pub(crate) fn estimate(steps: &[Step]) -> Estimate {
                 .copied()
                 .unwrap_or(0)
         };
-        let own = if matches!(step.kind, StepKind::Gate { .. }) { 0 } else { step.timeout_ms };
+        let own = if matches!(step.task, Task::Gate { .. }) { 0 } else { step.timeout_ms };
         least[at] = longest(&least).saturating_add(step.expected_ms);
         most[at] = longest(&most).saturating_add(own);
     }
@@ -35,10 +35,10 @@ pub(crate) fn estimate(steps: &[Step]) -> Estimate {
 }
 
 /// Calls that a step makes when all goes well.
-pub(crate) fn calls(kind: &StepKind, expected_ms: u64) -> u32 {
+pub(crate) fn calls(kind: &Task, expected_ms: u64) -> u32 {
     match kind {
-        StepKind::Hold { .. } | StepKind::Gate { .. } => 0,
-        StepKind::Analyse { analysis, against, .. } => {
+        Task::Hold { .. } | Task::Gate { .. } => 0,
+        Task::Analyse { analysis, against, .. } => {
             let times =
                 u32::try_from(expected_ms / analysis.every_ms.max(1)).unwrap_or(u32::MAX).max(1);
             let compared = if against.is_some() { analysis.baseline.len() } else { 0 };

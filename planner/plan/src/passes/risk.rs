@@ -1,7 +1,8 @@
 //! What a reviewer must look at.
 
-use crate::model::{Action, Change, InverseClass, Owner, ReplaceOrder, Risk, Step, StepKind};
+use crate::model::{Action, Change, InverseClass, Owner, ReplaceOrder, Risk, Step, Task};
 use dax_core::Value;
+use dax_model::Operation;
 
 /// The risks of a change with these steps of its own, the worst first.
 pub(crate) fn risks(change: &Change, steps: &[Step]) -> Vec<Risk> {
@@ -32,7 +33,8 @@ pub(crate) fn risks(change: &Change, steps: &[Step]) -> Vec<Risk> {
     if change.leaves.iter().any(|leaf| leaf.path.as_str().split('.').next() == Some("ports")) {
         found.insert(Risk::Exposure);
     }
-    if change.from.is_some() && own().any(|step| matches!(step.kind, StepKind::ShiftTraffic { .. }))
+    if change.from.is_some()
+        && own().any(|step| matches!(step.task, Task::Call(Operation::ShiftTraffic { .. })))
     {
         found.insert(Risk::Traffic);
     }

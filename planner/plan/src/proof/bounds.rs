@@ -2,10 +2,10 @@
 
 use super::{Findings, result};
 use crate::analysis::{Analysis, Baseline, Condition};
-use crate::model::{Gate, Plan, StepKind};
+use crate::model::{Gate, Plan, Task};
 use crate::sequence::GRACE_MS;
 use dax_core::Value;
-use dax_model::{LiveService, Route, WHOLE};
+use dax_model::{LiveService, Operation, Route, WHOLE};
 
 /// The most replicas of a service: `replicas: int 0..1000` in `stdlib/std/service.dax`.
 pub(super) const MOST_REPLICAS: i64 = 1_000;
@@ -41,7 +41,7 @@ pub(super) fn check(plan: &Plan, found: &mut Findings) {
         }
     }
     for (at, step) in plan.steps.iter().enumerate() {
-        kind(&step.kind, &format!("steps[{at}].kind"), found);
+        kind(&step.task, &format!("steps[{at}].kind"), found);
         if step.timeout_ms < GRACE_MS || step.timeout_ms > 100 * MOST_MS {
             found.say(format!("steps[{at}].timeout_ms"), "is no time that a step may take");
         }
@@ -80,12 +80,13 @@ fn between(number: i64, most: i64, field: String, found: &mut Findings) {
     }
 }
 
-fn kind(kind: &StepKind, field: &str, found: &mut Findings) {
+fn kind(kind: &Task, field: &str, found: &mut Findings) {
     match kind {
-        StepKind::CreateRevision { replicas, .. } | StepKind::Scale { replicas, .. } => {
+        Task::Call(Operation::CreateRevision { replicas, .. })
+        | Task::Call(Operation::Scale { replicas, .. }) => {
             between(*replicas, MOST_REPLICAS, format!("{field}.replicas"), found);
         }
-        StepKind::Roll { replicas, surge, unavailable, .. } => {
+        Task::Call(Operation::Roll { replicas, surge, unavailable, .. }) => {
             between(*replicas, MOST_REPLICAS, format!("{field}.replicas"), found);
             between(*surge, MOST_AT_ONCE, format!("{field}.surge"), found);
             between(*unavailable, MOST_AT_ONCE, format!("{field}.unavailable"), found);
@@ -93,39 +94,40 @@ fn kind(kind: &StepKind, field: &str, found: &mut Findings) {
                 found.say(format!("{field}.surge"), "lets no replica start and none stop");
             }
         }
-        StepKind::ShiftTraffic { traffic } => {
+        Task::Call(Operation::ShiftTraffic { traffic }) => {
             if traffic.values().any(|share| *share == 0 || *share > WHOLE) {
                 found.say(format!("{field}.traffic"), "has a share that is none");
             }
         }
-        StepKind::Route { routes } => {
+        Task::Call(Operation::Route { routes }) => {
             let whole =
                 |route: &Route| !matches!(route, Route::Mirror { share, .. } if *share > WHOLE);
             if !routes.iter().all(whole) {
                 found.say(format!("{field}.routes"), "copies more requests than there are");
             }
         }
-        StepKind::Hold { ms } => time(*ms, format!("{field}.ms"), found),
-        StepKind::Analyse { ms, analysis, .. } => {
+        Task::Hold { ms } => time(*ms, format!("{field}.ms"), found),
+        Task::Analyse { ms, analysis, .. } => {
             time(*ms, format!("{field}.ms"), found);
             measured(analysis, &format!("{field}.analysis"), found);
         }
-        StepKind::Gate { approval } if approval.count == 0 => {
+        Task::Gate { approval } if approval.count == 0 => {
             found.say(format!("{field}.approval.count"), "asks nobody");
         }
-        StepKind::RunHook { command, .. } | StepKind::Migrate { command, .. }
+        Task::Call(Operation::Run { command, .. })
+        | Task::Call(Operation::Migrate { command, .. })
             if command.is_empty() =>
         {
             found.say(format!("{field}.command"), "is no command");
         }
-        StepKind::CreateService { .. }
-        | StepKind::UpdateService { .. }
-        | StepKind::DeleteService
-        | StepKind::DeleteRevision { .. }
-        | StepKind::AwaitReady { .. }
-        | StepKind::Gate { .. }
-        | StepKind::RunHook { .. }
-        | StepKind::Migrate { .. } => {}
+        Task::Call(Operation::CreateService { .. })
+        | Task::Call(Operation::UpdateService { .. })
+        | Task::Call(Operation::DeleteService)
+        | Task::Call(Operation::DeleteRevision { .. })
+        | Task::Call(Operation::AwaitReady { .. })
+        | Task::Gate { .. }
+        | Task::Call(Operation::Run { .. })
+        | Task::Call(Operation::Migrate { .. }) => {}
     }
 }
 

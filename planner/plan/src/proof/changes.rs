@@ -206,7 +206,7 @@ fn kept(part: &Part<'_>, applied: &AppliedService, found: &mut Findings) {
     }
     let target = Target::of(applied, live, replaced && !moves, found, addr);
     for step in rest {
-        let allowed = target.allowed(&sequence, &step.kind);
+        let allowed = target.allowed(&sequence, &step.task);
         if let Some((field, why)) = allowed {
             found.say(format!("steps[{at}].kind.{field}"), why);
             return;

@@ -2,10 +2,11 @@
 
 use super::{Findings, of_changes};
 use crate::compile::{cause, retry};
-use crate::model::{Idempotency, Plan, Step, StepId, StepKind};
+use crate::model::{Idempotency, Plan, Step, StepId, Task};
 use crate::passes::estimate;
 use crate::sequence::{Draft, GRACE_MS, Sequence};
 use dax_core::Name;
+use dax_model::Operation;
 use std::collections::BTreeSet;
 
 /// Ids are indexes; each change has its steps together, one after another; the first of them waits for others only.
@@ -56,53 +57,64 @@ pub(super) fn order(plan: &Plan, found: &mut Findings) {
 }
 
 /// Why a step cannot be taken from where the steps before leave its object; nothing when it can.
-pub(super) fn misfit(sequence: &Sequence, kind: &StepKind) -> Option<&'static str> {
+pub(super) fn misfit(sequence: &Sequence, kind: &Task) -> Option<&'static str> {
     let object = &sequence.object;
     let there = |revision| object.revisions.contains_key(revision);
     let (absent, lacks) =
         ("is about an object that is not there", "is about a revision that is not there");
     match kind {
-        StepKind::CreateService { .. } => sequence.exists.then_some("makes what is there already"),
-        _ if !sequence.exists && !matches!(kind, StepKind::Migrate { .. }) => Some(absent),
-        StepKind::CreateRevision { revision, .. } => {
+        Task::Call(Operation::CreateService { .. }) => {
+            sequence.exists.then_some("makes what is there already")
+        }
+        _ if !sequence.exists && !matches!(kind, Task::Call(Operation::Migrate { .. })) => {
+            Some(absent)
+        }
+        Task::Call(Operation::CreateRevision { revision, .. }) => {
             there(revision).then_some("makes a revision that is there already")
         }
-        StepKind::Roll { from, revision, .. } => (!there(from) || there(revision))
+        Task::Call(Operation::Roll { from, revision, .. }) => (!there(from) || there(revision))
             .then_some("rolls between other revisions than there are"),
-        StepKind::Scale { revision, replicas } => match object.revisions.get(revision) {
+        Task::Call(Operation::Scale { revision, replicas }) => match object.revisions.get(revision)
+        {
             None => Some(lacks),
             Some(there) => (there.replicas == *replicas).then_some("changes nothing"),
         },
-        StepKind::DeleteRevision { revision }
-        | StepKind::AwaitReady { revision }
-        | StepKind::Analyse { revision, .. }
-        | StepKind::RunHook { revision, .. } => (!there(revision)).then_some(lacks),
-        StepKind::ShiftTraffic { traffic } if *traffic == object.traffic => Some("changes nothing"),
-        StepKind::ShiftTraffic { traffic } => (!traffic.keys().all(there)).then_some(lacks),
-        StepKind::Route { routes } if *routes == object.routes => Some("changes nothing"),
-        StepKind::Route { routes } => {
+        Task::Call(Operation::DeleteRevision { revision })
+        | Task::Call(Operation::AwaitReady { revision })
+        | Task::Analyse { revision, .. }
+        | Task::Call(Operation::Run { revision, .. }) => (!there(revision)).then_some(lacks),
+        Task::Call(Operation::ShiftTraffic { traffic }) if *traffic == object.traffic => {
+            Some("changes nothing")
+        }
+        Task::Call(Operation::ShiftTraffic { traffic }) => {
+            (!traffic.keys().all(there)).then_some(lacks)
+        }
+        Task::Call(Operation::Route { routes }) if *routes == object.routes => {
+            Some("changes nothing")
+        }
+        Task::Call(Operation::Route { routes }) => {
             (!routes.iter().all(|route| there(route.revision()))).then_some(lacks)
         }
-        StepKind::UpdateService { .. }
-        | StepKind::DeleteService
-        | StepKind::Hold { .. }
-        | StepKind::Gate { .. }
-        | StepKind::Migrate { .. } => None,
+        Task::Call(Operation::UpdateService { .. })
+        | Task::Call(Operation::DeleteService)
+        | Task::Hold { .. }
+        | Task::Gate { .. }
+        | Task::Call(Operation::Migrate { .. }) => None,
     }
 }
 
 /// Takes a step as the planner would, and holds it against the one that was read; says whether it could be taken.
 pub(super) fn take(sequence: &mut Sequence, at: usize, step: &Step, found: &mut Findings) -> bool {
-    let kind = format!("steps[{at}].kind");
-    if let Some(why) = misfit(sequence, &step.kind) {
+    let kind = format!("steps[{at}].task");
+    if let Some(why) = misfit(sequence, &step.task) {
         found.say(kind, why);
         return false;
     }
-    let undo: &[Name] = match (&step.kind, step.inverse.steps.as_slice()) {
-        (StepKind::Migrate { .. }, [StepKind::Migrate { command, .. }]) => command,
+    let undo: &[Name] = match (&step.task, step.inverse.operations.as_slice()) {
+        (Task::Call(Operation::Migrate { .. }), [Operation::Migrate { command, .. }]) => command,
         _ => &[],
     };
-    sequence.take(step.kind.clone(), undo);
+    sequence.take(step.task.clone(), undo);
     if let Some(draft) = sequence.drafts.last() {
         compare(draft, at, step, found);
     }
@@ -112,12 +124,12 @@ pub(super) fn take(sequence: &mut Sequence, at: usize, step: &Step, found: &mut 
 /// Holds steps against those that the planner makes for the same.
 pub(super) fn equal(drafts: &[Draft], first: usize, steps: &[Step], found: &mut Findings) -> bool {
     let same = drafts.len() == steps.len()
-        && drafts.iter().zip(steps).all(|(draft, step)| draft.kind == step.kind);
+        && drafts.iter().zip(steps).all(|(draft, step)| draft.task == step.task);
     if !same {
         let at =
-            drafts.iter().zip(steps).take_while(|(draft, step)| draft.kind == step.kind).count();
+            drafts.iter().zip(steps).take_while(|(draft, step)| draft.task == step.task).count();
         let message = "is not what removing this service takes";
-        found.say(format!("steps[{}].kind", first + at), message);
+        found.say(format!("steps[{}].task", first + at), message);
         return false;
     }
     for (offset, (draft, step)) in drafts.iter().zip(steps).enumerate() {
@@ -137,41 +149,44 @@ fn compare(draft: &Draft, at: usize, step: &Step, found: &mut Findings) {
     if draft.inverse.class != step.inverse.class {
         found.say(field("inverse.class"), "is not the class of its inverse");
     }
-    if draft.inverse.steps != step.inverse.steps {
-        found.say(field("inverse.steps"), "is not what undoes this step");
+    if draft.inverse.operations != step.inverse.operations {
+        found.say(field("inverse.operations"), "is not what undoes this step");
     }
     // A strategy says itself how long a command may take; the plan shows it.
-    let own = matches!(step.kind, StepKind::RunHook { .. } | StepKind::Migrate { .. });
+    let own = matches!(
+        step.task,
+        Task::Call(Operation::Run { .. }) | Task::Call(Operation::Migrate { .. })
+    );
     if !own || step.timeout_ms < GRACE_MS {
         found.same(field("timeout_ms"), step.timeout_ms, draft.timeout_ms);
     }
     found.same(field("expected_ms"), step.expected_ms, draft.expected_ms);
-    found.same(field("calls"), step.calls, estimate::calls(&step.kind, step.expected_ms));
-    if step.retry != retry(&step.kind) {
+    found.same(field("calls"), step.calls, estimate::calls(&step.task, step.expected_ms));
+    if step.retry != retry(&step.task) {
         found.say(field("retry"), "is not how such a step is tried again");
     }
-    if !idempotencies(&step.kind).contains(&step.idempotency) {
+    if !idempotencies(&step.task).contains(&step.idempotency) {
         found.say(field("idempotency"), "is not how such a step is found out about");
     }
 }
 
 /// What a step of a kind may say of an outcome that is not known; for a migration the platform decides.
-const fn idempotencies(kind: &StepKind) -> &'static [Idempotency] {
+const fn idempotencies(kind: &Task) -> &'static [Idempotency] {
     match kind {
-        StepKind::AwaitReady { .. }
-        | StepKind::Hold { .. }
-        | StepKind::Gate { .. }
-        | StepKind::Analyse { .. } => &[Idempotency::ReadToDecide],
-        StepKind::Migrate { .. } => &[Idempotency::ByTag, Idempotency::Ask],
-        StepKind::CreateService { .. }
-        | StepKind::UpdateService { .. }
-        | StepKind::DeleteService
-        | StepKind::CreateRevision { .. }
-        | StepKind::Roll { .. }
-        | StepKind::DeleteRevision { .. }
-        | StepKind::Scale { .. }
-        | StepKind::ShiftTraffic { .. }
-        | StepKind::Route { .. }
-        | StepKind::RunHook { .. } => &[Idempotency::ByKey],
+        Task::Call(Operation::AwaitReady { .. })
+        | Task::Hold { .. }
+        | Task::Gate { .. }
+        | Task::Analyse { .. } => &[Idempotency::ReadToDecide],
+        Task::Call(Operation::Migrate { .. }) => &[Idempotency::ByTag, Idempotency::Ask],
+        Task::Call(Operation::CreateService { .. })
+        | Task::Call(Operation::UpdateService { .. })
+        | Task::Call(Operation::DeleteService)
+        | Task::Call(Operation::CreateRevision { .. })
+        | Task::Call(Operation::Roll { .. })
+        | Task::Call(Operation::DeleteRevision { .. })
+        | Task::Call(Operation::Scale { .. })
+        | Task::Call(Operation::ShiftTraffic { .. })
+        | Task::Call(Operation::Route { .. })
+        | Task::Call(Operation::Run { .. }) => &[Idempotency::ByKey],
     }
 }

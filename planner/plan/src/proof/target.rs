@@ -3,11 +3,11 @@
 use super::changes::Part;
 use super::{Findings, result};
 use crate::desired::OBJECT;
-use crate::model::{Action, AppliedService, StepKind};
+use crate::model::{Action, AppliedService, Task};
 use crate::revision;
 use crate::sequence::Sequence;
 use dax_core::{ResourceAddr, RevisionId, Value};
-use dax_model::{LiveService, WHOLE};
+use dax_model::{LiveService, Operation, WHOLE};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the steps of a service may lead to, and nothing else.
@@ -48,24 +48,23 @@ impl<'t> Target<'t> {
     pub(super) fn allowed(
         &self,
         sequence: &Sequence,
-        kind: &StepKind,
+        kind: &Task,
     ) -> Option<(&'static str, String)> {
         let Self { applied, wanted, .. } = self;
         let ours = |revision: &RevisionId| *revision == applied.revision;
         let not_ours = || Some(("revision", "is not the revision that comes".to_owned()));
         match kind {
-            StepKind::CreateService { settings } | StepKind::UpdateService { settings } => {
-                (*settings != applied.settings)
-                    .then(|| ("settings", "are not those that the plan leaves".to_owned()))
-            }
+            Task::Call(Operation::CreateService { settings })
+            | Task::Call(Operation::UpdateService { settings }) => (*settings != applied.settings)
+                .then(|| ("settings", "are not those that the plan leaves".to_owned())),
             _ if self.is_object() => {
                 Some(("object", "is about something that runs nothing".to_owned()))
             }
-            StepKind::DeleteService => {
+            Task::Call(Operation::DeleteService) => {
                 Some(("delete_service", "removes what the plan leaves".to_owned()))
             }
-            StepKind::CreateRevision { revision, spec, replicas }
-            | StepKind::Roll { revision, spec, replicas, .. } => {
+            Task::Call(Operation::CreateRevision { revision, spec, replicas })
+            | Task::Call(Operation::Roll { revision, spec, replicas, .. }) => {
                 if !ours(revision) {
                     return not_ours();
                 }
@@ -77,41 +76,43 @@ impl<'t> Target<'t> {
                     return Some(("spec", "is not what the plan leaves of the service".to_owned()));
                 }
                 (*replicas > *wanted
-                    || (matches!(kind, StepKind::Roll { .. }) && replicas != wanted))
+                    || (matches!(kind, Task::Call(Operation::Roll { .. })) && replicas != wanted))
                     .then(|| ("replicas", format!("is {replicas}, and {wanted} are wanted")))
             }
-            StepKind::DeleteRevision { revision } => (ours(revision)
+            Task::Call(Operation::DeleteRevision { revision }) => (ours(revision)
                 || applied.retained.contains(revision))
             .then(|| ("revision", "is one that the plan keeps".to_owned())),
-            StepKind::Scale { revision, replicas } => {
+            Task::Call(Operation::Scale { revision, replicas }) => {
                 let most =
                     sequence.object.revisions.get(revision).map_or(0, |there| there.replicas);
                 let most = if ours(revision) { *wanted } else { most };
                 (*replicas > most)
                     .then(|| ("replicas", format!("is {replicas}, and {most} are wanted")))
             }
-            StepKind::AwaitReady { revision }
-            | StepKind::RunHook { revision, .. }
-            | StepKind::Migrate { revision, .. } => {
+            Task::Call(Operation::AwaitReady { revision })
+            | Task::Call(Operation::Run { revision, .. })
+            | Task::Call(Operation::Migrate { revision, .. }) => {
                 if ours(revision) {
                     None
                 } else {
                     not_ours()
                 }
             }
-            StepKind::Analyse { revision, against, .. } => {
+            Task::Analyse { revision, against, .. } => {
                 let others = against.as_ref().is_some_and(|old| Some(old) != self.active.as_ref());
                 if ours(revision) && !others { None } else { not_ours() }
             }
-            StepKind::ShiftTraffic { traffic } => {
+            Task::Call(Operation::ShiftTraffic { traffic }) => {
                 let known = |id: &RevisionId| ours(id) || Some(id) == self.active.as_ref();
                 (!traffic.keys().all(known)).then(|| {
                     ("traffic", "reaches a revision that neither comes nor gives way".to_owned())
                 })
             }
-            StepKind::Route { routes } => (!routes.iter().all(|route| ours(route.revision())))
-                .then(|| ("routes", "lead to another revision than the one that comes".to_owned())),
-            StepKind::Hold { .. } | StepKind::Gate { .. } => None,
+            Task::Call(Operation::Route { routes }) => (!routes
+                .iter()
+                .all(|route| ours(route.revision())))
+            .then(|| ("routes", "lead to another revision than the one that comes".to_owned())),
+            Task::Hold { .. } | Task::Gate { .. } => None,
         }
     }
 

@@ -9,8 +9,9 @@ use crate::standing::Standing;
 use crate::tree::{Line, Tone};
 use crate::values;
 use dax_core::{Name, ResourceAddr, Value};
+use dax_model::Operation;
 use dax_plan::model::{Action, Change, LeafChange, Mode, Owner, Reason, ReplaceOrder, Risk};
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 use std::collections::BTreeMap;
 
 /// Services that are named of many.
@@ -107,8 +108,10 @@ fn out_of_the_ordinary(plan: &Plan, parts: &mut Parts) {
     parts.services(Tone::Remove, "replaces", &gapless, "");
     let lost: Vec<String> = plan
         .points_of_no_return()
-        .map(|step| match &step.kind {
-            StepKind::Migrate { .. } => format!("migrates {}", shorten::name(step.service.name())),
+        .map(|step| match &step.task {
+            Task::Call(Operation::Migrate { .. }) => {
+                format!("migrates {}", shorten::name(step.service.name()))
+            }
             _ => shorten::name(step.service.name()),
         })
         .collect();

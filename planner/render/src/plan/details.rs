@@ -8,9 +8,10 @@ use crate::shorten;
 use crate::tree::{Line, Tone};
 use crate::values::{self, millis};
 use dax_core::{Name, ResourceAddr, Value};
+use dax_model::Operation;
 use dax_plan::analysis::{Analysis, Limits, NoData, Semantics, Worse};
 use dax_plan::model::{Action, AppliedService, Change, Idempotency};
-use dax_plan::{Plan, Step, StepKind};
+use dax_plan::{Plan, Step, Task};
 
 /// Program and arguments as a shell would take them.
 pub(super) fn words(command: &[Name]) -> String {
@@ -24,15 +25,18 @@ pub(super) fn words(command: &[Name]) -> String {
 
 /// The command that undoes a migration.
 pub(super) fn undo(step: &Step) -> Option<String> {
-    match step.inverse.steps.as_slice() {
-        [StepKind::Migrate { command, .. }] => Some(format!(", by {}", words(command))),
+    match step.inverse.operations.as_slice() {
+        [Operation::Migrate { command, .. }] => Some(format!(", by {}", words(command))),
         _ => None,
     }
 }
 
 /// The time that a command may take, and who decides about it when its outcome is not known.
 pub(super) fn command(step: &Step) -> Option<String> {
-    if !matches!(step.kind, StepKind::RunHook { .. } | StepKind::Migrate { .. }) {
+    if !matches!(
+        step.task,
+        Task::Call(Operation::Run { .. }) | Task::Call(Operation::Migrate { .. })
+    ) {
         return None;
     }
     let asks = match step.idempotency {
@@ -105,7 +109,7 @@ fn setting((name, value): (&Name, &Value)) -> String {
 
 /// Measurements and requirements of analyses; each once, at the first step that has it.
 pub(super) fn analysis<'p>(step: &'p Step, shown: &mut Vec<&'p Analysis>) -> Vec<Line> {
-    let StepKind::Analyse { analysis, .. } = &step.kind else { return Vec::new() };
+    let Task::Analyse { analysis, .. } = &step.task else { return Vec::new() };
     if shown.contains(&analysis) {
         return Vec::new();
     }
@@ -115,7 +119,7 @@ pub(super) fn analysis<'p>(step: &'p Step, shown: &mut Vec<&'p Analysis>) -> Vec
 
 /// The number of the analysis among those shown that a step has, where it is not its first one.
 pub(super) fn same_as(step: &Step, shown: &[&Analysis]) -> Option<String> {
-    let StepKind::Analyse { analysis, .. } = &step.kind else { return None };
+    let Task::Analyse { analysis, .. } = &step.task else { return None };
     let at = shown.iter().position(|one| *one == analysis)?;
     let which = if shown.len() > 1 { format!(" {}", at + 1) } else { String::new() };
     Some(format!("  by analysis{which} above"))

@@ -5,8 +5,9 @@
 use super::decision::names;
 use crate::tree::{Line, Tone};
 use dax_core::ResourceAddr;
+use dax_model::Operation;
 use dax_plan::model::{Action, InverseClass, Mode, OnFailure};
-use dax_plan::{Plan, StepKind};
+use dax_plan::{Plan, Task};
 
 /// The way in which a plan comes back; nothing where nothing changes.
 pub fn reversal(plan: &Plan) -> Option<Line> {
@@ -62,7 +63,7 @@ fn exceptions(plan: &Plan) -> Vec<(Tone, String)> {
         .steps
         .iter()
         .filter(|step| {
-            matches!(step.kind, StepKind::Migrate { .. })
+            matches!(step.task, Task::Call(Operation::Migrate { .. }))
                 && step.inverse.class == InverseClass::Compensating
         })
         .map(|step| format!("step {}", step.id))

@@ -1,7 +1,8 @@
 //! Risks that are out of the ordinary: what every rollout does is none, or nobody reads the table.
 
 use super::{RISKS, shortened};
-use dax_plan::model::{Action, InverseClass, Mode, OnFailure, Risk, StepKind};
+use dax_model::Operation;
+use dax_plan::model::{Action, InverseClass, Mode, OnFailure, Risk, Task};
 use dax_plan::{Plan, Step};
 
 /// A risk in the words of the glossary.
@@ -28,7 +29,7 @@ pub(super) fn risks(plan: &Plan) -> Vec<Vec<String>> {
         let places = match risk {
             Risk::PointOfNoReturn => steps(plan, |step| step.inverse.class == InverseClass::None),
             Risk::Compensating => steps(plan, |step| {
-                matches!(step.kind, StepKind::Migrate { .. })
+                matches!(step.task, Task::Call(Operation::Migrate { .. }))
                     && step.inverse.class == InverseClass::Compensating
             }),
             Risk::Traffic => steps(plan, |step| stays(plan, step)),
@@ -51,7 +52,7 @@ pub(super) fn risks(plan: &Plan) -> Vec<Vec<String>> {
 
 /// Reports whether a failure leaves traffic divided as this step has divided it.
 fn stays(plan: &Plan, step: &Step) -> bool {
-    let StepKind::ShiftTraffic { traffic } = &step.kind else { return false };
+    let Task::Call(Operation::ShiftTraffic { traffic }) = &step.task else { return false };
     plan.mode == Mode::Apply && plan.on_failure == OnFailure::Hold && traffic.len() > 1
 }
 

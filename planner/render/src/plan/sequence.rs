@@ -8,8 +8,9 @@ use super::details;
 use super::steps::step_text;
 use crate::tree::{Line, Tone};
 use dax_core::{ResourceAddr, RevisionId};
+use dax_model::Operation;
 use dax_plan::model::{Change, InverseClass};
-use dax_plan::{Plan, Step, StepId, StepKind};
+use dax_plan::{Plan, Step, StepId, Task};
 use std::collections::BTreeMap;
 
 /// A step, or several that are shown as one.
@@ -81,7 +82,7 @@ fn folded<'p>(plan: &Plan, steps: &[&'p Step]) -> Vec<Shown<'p>> {
                 (last.last, last.waits) = (id, true);
                 continue;
             }
-            let analyses = matches!(step.kind, StepKind::Analyse { .. });
+            let analyses = matches!(step.task, Task::Analyse { .. });
             if !last.waits && !analyses && equal(last.step, step) {
                 (last.last, last.times) = (id, last.times + 1);
                 continue;
@@ -93,34 +94,34 @@ fn folded<'p>(plan: &Plan, steps: &[&'p Step]) -> Vec<Shown<'p>> {
 }
 
 fn equal(one: &Step, other: &Step) -> bool {
-    one.kind == other.kind
+    one.task == other.task
         && one.inverse == other.inverse
         && details::command(one) == details::command(other)
 }
 
 /// Reports whether a step only waits for the revision that the one before it has started.
 fn awaits(before: &Step, step: &Step) -> bool {
-    let StepKind::AwaitReady { revision } = &step.kind else { return false };
-    started(&before.kind) == Some(revision)
+    let Task::Call(Operation::AwaitReady { revision }) = &step.task else { return false };
+    started(&before.task) == Some(revision)
 }
 
-const fn started(kind: &StepKind) -> Option<&RevisionId> {
+const fn started(kind: &Task) -> Option<&RevisionId> {
     match kind {
-        StepKind::CreateRevision { revision, .. }
-        | StepKind::Scale { revision, .. }
-        | StepKind::Roll { revision, .. } => Some(revision),
-        StepKind::CreateService { .. }
-        | StepKind::UpdateService { .. }
-        | StepKind::DeleteService
-        | StepKind::DeleteRevision { .. }
-        | StepKind::AwaitReady { .. }
-        | StepKind::ShiftTraffic { .. }
-        | StepKind::Hold { .. }
-        | StepKind::Analyse { .. }
-        | StepKind::Route { .. }
-        | StepKind::Gate { .. }
-        | StepKind::RunHook { .. }
-        | StepKind::Migrate { .. } => None,
+        Task::Call(Operation::CreateRevision { revision, .. })
+        | Task::Call(Operation::Scale { revision, .. })
+        | Task::Call(Operation::Roll { revision, .. }) => Some(revision),
+        Task::Call(Operation::CreateService { .. })
+        | Task::Call(Operation::UpdateService { .. })
+        | Task::Call(Operation::DeleteService)
+        | Task::Call(Operation::DeleteRevision { .. })
+        | Task::Call(Operation::AwaitReady { .. })
+        | Task::Call(Operation::ShiftTraffic { .. })
+        | Task::Hold { .. }
+        | Task::Analyse { .. }
+        | Task::Call(Operation::Route { .. })
+        | Task::Gate { .. }
+        | Task::Call(Operation::Run { .. })
+        | Task::Call(Operation::Migrate { .. }) => None,
     }
 }
 
@@ -149,13 +150,13 @@ fn line(plan: &Plan, shown: &Shown<'_>, analysis: &str, offset: u32) -> Line {
 /// Adds the way in which a step comes back, if not as it was.
 fn undo(line: Line, step: &Step) -> Line {
     let by = details::undo(step).unwrap_or_default();
-    match (step.inverse.class, &step.kind) {
+    match (step.inverse.class, &step.task) {
         (InverseClass::None, _) => line.with(Tone::Remove, "  irreversible"),
-        (InverseClass::Compensating, StepKind::Migrate { .. }) => {
+        (InverseClass::Compensating, Task::Call(Operation::Migrate { .. })) => {
             line.with(Tone::Warn, format!("  undo: compensating{by}"))
         }
         (InverseClass::Compensating, _) => line.with(Tone::Dim, "  undo: compensating"),
-        (_, StepKind::DeleteService) => {
+        (_, Task::Call(Operation::DeleteService)) => {
             line.with(Tone::Remove, format!("  {} is gone", lost(&step.service)))
         }
         (InverseClass::Nothing | InverseClass::Exact, _) => line,

@@ -2,48 +2,52 @@
 
 use super::details::words;
 use crate::values::millis;
-use dax_model::Route;
+use dax_model::{Operation, Route};
 use dax_plan::model::ApprovalGate;
-use dax_plan::{Step, StepKind};
+use dax_plan::{Step, Task};
 
 /// A step in a few words.
 pub fn step_text(step: &Step) -> String {
     let (what, settings) =
         if step.service.kind() == "object" { ("object", "") } else { ("service", "'s settings") };
-    match &step.kind {
-        StepKind::CreateService { .. } => format!("create the {what}"),
-        StepKind::UpdateService { .. } => format!("update the {what}{settings}"),
-        StepKind::DeleteService => format!("delete the {what}"),
-        StepKind::CreateRevision { revision, replicas, .. } => {
+    match &step.task {
+        Task::Call(Operation::CreateService { .. }) => format!("create the {what}"),
+        Task::Call(Operation::UpdateService { .. }) => format!("update the {what}{settings}"),
+        Task::Call(Operation::DeleteService) => format!("delete the {what}"),
+        Task::Call(Operation::CreateRevision { revision, replicas, .. }) => {
             format!(
                 "start revision {revision} with {replicas} {}",
                 plural(usize::try_from(*replicas).unwrap_or(0), "replica")
             )
         }
-        StepKind::Roll { from, revision, replicas, surge, unavailable, .. } => {
+        Task::Call(Operation::Roll { from, revision, replicas, surge, unavailable, .. }) => {
             let count = plural(usize::try_from(*replicas).unwrap_or(0), "replica");
             format!(
                 "roll from {from} to {revision}: {replicas} {count}, {surge} more and {unavailable} fewer meanwhile"
             )
         }
-        StepKind::DeleteRevision { revision } => format!("delete revision {revision}"),
-        StepKind::Scale { revision, replicas: 0 } => format!("scale revision {revision} to 0"),
-        StepKind::Scale { revision, replicas } => {
+        Task::Call(Operation::DeleteRevision { revision }) => format!("delete revision {revision}"),
+        Task::Call(Operation::Scale { revision, replicas: 0 }) => {
+            format!("scale revision {revision} to 0")
+        }
+        Task::Call(Operation::Scale { revision, replicas }) => {
             format!("scale revision {revision} to {replicas}")
         }
-        StepKind::AwaitReady { revision } => format!("wait until revision {revision} is ready"),
-        StepKind::ShiftTraffic { traffic } if traffic.is_empty() => {
+        Task::Call(Operation::AwaitReady { revision }) => {
+            format!("wait until revision {revision} is ready")
+        }
+        Task::Call(Operation::ShiftTraffic { traffic }) if traffic.is_empty() => {
             "shift all traffic away".to_owned()
         }
-        StepKind::ShiftTraffic { traffic } => {
+        Task::Call(Operation::ShiftTraffic { traffic }) => {
             let shares: Vec<String> = traffic
                 .iter()
                 .map(|(id, share)| format!("{id} {}%", f64::from(*share) / 100.0))
                 .collect();
             format!("shift traffic: {}", shares.join(", "))
         }
-        StepKind::Hold { ms } => format!("hold for {}", millis(*ms)),
-        StepKind::Analyse { revision, ms, analysis, against } => {
+        Task::Hold { ms } => format!("hold for {}", millis(*ms)),
+        Task::Analyse { revision, ms, analysis, against } => {
             let long = match (*ms, analysis.count) {
                 (_, count) if count > 0 => format!("{count} times"),
                 (ms, _) => format!("for {}", millis(ms)),
@@ -55,14 +59,18 @@ pub fn step_text(step: &Step) -> String {
                 millis(analysis.every_ms)
             )
         }
-        StepKind::Route { routes } if routes.is_empty() => "remove all routes".to_owned(),
-        StepKind::Route { routes } => {
+        Task::Call(Operation::Route { routes }) if routes.is_empty() => {
+            "remove all routes".to_owned()
+        }
+        Task::Call(Operation::Route { routes }) => {
             let shown: Vec<String> = routes.iter().map(route_text).collect();
             format!("route {}", shown.join(", "))
         }
-        StepKind::Gate { approval } => format!("wait for the approval of {}", people(approval)),
-        StepKind::RunHook { when, command, .. } => format!("run hook {when}: {}", words(command)),
-        StepKind::Migrate { command, .. } => format!("migrate: {}", words(command)),
+        Task::Gate { approval } => format!("wait for the approval of {}", people(approval)),
+        Task::Call(Operation::Run { when, command, .. }) => {
+            format!("run hook {when}: {}", words(command))
+        }
+        Task::Call(Operation::Migrate { command, .. }) => format!("migrate: {}", words(command)),
     }
 }
 

@@ -6,9 +6,9 @@ use super::steps::step_text;
 use crate::tree::{Chart, rows};
 use crate::values::millis;
 use dax_core::RevisionId;
-use dax_model::WHOLE;
+use dax_model::{Operation, WHOLE};
 use dax_plan::model::Change;
-use dax_plan::{Step, StepKind};
+use dax_plan::{Step, Task};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -38,8 +38,9 @@ struct Point<'p> {
 pub(super) fn chart(change: &Change, steps: &[&Step]) -> Option<Chart> {
     let (Some(_), Some(new)) = (&change.from, &change.to) else { return None };
     let points = points(steps, new);
-    let shifts =
-        points.iter().filter(|point| matches!(point.step.kind, StepKind::ShiftTraffic { .. }));
+    let shifts = points
+        .iter()
+        .filter(|point| matches!(point.step.task, Task::Call(Operation::ShiftTraffic { .. })));
     let waits = points.iter().filter(|point| waits(point.step)).count();
     let shifts = shifts.count();
     if shifts == 0 || shifts + waits < 2 || points.len() > MOST {
@@ -55,15 +56,15 @@ pub(super) fn chart(change: &Change, steps: &[&Step]) -> Option<Chart> {
 }
 
 fn waits(step: &Step) -> bool {
-    matches!(step.kind, StepKind::Hold { .. } | StepKind::Analyse { .. } | StepKind::Gate { .. })
+    matches!(step.task, Task::Hold { .. } | Task::Analyse { .. } | Task::Gate { .. })
 }
 
 fn points<'p>(steps: &[&'p Step], new: &RevisionId) -> Vec<Point<'p>> {
     let (mut at_ms, mut share) = (0_u64, 0);
     let mut points = Vec::new();
     for &step in steps {
-        let shifts = match &step.kind {
-            StepKind::ShiftTraffic { traffic } => {
+        let shifts = match &step.task {
+            Task::Call(Operation::ShiftTraffic { traffic }) => {
                 share = of(traffic, new);
                 true
             }
@@ -165,7 +166,7 @@ fn area(points: &[Point<'_>], places: &[f64]) -> String {
 fn marks(points: &[Point<'_>], places: &[f64], end: u64) -> String {
     let (mut out, mut last) = (String::new(), (f64::MIN, String::new()));
     for (point, x) in points.iter().zip(places) {
-        if matches!(point.step.kind, StepKind::Gate { .. }) {
+        if matches!(point.step.task, Task::Gate { .. }) {
             let _ = write!(
                 out,
                 "<line class=\"gate\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{BOTTOM}\"/>\
@@ -174,7 +175,7 @@ fn marks(points: &[Point<'_>], places: &[f64], end: u64) -> String {
                 TOP + 10.0
             );
         }
-        if matches!(point.step.kind, StepKind::ShiftTraffic { .. }) {
+        if matches!(point.step.task, Task::Call(Operation::ShiftTraffic { .. })) {
             let y = (height(point.share) + 14.0).min(BOTTOM - 4.0);
             let share = percent(point.share);
             let _ = write!(

@@ -9,8 +9,9 @@ use crate::names;
 use crate::read::{self, Holding, Objects, Record, Theirs, holding};
 use crate::settings::Settings;
 use dax_core::{Name, RevisionId, Value};
+use dax_model::Operation;
 use dax_model::{LiveRevision, LiveService, Route};
-use dax_provider_api::{Call, Operation, ProviderError};
+use dax_provider_api::{Call, ProviderError};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

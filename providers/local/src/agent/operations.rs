@@ -7,8 +7,9 @@ use super::{Agent, Key};
 use crate::protocol::Reply;
 use crate::record::Wanted;
 use dax_core::{Name, RevisionId, Value};
+use dax_model::Operation;
 use dax_model::Route;
-use dax_provider_api::{Expect, Fence, Operation};
+use dax_provider_api::{Expect, Fence};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -19,11 +20,20 @@ const POLL: Duration = Duration::from_millis(20);
 /// What a client wants done.
 pub(super) struct Order {
     pub(super) operation: Operation,
+    pub(super) spec: Option<Value>,
     pub(super) token: Name,
     pub(super) fence: Fence,
     pub(super) expect: Expect,
     pub(super) timeout: Duration,
     pub(super) secrets: BTreeMap<Name, String>,
+}
+
+/// What an operation needs beside what it says.
+struct Means {
+    spec: Option<Value>,
+    token: Name,
+    timeout: Duration,
+    secrets: BTreeMap<Name, String>,
 }
 
 impl Agent {
@@ -43,13 +53,12 @@ impl Agent {
         if let Err(conflict) = passed.and(found) {
             return Reply::Conflict(conflict.to_string());
         }
-        let Order { operation, token, timeout, secrets, .. } = order;
+        let Order { operation, spec, token, timeout, secrets, .. } = order;
+        let means = Means { spec, token, timeout, secrets };
         let result = match operation {
             Operation::CreateService { settings } => self.create_service(&key, settings).await,
             other => match self.service(&key) {
-                Some(service) => {
-                    self.change_service(&key, &service, other, token, timeout, secrets).await
-                }
+                Some(service) => self.change_service(&key, &service, other, means).await,
                 None if matches!(
                     other,
                     Operation::DeleteService | Operation::DeleteRevision { .. }
@@ -90,10 +99,9 @@ impl Agent {
         key: &Key,
         service: &Arc<Service>,
         operation: Operation,
-        token: Name,
-        timeout: Duration,
-        secrets: BTreeMap<Name, String>,
+        means: Means,
     ) -> Result<(), String> {
+        let Means { spec, token, timeout, secrets } = means;
         let turn = service.turn.lock().await;
         service.supply(&secrets);
         match operation {
@@ -151,7 +159,8 @@ impl Agent {
                 service.route();
                 Ok(())
             }
-            Operation::Run { revision, spec, command } => {
+            Operation::Run { revision, command, .. } | Operation::Migrate { revision, command } => {
+                let spec = spec.unwrap_or_default();
                 let run = Run { token, revision, spec, command, secrets, timeout };
                 self.run_once(service, run).await
             }
