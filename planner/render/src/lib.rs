@@ -21,7 +21,7 @@ mod values;
 pub use diff::diff;
 pub use html::html;
 pub use json::json;
-pub use markdown::{Cut, Fitted, Flavour, escape, fitted, markdown, markdown_folded};
+pub use markdown::{Cut, Fitted, Flavour, escape, fitted, markdown};
 pub use plan::{
     action_word, approve_command, by_review, decision, decision_after, details, figures, gravity,
     ordered_leaves, plan, reversal, step_text, stops,

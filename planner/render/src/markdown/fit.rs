@@ -37,11 +37,6 @@ pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
     fit(blocks, flavour, budget, sections <= OPEN).text
 }
 
-/// As [`markdown`], with all sections folded.
-pub fn markdown_folded(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
-    fitted(blocks, flavour, budget).text
-}
-
 /// As [`markdown`], with all sections folded and with what was left out.
 pub fn fitted(blocks: &[Block], flavour: Flavour, budget: usize) -> Fitted {
     fit(blocks, flavour, budget, false)
