@@ -23,6 +23,13 @@ pub(crate) struct Showing {
     again: bool,
 }
 
+impl Showing {
+    /// The project and the environment of the plan.
+    pub(crate) fn of(&self) -> (Name, Name) {
+        (self.plan.plan.project.clone(), self.plan.plan.environment.clone())
+    }
+}
+
 /// Milliseconds after which a run that has not said whether it showed a plan is taken for dead.
 const ALIVE_MS: u64 = 10 * 60 * 1000;
 

@@ -17,6 +17,7 @@ mod previews_guarded;
 mod protection;
 mod rules;
 mod secrecy;
+mod shown;
 mod story;
 mod trouble;
 mod unseen;
