@@ -80,8 +80,8 @@ pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
 pub use reviewing::projects;
 pub use revisions::{
-    Revision, age, commits, commits_naming, commits_of_programs, common, head_commit, is_ancestor,
-    is_whole, revision, subject, top,
+    Revision, age, branches_below, commits, commits_naming, commits_of_programs, common,
+    head_commit, is_ancestor, is_whole, revision, subject, top,
 };
 pub use standing::{Standing, denial};
 pub use state::{OpenPlace, StateSource};

@@ -1,5 +1,7 @@
 //! Change requests that were merged since an environment was applied last.
 
+mod queue;
+
 use crate::approving::{self, Reviewed, shown};
 use crate::backing::Shown;
 use crate::parts::Part;
@@ -290,31 +292,6 @@ impl<'f> Changes<'f> {
         pending.changes.splice(0..0, earlier);
         Ok(())
     }
-
-    /// The change requests of a merge queue whose commits are in front of a commit, with the one
-    /// at its end: those whose plans were shown and whose numbers the commits name.
-    pub(crate) fn queued(
-        &self,
-        options: &Options,
-        base: Option<&str>,
-        number: u64,
-    ) -> Result<Pending, ReviewError> {
-        let mut numbers = BTreeSet::new();
-        let mut commits = BTreeSet::new();
-        if let Some(base) = base {
-            for commit in dax_engine::commits(&options.folder, Some(base), "HEAD")? {
-                let subject = dax_engine::subject(&options.folder, &commit)?;
-                numbers.extend(named(&subject));
-                commits.insert(commit);
-            }
-        }
-        numbers.remove(&number);
-        let mut changes = Vec::new();
-        for number in numbers.into_iter().chain([number]) {
-            changes.push(self.change(number)?);
-        }
-        Ok(Pending { commits, changes, brought: Vec::new() })
-    }
 }
 
 impl<C: Borrow<ChangeRequest>> Pending<C> {
@@ -348,16 +325,6 @@ impl<C: Borrow<ChangeRequest>> Pending<C> {
 fn is_here(place: &Place, change: &ChangeRequest) -> bool {
     let branch = if place.tag { place.main.as_deref() } else { Some(place.branch.as_str()) };
     branch.is_some_and(|branch| change.base == branch || (branch.is_empty() && !place.tag))
-}
-
-/// Numbers of change requests that the subject of a merge names: `Merge pull request #12 from …`,
-/// `A title (#12)`.
-fn named(subject: &str) -> Option<u64> {
-    let (_, after) = subject.rsplit_once('#')?;
-    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    let rest = &after[digits.len()..];
-    let ends = rest.is_empty() || rest.starts_with(')') || rest.starts_with(' ');
-    digits.parse().ok().filter(|_| ends)
 }
 
 #[cfg(test)]
@@ -441,13 +408,5 @@ mod tests {
             let unknown = Place { main: None, ..place };
             assert_eq!(is_here(&unknown, &change("main")), tag.is_empty());
         }
-    }
-
-    #[test]
-    fn a_merge_names_its_change_request() {
-        assert_eq!(named("Merge pull request #12 from acme/web"), Some(12));
-        assert_eq!(named("More replicas (#7)"), Some(7));
-        assert_eq!(named("Fix #7a"), None);
-        assert_eq!(named("More replicas"), None);
     }
 }

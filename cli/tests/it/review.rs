@@ -15,6 +15,7 @@ mod previews;
 mod previews_base;
 mod previews_guarded;
 mod protection;
+mod queue;
 mod rules;
 mod secrecy;
 mod story;

@@ -87,7 +87,7 @@ impl Asking<'_> {
             }
             _ => touched.and_then(|touched| touched.base.as_deref()),
         };
-        let pending = self.changes.queued(self.options, base, number)?;
+        let pending = self.changes.queued(self.options, self.place, base, number)?;
         let sources = pending.sources(self.engine, &environment)?;
         let mut candidates = Vec::new();
         for (change, source) in sources.iter().enumerate() {
