@@ -1,5 +1,6 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod again;
 mod approvals;
 mod checks;
 mod comments;
@@ -10,6 +11,7 @@ mod install;
 mod jobs;
 mod merging;
 mod others;
+mod own;
 mod pipeline;
 mod previews;
 mod previews_base;

@@ -4,7 +4,7 @@ use super::Ending;
 use super::environment::{Environment, Wanted};
 use crate::backing::{Shown, apart};
 use crate::comment::{self, Frame};
-use crate::pending::Pending;
+use crate::pending::{Pending, is_unspent};
 use crate::place::{change_key, same_commit};
 use crate::{ReviewError, Say, approving, saying, scope, showing};
 use dax_engine::{Outcome, Provenance, ShownPlan, Standing};
@@ -46,7 +46,7 @@ impl Environment<'_> {
             saying::outcome(ending, deployed, self.run.forge.ask(|remote| remote.clock()).ok());
         let shown = wanted.filter(|one| !one.plan.is_empty() || !one.rules.changes.is_empty());
         let standing = match shown {
-            Some(one) => engine.standing_with(&one.plan, &[], one.rules.base.as_ref())?,
+            Some(one) => self.standing(one, &[])?,
             None => Standing::default(),
         };
         let mut remarks = Vec::new();
@@ -133,7 +133,9 @@ impl Environment<'_> {
         let is_merged = |plan: &Shown| {
             wanted.pending.commits.contains(&plan.commit) || plan.commit == place.commit
         };
-        let is_newest = |last: &Shown| last.certain && last.effect == effect && is_merged(last);
+        let spent_ms = self.run.engine.brought(self.name)?.get(&number).copied();
+        let stands = |plan: &Shown| plan.certain && is_unspent(plan.at_ms, spent_ms);
+        let is_newest = |last: &Shown| last.effect == effect && stands(last) && is_merged(last);
         if shown.last().is_some_and(is_newest) {
             return Ok(None);
         }

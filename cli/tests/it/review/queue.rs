@@ -70,3 +70,26 @@ fn what_is_squashed_in_front_in_the_queue_was_shown_by_itself() {
     assert_eq!(tried(&it, &[(two, "More of them")], 0), "success");
     clean(&it.github, &[ADMIN, ANN]);
 }
+
+#[test]
+fn more_commits_than_are_asked_for_are_an_error_with_a_way_on() {
+    let Some(it) = Pipeline::new(&plain()) else { return };
+    it.set_up(&["production"]);
+    let number = it.propose("one", &plain().replace("default 2", "default 4"));
+    ended(it.plan(number), 0);
+    it.approve(number, "ann");
+    let first = it.merge(number);
+    let tree = it.bare(&["rev-parse", &format!("{}^{{tree}}", first.after)]);
+    let mut last = first.clone();
+    for _ in 0..1000 {
+        last.after = it.bare(&["commit-tree", &tree, "-m", "nothing", "-p", &last.after]);
+    }
+    it.bare(&["update-ref", "refs/heads/main", &last.after]);
+    let said = it.apply(&last, &["-e", "production"]);
+    assert_ne!(said.code, 0);
+    has(&said.err, &["1001 commits came since the last apply", "for an older commit first"]);
+    assert_eq!(it.replicas("production"), Some(2));
+    ended(it.apply(&first, &["-e", "production"]), 0);
+    assert_eq!(it.replicas("production"), Some(4));
+    clean(&it.github, &[ADMIN, ANN]);
+}
