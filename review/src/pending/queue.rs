@@ -49,8 +49,8 @@ impl Changes<'_> {
     }
 }
 
-/// Entries of the merge queue of a job by the branches that GitHub makes for them: each one's commit
-/// and number. Nobody else can write `gh-readonly-queue/main/pr-12-0123…`.
+/// Entries of the merge queue of a job by the branches that GitHub makes for them, such as
+/// `gh-readonly-queue/main/pr-12-0123…`: each one's commit and number.
 fn entries(options: &Options, place: &Place) -> Result<Vec<(String, u64)>, ReviewError> {
     let own = place.branch.rsplit_once('/').map(|(queue, _)| queue);
     let Some(queue) = own.filter(|queue| queue.starts_with("gh-readonly-queue/")) else {
