@@ -52,7 +52,7 @@ pub use conditions::{
 pub use course::Moment;
 pub use dax_apply::simulate::{Rehearsal, Report as RehearsalReport, rehearse};
 pub use dax_apply::store::Wish;
-pub use dax_apply::store::audit::Promoted;
+pub use dax_apply::store::audit::{Brought, Promoted};
 pub use dax_apply::store::{Approval, Pin, Provenance, Record, Report, ShownPlan, blobs::Blobs};
 pub use dax_apply::{Outcome, Progress, Run, StoreError};
 pub use dax_core::{
@@ -78,12 +78,12 @@ pub use plan_file::{expected, is_vouching};
 pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
-pub use reviewing::projects;
+pub use reviewing::{Excluded, Reviews, projects};
 pub use revisions::{
-    Revision, age, commits, commits_naming, commits_of_programs, common, head_commit, is_ancestor,
-    is_whole, revision, subject, top,
+    Revision, age, branches_below, commits, commits_naming, commits_of_programs, common,
+    head_commit, is_ancestor, is_whole, revision, subject, top,
 };
-pub use standing::{Standing, denial};
+pub use standing::{Counted, Standing, denial};
 pub use state::{OpenPlace, StateSource};
 pub use unfinished::{Condition, OpenRun};
 

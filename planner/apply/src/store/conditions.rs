@@ -116,7 +116,11 @@ impl Store {
         };
         let bytes = json(&file);
         let digest = self.hash(&bytes);
-        let what = What::Conditions { digest: digest.clone(), commit: actor.commit.clone() };
+        let what = What::Conditions {
+            digest: digest.clone(),
+            commit: actor.commit.clone(),
+            brought: actor.brought.clone(),
+        };
         let (record_key, record, end) = self.next_record(lease, actor, what);
         // The number tells it from an equal text of before, which is to go.
         let key = format!("conditions/{}/{:010}-{digest}", lease.environment, end.seq);
@@ -298,6 +302,27 @@ mod tests {
         assert_eq!(last(&store).as_deref(), Some("f"));
         now(store.record_conditions(&mut lease, &json!([]), &actor(8, ""))).unwrap();
         assert_eq!(last(&store).as_deref(), Some("unknown"));
+    }
+
+    #[test]
+    fn a_change_request_is_carried_out_by_a_run_that_succeeds_and_by_conditions_alone() {
+        let store = store(Arc::new(MemoryBlobs::default()));
+        let mut lease = lease(&store);
+        let brought = |at_ms: u64, changes: &[u64]| {
+            let brought = audit::Brought { changes: changes.to_vec(), at_ms: at_ms * 10 };
+            Actor { brought: Some(brought), ..actor(at_ms, "a") }
+        };
+        let all = |store: &Store| now(store.brought("dev")).unwrap();
+        let failed = Outcome::RolledBack { step: None, message: "no".to_owned() };
+        run(&store, &mut lease, Mode::Apply, &failed, &brought(1, &[7]));
+        assert_eq!(all(&store), BTreeMap::new());
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &brought(2, &[7, 8]));
+        // By hand, and once more.
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(3, "b"));
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &brought(4, &[8]));
+        now(store.record_conditions(&mut lease, &json!({}), &brought(5, &[9]))).unwrap();
+        now(store.record_conditions(&mut lease, &json!([]), &actor(6, "c"))).unwrap();
+        assert_eq!(all(&store), BTreeMap::from([(7, 20), (8, 40), (9, 50)]));
     }
 
     #[test]
