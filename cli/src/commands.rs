@@ -53,7 +53,7 @@ use dax_engine::model::Mode;
 use dax_engine::printable::Text;
 use dax_engine::{
     ApplyRequest, Engine, EngineError, Finished, Interrupts, Missing, Origin, Outcome, Params,
-    Plan, PlanRequest, Selection, StateSource, StepId, Told, Watch, event, output_within,
+    Plan, PlanRequest, Reviews, Selection, StateSource, StepId, Told, Watch, event, output_within,
 };
 use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
@@ -262,7 +262,7 @@ pub(crate) fn show_and_apply(
         {
             dax_engine::expected(expected, &plan)?;
         }
-        if engine.accept_conditions(&plan, &[], None)? {
+        if engine.accept_conditions(&plan, &Reviews::default(), None)? {
             let recorded = engine.recorded_conditions(&plan.environment)?;
             let said = recorded.map(|one| one.conditions.to_string()).unwrap_or_default();
             out.note(&format!("the conditions of `{}` are now: {said}", plan.environment));
@@ -285,7 +285,7 @@ pub(crate) fn show_and_apply(
         lock_timeout: args.lock_timeout,
         again,
         origin,
-        reviews: Vec::new(),
+        reviews: Reviews::default(),
         base: None,
     };
     carry_out(out, args.events.events.as_deref(), |interrupts, watch| {

@@ -7,15 +7,14 @@ use crate::plan_file::expected;
 use crate::providers::Wanted;
 use crate::unfinished::Condition;
 use crate::{
-    Engine, EngineError, Judged, Outcome, PlanRequest, Progress, diagnostic, holder, now_ms,
-    planning, unknown,
+    Engine, EngineError, Judged, Outcome, PlanRequest, Progress, Reviews, diagnostic, holder,
+    now_ms, planning, unknown,
 };
 use dax_apply::{Driver, Providers, world};
 use dax_core::{Name, ResourceAddr};
 use dax_machine::{Entry, How, Machine, live};
 use dax_plan::model::{Idempotency, Mode};
 use dax_plan::{Plan, StepId, proof};
-use dax_store::Approval;
 use dax_store::audit::{Actor, Promoted};
 use dax_store::{Lease, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,9 +45,8 @@ pub struct ApplyRequest {
     pub again: Option<PlanRequest>,
     /// Where what it brings comes from.
     pub origin: Origin,
-    /// Approvals that a code host knows, read just now: they count beside those of the state, and
-    /// are never stored as approvals.
-    pub reviews: Vec<Approval>,
+    /// Facts from a code host, read just now.
+    pub reviews: Reviews,
     /// Conditions of the commit that the change is made from, where there is one: they are asked as
     /// well.
     pub base: Option<Base>,
@@ -117,7 +115,7 @@ struct Manner<'m> {
     actor: &'m Actor,
     name: Option<Name>,
     lock_timeout: Duration,
-    reviews: &'m [Approval],
+    reviews: &'m Reviews,
     base: Option<&'m Base>,
 }
 
@@ -161,12 +159,14 @@ impl Engine {
         let is_whole =
             plan.left_out.is_empty() && plan.unreachable.is_empty() && plan.deferred.is_empty();
         let commit = self.own_commit().filter(|_| is_whole);
+        let brought = reviews.brought.clone().filter(|_| is_whole);
         let (promoted, restores) = match origin {
             Origin::Program => (None, None),
             Origin::Promoted(promoted) => (Some(promoted), None),
             Origin::State(serial) => (None, Some(serial)),
         };
-        let actor = Actor { who: holder::who(), why, at_ms: now_ms(), commit, promoted, restores };
+        let at_ms = now_ms();
+        let actor = Actor { who: holder::who(), why, at_ms, commit, promoted, restores, brought };
         let mut plan = plan;
         for _ in 0..MOST_PARTS {
             self.allowed(&plan, &acknowledged, &reviews, base.as_ref())?;
@@ -214,7 +214,7 @@ impl Engine {
         &self,
         plan: &Plan,
         acknowledged: &BTreeSet<StepId>,
-        reviews: &[Approval],
+        reviews: &Reviews,
         base: Option<&Base>,
     ) -> Result<(), EngineError> {
         if let Some(blocked) = plan.changes.iter().find_map(|change| change.blocked.clone()) {
@@ -311,7 +311,7 @@ impl Engine {
         lease: &mut Lease,
         plan: &Plan,
         actor: &Actor,
-        reviews: &[Approval],
+        reviews: &Reviews,
     ) -> Result<(u64, Providers), EngineError> {
         let environment = &plan.environment;
         if let Some(open) = self.runtime.block_on(store.open_run(environment))? {
@@ -355,8 +355,9 @@ impl Engine {
         }
         let digest = dax_plan::digest::digest(plan);
         let mut approved_by: Vec<Name> = Vec::new();
-        let kept = self.approvals(environment, &digest)?;
-        for approval in kept.iter().chain(reviews.iter().filter(|one| one.digest == digest)) {
+        let kept = self.approvals_with(environment, &digest, None, &reviews.excluded)?.approvals;
+        let read = reviews.approvals.iter().filter(|one| one.digest == digest);
+        for approval in kept.iter().chain(read) {
             if approval.step.is_none() && !approved_by.contains(&approval.by) {
                 approved_by.push(approval.by.clone());
             }

@@ -66,7 +66,7 @@ pub use dax_project::{
 pub use dax_provider_api::checkout::in_pipeline;
 pub use dax_render as render;
 pub use dax_store::Wish;
-pub use dax_store::audit::Promoted;
+pub use dax_store::audit::{Brought, Promoted};
 pub use dax_store::{Approval, Pin, Provenance, Record, Report, ShownPlan, blobs::Blobs};
 pub use dax_store::{Run, StoreError};
 pub use doctor::Examined;
@@ -81,12 +81,12 @@ pub use plan_file::{expected, is_vouching};
 pub use planning::{Drifted, PlanRequest, Target};
 pub use promoting::Bundle;
 pub use rates::{Rates, prometheus, rates};
-pub use reviewing::projects;
+pub use reviewing::{Excluded, Reviews, projects};
 pub use revisions::{
-    Revision, age, commits, commits_naming, commits_of_programs, common, head_commit, is_ancestor,
-    is_whole, revision, subject, top,
+    Revision, age, branches_below, commits, commits_naming, commits_of_programs, common,
+    head_commit, is_ancestor, is_whole, revision, subject, top,
 };
-pub use standing::{Standing, denial};
+pub use standing::{Counted, Standing, denial};
 pub use state::{OpenPlace, StateSource};
 pub use unfinished::{Condition, OpenRun};
 

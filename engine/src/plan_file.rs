@@ -86,6 +86,12 @@ pub(crate) fn parse(text: &[u8], key: Option<&Key>) -> Result<Saved, String> {
     if head.plan.format_version > FORMAT_VERSION {
         return Err(format!("it was written by a newer dax (format {})", head.plan.format_version));
     }
+    if head.plan.format_version < FORMAT_VERSION {
+        return Err(format!(
+            "it was written by an earlier dax (format {}): plan again",
+            head.plan.format_version
+        ));
+    }
     let PlanFile { digest, mac, plan } = json(text)?;
     if dax_plan::digest::digest(&plan) != digest {
         return Err("it was changed after it was written".to_owned());

@@ -4,7 +4,7 @@ use crate::providers::{self, Wanted};
 use crate::standing::Standing;
 use crate::unfinished::OpenRun;
 use crate::{
-    Diagnostic, Engine, EngineError, Judged, Loaded, Params, Sources, diagnostic, judging,
+    Diagnostic, Engine, EngineError, Judged, Loaded, Params, Reviews, Sources, diagnostic, judging,
     previewing, secrets, unknown,
 };
 use dax_apply::{Providers, world};
@@ -128,7 +128,8 @@ impl Engine {
     /// A plan with what stands in its way, and what it took to make it.
     fn stand(&self, store: &Store, judged: Judged, world: &World) -> Result<Judged, EngineError> {
         let known = judged.conditions.as_ref();
-        let mut standing = self.standing_of(store, &judged.plan, known, &[], None)?;
+        let mut standing =
+            self.standing_of(store, &judged.plan, known, &Reviews::default(), None)?;
         if let Some(run) = self.open_run(store, &judged.plan.environment)? {
             standing.obstacles.insert(0, run.text());
             standing.early = false;

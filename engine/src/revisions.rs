@@ -114,6 +114,22 @@ pub fn is_ancestor(folder: &Path, one: &str, other: &str) -> Result<bool, Engine
     git::is_ancestor(folder, one, other)
 }
 
+/// The branches of a clone below a whole name: the rest of each one's name, and its commit.
+///
+/// # Errors
+/// Git cannot be asked.
+pub fn branches_below(folder: &Path, name: &str) -> Result<Vec<(String, String)>, EngineError> {
+    let below = format!("{}/", name.trim_end_matches('/'));
+    let args = ["for-each-ref", "--format=%(objectname) %(refname)", &below];
+    let out = git::git(folder, &args)?;
+    let text = String::from_utf8_lossy(&out);
+    let branch = |line: &str| {
+        let (commit, name) = line.split_once(' ')?;
+        Some((name.strip_prefix(&below)?.to_owned(), commit.to_owned()))
+    };
+    Ok(text.lines().filter_map(branch).collect())
+}
+
 /// Whether this clone holds the whole history, so that a commit without a parent is the first one.
 ///
 /// # Errors

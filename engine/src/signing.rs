@@ -17,6 +17,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+mod principals;
+pub(crate) use principals::Principals;
+
 /// Purpose of the signatures: one made for a commit or a file is none for an approval.
 pub const NAMESPACE: &str = "dax-approval";
 /// Longest time for a signature: somebody may be asked for a passphrase, or to touch a token.

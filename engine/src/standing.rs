@@ -6,15 +6,14 @@ use crate::conditions::{
     AfterRule, Base, ConditionKind, Conditions, OwnConditions, RecordedConditions, WindowRule,
     is_same, of_plan,
 };
-use crate::signing::{self, Statement};
-use crate::{Engine, EngineError};
+use crate::signing::{self, Principals, Statement};
+use crate::{Engine, EngineError, Excluded, Reviews};
 use dax_core::{Name, ResourceAddr};
 use dax_plan::Plan;
 use dax_plan::model::{Gate, Mode, Window};
 use dax_render::Rule;
 pub use dax_render::Standing;
-use dax_store::Approval;
-use dax_store::Store;
+use dax_store::{Approval, Store};
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
@@ -69,11 +68,12 @@ fn other_program(plan: &Plan) -> String {
 }
 
 /// Approvals of a plan, and why others do not count.
-#[derive(Default)]
-struct Counted {
-    approvals: Vec<Approval>,
-    /// Who gave an approval that does not count, with the reason.
-    refused: Vec<(Name, String)>,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Those that count.
+    pub approvals: Vec<Approval>,
+    /// Whoever gave an approval that does not count, with the reason.
+    pub refused: Vec<(Name, String)>,
 }
 
 impl Counted {
@@ -89,6 +89,23 @@ impl Counted {
             .collect();
         let said = |(who, why)| format!("the approval of {who} does not count: {why}");
         refused.into_iter().map(said).collect()
+    }
+
+    /// The same without the approvals of some people.
+    fn without(self, excluded: &[Excluded], signers: Option<&str>) -> Self {
+        let Self { approvals, mut refused } = self;
+        let principals = Principals::of(signers.into_iter().flat_map(str::lines));
+        let mut counted = Vec::new();
+        for approval in approvals {
+            match excluded.iter().find(|one| one.is(&approval.by, &principals)) {
+                Some(one) => {
+                    let why = format!("{} {}", approval.by, one.why);
+                    refused.push((approval.by, why));
+                }
+                None => counted.push(approval),
+            }
+        }
+        Self { approvals: counted, refused }
     }
 }
 
@@ -124,7 +141,7 @@ impl Engine {
     /// [`Engine::standing_with`].
     pub fn standing(&self, plan: &Plan) -> Result<Standing, EngineError> {
         self.same_conditions(&self.store()?, plan, None)?;
-        self.standing_with(plan, &[], None)
+        self.standing_with(plan, &Reviews::default(), None)
     }
 
     /// Makes sure that the conditions that a plan was held against are still those that were
@@ -169,8 +186,9 @@ impl Engine {
 
     /// Blockers of a plan now.
     ///
-    /// `reviews` are approvals that a code host knows; they count beside those of the state where
-    /// their digest is that of the plan, and need no signature. `base` holds the conditions of the
+    /// `reviews` are facts from a code host. Its approvals count beside those of the state where
+    /// their digest is that of the plan, and need no signature; whom it names as excluded approves
+    /// nothing in the state either. `base` holds the conditions of the
     /// commit that the plan's change is made from: where the program loosens them, or those that
     /// were recorded with the last apply, they are asked as well.
     ///
@@ -179,7 +197,7 @@ impl Engine {
     pub fn standing_with(
         &self,
         plan: &Plan,
-        reviews: &[Approval],
+        reviews: &Reviews,
         base: Option<&Base>,
     ) -> Result<Standing, EngineError> {
         let store = self.store()?;
@@ -198,7 +216,7 @@ impl Engine {
         store: &Store,
         plan: &Plan,
         known: Option<&OwnConditions>,
-        reviews: &[Approval],
+        reviews: &Reviews,
         base: Option<&Base>,
     ) -> Result<Standing, EngineError> {
         // The way back and the way out are never held up.
@@ -352,14 +370,16 @@ impl Engine {
         store: &Store,
         plan: &Plan,
         signers: Option<&str>,
-        reviews: &[Approval],
+        reviews: &Reviews,
     ) -> Result<Counted, EngineError> {
         let digest = dax_plan::digest::digest(plan);
         let kept = self.runtime.block_on(store.approvals(&plan.environment, &digest))?;
         let kept = kept.into_iter().filter(|approval| approval.step.is_none()).collect();
-        let mut counted = self.signed(store, &plan.project, &plan.environment, kept, signers)?;
-        let reviews = reviews.iter().filter(|one| one.step.is_none() && one.digest == digest);
-        counted.approvals.extend(reviews.cloned());
+        let counted = self.signed(store, &plan.project, &plan.environment, kept, signers)?;
+        let mut counted = counted.without(&reviews.excluded, signers);
+        let read = reviews.approvals.iter();
+        let read = read.filter(|one| one.step.is_none() && one.digest == digest);
+        counted.approvals.extend(read.cloned());
         Ok(counted)
     }
 
@@ -401,11 +421,11 @@ impl Engine {
     /// # Errors
     /// The state or the program cannot be read.
     pub fn approvals(&self, environment: &str, digest: &str) -> Result<Vec<Approval>, EngineError> {
-        self.approvals_with(environment, digest, None)
+        Ok(self.approvals_with(environment, digest, None, &[])?.approvals)
     }
 
-    /// The same where the conditions of a commit are asked as well: its allowed signers come before
-    /// those of the program.
+    /// The same where the conditions of a commit are asked as well, whose allowed signers come
+    /// before those of the program, and where the approvals of some people do not count.
     ///
     /// # Errors
     /// As [`Engine::approvals`].
@@ -414,16 +434,18 @@ impl Engine {
         environment: &str,
         digest: &str,
         base: Option<&Base>,
-    ) -> Result<Vec<Approval>, EngineError> {
+        excluded: &[Excluded],
+    ) -> Result<Counted, EngineError> {
         let store = self.store()?;
         let kept = self.runtime.block_on(store.approvals(environment, digest))?;
         if kept.is_empty() {
-            return Ok(kept);
+            return Ok(Counted::default());
         }
         let signers = self.signers_in_force(&store, environment, base)?;
         let manifest = dax_project::read_manifest(&crate::files::Disk::new(&self.root))?;
         let signers = signers.as_deref();
-        Ok(self.signed(&store, &manifest.project, environment, kept, signers)?.approvals)
+        let counted = self.signed(&store, &manifest.project, environment, kept, signers)?;
+        Ok(counted.without(excluded, signers))
     }
 
     /// Whether an approval of an environment counts only when it is signed.

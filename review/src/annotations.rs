@@ -3,7 +3,7 @@
 
 use dax_engine::model::{Action, Change, Gate, Risk};
 use dax_engine::printable::{Line, Text};
-use dax_engine::render::short_value;
+use dax_engine::render::{self, short_value};
 use dax_engine::{ConditionChange, ConditionKind, Diagnostic, Plan, Sources};
 use dax_provider_api::review::{Annotation, Level};
 
@@ -57,7 +57,7 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
         Action::Delete => "deletes",
         Action::Forget => "forgets",
     };
-    let weighs = grave || no_return || change.blocked.is_some();
+    let weighs = grave || no_return || change.blocked.is_some() || render::stops(change);
     // A service that is no longer in the program has no line there; what is grave is said all the
     // same.
     let (path, line) = match place {
@@ -68,9 +68,7 @@ fn one(folder: &str, plan: &Plan, change: &Change, no_return: bool) -> Option<An
     let shown =
         |value: &Option<_>| value.as_ref().map_or_else(|| "nothing".to_owned(), short_value);
     // What decides what runs is never among those that are only counted.
-    let mut leaves: Vec<_> = change.leaves.iter().collect();
-    leaves.sort_by_key(|leaf| !matches!(leaf.path.as_str(), "image" | "command"));
-    let leaves: Vec<String> = leaves
+    let leaves: Vec<String> = render::ordered_leaves(change)
         .into_iter()
         .take(5)
         .map(|leaf| format!("{}: {} → {}", leaf.path, shown(&leaf.before), shown(&leaf.after)))
@@ -165,7 +163,7 @@ mod tests {
     /// A plan that deletes a service of which the program has no line.
     fn deletes(approvals: serde_json::Value) -> Plan {
         serde_json::from_value(serde_json::json!({
-            "format_version": 1, "project": "shop", "environment": "production", "mode": "apply",
+            "format_version": 2, "project": "shop", "environment": "production", "mode": "apply",
             "params": {}, "sources": "", "base": { "lineage": "", "serial": 0 }, "gates": [],
             "approvals": approvals, "unchanged": 0, "steps": [], "observed": {}, "result": {},
             "changes": [{

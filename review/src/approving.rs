@@ -11,7 +11,7 @@ use crate::place::{Event, Place, change_key};
 use crate::plans::{Report, Rules};
 use crate::{Forge, ReviewError};
 use dax_engine::digest::{digest, effect};
-use dax_engine::{Approval, Conditions, Engine, Name, Plan, ShownPlan};
+use dax_engine::{Approval, Conditions, Engine, Excluded, Name, Plan, ShownPlan};
 use dax_provider_api::ProviderError;
 use dax_provider_api::review::{ChangeRequest, Person, Review, ReviewState};
 use std::borrow::Borrow;
@@ -37,6 +37,13 @@ pub struct Lost {
     pub who: String,
     /// The reason.
     pub why: String,
+}
+
+impl Lost {
+    /// An approval in the state that does not count, by its author and the reason.
+    pub(crate) fn by_command((who, why): (Name, String)) -> Self {
+        Self { who: who.to_string(), why: format!("approved by `dax approve`, but {why}") }
+    }
 }
 
 /// Reads a change request and its reviews; who pushed to it where somebody approved it, or where
@@ -88,6 +95,13 @@ impl Reviewed {
     pub(crate) fn excludes(&self, person: &Person) -> Option<&str> {
         let found = self.excluded.iter().find(|(one, _)| one.id == person.id);
         found.map(|(_, why)| why.as_str()).or(self.unknown.as_deref())
+    }
+
+    /// The accounts whose approvals in the state do not count either. Where it is not known who
+    /// pushed, those of anybody else do: `dax approve` is the way on there.
+    pub(crate) fn excluded(&self) -> impl Iterator<Item = Excluded> {
+        let excluded = self.excluded.iter().cloned();
+        excluded.map(|(person, why)| Excluded { person, why })
     }
 }
 
@@ -281,7 +295,7 @@ pub(crate) fn objections(
         };
         if review.writes || named() {
             all.push(format!(
-                "`{}` requested changes in {request} {}",
+                "`{}` requested changes in {request} {}: dismiss that review, or have them approve",
                 review.by.shown, reviewed.change.number
             ));
         } else {
@@ -304,21 +318,42 @@ pub(crate) fn carried(
     earlier: &Plan,
     plan: &Plan,
     rules: &Rules,
-) -> Result<Vec<Approval>, ReviewError> {
+    excluded: &[Excluded],
+) -> Result<Carried, ReviewError> {
     let (then, now) = (digest(earlier), Name::new(digest(plan)));
     let is_of_others = earlier.base.conditions != plan.base.conditions && rules.loosened();
     if then == now.as_str() || is_of_others {
-        return Ok(Vec::new());
+        return Ok(Carried::default());
     }
-    let known = engine.approvals_with(&plan.environment, &then, rules.base.as_ref())?;
-    let whole = known.into_iter().filter(|approval| approval.step.is_none());
-    Ok(whole
+    let base = rules.base.as_ref();
+    let known = engine.approvals_with(&plan.environment, &then, base, excluded)?;
+    let whole = known.approvals.into_iter().filter(|approval| approval.step.is_none());
+    let approvals = whole
         .map(|approval| Approval {
             reason: format!("approved plan {}, of which this is a part or the same", &then[..12]),
             digest: now.clone(),
             ..approval
         })
-        .collect())
+        .collect();
+    Ok(Carried { approvals, refused: known.refused })
+}
+
+/// Approvals of an earlier plan in the state.
+#[derive(Default)]
+pub(crate) struct Carried {
+    /// Those that count.
+    pub(crate) approvals: Vec<Approval>,
+    /// Whoever gave one that does not, with the reason.
+    pub(crate) refused: Vec<(Name, String)>,
+}
+
+impl Carried {
+    /// A sentence for each approval that does not count.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = String> {
+        let said =
+            |(who, why): &(Name, String)| format!("the approval of {who} does not count: {why}");
+        self.refused.iter().map(said)
+    }
 }
 
 /// Records an approval by a button of the check; gives remarks about it.

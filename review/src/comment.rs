@@ -19,8 +19,9 @@ pub use input::{
     PlanShown,
 };
 pub(crate) use marker::{Subject, marked, prefix};
-pub use page::page;
 pub(crate) use page::same;
+pub use page::{Page, page};
+pub(crate) use superseded::is_superseded;
 pub use superseded::superseded;
 
 use dax_engine::printable;
@@ -54,17 +55,44 @@ pub(crate) fn headline(input: &CommentInput) -> String {
     head::decision(input)
 }
 
+/// Bytes for the line beside the decision that says what was left out.
+const NOTE: usize = 300;
+
+/// A comment as it is written.
+pub(crate) struct Written {
+    /// Its text.
+    pub(crate) text: String,
+    /// The reason why whoever reads it was not shown the plan; nothing where it was.
+    pub(crate) lacks: Option<String>,
+}
+
 /// The comment of an environment.
 pub fn comment(input: &CommentInput, frame: &Frame<'_>) -> String {
+    written(input, frame).text
+}
+
+/// The comment of an environment, with what it fails to show.
+pub(crate) fn written(input: &CommentInput, frame: &Frame<'_>) -> Written {
     let marker = marker_of(frame.flavour, &input.project, &input.environment);
     let head = head::head(input, frame);
     let foot = foot(input, frame);
-    let room = frame.budget.saturating_sub(marker.len() + head.len() + foot.len() + 4);
-    let body = match &input.content {
-        Content::Plan(shown) => plan::body(input, shown, frame, room),
-        Content::Failed(_) | Content::Removed { .. } | Content::NothingMore => String::new(),
-    };
-    format!("{marker}\n{head}\n{body}{foot}")
+    let room = frame.budget.saturating_sub(marker.len() + head.len() + foot.len() + NOTE + 4);
+    let (mut body, mut note, mut lacks) = (String::new(), String::new(), None);
+    match &input.content {
+        Content::Plan(shown) => {
+            let part = plan::body(input, shown, frame, room);
+            (body, note, lacks) = (part.text, left_out(part.cut.as_deref()), part.lacks);
+        }
+        Content::Failed(_) | Content::Removed { .. } | Content::NothingMore => {}
+    }
+    Written { text: format!("{marker}\n{head}{note}\n{body}{foot}"), lacks }
+}
+
+/// The line beside a decision that says what was left out below it.
+fn left_out(cut: Option<&str>) -> String {
+    cut.map_or_else(String::new, |cut| {
+        format!("\n**Not shown below, for its length: {cut}.** The files of the run have it.\n")
+    })
 }
 
 /// The plan, the commit and the run that it comes from.

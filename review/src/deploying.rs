@@ -8,7 +8,7 @@ use crate::Forge;
 use crate::comment::short;
 use crate::forge::Line;
 use crate::place::Place;
-use dax_engine::{EngineError, Finished, Outcome, Plan, Progress, Told, printable};
+use dax_engine::{EngineError, Finished, Outcome, Plan, Progress, StoreError, Told, printable};
 use dax_provider_api::review::{Deployment, DeploymentState, DeploymentStatus};
 
 /// A deployment that is under way.
@@ -94,8 +94,8 @@ impl<'d> Deploying<'d> {
         restored: Option<&str>,
     ) -> Vec<String> {
         match finished {
-            // Somebody else applied in between: nothing went wrong, and nothing was done.
-            Err(EngineError::Stale { .. }) => {
+            // Somebody else applies or did in between: nothing went wrong, and nothing was done.
+            Err(EngineError::Stale { .. } | EngineError::Store(StoreError::Held { .. })) => {
                 self.tell(DeploymentState::Inactive, "another run came first", None);
             }
             Err(error) => self.tell(DeploymentState::Broken, &error.to_string(), None),

@@ -1,20 +1,23 @@
 //! Change requests that were merged since an environment was applied last.
 
+mod queue;
+
 use crate::approving::{self, Reviewed, shown};
 use crate::backing::Shown;
+use crate::comment::short;
 use crate::parts::Part;
 use crate::place::{Place, change_key};
 use crate::scope::Options;
-use crate::{Forge, ReviewError, Say};
-use dax_engine::{Affected, Engine, Name, ShownPlan};
+use crate::{Forge, ReviewError};
+use dax_engine::{Affected, Engine, EngineError, Name, ShownPlan};
 use dax_provider_api::review::ChangeRequest;
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-/// Commits of which the change requests are asked for: each is a call.
-const MOST: usize = 200;
+/// Most commits of which the change requests are asked for: each is a call.
+const MOST: usize = 1000;
 
 /// Change requests of a code host, each asked for once in a job.
 pub(crate) struct Changes<'f> {
@@ -22,7 +25,7 @@ pub(crate) struct Changes<'f> {
     merged: RefCell<BTreeMap<String, Vec<ChangeRequest>>>,
     brought: RefCell<BTreeMap<String, Vec<Affected>>>,
     changes: RefCell<BTreeMap<u64, Rc<ChangeRequest>>>,
-    reviewed: RefCell<BTreeMap<u64, Rc<Reviewed>>>,
+    reviewed: RefCell<BTreeMap<(u64, bool), Rc<Reviewed>>>,
 }
 
 /// Commits that came since an environment was applied last, and where they come from; their reviews
@@ -109,6 +112,27 @@ pub(crate) struct Source<C> {
     pub(crate) plans: Vec<ShownPlan>,
     /// The same, as decisions need them.
     pub(crate) shown: Vec<Shown>,
+    /// The time at which the change request was carried out last, where it was.
+    pub(crate) spent_ms: Option<u64>,
+}
+
+impl<C> Source<C> {
+    /// Reports whether a plan may stand behind an apply: what was carried out once is taken back
+    /// by others for a reason, and is approved anew.
+    pub(crate) fn stands(&self, plan: &Shown) -> bool {
+        is_unspent(plan.at_ms, self.spent_ms)
+    }
+
+    /// The plans that may stand behind an apply.
+    pub(crate) fn standing(&self) -> Vec<Shown> {
+        self.shown.iter().filter(|plan| self.stands(plan)).cloned().collect()
+    }
+}
+
+/// Reports whether a plan was shown after its change request was carried out last. What happened
+/// in one second may have happened in any order.
+pub(crate) fn is_unspent(at_ms: u64, spent_ms: Option<u64>) -> bool {
+    spent_ms.is_none_or(|spent| at_ms / 1000 > spent / 1000)
 }
 
 impl<'f> Changes<'f> {
@@ -132,18 +156,24 @@ impl<'f> Changes<'f> {
         Ok(found)
     }
 
-    /// A change request with its reviews, as they stood when it was asked for first.
-    pub(crate) fn reviewed(&self, number: u64) -> Result<Rc<Reviewed>, ReviewError> {
-        if let Some(known) = self.reviewed.borrow().get(&number) {
+    /// A change request with its reviews, as they stood when it was asked for first; with those
+    /// who pushed where somebody approved it, or where that is wanted in any case.
+    pub(crate) fn reviewed(&self, number: u64, pushers: bool) -> Result<Rc<Reviewed>, ReviewError> {
+        if let Some(known) = self.reviewed.borrow().get(&(number, pushers)) {
             return Ok(known.clone());
         }
-        let found = Rc::new(approving::read(self.forge, number, false)?);
-        self.reviewed.borrow_mut().insert(number, found.clone());
+        let found = Rc::new(approving::read(self.forge, number, pushers)?);
+        self.reviewed.borrow_mut().insert((number, pushers), found.clone());
         Ok(found)
     }
 
-    /// The same with the reviews as they stand now.
-    pub(crate) fn with_reviews(&self, pending: &Pending) -> Result<Pending<Reviewed>, ReviewError> {
+    /// The same with the reviews as they stand now; with those who pushed where somebody approved,
+    /// or where that is wanted in any case.
+    pub(crate) fn with_reviews(
+        &self,
+        pending: &Pending,
+        pushers: bool,
+    ) -> Result<Pending<Reviewed>, ReviewError> {
         let mut read = Vec::new();
         for known in &pending.changes {
             let number = known.number;
@@ -155,7 +185,7 @@ impl<'f> Changes<'f> {
             read.push((change, self.forge.ask(|remote| remote.reviews(number))?));
         }
         // Whoever pushed to one of them approves none of those that bring the same.
-        let pushers = read.iter().any(|(_, reviews)| approving::is_approved(reviews));
+        let pushers = pushers || read.iter().any(|(_, reviews)| approving::is_approved(reviews));
         let mut changes = Vec::new();
         for (change, reviews) in read {
             changes.push(Rc::new(approving::reviewed(self.forge, change, reviews, pushers)?));
@@ -179,19 +209,21 @@ impl<'f> Changes<'f> {
         options: &Options,
         place: &Place,
         base: Option<&str>,
-        say: Say<'_>,
     ) -> Result<Pending, ReviewError> {
         let mut line = match base {
             Some(base) => dax_engine::commits(&options.folder, Some(base), "HEAD")?,
             None => Vec::new(),
         };
-        if line.len() > MOST {
-            say(&format!(
-                "{} commits came since the last apply: {}s of the newest {MOST} are looked at",
+        // What an older one brought would be of nobody, and could be in any plan.
+        if let Some(over) = line.len().checked_sub(MOST).filter(|over| *over > 0) {
+            let message = format!(
+                "{} commits came since the last apply, of which {}s are asked for {MOST} at most: \
+                 run this job for an older commit first, such as {}, or apply once by hand",
                 line.len(),
-                self.forge.request()
-            ));
-            line.drain(..line.len() - MOST);
+                self.forge.request(),
+                short(&line[line.len() - over - 1])
+            );
+            return Err(EngineError::Denied { message }.into());
         }
         if line.is_empty() {
             line.push(place.commit.clone());
@@ -290,31 +322,6 @@ impl<'f> Changes<'f> {
         pending.changes.splice(0..0, earlier);
         Ok(())
     }
-
-    /// The change requests of a merge queue whose commits are in front of a commit, with the one
-    /// at its end: those whose plans were shown and whose numbers the commits name.
-    pub(crate) fn queued(
-        &self,
-        options: &Options,
-        base: Option<&str>,
-        number: u64,
-    ) -> Result<Pending, ReviewError> {
-        let mut numbers = BTreeSet::new();
-        let mut commits = BTreeSet::new();
-        if let Some(base) = base {
-            for commit in dax_engine::commits(&options.folder, Some(base), "HEAD")? {
-                let subject = dax_engine::subject(&options.folder, &commit)?;
-                numbers.extend(named(&subject));
-                commits.insert(commit);
-            }
-        }
-        numbers.remove(&number);
-        let mut changes = Vec::new();
-        for number in numbers.into_iter().chain([number]) {
-            changes.push(self.change(number)?);
-        }
-        Ok(Pending { commits, changes, brought: Vec::new() })
-    }
 }
 
 impl<C: Borrow<ChangeRequest>> Pending<C> {
@@ -324,10 +331,13 @@ impl<C: Borrow<ChangeRequest>> Pending<C> {
         engine: &Engine,
         environment: &Name,
     ) -> Result<Vec<Source<C>>, ReviewError> {
+        let brought = engine.brought(environment)?;
         let read = |change: Option<Rc<C>>, key: &str| -> Result<Source<C>, ReviewError> {
             let plans = engine.shown_plans(environment, key)?;
             let shown = plans.iter().map(shown).collect();
-            Ok(Source { change, plans, shown })
+            let request: Option<&ChangeRequest> = change.as_ref().map(|one| (**one).borrow());
+            let spent_ms = request.and_then(|one| brought.get(&one.number).copied());
+            Ok(Source { change, plans, shown, spent_ms })
         };
         let mut sources = Vec::new();
         for commit in &self.commits {
@@ -348,16 +358,6 @@ impl<C: Borrow<ChangeRequest>> Pending<C> {
 fn is_here(place: &Place, change: &ChangeRequest) -> bool {
     let branch = if place.tag { place.main.as_deref() } else { Some(place.branch.as_str()) };
     branch.is_some_and(|branch| change.base == branch || (branch.is_empty() && !place.tag))
-}
-
-/// Numbers of change requests that the subject of a merge names: `Merge pull request #12 from …`,
-/// `A title (#12)`.
-fn named(subject: &str) -> Option<u64> {
-    let (_, after) = subject.rsplit_once('#')?;
-    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    let rest = &after[digits.len()..];
-    let ends = rest.is_empty() || rest.starts_with(')') || rest.starts_with(' ');
-    digits.parse().ok().filter(|_| ends)
 }
 
 #[cfg(test)]
@@ -441,13 +441,5 @@ mod tests {
             let unknown = Place { main: None, ..place };
             assert_eq!(is_here(&unknown, &change("main")), tag.is_empty());
         }
-    }
-
-    #[test]
-    fn a_merge_names_its_change_request() {
-        assert_eq!(named("Merge pull request #12 from acme/web"), Some(12));
-        assert_eq!(named("More replicas (#7)"), Some(7));
-        assert_eq!(named("Fix #7a"), None);
-        assert_eq!(named("More replicas"), None);
     }
 }

@@ -11,8 +11,8 @@ use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
 use dax_engine::render::{Progress, Rule};
 use dax_engine::{
-    Base, ConditionChange, Conditions, Engine, EngineError, Name, Plan, PlanRequest, Selection,
-    ShownPlan, Standing, TestRequest, Verdict as TestVerdict, compare_conditions,
+    Base, ConditionChange, Conditions, Engine, EngineError, Name, Plan, PlanRequest, Reviews,
+    Selection, ShownPlan, Standing, TestRequest, Verdict as TestVerdict, compare_conditions,
 };
 use dax_provider_api::review::Annotation;
 
@@ -378,7 +378,8 @@ pub(crate) fn plan(
         let policies: Vec<String> =
             findings.iter().map(|found| found.one_line(&judged.sources)).collect();
         let denied = judged.findings.iter().any(dax_engine::Diagnostic::is_error);
-        let standing = engine.standing_with(&judged.plan, &[], rules.base.as_ref())?;
+        let standing =
+            engine.standing_with(&judged.plan, &Reviews::default(), rules.base.as_ref())?;
         // Policies that the change removes or edits are asked as they were.
         let asks = rules.base.is_some() && rules.loosened() && !judged.plan.is_empty();
         let older = match base.as_deref().filter(|_| asks) {

@@ -10,6 +10,9 @@ use dax_provider_api::review::{Branches, Person, Protection, Released, RequiredR
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+mod pattern;
+use pattern::fits;
+
 /// Blockers that the rules of an environment are for a job that the code host did not let through
 /// by itself.
 ///
@@ -105,54 +108,4 @@ fn reviewed(
         }
     }
     u32::try_from(found.len()).unwrap_or(u32::MAX)
-}
-
-/// Match of a name with a pattern: `*` stands for anything but `/`, `**` for anything, `?` for one
-/// character.
-/// Source: Ruby's `File.fnmatch` with `FNM_PATHNAME`, as GitHub has it for deployment branches.
-fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), name.chars().collect());
-    // Which positions of the name can be reached with the pattern so far: no pattern takes more
-    // than its length times the name's.
-    let mut reached: BTreeSet<usize> = BTreeSet::from([0]);
-    let mut at = 0;
-    while at < pattern.len() {
-        let deep = pattern[at] == '*' && pattern.get(at + 1) == Some(&'*');
-        let mut next = BTreeSet::new();
-        for from in reached {
-            match pattern[at] {
-                '*' => {
-                    let end = (from..name.len())
-                        .find(|to| !deep && name[*to] == '/')
-                        .unwrap_or(name.len());
-                    next.extend(from..=end);
-                }
-                '?' if name.get(from).is_some_and(|c| *c != '/') => drop(next.insert(from + 1)),
-                '?' => {}
-                c if name.get(from) == Some(&c) => drop(next.insert(from + 1)),
-                _ => {}
-            }
-        }
-        reached = next;
-        at += if deep { 2 } else { 1 };
-    }
-    reached.contains(&name.len())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::fits;
-
-    #[test]
-    fn a_star_stops_at_a_slash() {
-        assert!(fits("main", "main"));
-        assert!(!fits("main", "mainline"));
-        assert!(fits("release/*", "release/1.2"));
-        assert!(!fits("release/*", "release/1/2"));
-        assert!(fits("release/**", "release/1/2"));
-        assert!(fits("v?.*", "v1.20"));
-        assert!(!fits("*", "a/b"));
-        assert!(fits("a*b*c", "aXbYc"));
-    }
 }

@@ -3,17 +3,18 @@
 mod asking;
 mod commenting;
 mod files;
+mod posting;
 
 use crate::approving;
 use crate::comment::{self, Frame};
 use crate::pending::Changes;
-use crate::place::{Event, Place, same_commit};
+use crate::place::{Event, Place};
 use crate::plans::{self, Planned, Report, Verdict};
 use crate::scope::{self, Options, Scope};
-use crate::{Forge, Open, ReviewError, Say, annotations, naming, saying, showing};
-use commenting::{Draft, Of, Writer};
+use crate::{Forge, Open, ReviewError, Say, annotations, naming, saying};
+use commenting::Of;
 use dax_engine::printable::Line;
-use dax_engine::{Name, Plan, render};
+use dax_engine::{Name, render};
 use dax_provider_api::review::{Annotation, Check, CheckState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,10 @@ pub struct Published {
     pub denied: bool,
     /// True when something else keeps the change from being merged.
     pub failed: bool,
+    /// Environments that could not be shown, a line each: nothing approves their plans.
+    pub hidden: Vec<String>,
+    /// Environments of which the page does not show the plan, with the reason.
+    unshown: BTreeMap<Of, String>,
     /// The folder of each project.
     folders: BTreeMap<Name, PathBuf>,
     /// Projects that were looked at, with their folders; of one that is gone there is none.
@@ -119,9 +124,11 @@ fn published(
 ) -> Result<Published, ReviewError> {
     let mut found = find(options, place, forge, open, &mut *say)?;
     if let (Some(place), Some(forge)) = (place, forge) {
-        let (remarks, annotated) = post(options, place, forge, &found, open, say)?;
-        found.annotated = annotated;
-        found.remarks.extend(remarks);
+        let posted = posting::post(options, place, forge, &found, open, say)?;
+        found.annotated = posted.annotated;
+        found.remarks.extend(posted.remarks);
+        found.failed |= !posted.hidden.is_empty();
+        found.hidden = posted.hidden;
     }
     found.files = files::write(options, place, &found, open)?;
     Ok(found)
@@ -209,7 +216,8 @@ fn find(
         budget: flavour.budget(),
     };
     let inputs = saying::inputs(&found.reports);
-    found.page = comment::page(&inputs, &found.faults, passed, &frame);
+    let page = comment::page(&inputs, &found.faults, passed, &frame);
+    (found.page, found.unshown) = (page.text, page.lacks);
     Ok(found)
 }
 
@@ -281,95 +289,4 @@ fn title(found: &Published) -> String {
 
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
-/// Keeps that nothing is shown any more of environments that this run answers for and of which its
-/// comments show no plan.
-fn hide(
-    options: &Options,
-    place: &Place,
-    forge: &Forge,
-    found: &Published,
-    drafts: &[Draft],
-    open: Open<'_>,
-) -> Result<(), ReviewError> {
-    let planned = |of: &Of| {
-        let mut reports = found.reports.iter().filter(|report| report.planned().is_some());
-        reports.any(|report| commenting::of(report) == *of)
-    };
-    let shown: BTreeSet<&Of> =
-        drafts.iter().flat_map(|draft| &draft.of).filter(|of| planned(of)).collect();
-    let leaves = |plan: &Plan| {
-        let of = (plan.project.clone(), plan.environment.clone());
-        scope::covers(options, &plan.environment) && !shown.contains(&of)
-    };
-    let folders: Vec<&PathBuf> = found.looked.values().flatten().collect();
-    showing::hide(place, forge, &folders, &leaves, open)
-}
-
-/// Says everything where it belongs, and keeps the plans that were shown; gives what could not be
-/// said, and whether remarks on lines are shown.
-fn post(
-    options: &Options,
-    place: &Place,
-    forge: &Forge,
-    found: &Published,
-    open: Open<'_>,
-    say: Say<'_>,
-) -> Result<(Vec<String>, bool), ReviewError> {
-    let mut remarks = Vec::new();
-    // In a merge queue nobody looks at what is shown.
-    let keeps = !options.dry && !matches!(place.event, Event::Queue { .. });
-    let begin = |reports: Vec<&Report>| match keeps {
-        true => showing::begin(place, forge, &reports, &found.folders, open),
-        false => Ok(Vec::new()),
-    };
-    if let Event::Change { number, .. } | Event::Button { number, .. } = place.event {
-        let head = forge.ask(|remote| remote.change(number)).map(|change| change.head);
-        match head {
-            Ok(head) if !same_commit(&head, &place.commit) => {
-                remarks.push(format!(
-                    "{} {number} is at commit {} by now: the comments are left to the run for that",
-                    forge.request(),
-                    comment::short(&head)
-                ));
-            }
-            // Whether it is the newest cannot be seen; to say too much is better than nothing.
-            Ok(_) | Err(_) => {
-                let drafts = commenting::drafts(options, place, forge, found);
-                let hide = || match keeps {
-                    true => hide(options, place, forge, found, &drafts, open),
-                    false => Ok(()),
-                };
-                hide()?;
-                let mut writer = Writer { forge, number, remarks: Vec::new() };
-                for draft in &drafts {
-                    let of = |report: &&Report| draft.of.contains(&commenting::of(report));
-                    // Each by itself: another job may write the next comment meanwhile.
-                    let showing = begin(found.reports.iter().filter(of).collect())?;
-                    let is_shown = writer.write(&draft.marker, draft.body.clone(), &mut *say);
-                    showing::end(forge, showing, is_shown, open)?;
-                }
-                writer.supersede(options, place, found, &drafts, &mut *say);
-                // Another job may have shown a plan before it was written over.
-                hide()?;
-                remarks.append(&mut writer.remarks);
-            }
-        }
-    } else {
-        let showing = begin(found.reports.iter().collect())?;
-        showing::end(forge, showing, true, open)?;
-    }
-    let state = if found.failed || found.denied { CheckState::Failed } else { CheckState::Passed };
-    let budget = forge.remote().check_budget();
-    let summary = if found.page.len() <= budget || budget == 0 {
-        found.page.clone()
-    } else {
-        "The page is too long to stand here: it is in the summary of the run.".to_owned()
-    };
-    let bare = check(options, place, state, &title(found));
-    let check = Check { summary, annotations: found.annotations.clone(), ..bare };
-    let posted = forge.ask(|remote| remote.check(&check))?;
-    remarks.extend(posted.remark);
-    Ok((remarks, posted.annotated))
 }

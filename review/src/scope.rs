@@ -160,7 +160,7 @@ pub(crate) fn scope(
         scope.remarks.extend(remarks);
         choose(options, scope);
     }
-    twins(&mut scopes, open)?;
+    twins(options, &mut scopes, open)?;
     Ok(scopes.into_values().filter(|scope| !scope.is_empty()).collect())
 }
 
@@ -178,18 +178,31 @@ fn declared(engine: &Engine, place: Option<&Place>) -> Result<BTreeMap<Name, Dec
     }
 }
 
-/// Breaks projects of one name: they would share a state, kept plans and comments.
-fn twins(scopes: &mut BTreeMap<String, Scope>, open: Open<'_>) -> Result<(), ReviewError> {
-    let mut known: BTreeMap<Name, String> = BTreeMap::new();
+/// Breaks projects of one name, also where the change touches only one of them: they would share a
+/// state, kept plans and comments.
+fn twins(
+    options: &Options,
+    scopes: &mut BTreeMap<String, Scope>,
+    open: Open<'_>,
+) -> Result<(), ReviewError> {
+    if scopes.values().all(|scope| scope.gone.is_some()) {
+        return Ok(());
+    }
+    let mut known: BTreeMap<Name, Vec<String>> = BTreeMap::new();
+    for (folder, path) in dax_engine::projects(&options.folder)? {
+        // One that cannot be read is no project yet.
+        if let Ok((name, _)) = open(&path).and_then(|engine| engine.people()) {
+            known.entry(name).or_default().push(folder);
+        }
+    }
     for scope in scopes.values_mut().filter(|one| one.gone.is_none() && one.broken.is_none()) {
-        let (name, _) = open(&scope.path)?.people()?;
-        if let Some(other) = known.get(&name) {
+        let own = known.iter().find(|(_, folders)| folders.contains(&scope.folder));
+        let Some((name, folders)) = own else { continue };
+        if let Some(other) = folders.iter().find(|folder| **folder != scope.folder) {
             scope.broken = Some(format!(
                 "the project `{name}` is in {other} as well: give one of them another name"
             ));
-            continue;
         }
-        known.insert(name, scope.folder.clone());
     }
     Ok(())
 }
@@ -271,6 +284,7 @@ pub(crate) fn unapplied(
             scopes.insert(folder, scope);
         }
     }
+    twins(options, &mut scopes, open)?;
     Ok(scopes.into_values().collect())
 }
 

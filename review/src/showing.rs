@@ -23,6 +23,13 @@ pub(crate) struct Showing {
     again: bool,
 }
 
+impl Showing {
+    /// The project and the environment of the plan.
+    pub(crate) fn of(&self) -> (Name, Name) {
+        (self.plan.plan.project.clone(), self.plan.plan.environment.clone())
+    }
+}
+
 /// Milliseconds after which a run that has not said whether it showed a plan is taken for dead.
 const ALIVE_MS: u64 = 10 * 60 * 1000;
 
@@ -196,7 +203,7 @@ mod tests {
 
     fn row(image: &str, at_ms: u64, shown: bool, is_void: bool) -> ShownPlan {
         let plan = serde_json::json!({
-            "format_version": 1, "project": "shop", "environment": "production", "mode": "apply",
+            "format_version": 2, "project": "shop", "environment": "production", "mode": "apply",
             "params": { "image": { "str": image } }, "sources": "", "base": { "lineage": "", "serial": 0 },
             "gates": [], "approvals": [], "unchanged": 0, "steps": [], "observed": {},
             "result": {}, "changes": [],

@@ -197,6 +197,9 @@ fn review(args: &CiWhat, state: Option<&str>, out: &mut Printer) -> Result<Exit,
     for fault in &found.faults {
         out.alarm(fault);
     }
+    for line in &found.hidden {
+        out.alarm(line);
+    }
     for report in found.reports.iter().filter(|report| report.failed()) {
         out.alarm(&format!("{}: see {}/summary.md", report.headline(), args.output.display()));
     }

@@ -2,6 +2,7 @@
 
 use crate::project::{Project, wait_until};
 use dax_model::Operation;
+use dax_plan::Task;
 use dax_tests::plans::{force_run, forge};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -41,21 +42,22 @@ fn save(project: &Project) {
 /// The first step of a kind.
 fn step(plan: &mut Value, kind: &str) -> usize {
     let steps = plan["steps"].as_array().expect("steps");
-    steps.iter().position(|step| step["kind"].get(kind).is_some()).expect(kind)
+    let is_it = |step: &Value| step["task"]["call"].get(kind).is_some();
+    steps.iter().position(is_it).expect(kind)
 }
 
 /// Edits of a plan with the field that must be named; each is given a new digest.
 type Edit = (&'static str, &'static str, fn(&mut Value));
 
 const EDITS: &[Edit] = &[
-    ("another command", "steps[0].kind.revision", |plan| {
+    ("another command", "steps[0].task.revision", |plan| {
         let at = step(plan, "create_revision");
-        plan["steps"][at]["kind"]["create_revision"]["spec"]["map"]["image"] =
+        plan["steps"][at]["task"]["call"]["create_revision"]["spec"]["map"]["image"] =
             json!({"str": "evil:1"});
     }),
-    ("another command with its name", "steps[0].kind.revision", |plan| {
+    ("another command with its name", "steps[0].task.revision", |plan| {
         let text = plan.to_string();
-        let made = plan["steps"][0]["kind"]["create_revision"].clone();
+        let made = plan["steps"][0]["task"]["call"]["create_revision"].clone();
         let mut spec: dax_core::Value =
             serde_json::from_value(made["spec"].clone()).expect("a spec");
         if let dax_core::Value::Map(map) = &mut spec {
@@ -65,24 +67,24 @@ const EDITS: &[Edit] = &[
             (made["revision"].as_str().expect("a name"), dax_core::RevisionId::of(&spec));
         let renamed = text.replace(old, &new.0);
         *plan = serde_json::from_str(&renamed).expect("JSON");
-        plan["steps"][0]["kind"]["create_revision"]["spec"] = json!(spec);
+        plan["steps"][0]["task"]["call"]["create_revision"]["spec"] = json!(spec);
         plan["result"]["service.web"]["revision"] = json!(old);
     }),
     ("no way back", "steps[0].inverse.operations", |plan| {
-        plan["steps"][0]["inverse"]["steps"] = json!([]);
+        plan["steps"][0]["inverse"]["operations"] = json!([]);
     }),
     ("another way back", "inverse.operations", |plan| {
         let at = step(plan, "scale");
-        plan["steps"][at]["inverse"]["steps"][0]["scale"]["replicas"] = json!(0);
+        plan["steps"][at]["inverse"]["operations"][0]["scale"]["replicas"] = json!(0);
     }),
     ("traffic before readiness", "steps[1].", |plan| {
-        plan["steps"][1]["kind"] = json!({"hold": {"ms": 1}});
+        plan["steps"][1]["task"] = json!({"hold": {"ms": 1}});
     }),
     ("a circle", "steps[0].after", |plan| plan["steps"][0]["after"] = json!([2])),
     ("a step that there is not", "steps[1].after", |plan| plan["steps"][1]["after"] = json!([999])),
     ("another number", "steps[0].id", |plan| plan["steps"][0]["id"] = json!(999)),
     ("replicas without an end", "replicas", |plan| {
-        plan["steps"][0]["kind"]["create_revision"]["replicas"] = json!(i64::MAX);
+        plan["steps"][0]["task"]["call"]["create_revision"]["replicas"] = json!(i64::MAX);
     }),
     ("replicas wanted without an end", "result.service.web.values.replicas", |plan| {
         plan["result"]["service.web"]["values"]["map"]["replicas"] = json!({"int": i64::MAX});
@@ -332,7 +334,7 @@ fn a_run_whose_plan_cannot_be_trusted_can_be_ended_and_the_environment_goes_on()
     let edits: [(&str, Forged); 3] = [
         ("steps[0].id", |plan| plan.steps[0].id = dax_plan::StepId(999)),
         ("steps[0].after", |plan| plan.steps[0].after = vec![dax_plan::StepId(77)]),
-        ("steps[0].kind.revision", |plan| {
+        ("steps[0].task.revision", |plan| {
             if let Task::Call(Operation::CreateRevision { spec, .. }) = &mut plan.steps[0].task {
                 *spec = dax_core::Value::None;
             }

@@ -1,5 +1,6 @@
 //! Plans on change requests, with everything that stands in for GitHub, GitLab and Bitbucket.
 
+mod again;
 mod approvals;
 mod checks;
 mod comments;
@@ -10,13 +11,16 @@ mod install;
 mod jobs;
 mod merging;
 mod others;
+mod own;
 mod pipeline;
 mod previews;
 mod previews_base;
 mod previews_guarded;
 mod protection;
+mod queue;
 mod rules;
 mod secrecy;
+mod shown;
 mod story;
 mod trouble;
 mod unseen;

@@ -7,11 +7,12 @@
 
 use super::compare::is_gate_kept;
 use super::{ApprovalRule, ConditionChange, Conditions, compare};
-use dax_core::Name;
+use crate::signing::Principals;
+use dax_apply::approvals::people;
 use dax_plan::model::ApprovalGate;
 use dax_render::{Progress, Rule};
 use dax_store::Approval;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A plan that somebody wants to apply, as far as approvals are concerned.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,12 @@ impl Answer {
 pub fn answer(question: &Question<'_>) -> Answer {
     let Question { gates, is_empty, new, old, approvals } = *question;
     let mut found = Answer::default();
+    let all = old.iter().map(|(_, conditions)| *conditions).chain([new]);
+    let signers = all.filter_map(|conditions| conditions.signers.as_ref()).flatten();
+    let principals = Principals::of(signers.map(String::as_str));
+    let far = |rule: &ApprovalRule, whose: Rule, conditions: &Conditions| {
+        far(rule, whose, conditions, approvals, &principals)
+    };
     if !is_empty {
         let own = gates.iter().map(|gate| ApprovalRule { count: gate.count, of: gate.of.clone() });
         let mut rules: Vec<ApprovalRule> = Vec::new();
@@ -59,8 +66,7 @@ pub fn answer(question: &Question<'_>) -> Answer {
                 rules.push(rule);
             }
         }
-        found.progress =
-            rules.iter().map(|rule| far(rule, Rule::Program, new, approvals)).collect();
+        found.progress = rules.iter().map(|rule| far(rule, Rule::Program, new)).collect();
     }
     for (whose, before) in old {
         let changes = compare(before, new).into_iter().filter(|change| change.loosens);
@@ -78,7 +84,7 @@ pub fn answer(question: &Question<'_>) -> Answer {
             found.recheck.push(*whose);
         }
         for rule in rules {
-            let one = far(rule, *whose, before, approvals);
+            let one = far(rule, *whose, before);
             let same = |known: &Progress| {
                 known.needed == one.needed && known.of == one.of && known.members == one.members
             };
@@ -107,18 +113,72 @@ fn far(
     whose: Rule,
     conditions: &Conditions,
     approvals: &[Approval],
+    principals: &Principals,
 ) -> Progress {
-    // One person is one, however the name is written.
-    let by: BTreeMap<String, Name> = approvals
-        .iter()
-        .filter(|approval| conditions.may_approve(&rule.of, approval))
-        .map(|approval| (approval.by.to_ascii_lowercase(), approval.by.clone()))
-        .collect();
+    // One person is one, however the name is written and whoever the key signs for.
+    let names = |approval: &Approval| -> BTreeSet<String> {
+        let own = approval.names().map(|name| name.to_ascii_lowercase());
+        let all = own.flat_map(|name| {
+            let beside: Vec<String> = principals.beside(&name).map(str::to_owned).collect();
+            beside.into_iter().chain([name])
+        });
+        all.collect()
+    };
+    let counting = approvals.iter().filter(|approval| conditions.may_approve(&rule.of, approval));
+    let approved = people(counting, &names).into_iter().map(|one| one.by.clone()).collect();
     Progress {
         needed: rule.count,
         of: rule.of.clone(),
         members: conditions.members(&rule.of).into_iter().collect(),
-        approved: by.into_values().collect(),
+        approved,
         rule: whose,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dax_core::Name;
+
+    fn approval(by: &str, names: &[&str]) -> Approval {
+        Approval {
+            digest: Name::default(),
+            step: None,
+            by: by.into(),
+            groups: Vec::new(),
+            reason: String::new(),
+            at_ms: 0,
+            signature: None,
+            names: names.iter().map(|name| Name::new(*name)).collect(),
+        }
+    }
+
+    #[test]
+    fn the_principals_of_one_key_are_one_person() {
+        let rule = ApprovalRule { count: 2, of: Vec::new() };
+        let line = |names: &str| format!("{names} ssh-ed25519 AAAA1");
+        let signers = |names: &str| Some(BTreeSet::from([line(names)]));
+        let conditions = |signers| Conditions {
+            approvals: vec![rule.clone()],
+            signers,
+            ..Conditions::default()
+        };
+        let by = |old: &Conditions, new: &Conditions, approvals: &[Approval]| {
+            let old = [(Rule::Applied, old)];
+            let question = Question { gates: &[], is_empty: false, new, old: &old, approvals };
+            answer(&question).progress.iter().map(|one| one.approved.len()).max()
+        };
+        // A review by the login, and an approval under another name of the same line.
+        let own = conditions(signers("ann@example.com,ann"));
+        let both = [approval("ann", &[]), approval("ann@example.com", &[])];
+        assert_eq!(by(&own, &own, &both), Some(1));
+        // Also where only the older ones say so.
+        assert_eq!(by(&own, &conditions(signers("ann")), &both), Some(1));
+        let apart = conditions(signers("ann"));
+        assert_eq!(by(&apart, &apart, &both), Some(2));
+        // Other names of an account are that account.
+        let none = conditions(None);
+        let one = [approval("ann", &["id:7"]), approval("ID:7", &[])];
+        assert_eq!(by(&none, &none, &one), Some(1));
     }
 }

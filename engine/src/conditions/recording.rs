@@ -4,13 +4,11 @@
 //! which one change removes is still asked when the next one uses that.
 
 use super::{Base, Conditions, of_plan};
-use crate::{Engine, EngineError, Params, holder};
+use crate::{Engine, EngineError, Params, Reviews, holder};
 use dax_plan::Plan;
 use dax_plan::model::Mode;
-use dax_store::Approval;
-use dax_store::Lease;
-use dax_store::Store;
 use dax_store::audit::Actor;
+use dax_store::{Lease, Store};
 use std::time::Duration;
 
 impl Engine {
@@ -41,7 +39,7 @@ impl Engine {
     pub fn accept_conditions(
         &self,
         plan: &Plan,
-        reviews: &[Approval],
+        reviews: &Reviews,
         base: Option<&Base>,
     ) -> Result<bool, EngineError> {
         // Nobody has to be waited for where there is nothing to record.
@@ -60,7 +58,7 @@ impl Engine {
         store: &Store,
         lease: &mut Lease,
         plan: &Plan,
-        reviews: &[Approval],
+        reviews: &Reviews,
         base: Option<&Base>,
     ) -> Result<bool, EngineError> {
         let environment = &plan.environment;
@@ -87,6 +85,7 @@ impl Engine {
             who: holder::who(),
             at_ms: store.now_ms(),
             commit: self.own_commit(),
+            brought: reviews.brought.clone(),
             ..Actor::default()
         };
         self.record(store, lease, &new.conditions, &actor)?;

@@ -3,7 +3,7 @@
 use super::{Base, compare};
 use crate::{
     ApplyRequest, Approval, Approved, Blobs, Decisions, Engine, EngineError, Finished, Judged,
-    Missing, Origin, Params, Plan, PlanRequest, Selection, StateSource, denial,
+    Missing, Origin, Params, Plan, PlanRequest, Reviews, Selection, StateSource, denial,
 };
 use dax_core::Name;
 use dax_provider_api::Provider;
@@ -159,6 +159,11 @@ fn review(plan: &Plan, by: &str) -> Approval {
     }
 }
 
+/// Approvals as a code host tells them.
+fn of(approvals: &[Approval]) -> Reviews {
+    Reviews { approvals: approvals.to_vec(), ..Reviews::default() }
+}
+
 fn apply(
     engine: &Engine,
     plan: &Plan,
@@ -174,7 +179,7 @@ fn apply(
         lock_timeout: Duration::ZERO,
         again: None,
         origin: Origin::Program,
-        reviews: reviews.to_vec(),
+        reviews: of(reviews),
         base: base.cloned(),
     };
     let (_sender, mut interrupts) = tokio::sync::mpsc::channel(1);
@@ -217,7 +222,7 @@ fn a_rule_that_one_merge_removes_is_still_asked_by_the_next() {
     assert!(nothing.is_empty());
     let standing = engine.standing(&nothing).expect("a state");
     assert_eq!(standing.loosens, ["approvals: 1 of team:sre (ann, bob) → none"]);
-    let why = denied(engine.accept_conditions(&nothing, &[], None));
+    let why = denied(engine.accept_conditions(&nothing, &Reviews::default(), None));
     assert!(
         why.starts_with(
             "this change loosens `production` (approvals: 1 of team:sre (ann, bob) → none): it needs the approval of 1 of team:sre"
@@ -255,9 +260,9 @@ fn conditions_alone_are_recorded_once_the_former_people_approve() {
     let standing = engine.standing(&nothing).expect("a state");
     assert_eq!(standing.loosens, ["team:sre gains malloryalt"]);
     let by = |who: &str| [review(&nothing, who)];
-    denied(engine.accept_conditions(&nothing, &by("malloryalt"), None));
-    assert!(engine.accept_conditions(&nothing, &by("ann"), None).expect("allowed"));
-    assert!(!engine.accept_conditions(&nothing, &[], None).expect("nothing new"));
+    denied(engine.accept_conditions(&nothing, &of(&by("malloryalt")), None));
+    assert!(engine.accept_conditions(&nothing, &of(&by("ann")), None).expect("allowed"));
+    assert!(!engine.accept_conditions(&nothing, &Reviews::default(), None).expect("nothing new"));
     let now = engine.conditions("production", &no_params()).expect("a program");
     let recorded = engine.recorded_conditions("production").expect("a state").expect("conditions");
     assert_eq!(compare(&recorded.conditions, &now), []);
@@ -358,8 +363,8 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
     let base = engine.base("HEAD", "production", &no_params()).expect("a program");
     let mut base = base.expect("an environment");
     base.conditions.signers = Some(BTreeSet::from([format!("ann {eve}")]));
-    let by_base = engine.approvals_with("production", &digest, Some(&base));
-    assert_eq!(by_base.expect("a state"), []);
+    let by_base = engine.approvals_with("production", &digest, Some(&base), &[]);
+    assert_eq!(by_base.expect("a state").approvals, []);
     assert!(engine.standing(&first).expect("a state").void.is_empty());
     apply(&engine, &first, &[], None).unwrap_or_else(|error| panic!("{error}"));
     // A change that brings another key is judged by those that were recorded.
@@ -386,7 +391,7 @@ fn where_signers_are_named_an_approval_counts_with_the_signature_of_one() {
         lock_timeout: Duration::ZERO,
         again: None,
         origin: Origin::Program,
-        reviews: Vec::new(),
+        reviews: Reviews::default(),
         base: None,
     };
     let (sender, mut interrupts) = tokio::sync::mpsc::channel(1);
@@ -625,7 +630,7 @@ fn a_gate_is_judged_by_the_conditions_that_its_run_began_under() {
             lock_timeout: Duration::ZERO,
             again: None,
             origin: Origin::Program,
-            reviews: vec![review(plan, "ann")],
+            reviews: of(&[review(plan, "ann")]),
             base: None,
         };
         let run = request(&plan);

@@ -40,11 +40,7 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
         lines.extend(more);
     }
     lines.extend(conditions(old, new));
-    if old.base != new.base {
-        let text =
-            format!("made from state {}, was made from {}", new.base.serial, old.base.serial);
-        lines.push(Line::at(0).with(Tone::Dim, text));
-    }
+    lines.extend(bases(old, new).into_iter().map(|text| Line::at(0).with(Tone::Dim, text)));
     let count = match differing {
         0 => "the same changes".to_owned(),
         1 => "1 change differs".to_owned(),
@@ -57,6 +53,21 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Block> {
     }
     blocks.push(Block::Lines(lines));
     blocks
+}
+
+/// The difference between the states that two plans are made from.
+fn bases(old: &Plan, new: &Plan) -> Vec<String> {
+    let (was, now) = (&old.base, &new.base);
+    let mut said = Vec::new();
+    if was.lineage != now.lineage {
+        said.push("made from another state, of another lineage".to_owned());
+    } else if was.serial != now.serial {
+        said.push(format!("made from state {}, was made from {}", now.serial, was.serial));
+    }
+    if was.conditions != now.conditions {
+        said.push("the conditions that were recorded with the last apply are others".to_owned());
+    }
+    said
 }
 
 /// Steps by service.
@@ -216,4 +227,40 @@ fn conditions(old: &Plan, new: &Plan) -> Vec<Line> {
 
 fn gate(gate: &Gate) -> Vec<String> {
     when(gate).into_iter().map(|(text, _)| text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::diff;
+    use crate::testing::{change, guarded};
+    use crate::tree::Block;
+    use dax_plan::Plan;
+    use dax_plan::model::{Action, StateVersion};
+
+    fn said(old: &StateVersion, new: &StateVersion) -> String {
+        let plan = |base: &StateVersion| {
+            let plan = guarded(vec![change("web", Action::Rollout, Vec::new())]);
+            Plan { base: base.clone(), ..plan }
+        };
+        let blocks = diff(&plan(old), &plan(new));
+        let lines = blocks.iter().filter_map(|block| match block {
+            Block::Lines(lines) => Some(lines),
+            _ => None,
+        });
+        lines.flatten().map(|line| line.plain()).collect::<Vec<_>>().join(" | ")
+    }
+
+    #[test]
+    fn a_state_that_differs_says_in_what() {
+        let old = StateVersion { serial: 3, ..StateVersion::default() };
+        let conditions = StateVersion { conditions: Some("c0ffee".into()), ..old.clone() };
+        let later = StateVersion { serial: 4, ..old.clone() };
+        let other = StateVersion { lineage: "other".into(), ..old.clone() };
+        let all = [conditions, later, other].map(|new| said(&old, &new));
+        insta::assert_snapshot!(all.join("\n"), @r#"
+the conditions that were recorded with the last apply are others
+made from state 4, was made from 3
+made from another state, of another lineage
+"#);
+    }
 }

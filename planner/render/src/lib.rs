@@ -21,10 +21,10 @@ mod values;
 pub use diff::diff;
 pub use html::html;
 pub use json::json;
-pub use markdown::{Flavour, escape, markdown, markdown_folded};
+pub use markdown::{Cut, Fitted, Flavour, escape, fitted, markdown};
 pub use plan::{
-    action_word, approve_command, by_review, decision, decision_after, details, figures, plan,
-    reversal, step_text,
+    action_word, approve_command, by_review, decision, decision_after, details, figures, gravity,
+    ordered_leaves, plan, reversal, step_text, stops,
 };
 pub use shorten::{name as short_name, unseparated, value as short_value};
 pub use standing::{Progress, Rule, Standing};

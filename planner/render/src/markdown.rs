@@ -7,7 +7,7 @@
 
 mod fit;
 
-pub use fit::{markdown, markdown_folded};
+pub use fit::{Cut, Fitted, fitted, markdown};
 
 use crate::tree::{Block, Line, Section, Steps, Tone};
 use dax_core::printable;

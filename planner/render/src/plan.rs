@@ -1,6 +1,7 @@
 //! A plan as a tree: the decision, blockers and conditions, risks, changes by service with their
 //! steps, and the rest.
 
+mod commands;
 mod conditions;
 mod decision;
 mod details;
@@ -14,7 +15,8 @@ mod steps;
 mod traffic;
 
 pub(crate) use conditions::when;
-pub use decision::{decision, decision_after};
+pub use decision::{decision, decision_after, gravity, stops};
+pub use leaves::ordered as ordered_leaves;
 pub use reversal::reversal;
 pub use steps::step_text;
 
@@ -293,7 +295,7 @@ fn section(plan: &Plan, change: &Change, own: &[&Step], sequences: &mut Sequence
     if change.action == Action::Delete && !own.is_empty() {
         let lost = sequence::lost(&change.addr);
         let text = format!("! deleted: {lost} is gone; a rollback makes it again from the state");
-        lines.push(Line::at(1).with(Tone::Remove, text));
+        lines.push(Line::at(1).vital().with(Tone::Remove, text));
     }
     if let Some(replace) = &change.replace {
         let order = match replace.order {
@@ -303,9 +305,10 @@ fn section(plan: &Plan, change: &Change, own: &[&Step], sequences: &mut Sequence
         let because: Vec<&str> = replace.because.iter().map(dax_core::Name::as_str).collect();
         let lost = sequence::lost(&change.addr);
         let text = format!("! replaced because of {}: {order}; {lost} is gone", because.join(", "));
-        lines.push(Line::at(1).with(Tone::Warn, text));
+        lines.push(Line::at(1).vital().with(Tone::Warn, text));
     }
-    lines.extend(change.blocked.iter().map(|why| Line::at(1).with(Tone::Warn, format!("! {why}"))));
+    let blocked = |why: &String| Line::at(1).vital().with(Tone::Warn, format!("! {why}"));
+    lines.extend(change.blocked.iter().map(blocked));
     lines.extend(leaves::ordered(change).into_iter().flat_map(leaves::leaf));
     lines.extend(details::place(plan, change));
     lines.extend(details::remembered(plan, change));
@@ -316,15 +319,15 @@ fn section(plan: &Plan, change: &Change, own: &[&Step], sequences: &mut Sequence
     let mut body = vec![Block::Lines(lines)];
     body.retain(|block| !matches!(block, Block::Lines(lines) if lines.is_empty()));
     body.extend(traffic::chart(change, own).map(Block::Chart));
-    let worst = change
-        .risks
-        .first()
-        .map_or(0, |worst| 1 + RISKS.iter().rev().position(|risk| risk == worst).unwrap_or(0));
+    let weight =
+        |risk: &Risk| 1 + RISKS.iter().rev().position(|one| one == risk).unwrap_or_default();
+    let stops = decision::stops(change).then_some(&Risk::Gap);
+    let worst = change.risks.first().into_iter().chain(stops).map(weight).max().unwrap_or(0);
     Section {
         head: change_head(change),
         body,
         steps: steps_of(plan, change, own, sequences),
-        group: Some(group(change)),
+        group: Some(group(plan, change)),
         weight: u32::try_from(worst).unwrap_or(0),
     }
 }
@@ -340,18 +343,29 @@ fn steps_of(
     (!lines.is_empty()).then(|| Steps { head: Line::at(1).with(Tone::Dim, text), lines })
 }
 
-/// The group in which a change shares a line with those that do the same.
-fn group(change: &Change) -> Group {
-    let image = change.leaves.iter().find(|leaf| leaf.path == "image" && leaf.before.is_some());
-    let image =
-        image.map_or_else(String::new, |leaf| format!(", image {}", decision::difference(leaf)));
-    let blocked = if change.blocked.is_some() { ", blocked" } else { "" };
-    Group {
-        what: format!("{} {}{image}{blocked}", mark(change.action), word(change.action))
-            .as_str()
-            .into(),
-        name: change.addr.as_str().into(),
+/// The group in which a change shares a line with those that do the same, to the same leaves among
+/// those that decide what runs.
+fn group(plan: &Plan, change: &Change) -> Group {
+    let mut what = format!("{} {}", mark(change.action), word(change.action));
+    let goes = matches!(change.action, Action::Delete | Action::Forget);
+    let vital = leaves::ordered(change).into_iter().filter(|leaf| leaves::is_vital(leaf) && !goes);
+    for leaf in vital {
+        what.push_str(&format!(", {} {}", leaf.path, decision::difference(leaf)));
     }
+    if change.action == Action::Create
+        && let Some(Some(applied)) = plan.result.get(&change.addr)
+    {
+        what.push_str(&format!(", on {}", applied.provider));
+    }
+    what.push_str(match decision::protection(plan, change) {
+        Some(true) => ", protected from now on",
+        Some(false) => ", no longer protected",
+        None => "",
+    });
+    if change.blocked.is_some() {
+        what.push_str(", blocked");
+    }
+    Group { what: what.as_str().into(), name: change.addr.as_str().into() }
 }
 
 /// The line that says what happens to a service.

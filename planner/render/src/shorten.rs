@@ -42,7 +42,7 @@ pub fn name(text: &str) -> String {
     if (1..=PLAIN).contains(&text.len()) && text.chars().all(is_plain) {
         return text.to_owned();
     }
-    unseparated(&value_of(&Value::Str(text.into()), NAME))
+    inert(&value_of(&Value::Str(text.into()), NAME))
 }
 
 /// A path of a field, each part of it as [`name`] has it.
@@ -56,6 +56,11 @@ pub(crate) fn path(text: &str) -> String {
 /// A text from outside without dax's own separator.
 pub fn unseparated(text: &str) -> String {
     text.replace('·', "\\u{b7}")
+}
+
+/// A text from outside without dax's own separator and without what begins or ends code.
+pub(crate) fn inert(text: &str) -> String {
+    unseparated(text).replace('`', "\\u{60}")
 }
 
 /// Whether a text is a reference of an image and nothing else.

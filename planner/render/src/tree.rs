@@ -39,6 +39,8 @@ pub struct Line {
     pub pieces: Vec<Piece>,
     /// True for the first line of a changed field; further lines of the field stand deeper.
     pub field: bool,
+    /// True for a line that is shown however short its section has to be.
+    pub vital: bool,
 }
 
 /// A part of the page.
@@ -61,7 +63,8 @@ pub enum Block {
 /// A part of the page that can be folded away.
 ///
 /// In a short budget its steps go first, then its body shows as many fields as fit, then it shares
-/// a line with those that do the same; its name goes last, and that is said.
+/// a line with those that do the same, which says what decides about them; its name goes last, and
+/// that is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// Its subject.
@@ -115,6 +118,12 @@ impl Line {
     #[must_use]
     pub fn of_field(self) -> Self {
         Self { field: true, ..self }
+    }
+
+    /// The same line as one that is shown in any case.
+    #[must_use]
+    pub fn vital(self) -> Self {
+        Self { vital: true, ..self }
     }
 
     /// Adds text.

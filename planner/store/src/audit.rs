@@ -5,6 +5,7 @@ use super::{Lease, Result, Store};
 use dax_core::{Name, ResourceAddr};
 use dax_machine::journal::Outcome;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,9 @@ pub enum What {
         /// From where it was promoted, if it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         promoted: Option<Promoted>,
+        /// The change requests that it carries out, if they are known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brought: Option<Brought>,
     },
     /// Somebody carried a run on.
     Resume {
@@ -72,6 +76,9 @@ pub enum What {
         /// The commit of the program that they stand in, where it lies in a repository.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<Commit>,
+        /// The change requests that brought them, if they are known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brought: Option<Brought>,
     },
     /// A lease was taken away.
     Unlock {
@@ -98,6 +105,16 @@ pub struct Promoted {
     pub run: u64,
     /// The digest of what was moved: artefacts and configuration.
     pub bundle: Name,
+}
+
+/// Change requests that are carried out as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// Their numbers at the code host.
+    pub changes: Vec<u64>,
+    /// The time of the decision by the clock of the code host, in milliseconds since 1970: that of
+    /// the state says nothing of reviews.
+    pub at_ms: u64,
 }
 
 /// A service that a run changes.
@@ -149,6 +166,8 @@ pub struct Actor {
     pub promoted: Option<Promoted>,
     /// The state that is gone back to, where it is a rollback.
     pub restores: Option<u64>,
+    /// The change requests that are carried out, if they are known.
+    pub brought: Option<Brought>,
 }
 
 pub(super) fn key(environment: &str, seq: u64, hash: &str) -> String {
@@ -192,7 +211,7 @@ impl Store {
     /// The store cannot be read, or the chain is broken.
     pub async fn audit(&self, environment: &str) -> Result<Vec<Record>> {
         let Some((head, _)) = self.head(environment).await? else { return Ok(Vec::new()) };
-        let texts: std::collections::BTreeMap<String, Vec<u8>> =
+        let texts: BTreeMap<String, Vec<u8>> =
             self.blobs.scan(&format!("audit/{environment}/")).await?.into_iter().collect();
         let End { mut seq, mut hash } = head.audit;
         let mut all = Vec::new();
@@ -207,6 +226,36 @@ impl Store {
             all.push(record);
         }
         all.reverse();
+        Ok(all)
+    }
+
+    /// The change requests that were carried out in an environment, each with the time of the last
+    /// decision about it by the clock of the code host, in milliseconds since 1970. A run that did
+    /// not succeed carried nothing out.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the chain is broken.
+    pub async fn brought(&self, environment: &str) -> Result<BTreeMap<u64, u64>> {
+        let mut begun = BTreeMap::new();
+        let mut all: BTreeMap<u64, u64> = BTreeMap::new();
+        for record in self.audit(environment).await? {
+            let done = match record.what {
+                What::Begin { run, brought, .. } => {
+                    begun.extend(brought.map(|brought| (run, brought)));
+                    None
+                }
+                What::End { run, outcome: Outcome::Succeeded, .. } => begun.remove(&run),
+                What::Conditions { brought, .. } => brought,
+                What::End { .. } | What::Resume { .. } | What::Pin { .. } | What::Unlock { .. } => {
+                    None
+                }
+            };
+            let Some(Brought { changes, at_ms }) = done else { continue };
+            for number in changes {
+                let last = all.entry(number).or_default();
+                *last = at_ms.max(*last);
+            }
+        }
         Ok(all)
     }
 }

@@ -5,9 +5,8 @@
 //! dax that does not know them would lose them with its next write, so a state that has any gets a newer format.
 
 use super::audit::{self, Actor, What};
-use super::blobs::{self, Blob};
 use super::head::Head;
-use super::{FORMAT, Lease, Meta, Result, Store, StoreError, json};
+use super::{FORMAT, Lease, Result, Store, StoreError, json};
 use dax_core::Name;
 use dax_machine::journal::Outcome;
 use serde::{Deserialize, Serialize};
@@ -100,9 +99,6 @@ impl Store {
         conditions: &serde_json::Value,
         actor: &Actor,
     ) -> Result<()> {
-        if lease.head.conditions.is_none() {
-            self.raise_format().await?;
-        }
         let file = ConditionsFile {
             format_version: FORMAT,
             lineage: self.lineage.clone(),
@@ -116,7 +112,11 @@ impl Store {
         };
         let bytes = json(&file);
         let digest = self.hash(&bytes);
-        let what = What::Conditions { digest: digest.clone(), commit: actor.commit.clone() };
+        let what = What::Conditions {
+            digest: digest.clone(),
+            commit: actor.commit.clone(),
+            brought: actor.brought.clone(),
+        };
         let (record_key, record, end) = self.next_record(lease, actor, what);
         // The number tells it from an equal text of before, which is to go.
         let key = format!("conditions/{}/{:010}-{digest}", lease.environment, end.seq);
@@ -158,30 +158,6 @@ impl Store {
             }
         }
         Ok(last)
-    }
-
-    /// Sees to it that the state says the format of this version.
-    async fn raise_format(&self) -> Result<()> {
-        loop {
-            let Some(Blob { bytes, version }) = self.blobs.get("meta").await? else {
-                return Err(self.corrupt("`meta` is gone"));
-            };
-            let meta: Meta = self.parse(&bytes)?;
-            if meta.format_version >= FORMAT {
-                return Ok(());
-            }
-            let commit = blobs::Commit {
-                puts: Vec::new(),
-                key: "meta".to_owned(),
-                bytes: json(&Meta { format_version: FORMAT, ..meta }),
-                expected: Some(version),
-                remove: Vec::new(),
-            };
-            // Of two who do it at once one finds it done.
-            if self.blobs.commit(&commit).await?.is_some() {
-                return Ok(());
-            }
-        }
     }
 
     pub(super) fn newer(&self, found: u32) -> StoreError {
@@ -301,6 +277,27 @@ mod tests {
     }
 
     #[test]
+    fn a_change_request_is_carried_out_by_a_run_that_succeeds_and_by_conditions_alone() {
+        let store = store(Arc::new(MemoryBlobs::default()));
+        let mut lease = lease(&store);
+        let brought = |at_ms: u64, changes: &[u64]| {
+            let brought = audit::Brought { changes: changes.to_vec(), at_ms: at_ms * 10 };
+            Actor { brought: Some(brought), ..actor(at_ms, "a") }
+        };
+        let all = |store: &Store| now(store.brought("dev")).unwrap();
+        let failed = Outcome::RolledBack { step: None, message: "no".to_owned() };
+        run(&store, &mut lease, Mode::Apply, &failed, &brought(1, &[7]));
+        assert_eq!(all(&store), BTreeMap::new());
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &brought(2, &[7, 8]));
+        // By hand, and once more.
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(3, "b"));
+        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &brought(4, &[8]));
+        now(store.record_conditions(&mut lease, &json!({}), &brought(5, &[9]))).unwrap();
+        now(store.record_conditions(&mut lease, &json!([]), &actor(6, "c"))).unwrap();
+        assert_eq!(all(&store), BTreeMap::from([(7, 20), (8, 40), (9, 50)]));
+    }
+
+    #[test]
     fn a_change_of_recorded_conditions_is_found() {
         let key = Key::parse(&"7".repeat(64)).unwrap();
         for sealed in [false, true] {
@@ -346,20 +343,6 @@ mod tests {
         let report = now(store.verify("dev")).unwrap();
         assert_eq!(report.findings.len(), 1, "{report:?}");
         assert_eq!(report.findings[0].key, first);
-    }
-
-    #[test]
-    fn an_older_dax_is_kept_away_once_there_are_conditions() {
-        let blobs = Arc::new(MemoryBlobs::default());
-        let of_format_2 = br#"{"format_version":2,"lineage":"abc"}"#;
-        blobs.meddle("meta", Some(of_format_2.to_vec()));
-        let store = store(blobs.clone());
-        let mut lease = lease(&store);
-        run(&store, &mut lease, Mode::Apply, &Outcome::Succeeded, &actor(1, "a"));
-        assert_eq!(blobs.all()["meta"], of_format_2);
-        now(store.record_conditions(&mut lease, &json!({}), &actor(2, "b"))).unwrap();
-        let meta: Meta = store.parse(&blobs.all()["meta"]).unwrap();
-        assert_eq!((meta.format_version, meta.lineage.as_str()), (FORMAT, "abc"));
     }
 
     #[test]

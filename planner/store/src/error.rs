@@ -17,6 +17,19 @@ pub enum StoreError {
         /// The newest format that this version reads.
         known: i64,
     },
+    /// It was written by an earlier dax, whose plans and journals this version does not read.
+    #[error(
+        "{place} was written by an earlier dax (format {found}, this one reads format {known}); destroy what runs there with \
+         that version, or move the state away and take over what still runs with `dax adopt`"
+    )]
+    Former {
+        /// Where it is.
+        place: String,
+        /// Its format.
+        found: i64,
+        /// The format that this version reads.
+        known: i64,
+    },
     /// It is damaged.
     #[error(
         "{place} is damaged: {message}; nothing was changed. Put a copy of it back; where there is none, move it away, run \

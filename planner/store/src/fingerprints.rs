@@ -5,7 +5,7 @@
 
 use super::blobs::{self, Blob};
 use super::key::random;
-use super::{FORMAT, Meta, Result, Store, StoreError, json};
+use super::{Meta, Result, Store, StoreError, json};
 use dax_core::Name;
 use serde::{Deserialize, Serialize};
 
@@ -42,8 +42,7 @@ impl Store {
             let key = *fresh.get_or_insert_with(random);
             let text = blake3::Hash::from_bytes(key).to_hex().to_string();
             let sum = self.fingerprint_sum(&meta.lineage, &text);
-            // An older dax would make fingerprints with keys of its own.
-            let format_version = meta.format_version.max(FORMAT);
+            let format_version = meta.format_version;
             let kept = Some(FingerprintKey { key: text, sum });
             let commit = blobs::Commit {
                 puts: Vec::new(),
@@ -126,11 +125,11 @@ mod tests {
     #[test]
     fn the_key_of_an_older_version_moves_into_the_state() {
         let blobs = Arc::new(MemoryBlobs::default());
-        blobs.meddle("meta", Some(br#"{"format_version":2,"lineage":"abc"}"#.to_vec()));
+        blobs.meddle("meta", Some(br#"{"format_version":4,"lineage":"abc"}"#.to_vec()));
         let store = store(blobs.clone());
         assert_eq!(now(store.fingerprint_key(Some([7; 32]))).unwrap(), [7; 32]);
         assert_eq!(now(store.fingerprint_key(None)).unwrap(), [7; 32]);
-        assert!(meta(&blobs).contains(&format!(r#""format_version":{FORMAT},"lineage":"abc""#)));
+        assert!(meta(&blobs).contains(&format!(r#""format_version":4,"lineage":"abc""#)));
     }
 
     #[test]

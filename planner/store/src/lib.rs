@@ -49,8 +49,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The format that this version writes; it reads no newer one.
-pub const FORMAT: u32 = 3;
+/// The format that this version writes; it reads no other one.
+pub const FORMAT: u32 = 4;
 
 type Result<T> = std::result::Result<T, StoreError>;
 
@@ -128,6 +128,10 @@ impl Store {
         let meta: Meta = store.parse(&blob.bytes)?;
         if meta.format_version > FORMAT {
             return Err(store.newer(meta.format_version));
+        }
+        if meta.format_version < FORMAT {
+            let (found, known) = (i64::from(meta.format_version), i64::from(FORMAT));
+            return Err(StoreError::Former { place: store.place(), found, known });
         }
         store.lineage = meta.lineage;
         if let Some(anchor) = &store.anchor {

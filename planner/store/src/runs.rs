@@ -162,6 +162,7 @@ impl Store {
             services: services.collect(),
             commit: actor.commit.clone(),
             promoted: actor.promoted.clone(),
+            brought: actor.brought.clone(),
         };
         let (key, record, end) = self.next_record(lease, actor, what);
         let holder =
@@ -488,6 +489,7 @@ impl Store {
                     services,
                     commit,
                     promoted,
+                    brought: _,
                 } => {
                     let begun = Run {
                         id: run,

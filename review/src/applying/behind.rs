@@ -5,11 +5,11 @@ use super::{Ending, Unreviewed};
 use crate::approving::{self, Asked, Reviewed, bound};
 use crate::backing::{Backing, Candidate, Made, Seen, Shown, backing, distinct, made, seen};
 use crate::comment::short;
-use crate::parts::words;
+use crate::parts::{Part, words};
 use crate::pending::{Source, Touch, last_bringers};
 use crate::{ReviewError, protecting};
 use dax_engine::digest::digest;
-use dax_engine::{Approval, render};
+use dax_engine::{Approval, Excluded, render};
 use dax_provider_api::review::{Person, Released};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -48,6 +48,16 @@ fn shares(one: &Shown, other: &Shown) -> bool {
     one.certain && one.parts.intersection(&other.parts).any(|part| !part.surrounds())
 }
 
+/// Reports whether a change request may have brought one of these parts.
+pub(super) fn brings(touched: &[Touch], number: u64, parts: &BTreeSet<Part>) -> bool {
+    let mut own = touched.iter().filter(|touch| touch.number == Some(number));
+    own.any(|touch| touch.brings_any(parts))
+}
+
+fn number_of(source: &Source<Reviewed>) -> Option<u64> {
+    source.change.as_ref().map(|one| one.change.number)
+}
+
 impl Environment<'_> {
     /// The reviewed plans behind a plan with the approvals of these, or the end where there are
     /// none.
@@ -62,8 +72,9 @@ impl Environment<'_> {
         let (plan, rules) = (&wanted.plan, &wanted.rules);
         let now = digest(plan);
         // This very plan was approved by its digest: nothing has to be found out.
-        let by_digest = self.run.engine.approvals_with(self.name, &now, rules.base.as_ref())?;
-        let whole = by_digest.iter().any(|approval| approval.step.is_none());
+        let (engine, base) = (self.run.engine, rules.base.as_ref());
+        let by_digest = engine.approvals_with(self.name, &now, base, &wanted.excluded)?;
+        let whole = by_digest.approvals.iter().any(|approval| approval.step.is_none());
         if whole && self.standing(wanted, &[])?.lacking().is_empty() {
             return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
         }
@@ -75,16 +86,11 @@ impl Environment<'_> {
             return Ok(Ok(self.of_all(wanted, released, asked, remarks)));
         }
         let shown = rules.wanted(plan, &self.run.place.commit);
-        let touched = self.run.changes.touched(
-            &self.run.request.options,
-            &self.run.scope.folder,
-            self.name,
-            &wanted.pending,
-        )?;
+        let touched = &wanted.touched;
         let was_shown = |number: Option<u64>| {
             sources.iter().any(|source| {
                 let own = source.change.as_ref().map(|one| one.change.number);
-                number.is_some() && own == number && !source.shown.is_empty()
+                number.is_some() && own == number && !source.standing().is_empty()
             })
         };
         let (mut candidates, mut of) = (Vec::new(), Vec::new());
@@ -92,22 +98,23 @@ impl Environment<'_> {
         for (at, source) in sources.iter().enumerate() {
             let number = source.change.as_ref().map(|one| one.change.number);
             let head = source.change.as_ref().map(|one| one.change.head.as_str());
-            for earlier in distinct(&source.shown) {
+            let standing = source.standing();
+            for earlier in distinct(&standing) {
                 let mut plan = earlier.clone();
                 // Whoever keeps shown plans can write what they like; what a change request
                 // brought, git says. What no commit brought, such as drift, may be in any.
                 plan.parts.retain(|part| {
                     part.surrounds()
-                        || last_bringers(part, &touched, &was_shown)
+                        || last_bringers(part, touched, &was_shown)
                             .is_none_or(|numbers| numbers.contains(&number))
                 });
                 // One that was shown before the merge and again after it is two: each has the
                 // approvals of those who saw it there.
-                let same = source.shown.iter().filter(|one| one.effect == earlier.effect);
+                let same = standing.iter().filter(|one| one.effect == earlier.effect);
                 let ways: BTreeSet<Made> =
                     same.filter_map(|one| made(one, head, commits)).collect();
                 for way in ways {
-                    let one = Own { source, earlier, made: way, touched: &touched };
+                    let one = Own { source, earlier, made: way, touched };
                     let candidate =
                         self.candidate(wanted, asked, sources, &one, released, remarks)?;
                     candidates.push(Candidate {
@@ -121,6 +128,11 @@ impl Environment<'_> {
             }
         }
         let request = self.run.forge.request();
+        let of_before = |source: &&Source<Reviewed>| source.spent_ms.is_some();
+        let again: Vec<u64> = sources.iter().filter(of_before).filter_map(number_of).collect();
+        let spent = |number: &u64| {
+            format!("{request} {number} was applied before: its approvals of then are spent")
+        };
         match backing(&shown, &candidates) {
             Backing::By(by) => {
                 let mut behind = Behind::default();
@@ -141,17 +153,19 @@ impl Environment<'_> {
                     behind.approvals.extend(one.approvals);
                     behind.groups.extend(one.groups);
                 }
+                if !behind.lacking.is_empty() {
+                    remarks.extend(again.iter().map(spent));
+                }
                 Ok(Ok(behind))
             }
             Backing::Lacks(_) if self.run.request.unreviewed => {
                 Ok(Ok(self.of_all(wanted, released, asked, remarks)))
             }
-            Backing::Lacks(lacks) => Ok(Err(Ending::Other(self.unreviewed(
-                wanted,
-                sources,
-                &lacks,
-                !candidates.is_empty(),
-            )))),
+            Backing::Lacks(lacks) => {
+                remarks.extend(again.iter().map(spent));
+                let any = !candidates.is_empty() || !again.is_empty();
+                Ok(Err(Ending::Other(self.unreviewed(wanted, sources, &lacks, any))))
+            }
         }
     }
 
@@ -186,7 +200,7 @@ impl Environment<'_> {
         let head = source.change.as_ref().map(|one| one.change.head.as_str());
         // Who agreed before the merge was not shown what others brought beside it.
         let counts = |one: &Shown| way == Made::Before || made(one, head, commits) == Some(way);
-        let rows: Vec<Shown> = source.shown.iter().filter(|one| counts(one)).cloned().collect();
+        let rows: Vec<Shown> = source.standing().into_iter().filter(|one| counts(one)).collect();
         let mut behind = Behind::default();
         let mut people = Vec::new();
         // Those whose changes are in the plan as well approve them here no more than there.
@@ -203,9 +217,8 @@ impl Environment<'_> {
         // A plan of a merged commit holds what others brought as well, shown or not.
         let wrote = |one: &&Rc<Reviewed>| {
             let own = source.change.as_ref().map(|own| own.change.number);
-            let number = Some(one.change.number);
-            let brought = touched.iter().filter(|touch| touch.number == number);
-            number != own && brought.into_iter().any(|touch| touch.brings_any(&earlier.parts))
+            let number = one.change.number;
+            Some(number) != own && brings(touched, number, &earlier.parts)
         };
         let beside: Vec<&Rc<Reviewed>> = match way {
             Made::Before => beside,
@@ -247,12 +260,16 @@ impl Environment<'_> {
             people.extend(more);
         }
         let of_effect = source.plans.iter().zip(&source.shown);
-        let of_effect = of_effect.filter(|(_, shown)| shown.effect == earlier.effect);
+        let of_effect =
+            of_effect.filter(|(_, shown)| shown.effect == earlier.effect && source.stands(shown));
+        let made_by = beside.iter().copied().chain(&source.change);
+        let excluded: Vec<Excluded> = made_by.flat_map(|one| one.excluded()).collect();
         for (kept, _) in of_effect.filter(|(_, shown)| counts(shown)) {
-            let carried =
-                approving::carried(self.run.engine, &kept.plan, &wanted.plan, &wanted.rules)?;
-            may_write |= !carried.is_empty();
-            behind.approvals.extend(carried);
+            let (engine, plan) = (self.run.engine, &wanted.plan);
+            let carried = approving::carried(engine, &kept.plan, plan, &wanted.rules, &excluded)?;
+            may_write |= !carried.approvals.is_empty();
+            behind.lost.extend(carried.lost());
+            behind.approvals.extend(carried.approvals);
         }
         let own = source.change.iter();
         behind.groups.push(Group {
@@ -301,7 +318,7 @@ impl Environment<'_> {
         &self,
         wanted: &Wanted,
         sources: &[Source<Reviewed>],
-        lacks: &BTreeSet<crate::parts::Part>,
+        lacks: &BTreeSet<Part>,
         any: bool,
     ) -> Unreviewed {
         let mut lines: Vec<String> =
@@ -325,8 +342,8 @@ impl Environment<'_> {
             let number = change.change.number;
             if self.run.place.kind == "github" {
                 help.push(format!(
-                    "approve {request} {number} once more, now that this plan is shown there, and \
-                     run this job again"
+                    "approve {request} {number} once more where its comment shows this plan, and run \
+                     this job again"
                 ));
             }
         } else {

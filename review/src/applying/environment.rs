@@ -1,19 +1,21 @@
 //! One environment of a run of the pipeline: planned, held against what was reviewed, carried out.
 
+use super::behind::brings;
 use super::{Carry, Ending, Run, Waiting, shown_name};
 use crate::approving::{self, Asked, Reviewed};
 use crate::comment::short;
 use crate::deploying::Deploying;
-use crate::pending::Pending;
+use crate::pending::{Pending, Touch};
 use crate::plans::{self, Rules, Since};
 use crate::{ReviewError, Say};
 use dax_engine::digest::digest;
 use dax_engine::model::Reason;
 use dax_engine::{
-    ApplyRequest, Approval, EngineError, Finished, Name, Origin, Outcome, Plan, Provenance,
-    Standing,
+    ApplyRequest, Approval, Brought, EngineError, Excluded, Finished, Name, Origin, Outcome, Plan,
+    Provenance, Reviews, Standing, StoreError,
 };
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// Plans that are made again because somebody else applied in between.
 const ATTEMPTS: usize = 3;
@@ -30,6 +32,10 @@ pub(super) struct Wanted {
     pub(super) plan: Plan,
     pub(super) rules: Rules,
     pub(super) pending: Pending<Reviewed>,
+    /// Fields that each pending commit changed.
+    pub(super) touched: Vec<Touch>,
+    /// People whose changes are in it: they approve it by no command either.
+    pub(super) excluded: Vec<Excluded>,
 }
 
 impl<'e> Environment<'e> {
@@ -44,15 +50,16 @@ impl<'e> Environment<'e> {
         say: Say<'_>,
     ) -> Result<(Ending, Vec<String>), ReviewError> {
         let mut remarks = Vec::new();
-        let pending = self.pending(&mut *say)?;
+        let pending = match self.pending() {
+            Err(ReviewError::Engine(error)) => return Ok((Ending::Failed(error), remarks)),
+            pending => pending?,
+        };
         let mut wanted = None;
-        let mut ending = Ending::Nothing;
-        for attempt in 1..=ATTEMPTS {
-            ending = match self.planned() {
+        let (begun, mut attempt) = (Instant::now(), 1);
+        let ending = loop {
+            let ending = match self.planned() {
                 Ok((plan, rules)) => {
-                    // Reviews as they stand now: much may have been waited for.
-                    let pending = self.run.changes.with_reviews(&pending)?;
-                    let one = Wanted { plan, rules, pending };
+                    let one = self.wanted(plan, rules, &pending)?;
                     let ending = self.decided(&one, &mut *carry, &mut remarks)?;
                     wanted = Some(one);
                     ending
@@ -60,25 +67,56 @@ impl<'e> Environment<'e> {
                 Err(ReviewError::Engine(error)) => Ending::Failed(error),
                 Err(error) => return Err(error),
             };
-            // Somebody else applied between the plan and the run: what is left to do, if anything?
-            let again = matches!(&ending, Ending::Failed(EngineError::Stale { .. }));
-            if !again || attempt == ATTEMPTS {
-                break;
+            let again = match &ending {
+                // Somebody else applied between the plan and the run: what is left to do, if
+                // anything?
+                Ending::Failed(EngineError::Stale { .. }) => attempt < ATTEMPTS,
+                // Somebody took the lease meanwhile: a review may be dismissed until it is free.
+                Ending::Failed(EngineError::Store(StoreError::Held { .. })) => {
+                    begun.elapsed() < self.run.request.lock_timeout
+                }
+                _ => false,
+            };
+            if !again {
+                break ending;
             }
-        }
+            attempt += 1;
+        };
         remarks.extend(self.tell(&ending, wanted.as_ref(), &pending, say)?);
         Ok((ending, remarks))
     }
 
+    /// A plan with the reviews as they stand now: much may have been waited for.
+    fn wanted(&self, plan: Plan, rules: Rules, pending: &Pending) -> Result<Wanted, ReviewError> {
+        let Run { changes, request, scope, engine, .. } = self.run;
+        // Whoever pushed approves nothing by a command either, where somebody did.
+        let mut digests = BTreeSet::from([digest(&plan)]);
+        for source in pending.sources(engine, self.name)? {
+            digests.extend(source.plans.iter().map(|kept| digest(&kept.plan)));
+        }
+        let mut by_command = false;
+        for digest in &digests {
+            by_command = by_command || engine.has_approval(self.name, digest)?;
+        }
+        let pending = changes.with_reviews(pending, by_command)?;
+        let touched = changes.touched(&request.options, &scope.folder, self.name, &pending)?;
+        let parts = rules.wanted(&plan, &self.run.place.commit).parts;
+        let own = pending
+            .changes
+            .iter()
+            .filter(|one| self.is_preview() || brings(&touched, one.change.number, &parts));
+        let excluded = own.flat_map(|one| one.excluded()).collect();
+        Ok(Wanted { plan, rules, pending, touched, excluded })
+    }
+
     /// The change requests whose commits the environment has not got yet.
-    fn pending(&self, say: Say<'_>) -> Result<Pending, ReviewError> {
+    fn pending(&self) -> Result<Pending, ReviewError> {
         let options = &self.run.request.options;
         if let (true, Some(number)) = (self.is_preview(), self.run.place.number()) {
             let changes = vec![self.run.changes.change(number)?];
             return Ok(Pending { commits: BTreeSet::new(), changes, brought: Vec::new() });
         }
-        let mut pending =
-            self.run.changes.since(options, self.run.place, self.base(), &mut *say)?;
+        let mut pending = self.run.changes.since(options, self.run.place, self.base())?;
         if self.run.engine.last_applied(self.name)?.is_none() {
             // Of an environment that was never applied, everything that was merged is to come.
             let shown = self.run.engine.shown_changes(self.name)?;
@@ -127,8 +165,12 @@ impl<'e> Environment<'e> {
         };
         let unapproved = !behind.lacking.is_empty();
         let mut blockers = behind.lacking;
-        for source in sources.iter().filter(|source| !source.plans.is_empty()) {
-            if let Some(change) = &source.change {
+        // Those who were shown nothing may look at the change itself.
+        for source in &sources {
+            let Some(change) = &source.change else { continue };
+            let number = Some(change.change.number);
+            let is_here = wanted.touched.iter().any(|touch| touch.number == number);
+            if is_here || !source.plans.is_empty() {
                 blockers.extend(approving::objections(self.run.forge, change, &asked, remarks));
             }
         }
@@ -159,7 +201,10 @@ impl<'e> Environment<'e> {
         }
         if plan.is_empty() {
             let base = rules.base.as_ref();
-            let accepted = self.run.engine.accept_conditions(plan, &behind.approvals, base);
+            let brought = self.brought(wanted)?;
+            let excluded = wanted.excluded.clone();
+            let reviews = Reviews { approvals: behind.approvals, excluded, brought };
+            let accepted = self.run.engine.accept_conditions(plan, &reviews, base);
             return Ok(match accepted {
                 Ok(true) => Ending::Accepted,
                 Ok(false) => Ending::Nothing,
@@ -179,7 +224,8 @@ impl<'e> Environment<'e> {
             return Ok(None);
         }
         let digest = digest(plan);
-        let kept = engine.approvals_with(self.name, &digest, wanted.rules.base.as_ref())?;
+        let base = wanted.rules.base.as_ref();
+        let kept = engine.approvals_with(self.name, &digest, base, &wanted.excluded)?.approvals;
         if kept.iter().any(|approval| approval.step.is_none()) {
             return Ok(None);
         }
@@ -198,18 +244,33 @@ impl<'e> Environment<'e> {
         approvals: &[Approval],
     ) -> Result<Standing, ReviewError> {
         let base = wanted.rules.base.as_ref();
-        Ok(self.run.engine.standing_with(&wanted.plan, approvals, base)?)
+        let excluded = wanted.excluded.clone();
+        let reviews = Reviews { approvals: approvals.to_vec(), excluded, brought: None };
+        Ok(self.run.engine.standing_with(&wanted.plan, &reviews, base)?)
+    }
+
+    /// The change requests that are carried out now, which need new approvals for another time.
+    fn brought(&self, wanted: &Wanted) -> Result<Option<Brought>, ReviewError> {
+        let changes: Vec<u64> =
+            wanted.pending.changes.iter().map(|one| one.change.number).collect();
+        // A preview environment is made as often as its change request has another commit.
+        if self.is_preview() || changes.is_empty() {
+            return Ok(None);
+        }
+        let at_ms = self.run.forge.ask(|remote| remote.clock())?;
+        Ok(Some(Brought { changes, at_ms }))
     }
 
     fn carried_out(
         &self,
         wanted: &Wanted,
-        reviews: Vec<Approval>,
+        approvals: Vec<Approval>,
         carry: Carry<'_>,
         remarks: &mut Vec<String>,
     ) -> Result<Ending, ReviewError> {
         let (plan, run) = (&wanted.plan, self.run);
         let known = digest(plan);
+        let brought = self.brought(wanted)?;
         let name = self.shown_name();
         let deploying = Deploying::queue(run.forge, run.place, name, plan, &known);
         let acknowledged = if run.request.acknowledge {
@@ -223,10 +284,11 @@ impl<'e> Environment<'e> {
             acknowledged,
             why: self.why(&wanted.pending),
             name: None,
-            lock_timeout: run.request.lock_timeout,
+            // Nothing is waited for after the reviews were read.
+            lock_timeout: Duration::ZERO,
             again: Some(plans::request(self.name, &run.request.options)),
             origin: Origin::Program,
-            reviews,
+            reviews: Reviews { approvals, excluded: wanted.excluded.clone(), brought },
             base: wanted.rules.base.clone(),
         };
         let result = carry(run.engine, request, &mut |told| deploying.hear(told));

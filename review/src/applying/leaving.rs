@@ -2,7 +2,7 @@
 
 use super::{Applied, ApplyOptions, Carry, Ending, shown_name};
 use crate::{Forge, Open, ReviewError, Say, deploying, previews};
-use dax_engine::{ApplyRequest, Engine, Name, Origin, Outcome};
+use dax_engine::{ApplyRequest, Engine, Name, Origin, Outcome, Reviews};
 
 /// Destroys what was made for a change request that is closed: environments that the state
 /// recorded as previews, and no other with such a key.
@@ -72,7 +72,7 @@ fn destroy(
         lock_timeout: request.lock_timeout,
         again: None,
         origin: Origin::Program,
-        reviews: Vec::new(),
+        reviews: Reviews::default(),
         base: None,
     };
     carry(engine, run, &mut |_| {})

@@ -4,7 +4,7 @@ use super::Ending;
 use super::environment::{Environment, Wanted};
 use crate::backing::{Shown, apart};
 use crate::comment::{self, Frame};
-use crate::pending::Pending;
+use crate::pending::{Pending, is_unspent};
 use crate::place::{change_key, same_commit};
 use crate::{ReviewError, Say, approving, saying, scope, showing};
 use dax_engine::{Outcome, Provenance, ShownPlan, Standing};
@@ -46,7 +46,7 @@ impl Environment<'_> {
             saying::outcome(ending, deployed, self.run.forge.ask(|remote| remote.clock()).ok());
         let shown = wanted.filter(|one| !one.plan.is_empty() || !one.rules.changes.is_empty());
         let standing = match shown {
-            Some(one) => engine.standing_with(&one.plan, &[], one.rules.base.as_ref())?,
+            Some(one) => self.standing(one, &[])?,
             None => Standing::default(),
         };
         let mut remarks = Vec::new();
@@ -92,7 +92,7 @@ impl Environment<'_> {
             budget,
         };
         let marker = comment::marker_of(flavour, &input.project, &input.environment);
-        let body = comment::comment(input, &frame);
+        let written = comment::written(input, &frame);
         let plan = match offered {
             Some(one) => self.offered(one, number, kept)?,
             None => None,
@@ -100,7 +100,7 @@ impl Environment<'_> {
         if let Some(plan) = &plan {
             self.run.engine.keep_shown(plan)?;
         }
-        let comment = Comment { change: number, body, marker };
+        let comment = Comment { change: number, body: written.text, marker };
         let posted = match forge.ask(|remote| remote.comment(&comment)) {
             Ok(posted) => posted,
             // The run's own log says the same.
@@ -109,12 +109,18 @@ impl Environment<'_> {
         if let Some(url) = &posted.url {
             say(&format!("comment: {url}"));
         }
-        // What could not be written was not shown.
-        if let (Some(plan), None) = (plan, &posted.remark) {
-            let at_ms = forge.ask(|remote| remote.clock())?;
-            showing::finished(self.run.engine, plan, at_ms)?;
+        let mut remarks: Vec<String> = posted.remark.into_iter().collect();
+        if let Some(plan) = plan {
+            remarks.extend(written.lacks.map(|why| {
+                format!("the comment of {} {number} does not show its plan: {why}", forge.request())
+            }));
+            // What could not be written was not shown.
+            if remarks.is_empty() {
+                let at_ms = forge.ask(|remote| remote.clock())?;
+                showing::finished(self.run.engine, plan, at_ms)?;
+            }
         }
-        Ok(posted.remark.into_iter().collect())
+        Ok(remarks)
     }
 
     /// The plan of the merged commit as it is kept for a change request; nothing where it is the
@@ -133,7 +139,9 @@ impl Environment<'_> {
         let is_merged = |plan: &Shown| {
             wanted.pending.commits.contains(&plan.commit) || plan.commit == place.commit
         };
-        let is_newest = |last: &Shown| last.certain && last.effect == effect && is_merged(last);
+        let spent_ms = self.run.engine.brought(self.name)?.get(&number).copied();
+        let stands = |plan: &Shown| plan.certain && is_unspent(plan.at_ms, spent_ms);
+        let is_newest = |last: &Shown| last.effect == effect && stands(last) && is_merged(last);
         if shown.last().is_some_and(is_newest) {
             return Ok(None);
         }

@@ -38,6 +38,8 @@ struct World {
     refusals: usize,
     /// Applies that several plans together stand behind.
     joined: usize,
+    /// Applies of older commits by hand.
+    back: usize,
 }
 
 /// The end of an apply job.
@@ -65,6 +67,7 @@ impl World {
             applies: 0,
             refusals: 0,
             joined: 0,
+            back: 0,
         }
     }
 
@@ -84,7 +87,7 @@ fn commit(chance: &mut fastrand::Rng) -> String {
 
 #[test]
 fn in_no_history_is_anything_applied_that_was_not_agreed_to_and_none_is_stuck() {
-    let (mut applies, mut refusals, mut joined) = (0, 0, 0);
+    let (mut applies, mut refusals, mut joined, mut back) = (0, 0, 0, 0);
     for seed in 0..HISTORIES {
         let mut world = World::new(seed);
         for _ in 0..EVENTS {
@@ -94,9 +97,12 @@ fn in_no_history_is_anything_applied_that_was_not_agreed_to_and_none_is_stuck() 
         world.remedy();
         refusals += world.refusals;
         joined += world.joined;
+        back += world.back;
     }
     // A model in which nothing happens would prove nothing.
-    let counts = format!("{applies} applies, {joined} of several plans, {refusals} refusals");
+    let counts = format!(
+        "{applies} applies, {joined} of several plans, {refusals} refusals, {back} taken back"
+    );
     println!("{counts} in {HISTORIES} histories");
-    assert!(applies > 5_000 && joined > 100 && refusals > 5_000, "{counts}");
+    assert!(applies > 5_000 && joined > 100 && refusals > 5_000 && back > 500, "{counts}");
 }

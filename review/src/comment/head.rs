@@ -50,6 +50,18 @@ pub(super) fn decision(input: &CommentInput) -> String {
     }
 }
 
+/// The weight of an environment among others: the one with less is read first.
+pub(super) fn weight(input: &CommentInput) -> usize {
+    match &input.content {
+        Content::Plan(shown) if shown.denied => 0,
+        Content::Plan(shown) if standing(shown).is_loosened() => 1,
+        Content::Removed { rules: Some(_) } => 1,
+        Content::Failed(_) => 2,
+        Content::Plan(shown) => 3 + render::gravity(&shown.plan),
+        Content::Removed { rules: None } | Content::NothingMore => usize::MAX,
+    }
+}
+
 /// Blockers and approvals, with the conditions that the change loosens.
 fn standing(shown: &PlanShown) -> Standing {
     let mut standing = shown.standing.clone();

@@ -4,7 +4,7 @@
 use super::finding;
 use super::input::{Before, CommentInput, Condition, Ending, Frame, PlanShown};
 use super::{inline, short};
-use dax_engine::render::{self, Block, Flavour, Line, Section, Tone};
+use dax_engine::render::{self, Block, Cut, Flavour, Line, Section, Tone};
 use std::fmt::Write;
 
 /// Bytes that conditions, policies and the difference to an earlier plan may take of a comment,
@@ -18,18 +18,31 @@ pub(super) fn share(room: usize) -> usize {
     LIST.min(room / LISTS)
 }
 
+/// A part of a comment, with what it leaves out.
+pub(super) struct Part {
+    /// The text.
+    pub(super) text: String,
+    /// Everything that was left out, in words; nothing where nothing was.
+    pub(super) cut: Option<String>,
+    /// The reason why whoever reads it was not shown the plan; nothing where it was.
+    pub(super) lacks: Option<String>,
+}
+
 /// All below the decision.
 pub(super) fn body(
     input: &CommentInput,
     shown: &PlanShown,
     frame: &Frame<'_>,
     room: usize,
-) -> String {
+) -> Part {
     let mut out = String::new();
     let applied = input.outcome.applied().is_some();
     let most = share(room);
+    let mut lacks = None;
     if !applied {
-        out.push_str(&conditions(&input.environment, shown, frame.flavour, most));
+        let conditions = conditions(&input.environment, shown, frame.flavour, most);
+        out.push_str(&conditions.text);
+        lacks = conditions.lacks;
         out.push_str(&policies(shown, frame.flavour, most));
         if let Some(Ending::NotApplied(not)) = &input.outcome.ending
             && !not.lines.is_empty()
@@ -42,12 +55,26 @@ pub(super) fn body(
     if let Some(other) = &input.same_as {
         let text = format!("The same change as in `{other}`, whose comment has the details.");
         let _ = writeln!(out, "{}\n", inline(&text));
-        return out;
+        return Part { text: out, cut: None, lacks };
     }
     let room = room.saturating_sub(out.len());
     let blocks = if applied { bare(&shown.plan) } else { render::details(&shown.plan) };
-    out.push_str(&render::markdown_folded(&blocks, frame.flavour, room));
-    out
+    let details = render::fitted(&blocks, frame.flavour, room);
+    out.push_str(&details.text);
+    let lacks = lacks.or_else(|| unnamed(&details.cut));
+    Part { text: out, cut: details.cut.text(), lacks }
+}
+
+/// The reason why details do not show a plan: a change of which not even the name and what decides
+/// about it is there.
+pub(super) fn unnamed(cut: &Cut) -> Option<String> {
+    let why = || {
+        format!(
+            "its plan is too long, the comment would lack {}; make the change in smaller parts",
+            cut.text().unwrap_or_default()
+        )
+    };
+    (!cut.names_all()).then(why)
 }
 
 /// The details of a plan without what was to be thought of before.
@@ -69,14 +96,14 @@ pub(super) fn lines(tone: Tone, texts: impl IntoIterator<Item = impl AsRef<str>>
     Block::Lines(lines)
 }
 
-/// Conditions that the change alters, before → after, in two lists of at most so many bytes.
+/// Conditions that the change alters, before → after, in lists of at most so many bytes.
 pub(super) fn conditions(
     environment: &str,
     shown: &PlanShown,
     flavour: Flavour,
     most: usize,
-) -> String {
-    let mut out = String::new();
+) -> Part {
+    let mut part = Part { text: String::new(), cut: None, lacks: None };
     let all = &shown.conditions;
     let titles = [
         (true, false, format!("loosens the conditions of {environment}")),
@@ -91,11 +118,16 @@ pub(super) fn conditions(
         }
         let is_old = |one: &render::Progress| one.rule != render::Rule::Program;
         let named = shown.standing.approvals.iter().any(is_old);
-        out.push_str(&alert(&title, loosens, named, flavour));
+        part.text.push_str(&alert(&title, loosens, named, flavour));
         let lines: Vec<Line> = some.iter().flat_map(|one| condition(one)).collect();
-        out.push_str(&render::markdown(&[Block::Lines(lines)], flavour, most));
+        let fitted = render::fitted(&[Block::Lines(lines)], flavour, most);
+        part.text.push_str(&fitted.text);
+        if loosens && fitted.cut != Cut::default() {
+            let why = "it changes more conditions than fit into the comment: change fewer at once";
+            part.lacks = Some(why.to_owned());
+        }
     }
-    out
+    part
 }
 
 /// A title; red where it is one to stop at.
@@ -183,7 +215,7 @@ mod tests {
             })
         };
         let plan = serde_json::json!({
-            "format_version": 1, "project": "shop", "environment": "production", "mode": "apply",
+            "format_version": 2, "project": "shop", "environment": "production", "mode": "apply",
             "params": {}, "sources": "", "base": { "lineage": "", "serial": 0 }, "gates": [],
             "approvals": [], "unchanged": 0, "steps": [], "observed": {}, "result": {},
             "changes": [{

@@ -25,6 +25,11 @@ pub fn superseded(body: &str, why: &str) -> String {
     format!("{first}\n{old}")
 }
 
+/// Reports whether a comment says that it is not true any more.
+pub(crate) fn is_superseded(body: &str) -> bool {
+    body.split_once('\n').is_some_and(|(_, rest)| rest.starts_with(WORDS))
+}
+
 /// The old plan behind its decision; nothing but the decision where nothing can be folded.
 fn folded(old: &str, folds: bool) -> String {
     let mut lines = old.lines().filter(|line| !line.contains("dax approve "));

@@ -1,6 +1,6 @@
 //! Reviews that count for the plans of a change request, and plans that a merge queue tries.
 
-use crate::approving::{self, bound};
+use crate::approving::{self, Lost, bound};
 use crate::backing::{Backing, Candidate, Made, Shown, backing, distinct};
 use crate::parts::words;
 use crate::pending::Changes;
@@ -8,7 +8,7 @@ use crate::place::{Event, Place, same_commit};
 use crate::plans::{self, Planned, Report, Verdict};
 use crate::scope::{Options, Scope};
 use crate::{Forge, ReviewError};
-use dax_engine::{Engine, Name, Provenance};
+use dax_engine::{Engine, Excluded, Name, Provenance, Reviews};
 use std::collections::BTreeSet;
 
 /// Questions about the plans of a project to those who review it.
@@ -44,8 +44,15 @@ impl Asking<'_> {
         planned: &mut Planned,
     ) -> Result<Vec<String>, ReviewError> {
         let mut remarks = Vec::new();
-        let reviewed = self.changes.reviewed(number)?;
         let kept = self.engine.shown_plans(environment, &self.place.change_key())?;
+        // Whoever pushed approves nothing by a command either, where somebody did.
+        let mut by_command = self.engine.has_approval(environment, &planned.digest)?;
+        for earlier in &kept {
+            let digest = dax_engine::digest::digest(&earlier.plan);
+            by_command = by_command || self.engine.has_approval(environment, &digest)?;
+        }
+        let reviewed = self.changes.reviewed(number, by_command)?;
+        let excluded: Vec<Excluded> = reviewed.excluded().collect();
         let shown: Vec<Shown> = kept.iter().map(approving::shown).collect();
         let wanted = planned.bound();
         let voices = approving::voices(
@@ -58,16 +65,24 @@ impl Asking<'_> {
             &planned.asked(),
             &mut remarks,
         );
-        let mut approvals = voices.approvals;
+        let (mut approvals, mut lost) = (voices.approvals, voices.lost);
+        let (plan, rules) = (&planned.plan, &planned.rules);
+        let base = rules.base.as_ref();
+        let own = self.engine.approvals_with(environment, &planned.digest, base, &excluded)?;
+        lost.extend(own.refused.into_iter().map(Lost::by_command));
         for earlier in &kept {
             if bound(&earlier.plan, earlier.conditions.as_deref()) == wanted {
-                let (plan, rules) = (&planned.plan, &planned.rules);
-                approvals.extend(approving::carried(self.engine, &earlier.plan, plan, rules)?);
+                let carried =
+                    approving::carried(self.engine, &earlier.plan, plan, rules, &excluded)?;
+                approvals.extend(carried.approvals);
+                lost.extend(carried.refused.into_iter().map(Lost::by_command));
             }
         }
-        let base = planned.rules.base.as_ref();
-        planned.standing = self.engine.standing_with(&planned.plan, &approvals, base)?;
-        planned.lost = voices.lost;
+        let reviews = Reviews { approvals, excluded, brought: None };
+        planned.standing = self.engine.standing_with(plan, &reviews, base)?;
+        lost.sort();
+        lost.dedup();
+        planned.lost = lost;
         Ok(remarks)
     }
 
@@ -87,13 +102,13 @@ impl Asking<'_> {
             }
             _ => touched.and_then(|touched| touched.base.as_deref()),
         };
-        let pending = self.changes.queued(self.options, base, number)?;
+        let pending = self.changes.queued(self.options, self.place, base, number)?;
         let sources = pending.sources(self.engine, &environment)?;
         let mut candidates = Vec::new();
         for (change, source) in sources.iter().enumerate() {
             let Some(request) = &source.change else { continue };
             let of_head = |plan: &&Shown| plan.certain && same_commit(&plan.commit, &request.head);
-            for plan in distinct(&source.shown).into_iter().filter(of_head) {
+            for plan in distinct(&source.standing()).into_iter().filter(of_head) {
                 let plan = plan.clone();
                 candidates.push(Candidate { change, plan, made: Made::Before, approved: false });
             }

@@ -5,10 +5,10 @@ use crate::comment::{self, Frame, Subject};
 use crate::place::Place;
 use crate::plans::{Report, Verdict};
 use crate::scope::{self, Options};
-use crate::{Forge, Say, saying};
+use crate::{Forge, ReviewError, Say, saying};
 use dax_engine::Name;
 use dax_provider_api::review::Comment;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// So many environments have comments of their own; more share one.
 const COMMENTS: usize = 8;
@@ -22,6 +22,10 @@ pub(super) struct Draft {
     pub(super) body: String,
     /// The environments that it shows.
     pub(super) of: BTreeSet<Of>,
+    /// Those of which it does not show the plan, with the reason.
+    pub(super) lacks: BTreeMap<Of, String>,
+    /// The environment whose comment has its details.
+    pub(super) details: Option<Of>,
 }
 
 /// The names of a report's project and environment.
@@ -51,12 +55,22 @@ pub(super) fn drafts(
         let project = found.whole.clone();
         let marker = Subject::shared(project, &options.environments).marker(flavour);
         let body = format!("{marker}\n{}", found.page);
-        return vec![Draft { marker, body, of: shown.into_iter().map(of).collect() }];
+        let (lacks, of) = shown.into_iter().map(of).partition(|of| found.unshown.contains_key(of));
+        let why = |of: Of| found.unshown.get(&of).cloned().map(|why| (of, why));
+        let lacks = BTreeSet::into_iter(lacks).filter_map(why).collect();
+        return vec![Draft { marker, body, of, lacks, details: None }];
     }
-    let draft = |input: comment::CommentInput| Draft {
-        marker: comment::marker_of(flavour, &input.project, &input.environment),
-        body: comment::comment(&input, &frame),
-        of: BTreeSet::from([(input.project, input.environment)]),
+    let draft = |input: comment::CommentInput| {
+        let marker = comment::marker_of(flavour, &input.project, &input.environment);
+        let written = comment::written(&input, &frame);
+        let of = (input.project, input.environment);
+        let details = input.same_as.map(|other| (of.0.clone(), other));
+        let (mut is_shown, mut lacks) = (BTreeSet::new(), BTreeMap::new());
+        match written.lacks {
+            Some(why) => drop(lacks.insert(of, why)),
+            None => drop(is_shown.insert(of)),
+        }
+        Draft { marker, body: written.text, of: is_shown, lacks, details }
     };
     saying::inputs(shown).into_iter().map(draft).collect()
 }
@@ -106,12 +120,22 @@ impl Writer<'_> {
                 self.remarks.extend(posted.remark);
                 is_written
             }
-            // The check still says it all.
+            // The check may still say it all.
             Err(error) => {
                 self.remarks.push(error.to_string());
                 false
             }
         }
+    }
+
+    /// Comments of earlier runs that still say something, by what they are about.
+    pub(super) fn standing(&self, place: &Place) -> Result<Vec<Subject>, ReviewError> {
+        let flavour = scope::flavour(Some(place));
+        let prefix = comment::prefix(flavour);
+        let all = self.forge.ask(|remote| remote.own_comments(self.number, prefix))?;
+        let live = all.iter().filter(|body| !comment::is_superseded(body));
+        let subject = |body: &String| Subject::of(body.lines().next().unwrap_or_default(), flavour);
+        Ok(live.filter_map(subject).collect())
     }
 
     /// Marks the comments of earlier runs that this one answers for and wrote nothing into.

@@ -294,8 +294,8 @@ fn environments_with_one_difference_share_a_section() {
     let (mut staging, production) = (first_push(), first_push());
     staging.environment = "staging".into();
     plan_of(&mut staging).plan.environment = "staging".into();
-    let text = page(&[staging, production, deleted()], &[], 3, &frame(Flavour::GitHub));
-    assert!(text.contains("### The same in staging, production"), "{text}");
+    let text = page(&[staging, production, deleted()], &[], 3, &frame(Flavour::GitHub)).text;
+    assert!(text.contains("### The same in production, staging"), "{text}");
     assert_eq!(text.matches("\"acme/web:1\" → \"acme/web:2\"").count(), 1, "{text}");
     super::compare("comments", "page", &text);
 }

@@ -1,7 +1,7 @@
 //! Plans of whole projects, as a reviewer reads them.
 
 use dax_model::Operation;
-use dax_plan::{Plan, digest, invariants};
+use dax_plan::{Plan, Task, digest, invariants};
 use dax_render::{Flavour, Standing};
 use dax_tests::plans::{Applied, Live, after, two_worlds};
 use dax_tests::{Files, cases, load, params, plan, root};

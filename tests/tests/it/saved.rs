@@ -112,7 +112,7 @@ fn each_part_of_a_step_is_derived_again() {
             *spec = dax_core::Value::None;
         }
     });
-    assert_eq!(spec, "steps[0].kind.revision");
+    assert_eq!(spec, "steps[0].task.revision");
 }
 
 #[test]

@@ -658,5 +658,11 @@ fn a_damaged_file_and_one_of_a_newer_version_are_named_and_left_alone() {
             .expect("written");
         let newer = Store::open(blobs, None).await.err().expect("refused");
         assert!(matches!(newer, StoreError::Newer { found: 99, .. }), "{newer}");
+        let blobs = Arc::new(MemoryBlobs::default());
+        let former = br#"{"format_version":3,"lineage":"x"}"#.to_vec();
+        blobs.put_new("meta", former).await.expect("written");
+        let older = Store::open(blobs, None).await.err().expect("refused");
+        assert!(matches!(older, StoreError::Former { found: 3, known: 4, .. }), "{older}");
+        assert!(older.to_string().contains("dax adopt"), "{older}");
     });
 }

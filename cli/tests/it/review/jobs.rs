@@ -1,7 +1,7 @@
 //! What a job must say of itself: where the state is, and environments that there are.
 
 use super::clean;
-use super::pipeline::{How, PROGRAM, Pipeline, Remote, ended, has, lacks};
+use super::pipeline::{How, MANIFEST, PROGRAM, Pipeline, Remote, ended, has, lacks};
 use dax_tests::peers::github::{ADMIN, ANN};
 
 #[test]
@@ -51,6 +51,28 @@ fn an_environment_that_no_project_has_is_an_error_with_those_that_there_are() {
     let plan = ["ci", "-e", "staging"];
     let said = ended(it.job(&it.pull_request(number, "synchronize")).dax(&plan), 0);
     lacks(&said.err, &["no project here"]);
+    clean(&it.github, &[ADMIN, ANN]);
+}
+
+#[test]
+fn two_projects_of_one_name_are_neither_planned_nor_applied() {
+    let Some(it) = Pipeline::new(PROGRAM) else { return };
+    it.branch("main");
+    it.git(&["rm", "--quiet", "main.dax", "dax.mod"]);
+    it.write("p/main.dax", PROGRAM);
+    it.write("p/dax.mod", MANIFEST);
+    it.commit("a folder of its own");
+    it.branch("twin");
+    let gate = "  approve 1 of [\"team:sre\"]\n";
+    it.write("a/main.dax", &PROGRAM.replace("acme/web", "acme/evil").replace(gate, ""));
+    it.write("a/dax.mod", MANIFEST);
+    it.commit("another one of this name");
+    let number = it.open("twin");
+    let twin = "the project `shop` is in p as well: give one of them another name";
+    has(&ended(it.plan(number), 1).err, &[twin]);
+    let merged = it.merge(number);
+    has(&ended(it.apply(&merged, &[]), 3).err, &[twin]);
+    assert_eq!(it.effects(), Vec::<String>::new());
     clean(&it.github, &[ADMIN, ANN]);
 }
 

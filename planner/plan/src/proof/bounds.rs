@@ -41,7 +41,7 @@ pub(super) fn check(plan: &Plan, found: &mut Findings) {
         }
     }
     for (at, step) in plan.steps.iter().enumerate() {
-        kind(&step.task, &format!("steps[{at}].kind"), found);
+        kind(&step.task, &format!("steps[{at}].task"), found);
         if step.timeout_ms < GRACE_MS || step.timeout_ms > 100 * MOST_MS {
             found.say(format!("steps[{at}].timeout_ms"), "is no time that a step may take");
         }

@@ -208,7 +208,7 @@ fn kept(part: &Part<'_>, applied: &AppliedService, found: &mut Findings) {
     for step in rest {
         let allowed = target.allowed(&sequence, &step.task);
         if let Some((field, why)) = allowed {
-            found.say(format!("steps[{at}].kind.{field}"), why);
+            found.say(format!("steps[{at}].task.{field}"), why);
             return;
         }
         if !take(&mut sequence, at, step, found) {

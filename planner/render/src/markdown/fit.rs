@@ -3,9 +3,13 @@
 //! Invariant: a change is never left out for the size of its values. First the steps go, then
 //! values are shortened and as many fields stay as fit, then only the head stays, then equal
 //! changes share a line by their names. Those that weigh most are shortened last. Where not even
-//! all names fit, those of least weight are counted.
+//! all names fit, those of least weight are counted. The fields that decide what runs stay as long
+//! as the name does.
 
 mod brief;
+mod cut;
+
+pub use cut::{Cut, Fitted};
 
 use super::{Flavour, escape, fence, write_block, write_section};
 use crate::shorten::{self, grouped};
@@ -30,22 +34,29 @@ const COUNTS: usize = 40;
 /// is not shown fits.
 pub fn markdown(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
     let sections = blocks.iter().filter(|block| matches!(block, Block::Section(_))).count();
-    fitted(blocks, flavour, budget, sections <= OPEN)
+    fit(blocks, flavour, budget, sections <= OPEN).text
 }
 
-/// As [`markdown`], with all sections folded.
-pub fn markdown_folded(blocks: &[Block], flavour: Flavour, budget: usize) -> String {
-    fitted(blocks, flavour, budget, false)
+/// As [`markdown`], with all sections folded and with what was left out.
+pub fn fitted(blocks: &[Block], flavour: Flavour, budget: usize) -> Fitted {
+    fit(blocks, flavour, budget, false)
 }
 
-fn fitted(blocks: &[Block], flavour: Flavour, budget: usize, open: bool) -> String {
+fn fit(blocks: &[Block], flavour: Flavour, budget: usize, open: bool) -> Fitted {
     let parts: Vec<Part<'_>> = blocks.iter().map(|block| Part::of(block, flavour, open)).collect();
     let whole: usize = parts.iter().map(|part| part.text.len()).sum();
     if whole <= budget {
-        return parts.iter().map(|part| part.text.as_str()).collect();
+        let text = parts.iter().map(|part| part.text.as_str()).collect();
+        return Fitted { text, cut: Cut::default() };
     }
-    let text = Fit::of(blocks, parts, flavour, budget.saturating_sub(REMARK)).text();
-    if text.len() <= budget { text } else { String::new() }
+    let fitted = Fit::of(blocks, parts, flavour, budget.saturating_sub(REMARK)).text();
+    if fitted.text.len() <= budget {
+        return fitted;
+    }
+    let sections = blocks.iter().filter(|block| matches!(block, Block::Section(_))).count();
+    let lists = blocks.iter().filter(|block| matches!(block, Block::Lines(_))).count();
+    let cut = Cut { unnamed: sections, lists, ..fitted.cut };
+    Fitted { text: String::new(), cut }
 }
 
 /// The extent to which a section is shown; later ones are shorter.
@@ -96,6 +107,8 @@ struct Fit<'b> {
     items: Vec<usize>,
     /// Lines that sections share.
     lines: BTreeSet<Key<'b>>,
+    /// Lines of lists that were shortened.
+    beyond: usize,
     flavour: Flavour,
     room: usize,
     size: usize,
@@ -112,6 +125,7 @@ impl<'b> Fit<'b> {
             runs: Vec::new(),
             items: vec![0; parts.len()],
             lines: BTreeSet::new(),
+            beyond: 0,
             size: parts.iter().map(|part| part.text.len()).sum(),
             parts,
             flavour,
@@ -170,7 +184,9 @@ impl<'b> Fit<'b> {
         for (done, (at, lines)) in lists.into_iter().enumerate() {
             let share = left / (count - done);
             if self.texts[at].len() > share {
-                self.replace(at, beginning(lines, share));
+                let (text, more) = beginning(lines, share);
+                self.replace(at, text);
+                self.beyond += more;
             }
             left = left.saturating_sub(self.texts[at].len());
         }
@@ -250,7 +266,7 @@ impl<'b> Fit<'b> {
         }
     }
 
-    fn text(mut self) -> String {
+    fn text(mut self) -> Fitted {
         let unnamed = self.share();
         let (mut out, mut left) = (String::new(), 0);
         let mut headings = String::new();
@@ -267,8 +283,9 @@ impl<'b> Fit<'b> {
                 headings.clear();
             }
         }
-        out.push_str(&self.remark(unnamed, left));
-        out
+        let cut = self.cut(unnamed, left);
+        out.push_str(&self.remark(&cut));
+        Fitted { text: out, cut }
     }
 
     /// Writes the lines that sections share, as long as there is room; gives the number of sections
@@ -326,39 +343,30 @@ impl<'b> Fit<'b> {
         (line, left)
     }
 
-    /// A sentence about what is not shown here, and where it is.
-    fn remark(&self, unnamed: usize, left: usize) -> String {
-        let (mut steps, mut shared, mut fields, mut lines) = (0, 0, 0, 0);
+    fn cut(&self, unnamed: usize, lists: usize) -> Cut {
+        let mut cut = Cut { unnamed, lists, beyond: self.beyond, ..Cut::default() };
         for (at, part) in self.parts.iter().enumerate() {
             let Some(section) = part.section else { continue };
             let shown = self.shown[at];
-            steps += usize::from(shown > Shown::Whole && section.steps.is_some());
-            shared += usize::from(shown == Shown::Shared);
+            cut.steps += usize::from(shown > Shown::Whole && section.steps.is_some());
             if shown >= Shown::Brief {
+                let items = Items::of(&section.body);
+                // A head has the fields that decide what runs as well.
                 let kept = if shown == Shown::Brief { self.items[at] } else { 0 };
-                let (more, others) = Items::of(&section.body).rest(kept);
-                fields += more;
-                lines += others;
+                let (more, others) = items.rest(kept);
+                cut.fields += more;
+                cut.lines += others;
             }
         }
-        let counted = |count: usize, word: &str| -> Option<String> {
-            let ending = if count == 1 { "" } else { "s" };
-            (count > 0).then(|| format!("{} {word}{ending}", grouped(count)))
-        };
-        let parts: Vec<String> = [
-            (steps > 0).then(|| format!("the steps of {}", changes(steps))),
-            counted(fields, "field"),
-            counted(lines, "other line").filter(|_| fields == 0),
-            (unnamed > 0).then(|| format!("the names of {}", changes(unnamed))),
-            counted(left, "list"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let what = if parts.is_empty() {
-            "Shortened for its length.".to_owned()
-        } else {
-            format!("Not shown here for its length: {}.", parts.join(", "))
+        cut
+    }
+
+    /// A sentence about what is not shown here, and where it is.
+    fn remark(&self, cut: &Cut) -> String {
+        let shared = self.shown.iter().filter(|shown| **shown == Shown::Shared).count();
+        let what = match cut.text() {
+            None => "Shortened for its length.".to_owned(),
+            Some(text) => format!("Not shown here for its length: {text}."),
         };
         let shared =
             if shared > 0 { format!(" {} share lines.", changes(shared)) } else { String::new() };
@@ -393,7 +401,7 @@ fn head(section: &Section) -> String {
 }
 
 /// As many lines of a list as fit into so many bytes, and how many more there are.
-fn beginning(lines: &[Line], most: usize) -> String {
+fn beginning(lines: &[Line], most: usize) -> (String, usize) {
     let text = |shown: usize| {
         let mut kept: Vec<Line> =
             lines.iter().take(shown).map(|line| short_line(line, CHARACTERS)).collect();
@@ -405,7 +413,8 @@ fn beginning(lines: &[Line], most: usize) -> String {
         fence(&mut text, &kept);
         text
     };
-    text(most_that_fit(0, lines.len(), |shown| text(shown).len() <= most))
+    let shown = most_that_fit(0, lines.len(), |shown| text(shown).len() <= most);
+    (text(shown), lines.len() - shown)
 }
 
 /// The largest number up to `all` that fits, where `least` does and larger ones fit less.

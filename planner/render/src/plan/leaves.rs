@@ -5,14 +5,26 @@ use crate::tree::{Line, Tone};
 use crate::values;
 use dax_plan::model::{Change, LeafChange, Owner};
 
+/// The weight of leaves that decide what runs, and how: less is read first.
+const WEIGHTS: [&str; 5] = ["image", "command", "replicas", "ports", "provider"];
+
+/// The weight of a leaf by its path.
+pub(super) fn weight(path: &str) -> usize {
+    let first = path.split('.').next().unwrap_or_default();
+    WEIGHTS.iter().position(|one| *one == first).unwrap_or(WEIGHTS.len())
+}
+
+/// Reports whether a leaf is among those that are shown however long a plan is.
+pub(super) fn is_vital(leaf: &LeafChange) -> bool {
+    weight(&leaf.path) < WEIGHTS.len()
+}
+
 /// The leaves of a change in the order in which they are read: those that decide what runs come
-/// first.
-pub(super) fn ordered(change: &Change) -> Vec<&LeafChange> {
+/// first, those of equal weight by their path.
+pub fn ordered(change: &Change) -> Vec<&LeafChange> {
     let mut leaves: Vec<&LeafChange> = change.leaves.iter().collect();
-    leaves.sort_by_key(|leaf| match leaf.path.split('.').next().unwrap_or_default() {
-        "image" | "command" | "provider" => 0,
-        "replicas" | "ports" => 1,
-        _ => 2,
+    leaves.sort_by(|one, other| {
+        (weight(&one.path), &one.path).cmp(&(weight(&other.path), &other.path))
     });
     leaves
 }
@@ -26,10 +38,10 @@ pub(super) fn leaf(leaf: &LeafChange) -> Vec<Line> {
     };
     let before = if leaf.before == leaf.after { leaf.live.as_ref() } else { leaf.before.as_ref() };
     let (shown, more) = values::change(before, leaf.after.as_ref(), 3);
-    let mut line = Line::at(1)
-        .of_field()
-        .with(tone, format!("{mark} "))
-        .with(Tone::Plain, format!("{}: ", leaf.path));
+    let line = Line::at(1).of_field();
+    let line = if is_vital(leaf) { line.vital() } else { line };
+    let mut line =
+        line.with(tone, format!("{mark} ")).with(Tone::Plain, format!("{}: ", leaf.path));
     line.pieces.extend(shown.pieces);
     let (was, comes) = (leaf.before.as_ref(), leaf.after.as_ref());
     let (was, comes) = (was.and_then(values::secrets), comes.and_then(values::secrets));

@@ -42,12 +42,19 @@ pub(super) fn risks(plan: &Plan) -> Vec<Vec<String>> {
             | Risk::Drift
             | Risk::Secrets => changes(plan, risk, |_| true),
         };
-        if !places.is_empty() {
-            let count = places.len().to_string();
-            rows.push(vec![words(risk).to_owned(), count, shortened(&places)]);
+        rows.extend(row(words(risk), &places));
+        if risk == Risk::Gap {
+            let stopped = plan.changes.iter().filter(|change| super::stops(change));
+            let stopped: Vec<String> = stopped.map(|change| change.addr.to_string()).collect();
+            rows.extend(row("stopped: no replica is left", &stopped));
         }
     }
     rows
+}
+
+fn row(words: &str, places: &[String]) -> Option<Vec<String>> {
+    let row = || vec![words.to_owned(), places.len().to_string(), shortened(places)];
+    (!places.is_empty()).then(row)
 }
 
 /// Reports whether a failure leaves traffic divided as this step has divided it.

@@ -37,7 +37,9 @@ impl World {
                     .approvals
                     .iter()
                     .filter(|(who, approval)| {
+                        // What came to run once and was taken back is agreed to anew.
                         read(approval)
+                            && change.ran_s.is_none_or(|ran| approval.at_s > ran)
                             && !pending.iter().any(|at| {
                                 let other = &self.changes[*at];
                                 let shown = other.plans.iter().filter(|plan| plan.certain);

@@ -18,6 +18,8 @@ impl World {
             plans: Vec::new(),
             comment: None,
             approvals: BTreeMap::new(),
+            spent_s: None,
+            ran_s: None,
         };
         self.edit(&mut change);
         self.changes.push(change);
@@ -54,7 +56,7 @@ impl World {
             open.get(at).copied()
         };
         let who = self.chance.u8(0..PEOPLE);
-        match self.chance.u8(0..60) {
+        match self.chance.u8(0..61) {
             0..6 => {
                 self.open();
                 self.plan(self.changes.len() - 1);
@@ -116,6 +118,14 @@ impl World {
                     self.agree();
                 }
             }
+            59 => {
+                // Somebody with access to the state applies a commit of the branch by hand: an
+                // older one as well, because what came since is bad.
+                let at = self.chance.usize(0..self.branch.len());
+                self.back += usize::from(at < self.applied);
+                self.running = self.branch[at].1.clone();
+                self.applied = at;
+            }
             _ => {
                 // Somebody with access to the state applies by hand what is not on the branch.
                 let field = self.chance.u8(0..FIELDS);
@@ -150,7 +160,8 @@ impl World {
     }
 
     /// The remedy that a refusal names: those who may approve the plan of the merged commit, and
-    /// the job is run again; where too few are left who may, the plan is approved by its digest.
+    /// the job is run again; where too few are left who may, somebody applies it by
+    /// hand.
     pub(super) fn remedy(&mut self) {
         for _ in 0..20 {
             let tip = self.branch.len() - 1;
@@ -159,11 +170,11 @@ impl World {
                 return;
             }
             if self.agree().is_none() {
-                // `dax approve` of the digest: no change request, so no author either.
+                // An apply by hand: no change request, so no author either.
                 let program = self.tip().1.clone();
                 let all: BTreeSet<Account> = (0..PEOPLE).collect();
                 assert!(!self.lacks(&program.rules, &all), "rules that nobody can keep");
-                self.run(program, tip);
+                self.run(program, tip, &[]);
                 return;
             }
         }

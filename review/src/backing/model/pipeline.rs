@@ -90,6 +90,7 @@ impl World {
         commits: &BTreeSet<String>,
     ) -> BTreeSet<Account> {
         let (change, effect) = (&self.changes[at], &*plan.effect);
+        let standing = change.standing();
         let shares = |other: &&usize| {
             let mut plans = self.changes[**other].plans.iter().filter(|one| one.certain);
             plans.any(|one| one.parts.intersection(&plan.parts).next().is_some())
@@ -98,7 +99,7 @@ impl World {
             pending.iter().filter(shares).map(|other| &self.changes[*other]).collect();
         let counts = |(who, approval): (&Account, &Approved)| {
             let one = Seen { commit: Some(&approval.commit), at_ms: Some(approval.at_s * 1000) };
-            let plan = seen(&one, &change.plans, commits).ok().filter(|plan| plan.effect == effect);
+            let plan = seen(&one, &standing, commits).ok().filter(|plan| plan.effect == effect);
             // The page that this person read, whatever the pipeline makes of it.
             if plan.is_some() {
                 let read = approval.read.as_ref().map(|page| page.effect.as_str());
@@ -159,12 +160,13 @@ impl World {
         pending.sort_by_key(|at| self.changes[*at].merged);
         let only_rules = page.parts.iter().all(|part| part.kind == "conditions");
         if only_rules && !program.rules.loosens(&self.running.rules) {
-            return self.run(program, tip);
+            return self.run(program, tip, &pending);
         }
         let mut candidates = Vec::new();
         for (change, at) in pending.iter().enumerate() {
-            for plan in distinct(&self.changes[*at].plans) {
-                let Change { plans, head, .. } = &self.changes[*at];
+            let plans = self.changes[*at].standing();
+            for plan in distinct(&plans) {
+                let head = &self.changes[*at].head;
                 let same = plans.iter().filter(|one| one.effect == plan.effect);
                 let made = same.filter_map(|one| made(one, Some(head), &commits)).min();
                 let Some(made) = made else { continue };
@@ -184,10 +186,15 @@ impl World {
         }
         self.joined += usize::from(by.len() > 1);
         self.audit(&page, &program.rules, only_rules, &pending);
-        self.run(program, tip)
+        self.run(program, tip, &pending)
     }
 
-    pub(super) fn run(&mut self, program: Program, tip: usize) -> End {
+    /// A run that succeeds; who starts it by hand knows no change requests.
+    pub(super) fn run(&mut self, program: Program, tip: usize, brought: &[usize]) -> End {
+        for at in brought {
+            (self.changes[*at].spent_s, self.changes[*at].ran_s) =
+                (Some(self.now_s), Some(self.now_s));
+        }
         self.running = program;
         self.applied = tip;
         self.applies += 1;
@@ -199,7 +206,7 @@ impl World {
         self.refusals += 1;
         if let Some(at) = pending.last() {
             let cancelled = self.chance.u8(0..12);
-            let known = self.changes[*at].plans.last().is_some_and(|last| {
+            let known = self.changes[*at].standing().last().is_some_and(|last| {
                 last.certain && last.commit == commit && last.effect == page.effect
             });
             if !known {

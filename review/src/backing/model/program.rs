@@ -1,6 +1,7 @@
 //! Programs, their rules, and what people and the pipeline leave at a change request.
 
 use super::{Account, Part, Shown};
+use crate::pending::is_unspent;
 use dax_engine::Name;
 use dax_engine::conditions::{ApprovalRule, Conditions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,9 +73,20 @@ pub(super) struct Change {
     pub(super) plans: Vec<Shown>,
     pub(super) comment: Option<Page>,
     pub(super) approvals: BTreeMap<Account, Approved>,
+    /// When it was carried out last, by the record of the pipeline.
+    pub(super) spent_s: Option<u64>,
+    /// When it came to run last, as people know it.
+    pub(super) ran_s: Option<u64>,
 }
 
 impl Change {
+    /// The plans that may stand behind an apply.
+    pub(super) fn standing(&self) -> Vec<Shown> {
+        let spent_ms = self.spent_s.map(|spent| spent * 1000);
+        let stands = |plan: &&Shown| is_unspent(plan.at_ms, spent_ms);
+        self.plans.iter().filter(stands).cloned().collect()
+    }
+
     pub(super) fn brings(&self, to: &Program) -> Program {
         let mut program = to.clone();
         program.fields.extend(&self.edits);

@@ -112,16 +112,24 @@ impl Pipeline {
     /// A merge queue tries the pull requests in this order; the last one's commit is asked about.
     #[track_caller]
     pub(crate) fn merge_group(&self, numbers: &[u64]) -> Event {
+        let subject = |number: &u64| {
+            format!("Merge pull request #{number} from acme/{}", self.branch_of(*number))
+        };
+        let subjects: Vec<String> = numbers.iter().map(subject).collect();
+        let entries = numbers.iter().copied().zip(subjects.iter().map(String::as_str));
+        self.merge_group_by(&entries.collect::<Vec<_>>(), How::Merge)
+    }
+
+    /// The same in a way of merging, with the subjects of the commits.
+    #[track_caller]
+    pub(crate) fn merge_group_by(&self, entries: &[(u64, &str)], how: How) -> Event {
         let base = self.head("main");
-        let mut tip = base.clone();
-        for number in numbers {
-            let message =
-                format!("Merge pull request #{number} from acme/{}", self.branch_of(*number));
-            tip = self.merge_commit(&tip, &self.head_of(*number), How::Merge, &message);
+        let (mut tip, mut reference) = (base.clone(), String::new());
+        for (number, subject) in entries {
+            reference = format!("refs/heads/gh-readonly-queue/main/pr-{number}-{tip}");
+            tip = self.merge_commit(&tip, &self.head_of(*number), how, subject);
+            self.bare(&["update-ref", &reference, &tip]);
         }
-        let number = numbers.last().expect("one at least");
-        let reference = format!("refs/heads/gh-readonly-queue/main/pr-{number}-{base}");
-        self.bare(&["update-ref", &reference, &tip]);
         Event {
             name: "merge_group",
             payload: json!({ "action": "checks_requested", "merge_group": {

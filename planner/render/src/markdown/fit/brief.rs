@@ -1,4 +1,5 @@
-//! The beginning of a body that is too long: so many of its fields, and how many more there are.
+//! The beginning of a body that is too long: so many of its fields, those that decide what runs in
+//! any case, and how many more there are.
 
 use super::short_line;
 use crate::shorten::grouped;
@@ -15,6 +16,7 @@ pub(super) struct Items(Vec<Item>);
 /// A changed field with its lines, or a line of another kind.
 struct Item {
     is_field: bool,
+    is_vital: bool,
     lines: Vec<Line>,
 }
 
@@ -30,7 +32,11 @@ impl Items {
                 Some(last) if last.is_field && line.indent > last.lines[0].indent => {
                     last.lines.push(line.clone());
                 }
-                _ => items.push(Item { is_field: line.field, lines: vec![line.clone()] }),
+                _ => items.push(Item {
+                    is_field: line.field,
+                    is_vital: line.vital,
+                    lines: vec![line.clone()],
+                }),
             }
         }
         items.iter_mut().for_each(Item::shorten);
@@ -41,17 +47,17 @@ impl Items {
         self.0.len()
     }
 
-    /// The number of fields and of other lines behind the first items.
+    /// The number of fields and of other lines that are left out with so many items shown.
     pub(super) fn rest(&self, shown: usize) -> (usize, usize) {
-        let rest = &self.0[shown.min(self.0.len())..];
-        let fields = rest.iter().filter(|item| item.is_field).count();
-        (fields, rest.len() - fields)
+        let rest = self.0.iter().skip(shown).filter(|item| !item.is_vital);
+        let (fields, others): (Vec<&Item>, Vec<&Item>) = rest.partition(|item| item.is_field);
+        (fields.len(), others.len())
     }
 
-    /// The first items, and how many more there are.
+    /// The first items and all vital ones, and how many more there are.
     pub(super) fn first(&self, shown: usize) -> Vec<Block> {
-        let mut lines: Vec<Line> =
-            self.0.iter().take(shown).flat_map(|item| item.lines.iter().cloned()).collect();
+        let kept = self.0.iter().enumerate().filter(|(at, item)| *at < shown || item.is_vital);
+        let mut lines: Vec<Line> = kept.flat_map(|(_, item)| item.lines.iter().cloned()).collect();
         let (fields, others) = self.rest(shown);
         let more: Vec<String> = [(fields, "field"), (others, "line")]
             .into_iter()
