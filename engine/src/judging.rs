@@ -6,7 +6,7 @@ use crate::{Diagnostic, Engine, EngineError, Params, diagnostic, now_ms, unknown
 use dax_core::{Name, ResourceAddr, Sources, Span, Value};
 use dax_ir::Environment;
 use dax_model::Traits;
-use dax_plan::model::{Action, InverseClass, Mode, Reason, StateVersion};
+use dax_plan::model::{InverseClass, Mode, StateVersion};
 use dax_plan::{LiveState, Plan, Request, Selection, desired};
 use dax_project::{Facts, Loaded, Missing, Planned, TestOutcome, TestRequest};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,40 +58,15 @@ fn changes(plan: &Plan) -> Vec<Value> {
         value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string)
     };
     let change = |change: &dax_plan::model::Change| {
-        let action = match (change.action, change.reason) {
-            (_, Reason::RolledBack) => "restore",
-            (Action::Create, _) => "create",
-            (Action::Update | Action::Rollout, _) => "update",
-            (Action::Replace, _) => "replace",
-            (Action::Adopt, _) => "adopt",
-            (Action::Move, _) => "move",
-            (Action::Delete, _) => "destroy",
-            (Action::Forget, _) => "forget",
-        };
-        let reason = match change.reason {
-            Reason::New => "new",
-            Reason::Changed => "changed",
-            Reason::Drifted => "drifted",
-            Reason::Lost => "lost",
-            Reason::Removed => "removed",
-            Reason::Destroyed => "destroyed",
-            Reason::RolledBack => "rolled_back",
-            Reason::Moved => "moved",
-            Reason::Kept => "kept",
-            Reason::Adopted => "adopted",
-            Reason::ProviderChanged => "provider_changed",
-            Reason::Immutable => "immutable",
-            Reason::Protection => "protection",
-        };
         let fields = change.leaves.iter().map(|leaf| {
             Value::str(format!("{}: {} -> {}", leaf.path, shown(&leaf.before), shown(&leaf.after)))
         });
         record([
-            ("action", Value::str(action)),
+            ("action", Value::str(change.action.word())),
             ("kind", Value::str(change.addr.kind())),
             ("name", Value::str(change.addr.base())),
             ("address", Value::str(change.addr.as_str())),
-            ("reason", Value::str(reason)),
+            ("reason", Value::str(change.reason.word())),
             ("reversible", Value::Bool(!irreversible.contains(&change.addr))),
             ("fields", Value::List(fields.collect())),
         ])

@@ -24,6 +24,17 @@ pub enum Mode {
     Destroy,
 }
 
+impl Mode {
+    /// The word for it in JSON, the journal and the audit.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Rollback => "rollback",
+            Self::Destroy => "destroy",
+        }
+    }
+}
+
 /// What happens when a step fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -267,6 +278,22 @@ pub enum Action {
     Forget,
 }
 
+impl Action {
+    /// The word for it in JSON and policies.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Rollout => "rollout",
+            Self::Replace => "replace",
+            Self::Adopt => "adopt",
+            Self::Move => "move",
+            Self::Delete => "delete",
+            Self::Forget => "forget",
+        }
+    }
+}
+
 /// In which order a service is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -344,6 +371,27 @@ pub enum Reason {
     Immutable,
     /// Only whether it is protected.
     Protection,
+}
+
+impl Reason {
+    /// The word for it in JSON and policies.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Drifted => "drifted",
+            Self::Lost => "lost",
+            Self::Removed => "removed",
+            Self::Destroyed => "destroyed",
+            Self::RolledBack => "rolled_back",
+            Self::Moved => "moved",
+            Self::Kept => "kept",
+            Self::Adopted => "adopted",
+            Self::ProviderChanged => "provider_changed",
+            Self::Immutable => "immutable",
+            Self::Protection => "protection",
+        }
+    }
 }
 
 /// Who says what a leaf is.
@@ -558,4 +606,79 @@ pub struct Step {
     pub cause: Vec<String>,
     /// Before it lies a rollback point.
     pub rollback_point: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dax_model::HookTime;
+
+    fn written<T: Serialize>(one: T) -> String {
+        let json = serde_json::to_value(one).expect("JSON");
+        let word = json.as_str().map(str::to_owned);
+        word.or_else(|| json.as_object()?.keys().next().cloned()).expect("a word")
+    }
+
+    #[test]
+    fn a_word_is_that_of_the_json_form() {
+        for mode in [Mode::Apply, Mode::Rollback, Mode::Destroy] {
+            assert_eq!(written(mode), mode.word());
+        }
+        use Action::{Adopt, Create, Delete, Forget, Move, Replace, Rollout, Update};
+        for action in [Create, Update, Rollout, Replace, Adopt, Move, Delete, Forget] {
+            assert_eq!(written(action), action.word());
+        }
+        use Reason::{Adopted, Changed, Destroyed, Drifted, Immutable, Kept, Lost, Moved};
+        use Reason::{New, Protection, ProviderChanged, Removed, RolledBack};
+        for reason in [
+            New,
+            Changed,
+            Drifted,
+            Lost,
+            Removed,
+            Destroyed,
+            RolledBack,
+            Moved,
+            Kept,
+            Adopted,
+            ProviderChanged,
+            Immutable,
+            Protection,
+        ] {
+            assert_eq!(written(reason), reason.word());
+        }
+        for when in [HookTime::Before, HookTime::During, HookTime::After] {
+            assert_eq!(written(when), when.word());
+            assert_eq!(HookTime::parse(when.word()), Some(when));
+        }
+        let revision = || RevisionId("r".into());
+        let operations = [
+            Operation::CreateService { settings: BTreeMap::new() },
+            Operation::UpdateService { settings: BTreeMap::new() },
+            Operation::DeleteService,
+            Operation::CreateRevision { revision: revision(), spec: Value::None, replicas: 1 },
+            Operation::Roll {
+                from: revision(),
+                revision: revision(),
+                spec: Value::None,
+                replicas: 1,
+                surge: 1,
+                unavailable: 0,
+            },
+            Operation::DeleteRevision { revision: revision() },
+            Operation::Scale { revision: revision(), replicas: 1 },
+            Operation::AwaitReady { revision: revision() },
+            Operation::ShiftTraffic { traffic: BTreeMap::new() },
+            Operation::Route { routes: Vec::new() },
+            Operation::Run { when: HookTime::After, revision: revision(), command: Vec::new() },
+            Operation::Migrate { revision: revision(), command: Vec::new() },
+        ];
+        for operation in operations {
+            assert_eq!(written(&operation), operation.word());
+        }
+        let gate = ApprovalGate { count: 1, of: Vec::new(), span: String::new() };
+        for task in [Task::Hold { ms: 1 }, Task::Gate { approval: gate }] {
+            assert_eq!(written(&task), task.word());
+        }
+    }
 }

@@ -5,7 +5,6 @@ use super::head::{End, Head, OpenRun};
 use super::{Holder, Lease, Pin, Result, Snapshot, Store, json};
 use dax_core::{Name, ResourceAddr};
 use dax_machine::journal::{Entry, Outcome};
-use dax_plan::model::Mode;
 use dax_plan::{Plan, StepId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -137,11 +136,7 @@ impl Store {
         actor: &Actor,
     ) -> Result<u64> {
         let id = lease.head.last_run + 1;
-        let mode = Name::new_static(match plan.mode {
-            Mode::Apply => "apply",
-            Mode::Rollback => "rollback",
-            Mode::Destroy => "destroy",
-        });
+        let mode = Name::new_static(plan.mode.word());
         let body = json(plan);
         let digest = Name::new(dax_plan::digest::digest(plan));
         let plan_key = format!("plans/{}/{id:010}-{}", lease.environment, self.hash(&body));
