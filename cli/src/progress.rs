@@ -128,9 +128,7 @@ impl Display {
             );
             slow || matches!(
                 step.task,
-                Task::Gate { .. }
-                    | Task::Call(Operation::Run { .. })
-                    | Task::Call(Operation::Migrate { .. })
+                Task::Gate { .. } | Task::Call(Operation::Run { .. } | Operation::Migrate { .. })
             )
         });
         if bar.is_none() && slow {

@@ -38,10 +38,12 @@ fn questions<'p>(plan: &'p Plan, providers: &Providers) -> Vec<Question<'p>> {
     for step in there.into_iter().chain(fresh) {
         let writes = matches!(
             step.task,
-            Task::Call(Operation::CreateService { .. })
-                | Task::Call(Operation::UpdateService { .. })
-                | Task::Call(Operation::CreateRevision { .. })
-                | Task::Call(Operation::Roll { .. })
+            Task::Call(
+                Operation::CreateService { .. }
+                    | Operation::UpdateService { .. }
+                    | Operation::CreateRevision { .. }
+                    | Operation::Roll { .. }
+            )
         );
         let Some(platform) = providers.platforms.get(&step.provider).filter(|_| writes) else {
             continue;

@@ -93,8 +93,9 @@ impl Wanted {
         for step in &plan.steps {
             wanted.instances.insert(step.provider.clone());
             match &step.task {
-                Task::Call(Operation::CreateService { settings })
-                | Task::Call(Operation::UpdateService { settings }) => {
+                Task::Call(
+                    Operation::CreateService { settings } | Operation::UpdateService { settings },
+                ) => {
                     wanted.objects.push((
                         step.provider.clone(),
                         step.object.clone(),

@@ -252,7 +252,7 @@ fn keyword(word: &str, rank: u8) -> Proposal {
 /// The words of the language that come behind those of an item or of a member of an environment.
 fn next_words(words: &[&str]) -> &'static [&'static str] {
     match words {
-        ["import", _] | ["adopt", _] => &["from"],
+        ["import" | "adopt", _] => &["from"],
         ["secret", rest @ ..]
             if !rest.is_empty()
                 && !rest.contains(&"from")
@@ -266,7 +266,7 @@ fn next_words(words: &[&str]) -> &'static [&'static str] {
         ["provider", _, "keyed", _] => &["in"],
         ["policy", _] => &["on"],
         ["policy", _, "on", _] | ["approve" | "release", _] => &["of"],
-        ["moved", _] | ["bind", _] => &["to"],
+        ["moved" | "bind", _] => &["to"],
         ["rollout", _] => &["with"],
         ["protect", _] => &["from"],
         ["protect", _, "from"] => &["destroy"],
@@ -287,7 +287,7 @@ fn suffix(context: &Context, text: &str, words: &[&str], outer: &str) -> &'stati
         (0, _, ["provider"]) => " { }",
         (0, _, ["resource"]) if context.head(text).contains('.') => " y { }",
         (0, _, ["resource"]) => ".x y { }",
-        (0, _, ["patch"]) | (0, _, ["environment", _, "extends"]) => " { }",
+        (0, _, ["patch"] | ["environment", _, "extends"]) => " { }",
         (0, _, ["policy", ..]) => " { }",
         (1, "environment", ["bind"]) => " to x.y",
         (1, "environment", ["set"]) => " { }",

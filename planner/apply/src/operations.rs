@@ -21,10 +21,9 @@ impl Specs {
     /// Those of a plan.
     pub fn of(plan: &Plan) -> Self {
         let made = plan.steps.iter().filter_map(|step| match &step.task {
-            Task::Call(Operation::CreateRevision { revision, .. })
-            | Task::Call(Operation::Roll { revision, .. }) => {
-                Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id))
-            }
+            Task::Call(
+                Operation::CreateRevision { revision, .. } | Operation::Roll { revision, .. },
+            ) => Some(((step.provider.clone(), step.object.clone(), revision.clone()), step.id)),
             _ => None,
         });
         let made = made.collect();
@@ -52,10 +51,9 @@ impl Specs {
     /// The fields of a revision of the object that a step is about: as the plan makes it, or as it was there.
     fn find<'p>(&self, plan: &'p Plan, step: &Step, revision: &RevisionId) -> Option<&'p Value> {
         let key = (step.provider.clone(), step.object.clone(), revision.clone());
-        if let Some(
-            Task::Call(Operation::CreateRevision { spec, .. })
-            | Task::Call(Operation::Roll { spec, .. }),
-        ) = self.made.get(&key).and_then(|made| Some(&plan.step(*made)?.task))
+        if let Some(Task::Call(
+            Operation::CreateRevision { spec, .. } | Operation::Roll { spec, .. },
+        )) = self.made.get(&key).and_then(|made| Some(&plan.step(*made)?.task))
         {
             return Some(spec);
         }
@@ -68,8 +66,9 @@ impl Specs {
 
 fn settings(kind: &Task) -> Option<&BTreeMap<Name, Value>> {
     match kind {
-        Task::Call(Operation::CreateService { settings })
-        | Task::Call(Operation::UpdateService { settings }) => Some(settings),
+        Task::Call(
+            Operation::CreateService { settings } | Operation::UpdateService { settings },
+        ) => Some(settings),
         _ => None,
     }
 }

@@ -261,20 +261,22 @@ impl Sequence {
                 .unwrap_or(START_MS),
             Task::Hold { ms } => *ms,
             Task::Analyse { ms, analysis, .. } => analysis.most_ms(*ms),
-            Task::Call(Operation::Scale { .. })
-            | Task::Call(Operation::DeleteRevision { .. })
-            | Task::Call(Operation::DeleteService)
-            | Task::Call(Operation::UpdateService { .. }) => {
-                setting("drain").saturating_add(setting("stop_timeout"))
-            }
-            Task::Call(Operation::CreateService { .. })
-            | Task::Call(Operation::CreateRevision { .. })
-            | Task::Call(Operation::Roll { .. })
-            | Task::Call(Operation::ShiftTraffic { .. })
-            | Task::Call(Operation::Route { .. })
-            | Task::Gate { .. }
-            | Task::Call(Operation::Run { .. })
-            | Task::Call(Operation::Migrate { .. }) => 0,
+            Task::Call(
+                Operation::Scale { .. }
+                | Operation::DeleteRevision { .. }
+                | Operation::DeleteService
+                | Operation::UpdateService { .. },
+            ) => setting("drain").saturating_add(setting("stop_timeout")),
+            Task::Call(
+                Operation::CreateService { .. }
+                | Operation::CreateRevision { .. }
+                | Operation::Roll { .. }
+                | Operation::ShiftTraffic { .. }
+                | Operation::Route { .. }
+                | Operation::Run { .. }
+                | Operation::Migrate { .. },
+            )
+            | Task::Gate { .. } => 0,
         };
         GRACE_MS.saturating_add(own)
     }

@@ -129,7 +129,7 @@ mod tests {
         let store = store(blobs.clone());
         assert_eq!(now(store.fingerprint_key(Some([7; 32]))).unwrap(), [7; 32]);
         assert_eq!(now(store.fingerprint_key(None)).unwrap(), [7; 32]);
-        assert!(meta(&blobs).contains(&format!(r#""format_version":4,"lineage":"abc""#)));
+        assert!(meta(&blobs).contains(&r#""format_version":4,"lineage":"abc""#.to_string()));
     }
 
     #[test]

@@ -226,7 +226,15 @@ impl Agent {
                     agent
                         .change(
                             (environment, service),
-                            Order { operation, spec, token, fence, expect, timeout, secrets },
+                            Order {
+                                operation: *operation,
+                                spec,
+                                token,
+                                fence,
+                                expect,
+                                timeout,
+                                secrets,
+                            },
                         )
                         .await
                 });

@@ -283,7 +283,7 @@ impl Platform for Local {
             let request = Request::Change {
                 environment: call.environment.clone(),
                 service: call.service.clone(),
-                operation: call.operation.clone(),
+                operation: Box::new(call.operation.clone()),
                 spec: call.spec.clone(),
                 token: call.token.clone(),
                 fence: call.fence.clone(),

@@ -33,7 +33,7 @@ pub(crate) enum Request {
     Change {
         environment: Name,
         service: Name,
-        operation: Operation,
+        operation: Box<Operation>,
         /// The fields of the revision with which a command runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         spec: Option<Value>,

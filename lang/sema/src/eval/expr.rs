@@ -175,7 +175,7 @@ impl<'a> Evaluator<'_, 'a> {
             }
             BinaryOp::Multiply => matches!((l, r), (1, 1 | 2) | (2, 1)),
             BinaryOp::Divide => {
-                matches!((l, r), (1, 1) | (2, 1)) || (l == 2 && r == 2 && unit(left) == unit(right))
+                matches!((l, r), (1 | 2, 1)) || (l == 2 && r == 2 && unit(left) == unit(right))
             }
             BinaryOp::Less | BinaryOp::LessEqual | BinaryOp::Greater | BinaryOp::GreaterEqual => {
                 l == r && unit(left) == unit(right)

@@ -30,18 +30,17 @@ pub(crate) fn infer_vars<'a>(param: &Type<'a>, arg: &Type<'a>, vars: &mut Vars<'
             infer_vars(param, arg, vars);
         }
         (Type::Optional(param), _) => infer_vars(param, arg.optional().unwrap_or(arg), vars),
-        (Type::List(param), _)
-        | (Type::Set(param), _)
-        | (Type::Map(param), _)
-        | (Type::Secret(param), _) => match (param, arg.core()) {
-            (_, Type::Record(record)) => {
-                record.fields.values().for_each(|field| infer_vars(param, &field.ty, vars))
+        (Type::List(param) | Type::Set(param) | Type::Map(param) | Type::Secret(param), _) => {
+            match (param, arg.core()) {
+                (_, Type::Record(record)) => {
+                    record.fields.values().for_each(|field| infer_vars(param, &field.ty, vars))
+                }
+                (_, Type::List(arg) | Type::Set(arg) | Type::Map(arg) | Type::Secret(arg)) => {
+                    infer_vars(param, arg, vars)
+                }
+                _ => {}
             }
-            (_, Type::List(arg) | Type::Set(arg) | Type::Map(arg) | Type::Secret(arg)) => {
-                infer_vars(param, arg, vars)
-            }
-            _ => {}
-        },
+        }
         (Type::Record(param), _) => {
             if let Type::Record(arg) = arg.core() {
                 for (name, field) in &param.fields {

@@ -82,8 +82,9 @@ fn between(number: i64, most: i64, field: String, found: &mut Findings) {
 
 fn kind(kind: &Task, field: &str, found: &mut Findings) {
     match kind {
-        Task::Call(Operation::CreateRevision { replicas, .. })
-        | Task::Call(Operation::Scale { replicas, .. }) => {
+        Task::Call(
+            Operation::CreateRevision { replicas, .. } | Operation::Scale { replicas, .. },
+        ) => {
             between(*replicas, MOST_REPLICAS, format!("{field}.replicas"), found);
         }
         Task::Call(Operation::Roll { replicas, surge, unavailable, .. }) => {
@@ -114,20 +115,21 @@ fn kind(kind: &Task, field: &str, found: &mut Findings) {
         Task::Gate { approval } if approval.count == 0 => {
             found.say(format!("{field}.approval.count"), "asks nobody");
         }
-        Task::Call(Operation::Run { command, .. })
-        | Task::Call(Operation::Migrate { command, .. })
+        Task::Call(Operation::Run { command, .. } | Operation::Migrate { command, .. })
             if command.is_empty() =>
         {
             found.say(format!("{field}.command"), "is no command");
         }
-        Task::Call(Operation::CreateService { .. })
-        | Task::Call(Operation::UpdateService { .. })
-        | Task::Call(Operation::DeleteService)
-        | Task::Call(Operation::DeleteRevision { .. })
-        | Task::Call(Operation::AwaitReady { .. })
-        | Task::Gate { .. }
-        | Task::Call(Operation::Run { .. })
-        | Task::Call(Operation::Migrate { .. }) => {}
+        Task::Call(
+            Operation::CreateService { .. }
+            | Operation::UpdateService { .. }
+            | Operation::DeleteService
+            | Operation::DeleteRevision { .. }
+            | Operation::AwaitReady { .. }
+            | Operation::Run { .. }
+            | Operation::Migrate { .. },
+        )
+        | Task::Gate { .. } => {}
     }
 }
 

@@ -79,10 +79,12 @@ pub(super) fn misfit(sequence: &Sequence, kind: &Task) -> Option<&'static str> {
             None => Some(lacks),
             Some(there) => (there.replicas == *replicas).then_some("changes nothing"),
         },
-        Task::Call(Operation::DeleteRevision { revision })
-        | Task::Call(Operation::AwaitReady { revision })
-        | Task::Analyse { revision, .. }
-        | Task::Call(Operation::Run { revision, .. }) => (!there(revision)).then_some(lacks),
+        Task::Call(
+            Operation::DeleteRevision { revision }
+            | Operation::AwaitReady { revision }
+            | Operation::Run { revision, .. },
+        )
+        | Task::Analyse { revision, .. } => (!there(revision)).then_some(lacks),
         Task::Call(Operation::ShiftTraffic { traffic }) if *traffic == object.traffic => {
             Some("changes nothing")
         }
@@ -95,11 +97,11 @@ pub(super) fn misfit(sequence: &Sequence, kind: &Task) -> Option<&'static str> {
         Task::Call(Operation::Route { routes }) => {
             (!routes.iter().all(|route| there(route.revision()))).then_some(lacks)
         }
-        Task::Call(Operation::UpdateService { .. })
-        | Task::Call(Operation::DeleteService)
+        Task::Call(
+            Operation::UpdateService { .. } | Operation::DeleteService | Operation::Migrate { .. },
+        )
         | Task::Hold { .. }
-        | Task::Gate { .. }
-        | Task::Call(Operation::Migrate { .. }) => None,
+        | Task::Gate { .. } => None,
     }
 }
 
@@ -153,10 +155,7 @@ fn compare(draft: &Draft, at: usize, step: &Step, found: &mut Findings) {
         found.say(field("inverse.operations"), "is not what undoes this step");
     }
     // A strategy says itself how long a command may take; the plan shows it.
-    let own = matches!(
-        step.task,
-        Task::Call(Operation::Run { .. }) | Task::Call(Operation::Migrate { .. })
-    );
+    let own = matches!(step.task, Task::Call(Operation::Run { .. } | Operation::Migrate { .. }));
     if !own || step.timeout_ms < GRACE_MS {
         found.same(field("timeout_ms"), step.timeout_ms, draft.timeout_ms);
     }
@@ -178,15 +177,17 @@ const fn idempotencies(kind: &Task) -> &'static [Idempotency] {
         | Task::Gate { .. }
         | Task::Analyse { .. } => &[Idempotency::ReadToDecide],
         Task::Call(Operation::Migrate { .. }) => &[Idempotency::ByTag, Idempotency::Ask],
-        Task::Call(Operation::CreateService { .. })
-        | Task::Call(Operation::UpdateService { .. })
-        | Task::Call(Operation::DeleteService)
-        | Task::Call(Operation::CreateRevision { .. })
-        | Task::Call(Operation::Roll { .. })
-        | Task::Call(Operation::DeleteRevision { .. })
-        | Task::Call(Operation::Scale { .. })
-        | Task::Call(Operation::ShiftTraffic { .. })
-        | Task::Call(Operation::Route { .. })
-        | Task::Call(Operation::Run { .. }) => &[Idempotency::ByKey],
+        Task::Call(
+            Operation::CreateService { .. }
+            | Operation::UpdateService { .. }
+            | Operation::DeleteService
+            | Operation::CreateRevision { .. }
+            | Operation::Roll { .. }
+            | Operation::DeleteRevision { .. }
+            | Operation::Scale { .. }
+            | Operation::ShiftTraffic { .. }
+            | Operation::Route { .. }
+            | Operation::Run { .. },
+        ) => &[Idempotency::ByKey],
     }
 }

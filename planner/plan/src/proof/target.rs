@@ -54,8 +54,9 @@ impl<'t> Target<'t> {
         let ours = |revision: &RevisionId| *revision == applied.revision;
         let not_ours = || Some(("revision", "is not the revision that comes".to_owned()));
         match kind {
-            Task::Call(Operation::CreateService { settings })
-            | Task::Call(Operation::UpdateService { settings }) => (*settings != applied.settings)
+            Task::Call(
+                Operation::CreateService { settings } | Operation::UpdateService { settings },
+            ) => (*settings != applied.settings)
                 .then(|| ("settings", "are not those that the plan leaves".to_owned())),
             _ if self.is_object() => {
                 Some(("object", "is about something that runs nothing".to_owned()))
@@ -63,8 +64,10 @@ impl<'t> Target<'t> {
             Task::Call(Operation::DeleteService) => {
                 Some(("delete_service", "removes what the plan leaves".to_owned()))
             }
-            Task::Call(Operation::CreateRevision { revision, spec, replicas })
-            | Task::Call(Operation::Roll { revision, spec, replicas, .. }) => {
+            Task::Call(
+                Operation::CreateRevision { revision, spec, replicas }
+                | Operation::Roll { revision, spec, replicas, .. },
+            ) => {
                 if !ours(revision) {
                     return not_ours();
                 }
@@ -89,9 +92,11 @@ impl<'t> Target<'t> {
                 (*replicas > most)
                     .then(|| ("replicas", format!("is {replicas}, and {most} are wanted")))
             }
-            Task::Call(Operation::AwaitReady { revision })
-            | Task::Call(Operation::Run { revision, .. })
-            | Task::Call(Operation::Migrate { revision, .. }) => {
+            Task::Call(
+                Operation::AwaitReady { revision }
+                | Operation::Run { revision, .. }
+                | Operation::Migrate { revision, .. },
+            ) => {
                 if ours(revision) {
                     None
                 } else {

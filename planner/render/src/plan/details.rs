@@ -33,10 +33,7 @@ pub(super) fn undo(step: &Step) -> Option<String> {
 
 /// The time that a command may take, and who decides about it when its outcome is not known.
 pub(super) fn command(step: &Step) -> Option<String> {
-    if !matches!(
-        step.task,
-        Task::Call(Operation::Run { .. }) | Task::Call(Operation::Migrate { .. })
-    ) {
+    if !matches!(step.task, Task::Call(Operation::Run { .. } | Operation::Migrate { .. })) {
         return None;
     }
     let asks = match step.idempotency {

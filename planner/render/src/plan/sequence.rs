@@ -107,21 +107,25 @@ fn awaits(before: &Step, step: &Step) -> bool {
 
 const fn started(kind: &Task) -> Option<&RevisionId> {
     match kind {
-        Task::Call(Operation::CreateRevision { revision, .. })
-        | Task::Call(Operation::Scale { revision, .. })
-        | Task::Call(Operation::Roll { revision, .. }) => Some(revision),
-        Task::Call(Operation::CreateService { .. })
-        | Task::Call(Operation::UpdateService { .. })
-        | Task::Call(Operation::DeleteService)
-        | Task::Call(Operation::DeleteRevision { .. })
-        | Task::Call(Operation::AwaitReady { .. })
-        | Task::Call(Operation::ShiftTraffic { .. })
+        Task::Call(
+            Operation::CreateRevision { revision, .. }
+            | Operation::Scale { revision, .. }
+            | Operation::Roll { revision, .. },
+        ) => Some(revision),
+        Task::Call(
+            Operation::CreateService { .. }
+            | Operation::UpdateService { .. }
+            | Operation::DeleteService
+            | Operation::DeleteRevision { .. }
+            | Operation::AwaitReady { .. }
+            | Operation::ShiftTraffic { .. }
+            | Operation::Route { .. }
+            | Operation::Run { .. }
+            | Operation::Migrate { .. },
+        )
         | Task::Hold { .. }
         | Task::Analyse { .. }
-        | Task::Call(Operation::Route { .. })
-        | Task::Gate { .. }
-        | Task::Call(Operation::Run { .. })
-        | Task::Call(Operation::Migrate { .. }) => None,
+        | Task::Gate { .. } => None,
     }
 }
 
