@@ -61,6 +61,8 @@ pub struct Planned {
     pub rules: Rules,
     /// True when a policy denies it.
     pub denied: bool,
+    /// True when a part of it was shown for none of the change requests in a merge queue.
+    pub unseen: bool,
     /// The plan that reviewers of this change were shown last, by an earlier run.
     pub before: Option<ShownPlan>,
     /// Approvals of this change that do not count for it.
@@ -243,13 +245,13 @@ impl Planned {
         self.rules.loosened() && self.standing.approvals.iter().any(lacks)
     }
 
-    /// Reports whether a policy denies it: one of the program, or one that stood before the change
-    /// unless those agreed whom the older conditions name.
+    /// Reports whether it is denied: by a policy of the program, by one that stood before the change
+    /// unless those agreed whom the older conditions name, or by a merge queue.
     pub fn is_denied(&self) -> bool {
         let lacks = |one: &Progress| one.lacking() > 0;
         let old: Vec<_> = self.standing.approvals.iter().filter(|one| is_old(one)).collect();
         let agreed = !old.is_empty() && !old.into_iter().any(lacks);
-        self.denied || (!self.older.is_empty() && !agreed)
+        self.denied || self.unseen || (!self.older.is_empty() && !agreed)
     }
 
     /// The digest of what it does and of its conditions.
@@ -392,6 +394,7 @@ pub(crate) fn plan(
             policies,
             older,
             denied,
+            unseen: false,
             standing,
             plan: judged.plan,
             rules,

@@ -57,6 +57,7 @@ fn plan_of(planned: &Planned) -> PlanShown {
         standing: planned.standing.clone(),
         policies: older.chain(planned.policies.iter().cloned()).collect(),
         denied: planned.is_denied(),
+        unseen: planned.unseen,
         conditions: conditions(&planned.rules),
         lapsed: lapsed(&planned.lost),
         before: planned.before.as_ref().map(|before| Before {
@@ -96,6 +97,7 @@ pub(crate) fn merged(
             standing,
             policies: Vec::new(),
             denied: false,
+            unseen: false,
             conditions: rules.map_or_else(Vec::new, conditions),
             lapsed: Vec::new(),
             before: None,

@@ -90,7 +90,10 @@ impl Progress {
             return if waiting.is_empty() { who } else { format!("{who} ({waiting})") };
         }
         let (rule, count) = (self.rule_text(), self.approved.len());
-        let rest = rule.split_once(' ').map_or("", |(_, rest)| rest);
+        let rest = match rule.split_once(' ').map_or("", |(_, rest)| rest) {
+            "people" if self.lacking() == 1 => "person",
+            rest => rest,
+        };
         let waiting = if waiting.is_empty() { waiting } else { format!("; {waiting}") };
         let by = names(self.approved.iter());
         format!("{} more {rest} ({count} of {}: {by}{waiting})", self.lacking(), self.needed)

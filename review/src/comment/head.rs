@@ -38,7 +38,9 @@ pub(super) fn decision(input: &CommentInput) -> String {
                 Some(Ending::NotApplied(_)) => ahead.push("not applied".to_owned()),
                 Some(Ending::Applied(_)) | None => {}
             }
-            if shown.denied {
+            if shown.unseen {
+                ahead.push("not shown to reviewers".to_owned());
+            } else if shown.denied {
                 ahead.push("denied by a policy".to_owned());
             }
             let standing = standing(shown);
@@ -166,6 +168,13 @@ fn not_applied(out: &mut String, not: &NotApplied) {
 /// The next thing that a reviewer has to do; nothing where nobody has to do anything.
 fn to_do(shown: &PlanShown, frame: &Frame<'_>) -> String {
     let loosens = standing(shown).is_loosened();
+    if shown.unseen {
+        return format!(
+            "A part of this plan was shown for no {} in the queue: take yours out of the queue, and \
+             plan it anew on the branch as it is then.",
+            request(frame.flavour)
+        );
+    }
     if shown.denied {
         return "A policy denies this plan: nobody can approve it as it is.".to_owned();
     }

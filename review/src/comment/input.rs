@@ -57,8 +57,10 @@ pub struct PlanShown {
     pub standing: Standing,
     /// Findings of policies, a line each; those that deny first.
     pub policies: Vec<String>,
-    /// True when one of them denies it.
+    /// True when one of them denies it, or a merge queue does.
     pub denied: bool,
+    /// True when a part of it was shown for none of the change requests in a merge queue.
+    pub unseen: bool,
     /// Conditions that the change alters.
     pub conditions: Vec<Condition>,
     /// Approvals that count no longer.

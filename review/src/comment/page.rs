@@ -243,6 +243,7 @@ mod tests {
             standing: Standing::default(),
             policies: Vec::new(),
             denied: false,
+            unseen: false,
             conditions,
             lapsed: Vec::new(),
             before: None,

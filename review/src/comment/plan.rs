@@ -167,7 +167,9 @@ fn policies(shown: &PlanShown, flavour: Flavour, most: usize) -> String {
     if shown.policies.is_empty() {
         return String::new();
     }
-    let (title, tone) = if shown.denied {
+    let (title, tone) = if shown.unseen {
+        ("Not shown to reviewers", Tone::Remove)
+    } else if shown.denied {
         ("Denied by a policy", Tone::Remove)
     } else {
         ("Policies warn", Tone::Warn)
@@ -243,6 +245,7 @@ mod tests {
             standing: Standing::default(),
             policies: vec!["y".repeat(2_000); 100],
             denied: true,
+            unseen: false,
             conditions: (0..200).map(|at| condition(at < 100, at)).collect(),
             lapsed: Vec::new(),
             before: Some(Before { commit: "c".repeat(40), plan: plan(2_000, "b"), same: false }),

@@ -121,7 +121,7 @@ impl Asking<'_> {
             let mut lines: Vec<String> =
                 lacks.iter().filter_map(|part| words(part, &planned.plan)).collect();
             lines.dedup();
-            planned.denied = true;
+            planned.unseen = true;
             let what = if lines.is_empty() { "its steps".to_owned() } else { lines.join(", ") };
             let text = format!(
                 "what would be applied was not shown for the {}s in the queue: {what}",

@@ -70,6 +70,7 @@ fn shown(plan: Plan, standing: Standing) -> PlanShown {
         standing,
         policies: Vec::new(),
         denied: false,
+        unseen: false,
         conditions: Vec::new(),
         lapsed: Vec::new(),
         before: None,

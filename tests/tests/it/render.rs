@@ -447,6 +447,7 @@ fn comment_with(plan: Plan, before: Option<Plan>, policies: &[&str]) -> String {
         standing: Standing::default(),
         policies: policies.iter().map(|&text| text.to_owned()).collect(),
         denied: !policies.is_empty(),
+        unseen: false,
         conditions: Vec::new(),
         lapsed: Vec::new(),
         before,
