@@ -6,6 +6,7 @@
 //! is no part of the plan's own effect, stands here.
 
 pub mod asked;
+mod change;
 mod compare;
 mod reading;
 mod recording;
@@ -19,7 +20,8 @@ mod stories;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{ConditionChange, ConditionKind, compare};
+pub use change::{ConditionChange, ConditionKind};
+pub use compare::compare;
 pub use reading::{Base, RecordedConditions};
 pub(crate) use reading::{LARGEST_SIGNERS, OwnConditions, of_plan};
 

@@ -5,7 +5,7 @@
 //! Invariant: it is recorded as it was applied, so that a change of it is shown when it is made and
 //! not below the revision that it rides on. Approval gates are conditions of their own.
 
-use super::compare::{ConditionChange, ConditionKind};
+use super::change::{ConditionChange, ConditionKind};
 use super::{Conditions, StrategyRule};
 use dax_core::{Name, ResourceAddr, Value};
 use dax_ir::Service;

@@ -7,6 +7,7 @@ mod decision;
 mod details;
 mod image;
 mod leaves;
+mod names;
 mod picture;
 mod reversal;
 mod risks;

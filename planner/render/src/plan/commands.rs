@@ -1,7 +1,7 @@
 //! Commands that a plan runs, in the line that a reviewer decides by.
 
-use super::decision::names;
 use super::details::words;
+use super::names::names;
 use crate::shorten;
 use dax_core::{Name, ResourceAddr};
 use dax_model::Operation;

@@ -3,6 +3,7 @@
 //! Order: what goes, what cannot be undone and what is out of the ordinary, commands that run,
 //! images, other leaves by their weight, what is needed. Whatever is not named is counted.
 
+use super::names::{NAMES, names};
 use super::{commands, image, leaves};
 use crate::shorten;
 use crate::standing::Standing;
@@ -14,8 +15,6 @@ use dax_plan::model::{Action, Change, LeafChange, Mode, Owner, Reason, ReplaceOr
 use dax_plan::{Plan, Step, Task};
 use std::collections::BTreeMap;
 
-/// Services that are named of many.
-const NAMES: usize = 10;
 /// Images that are shown.
 const IMAGES: usize = 20;
 /// Leaves that are shown beside images.
@@ -79,16 +78,6 @@ impl Parts {
             self.add(tone, format!("{word} {}{after}", names(services)));
         }
     }
-}
-
-/// Names of services, so many of them.
-pub(super) fn names(services: &[&ResourceAddr]) -> String {
-    let named = services.iter().take(NAMES).map(|addr| shorten::name(addr.name()));
-    let shown: Vec<String> = named.collect();
-    let more = services.len().saturating_sub(NAMES);
-    let more =
-        if more > 0 { format!(" and {} more", shorten::grouped(more)) } else { String::new() };
-    format!("{}{more}", shown.join(", "))
 }
 
 fn of(plan: &Plan, wanted: impl Fn(&Change) -> bool) -> Vec<&ResourceAddr> {

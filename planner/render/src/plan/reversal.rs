@@ -2,7 +2,7 @@
 //!
 //! Never calmer than the plan: whatever is irreversible or comes back without its data is named.
 
-use super::decision::names;
+use super::names::names;
 use crate::tree::{Line, Tone};
 use dax_core::ResourceAddr;
 use dax_model::Operation;
