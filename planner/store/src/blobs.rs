@@ -2,7 +2,7 @@
 
 use super::StoreError;
 use dax_core::Name;
-use futures::future::BoxFuture;
+pub use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -10,9 +10,9 @@
 use super::StoreError;
 use super::blobs::{Blob, Blobs, Commit, Texts, Version};
 use super::key::{Key, random};
+use crate::blobs::BoxFuture;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::signature::{ED25519, ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, UnparsedPublicKey};
-use futures::future::BoxFuture;
 use std::sync::Arc;
 
 /// What a sealed text begins with: a mark, and then the version of the envelope.

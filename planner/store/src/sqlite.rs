@@ -5,7 +5,7 @@
 
 use super::StoreError;
 use super::blobs::{Blob, Blobs, Commit, Texts, Version};
-use futures::future::BoxFuture;
+use crate::blobs::BoxFuture;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The places for a state that are built in; the only crate that names them all.
 
-use dax_provider_api::BoxFuture;
 use dax_store::StoreError;
+use dax_store::blobs::BoxFuture;
 use dax_store::blobs::{Blobs, Credentials};
 use std::sync::Arc;
 

@@ -5,8 +5,8 @@
 
 mod bound;
 
-use dax_provider_api::BoxFuture;
 use dax_store::StoreError;
+use dax_store::blobs::BoxFuture;
 use dax_store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres, Row, Transaction};

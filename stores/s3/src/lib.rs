@@ -5,8 +5,8 @@
 
 mod time;
 
-use dax_provider_api::BoxFuture;
 use dax_store::StoreError;
+use dax_store::blobs::BoxFuture;
 use dax_store::blobs::{Blob, Blobs, Commit, Credentials, Texts, Version};
 use futures::TryStreamExt;
 use futures::future::try_join_all;
