@@ -25,7 +25,7 @@ pub(super) fn rules<'s>(services: impl Iterator<Item = &'s Service>) -> Vec<Stra
         let Value::Map(config) = service.strategy.config.value() else { continue };
         let fields = config.iter().map(|(name, value)| (name.clone(), texts(name, value)));
         let fields = fields.filter(|(_, texts)| !texts.is_empty()).collect();
-        let kind = service.strategy.kind.clone();
+        let kind = Name::new_static(service.strategy.kind.word());
         let rule = StrategyRule { kind, fields, services: BTreeSet::new() };
         found.entry(rule).or_default().insert(service.addr.clone());
     }

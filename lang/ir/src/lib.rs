@@ -10,6 +10,7 @@ pub use json::{FORMAT_VERSION, to_json};
 pub use node::{Data, Layer, Node, Origin, Via};
 
 use dax_core::{Name, ResourceAddr, Span};
+use dax_model::StrategyKind;
 use indexmap::IndexMap;
 use std::collections::BTreeMap;
 
@@ -186,8 +187,8 @@ pub struct Need {
 pub struct Strategy {
     /// Its name; for a built-in one the same as `kind`.
     pub name: Name,
-    /// `immediate`, `rolling`, `canary` or `blue_green`.
-    pub kind: Name,
+    /// Its kind.
+    pub kind: StrategyKind,
     /// Its fields, complete with defaults.
     pub config: Node,
     /// Where it was chosen.

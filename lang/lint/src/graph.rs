@@ -70,7 +70,7 @@ fn promoted(environment: &Environment, service: &Service, found: &mut Vec<Diagno
     }
     let has_ports =
         service.desired.get("ports").is_some_and(|ports| ports.value().entries().next().is_some());
-    if service.strategy.kind == "immediate" && has_ports {
+    if service.strategy.kind == dax_model::StrategyKind::Immediate && has_ports {
         let detail = format!(
             "`{}` changes for all users of `{}` in one moment",
             service.addr.base(),

@@ -5,6 +5,8 @@
 pub mod image;
 pub mod live;
 pub mod operation;
+pub mod strategy;
 
 pub use live::{Edit, LiveRevision, LiveService, Route, Traits, WHOLE};
 pub use operation::{HookTime, Operation};
+pub use strategy::StrategyKind;

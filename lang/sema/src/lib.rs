@@ -30,7 +30,6 @@ pub use meanings::{Meanings, Typed, Use};
 pub use names::{RESERVED, import_path};
 pub use offers::{CURSOR, Offer, OfferKind};
 pub use program::{ModuleId, ModuleSource, Program};
-pub use providers::STRATEGY_KINDS;
 pub use why::{Contribution, contributions};
 
 use dax_core::{Diagnostic, FileId, Name};

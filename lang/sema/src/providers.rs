@@ -7,11 +7,9 @@ use crate::offers::{CURSOR, is_cursor};
 use crate::program::ModuleId;
 use crate::ty::{FieldType, Record, Type};
 use dax_core::{Diagnostic, Name, Value, suggest};
+use dax_model::StrategyKind;
 use dax_syntax::ast::{Expr, ExprKind, Ident, TypeExpr, TypeKind};
 use std::sync::Arc;
-
-/// The kinds of strategies, each a type of `std/strategy`.
-pub const STRATEGY_KINDS: &[&str] = &["immediate", "rolling", "canary", "blue_green"];
 
 impl<'a> Context<'a> {
     /// The record type that a strategy of this kind fills.
@@ -26,7 +24,7 @@ impl<'a> Context<'a> {
             self.offer_strategy_kinds();
             return Type::Error;
         }
-        if STRATEGY_KINDS.contains(&name) {
+        if StrategyKind::parse(name).is_some() {
             if let Some(item) = self.names.module(*module).types.get(name) {
                 self.note(written.span, Some(item.name.span));
             }
@@ -37,8 +35,8 @@ impl<'a> Context<'a> {
             written.span,
             format!("`{name}` is no kind of strategy"),
         )
-        .help(format!("strategies are {}", STRATEGY_KINDS.join(", ")));
-        if let Some(meant) = suggest::nearest(name, STRATEGY_KINDS.iter().copied()) {
+        .help(format!("strategies are {}", StrategyKind::ALL.map(StrategyKind::word).join(", ")));
+        if let Some(meant) = suggest::nearest(name, StrategyKind::ALL.map(StrategyKind::word)) {
             diagnostic =
                 diagnostic.help(format!("did you mean `{meant}`?")).fix(written.span, meant);
         }

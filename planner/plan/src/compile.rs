@@ -54,7 +54,7 @@ pub fn plan(desired: &Desired<'_>, request: &Request<'_>) -> (Plan, Vec<Diagnost
         let (_, kind, config) = &service.strategy;
         let traits = (request.traits)(&service.provider);
         let problems =
-            strategy::problems(kind, config, service.strategy_span, &service.provider, &traits);
+            strategy::problems(*kind, config, service.strategy_span, &service.provider, &traits);
         let sound = problems.is_empty();
         diagnostics.extend(problems);
         match work::wanted(&past, service) {

@@ -3,6 +3,7 @@
 use crate::model::{AppliedService, ApprovalGate, Gate, OnFailure, Window};
 use dax_core::{Name, ResourceAddr, Span, Value};
 use dax_ir::{Data, Environment, Layer, Node};
+use dax_model::StrategyKind;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -59,7 +60,7 @@ pub struct DesiredService<'g> {
     /// What it needs.
     pub needs: Vec<ResourceAddr>,
     /// Name, kind and configuration of its strategy.
-    pub strategy: (Name, Name, Value),
+    pub strategy: (Name, StrategyKind, Value),
     /// Where the strategy is chosen.
     pub strategy_span: Span,
     /// Where it is written.
@@ -156,7 +157,7 @@ const TOLD: [&str; 8] =
 
 /// What a platform is told of a strategy that one of its controllers carries out: its kind, what it says, and how the
 /// source of its metrics is reached.
-fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option<Value> {
+fn handed_over(kind: StrategyKind, config: &Value, environment: &Environment) -> Option<Value> {
     config.get("mode").and_then(Value::as_str).filter(|mode| *mode != "native")?;
     let said = |value: &Value| {
         *value != Value::None && !matches!(value, Value::List(items) if items.is_empty())
@@ -165,7 +166,7 @@ fn handed_over(kind: &Name, config: &Value, environment: &Environment) -> Option
         config.entries().filter(|(name, value)| TOLD.contains(&name.as_str()) && said(value));
     let mut told: BTreeMap<Name, Value> =
         told.map(|(name, value)| (name.clone(), value.clone())).collect();
-    told.insert("kind".into(), Value::Str(kind.clone()));
+    told.insert("kind".into(), Value::str(kind.word()));
     let from = config.get("analysis").and_then(|analysis| analysis.get("from")?.as_str());
     if let Some(source) = from.and_then(|from| environment.sources.get(from)) {
         told.insert("source".into(), source.config.value());
@@ -196,7 +197,7 @@ pub fn from_graph<'g>(
         let strategy = &service.strategy;
         let config = strategy.config.value();
         settings.extend(
-            handed_over(&strategy.kind, &config, environment)
+            handed_over(strategy.kind, &config, environment)
                 .map(|handed| (HANDED_OVER.into(), handed)),
         );
         let adopted = environment.adopts.get(&service.addr);
@@ -208,7 +209,7 @@ pub fn from_graph<'g>(
             protected: service.protected,
             settings,
             needs: service.needs.iter().map(|need| need.addr.clone()).collect(),
-            strategy: (strategy.name.clone(), strategy.kind.clone(), config),
+            strategy: (strategy.name.clone(), strategy.kind, config),
             strategy_span: strategy.span,
             span: Some(service.span),
         };
@@ -273,7 +274,7 @@ pub fn from_state(state: &BTreeMap<ResourceAddr, AppliedService>) -> Desired<'_>
             protected: applied.protected,
             settings: applied.settings.clone(),
             needs: applied.needs.clone(),
-            strategy: ("immediate".into(), "immediate".into(), config),
+            strategy: (StrategyKind::Immediate.word().into(), StrategyKind::Immediate, config),
             strategy_span: Span::default(),
             span: None,
         };

@@ -611,7 +611,7 @@ pub struct Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dax_model::HookTime;
+    use dax_model::{HookTime, StrategyKind};
 
     fn written<T: Serialize>(one: T) -> String {
         let json = serde_json::to_value(one).expect("JSON");
@@ -650,6 +650,10 @@ mod tests {
         for when in [HookTime::Before, HookTime::During, HookTime::After] {
             assert_eq!(written(when), when.word());
             assert_eq!(HookTime::parse(when.word()), Some(when));
+        }
+        for kind in StrategyKind::ALL {
+            assert_eq!(written(kind), kind.word());
+            assert_eq!(StrategyKind::parse(kind.word()), Some(kind));
         }
         let revision = || RevisionId("r".into());
         let operations = [

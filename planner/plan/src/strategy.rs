@@ -8,12 +8,12 @@ use crate::model::{ApprovalGate, Task};
 use crate::sequence::{GRACE_MS, Incoming, Sequence};
 use crate::{EMPTY_ANALYSIS, NO_PROGRESS, NO_SUCH_METRIC, NOT_OFFERED, WEIGHTS_FALL};
 use dax_core::{Diagnostic, Name, RevisionId, Span, Value};
-use dax_model::{HookTime, Operation, Route, Traits, WHOLE};
+use dax_model::{HookTime, Operation, Route, StrategyKind, Traits, WHOLE};
 use std::collections::BTreeMap;
 
 /// How a revision takes over.
 pub(crate) struct Strategy<'s> {
-    pub(crate) kind: &'s str,
+    pub(crate) kind: StrategyKind,
     pub(crate) config: &'s Value,
     /// Where it is chosen.
     pub(crate) span: String,
@@ -112,22 +112,24 @@ impl Sequence {
             return self.hooks(incoming, config, HookTime::After);
         };
         if handed.is_some() {
-            self.roll(incoming, &active, kind, config);
+            self.roll(incoming, &active, *kind, config);
             self.settle(incoming);
             return self.hooks(incoming, config, HookTime::After);
         }
-        if *rolls && self.can_roll(incoming, kind, config, analysis.as_ref()) {
-            self.roll(incoming, &active, kind, config);
+        if *rolls && self.can_roll(incoming, *kind, config, analysis.as_ref()) {
+            self.roll(incoming, &active, *kind, config);
             self.hooks(incoming, config, HookTime::During);
             self.settle(incoming);
             self.watch(&incoming.id, None, millis(config, "hold"), None);
             return self.hooks(incoming, config, HookTime::After);
         }
-        match *kind {
-            "rolling" => self.rolling(incoming, &active, config, analysis.as_ref()),
-            "canary" => self.canary(incoming, &active, config, analysis.as_ref(), span),
-            "blue_green" => self.blue_green(incoming, &active, config, analysis.as_ref(), span),
-            _ => {
+        match kind {
+            StrategyKind::Rolling => self.rolling(incoming, &active, config, analysis.as_ref()),
+            StrategyKind::Canary => self.canary(incoming, &active, config, analysis.as_ref(), span),
+            StrategyKind::BlueGreen => {
+                self.blue_green(incoming, &active, config, analysis.as_ref(), span)
+            }
+            StrategyKind::Immediate => {
                 self.raise(incoming, incoming.replicas);
                 self.hooks(incoming, config, HookTime::Before);
             }
@@ -140,7 +142,7 @@ impl Sequence {
     fn can_roll(
         &self,
         incoming: &Incoming,
-        kind: &str,
+        kind: StrategyKind,
         config: &Value,
         analysis: Option<&Analysis>,
     ) -> bool {
@@ -149,7 +151,7 @@ impl Sequence {
             .any(|hook| hook.get("when").and_then(Value::as_str) == Some("before"));
         let at_rest = self.object.revisions.contains_key(&incoming.id);
         let alone = self.object.traffic.len() == 1 && self.object.routes.is_empty();
-        matches!(kind, "rolling" | "immediate")
+        matches!(kind, StrategyKind::Rolling | StrategyKind::Immediate)
             && alone
             && !before
             && !at_rest
@@ -158,14 +160,20 @@ impl Sequence {
     }
 
     /// Has the platform replace the replicas of the active revision.
-    fn roll(&mut self, incoming: &Incoming, active: &RevisionId, kind: &str, config: &Value) {
+    fn roll(
+        &mut self,
+        incoming: &Incoming,
+        active: &RevisionId,
+        kind: StrategyKind,
+        config: &Value,
+    ) {
         let Some(gone) = self.object.revisions.get(active) else { return };
         let most = incoming.replicas.max(gone.replicas);
         let (surge, mut unavailable) = match kind {
-            "rolling" => {
+            StrategyKind::Rolling => {
                 (counted(config, "surge", most, true), counted(config, "unavailable", most, false))
             }
-            _ => (most, 0),
+            StrategyKind::Immediate | StrategyKind::Canary | StrategyKind::BlueGreen => (most, 0),
         };
         if surge == 0 && unavailable == 0 {
             unavailable = 1; // both shares came to nothing, as with Kubernetes one must move
@@ -350,7 +358,7 @@ fn canary_steps(config: &Value) -> Vec<CanaryStep<'_>> {
 
 /// What keeps a strategy from working, whatever the live state is.
 pub(crate) fn problems(
-    kind: &str,
+    kind: StrategyKind,
     config: &Value,
     span: Span,
     provider: &str,
@@ -358,7 +366,7 @@ pub(crate) fn problems(
 ) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let none = |name: &str| matches!(config.get(name), Some(Value::Int(0)));
-    if kind == "rolling" && none("surge") && none("unavailable") {
+    if kind == StrategyKind::Rolling && none("surge") && none("unavailable") {
         let detail =
             "with `surge = 0` and `unavailable = 0` no replica may start and none may stop";
         problems.push(Diagnostic::new(NO_PROGRESS, span, detail).help("set `surge = 1`"));

@@ -11,7 +11,7 @@ use crate::revision;
 use crate::sequence::{Draft, Incoming, Sequence};
 use crate::strategy::Strategy;
 use dax_core::{Diagnostic, Name, ResourceAddr, RevisionId, Value};
-use dax_model::{LiveService, WHOLE};
+use dax_model::{LiveService, StrategyKind, WHOLE};
 use std::collections::BTreeMap;
 
 /// How long a service may take to go back where its strategy does not say, in milliseconds.
@@ -290,7 +290,13 @@ fn former_needs(applied: Option<&AppliedService>) -> Vec<ResourceAddr> {
 fn immediately<'s>(service: &'s DesiredService<'_>, request: &Request<'_>) -> Strategy<'s> {
     let (span, handed) =
         ((request.locate)(service.strategy_span), service.settings.get(HANDED_OVER));
-    Strategy { kind: "immediate", config: &service.strategy.2, span, rolls: false, handed }
+    Strategy {
+        kind: StrategyKind::Immediate,
+        config: &service.strategy.2,
+        span,
+        rolls: false,
+        handed,
+    }
 }
 
 fn changed(
@@ -318,8 +324,13 @@ fn changed(
     } else if takes_over {
         let rolls = (request.traits)(&service.provider).rolls;
         let handed = service.settings.get(HANDED_OVER);
-        let strategy =
-            Strategy { kind, config, span: (request.locate)(service.strategy_span), rolls, handed };
+        let strategy = Strategy {
+            kind: *kind,
+            config,
+            span: (request.locate)(service.strategy_span),
+            rolls,
+            handed,
+        };
         sequence.roll_out(&incoming, &strategy);
     } else {
         sequence.come_to_rest(&incoming);
@@ -346,7 +357,7 @@ fn changed(
         matches!(change.action, Action::Rollout | Action::Adopt) && from.is_some() && takes_over;
     let by = service.settings.get(HANDED_OVER).and_then(|handed| handed.get("mode")?.as_str());
     change.strategy = rolls.then(|| {
-        (name.clone(), by.map_or_else(|| kind.clone(), |by| format!("{kind} by {by}").into()))
+        (name.clone(), by.map_or_else(|| kind.word().into(), |by| format!("{kind} by {by}").into()))
     });
     change.from = from.filter(|_| takes_over);
     change.to = takes_over.then(|| incoming.id.clone());

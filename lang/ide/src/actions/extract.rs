@@ -89,9 +89,7 @@ impl Project {
             return None;
         };
         let ExprKind::Name(kind) = &strategy.kind else { return None };
-        if !dax_sema::STRATEGY_KINDS.contains(&kind.as_str()) {
-            return None;
-        }
+        dax_model::StrategyKind::parse(kind)?;
         let of = self.loaded.sources.slice(service.span);
         let of: String =
             of.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();

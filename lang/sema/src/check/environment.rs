@@ -7,9 +7,9 @@ use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, Patch, Symbol, address_text};
 use crate::program::ModuleId;
-use crate::providers::STRATEGY_KINDS;
 use crate::ty::{Phase, RefKind, Type};
 use dax_core::{Diagnostic, Name, Span, Value, suggest};
+use dax_model::StrategyKind;
 use dax_syntax::ast::{Arg, Command, Expr, ExprKind, Field, Ident, Member};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl<'a> Context<'a> {
                 }
                 Some(Clause::Rollout { services, strategy }) => {
                     self.check_service_names(&services);
-                    let built_in = matches!(&strategy.kind, ExprKind::Name(n) if STRATEGY_KINDS.contains(&n.as_str()) && self.names.value(module, n).is_none());
+                    let built_in = matches!(&strategy.kind, ExprKind::Name(n) if StrategyKind::parse(n).is_some() && self.names.value(module, n).is_none());
                     if !built_in {
                         self.check_expr(
                             strategy,

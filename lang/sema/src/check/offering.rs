@@ -5,9 +5,9 @@ use crate::context::Context;
 use crate::names::Symbol;
 use crate::offers::{CURSOR, Offer, OfferKind, is_cursor};
 use crate::program::{ModuleId, Program};
-use crate::providers::STRATEGY_KINDS;
 use crate::ty::{Record, RefKind, Type};
 use dax_core::{FileId, Name, Span, Value};
+use dax_model::StrategyKind;
 use dax_syntax::ast::{Expr, ExprKind, FnItem};
 
 impl Offer {
@@ -324,8 +324,8 @@ impl<'a> Context<'a> {
 
     /// The kinds of strategies.
     pub(crate) fn offer_strategy_kinds(&self) {
-        for kind in STRATEGY_KINDS {
-            self.offer(Offer::new(*kind, OfferKind::Type).wanted(true));
+        for kind in StrategyKind::ALL {
+            self.offer(Offer::new(kind.word(), OfferKind::Type).wanted(true));
         }
     }
 

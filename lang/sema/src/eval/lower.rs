@@ -7,13 +7,13 @@ use crate::clauses::Clause;
 use crate::codes;
 use crate::context::Context;
 use crate::names::{Block, Symbol, address_text};
-use crate::providers::STRATEGY_KINDS;
 use crate::ty::Type;
 use dax_core::{Diagnostic, Name, ResourceAddr, Span, Value, people};
 use dax_ir::{
     After, Approval, Data, Environment, Moved, Node, Provider, Release, Removed, Service, Strategy,
     Via, Window,
 };
+use dax_model::StrategyKind;
 use dax_syntax::ast::{Expr, ExprKind, Member, TypeKind};
 use indexmap::IndexMap;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -154,7 +154,7 @@ impl<'a> Evaluator<'_, 'a> {
         let setup = self.setup.ok_or(Stop)?;
         let desired = self.service(name, bind.span)?;
         let strategy = match setup.rollouts.get(name) {
-            None => self.built_in("immediate", bind.span),
+            None => self.built_in(StrategyKind::Immediate, bind.span),
             Some(expr) => {
                 let named = self.context.service_named(root, expr).ok_or(Stop)?;
                 shared.strategies.entry(named).or_insert_with(|| self.strategy(expr)).clone()
@@ -376,24 +376,20 @@ impl<'a> Evaluator<'_, 'a> {
             _ => return Err(Stop),
         };
         let Some(Symbol::Strategy(block)) = self.context.names.value(module, name) else {
-            return self.built_in(name, expr.span);
+            return self.built_in(StrategyKind::parse(name).ok_or(Stop)?, expr.span);
         };
         let written = block.ty.ok_or(Stop)?;
         let TypeKind::Name { path, .. } = &written.kind else { return Err(Stop) };
-        let kind = path.last().ok_or(Stop)?.name.clone();
-        let ty = self.strategy_record(&kind)?;
+        let kind = StrategyKind::parse(&path.last().ok_or(Stop)?.name).ok_or(Stop)?;
+        let ty = self.context.prelude_type(kind.word());
         let config = self.body_in(block.body, &ty, block.span, module, &[])?;
         Ok(Strategy { name: self.context.address(module, name), kind, config, span: expr.span })
     }
 
-    fn built_in(&self, kind: &str, span: Span) -> Eval<Strategy> {
-        let ty = self.strategy_record(kind)?;
+    fn built_in(&self, kind: StrategyKind, span: Span) -> Eval<Strategy> {
+        let ty = self.context.prelude_type(kind.word());
         let config = self.body(&[], &ty, span, &[])?;
-        Ok(Strategy { name: kind.into(), kind: kind.into(), config, span })
-    }
-
-    fn strategy_record(&self, kind: &str) -> Eval<Type<'a>> {
-        if STRATEGY_KINDS.contains(&kind) { Ok(self.context.prelude_type(kind)) } else { Err(Stop) }
+        Ok(Strategy { name: kind.word().into(), kind, config, span })
     }
 
     /// A provider's instance: `local.machine`, `kubernetes.cluster[eu-west-1]`.

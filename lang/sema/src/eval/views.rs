@@ -18,7 +18,7 @@ pub(super) fn service(environment: &Environment, service: &Service) -> Node {
         ("environment", Value::Str(environment.name.clone())),
         ("provider", Value::Str(service.provider.instance.clone())),
         ("key", service.key.clone().map_or(Value::None, Value::Str)),
-        ("strategy", Value::Str(service.strategy.kind.clone())),
+        ("strategy", Value::str(service.strategy.kind.word())),
         ("protected", Value::Bool(service.protected)),
     ];
     map.extend(own.into_iter().map(|(name, value)| (Name::new_static(name), leaf(value))));
