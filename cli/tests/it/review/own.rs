@@ -89,7 +89,7 @@ fn one_key_is_one_person_and_the_author_under_each_of_its_names() {
     signed("ann", "ann");
     signed("ann", "ann@example.com");
     let said = ended(it.apply(&merged, &["-e", "production"]), 3);
-    has(&said.err, &["1 more people (1 of 2: ann", "the approval of admin@example.com does not"]);
+    has(&said.err, &["1 more person (1 of 2: ann", "the approval of admin@example.com does not"]);
     signed("cid", "cid@example.com");
     ended(it.apply(&merged, &["-e", "production"]), 0);
     assert_eq!(it.approved_by("production").len(), 3);
