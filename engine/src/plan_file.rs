@@ -234,13 +234,15 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_named_with_its_field() {
         let wrong = |text: &str| parse(text.as_bytes(), None).err().unwrap_or_default();
-        let lacks = wrong(r#"{"digest": "", "plan": {"format_version": 1, "project": "p"}}"#);
+        let lacks = wrong(r#"{"digest": "", "plan": {"format_version": 2, "project": "p"}}"#);
         assert!(lacks.starts_with("`plan`: missing field `environment`"), "{lacks}");
-        let deep = r#"{"digest":"","plan":{"format_version":1,"project":"p","environment":"e","mode":"apply","params":{},
+        let deep = r#"{"digest":"","plan":{"format_version":2,"project":"p","environment":"e","mode":"apply","params":{},
             "sources":"","base":{"lineage":"","serial":-1}}}"#;
         assert!(wrong(deep).starts_with("`plan.base.serial`: "), "{}", wrong(deep));
         assert!(wrong("{").starts_with("it is no JSON"), "{}", wrong("{"));
         let newer = r#"{"digest":"","plan":{"format_version":99}}"#;
         assert!(wrong(newer).contains("newer dax"), "{}", wrong(newer));
+        let former = r#"{"digest":"","plan":{"format_version":1}}"#;
+        assert!(wrong(former).contains("earlier dax"), "{}", wrong(former));
     }
 }
