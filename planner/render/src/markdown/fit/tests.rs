@@ -94,7 +94,7 @@ fn what_is_not_shown_is_counted_with_the_place_where_it_is() {
 
 ```diff
 ! 1 of team:sre: 0 of 1  main.dax:19:3
-  dax approve -e production 993906444f88c109dad7b0e13658cb1d3c167ed38bfd445b2131f1ebda5a89c0
+  dax approve -e production 9c0b6469801ba10e8cc3cb286d2c29c0a0a92a38474c9f26687e729231258368
 ```
 
 ### Risks
@@ -109,7 +109,7 @@ fn what_is_not_shown_is_counted_with_the_place_where_it_is() {
 - \~ roll out, image 1 → 2 (294): service.s0, service.s1, service.s2, service.s3, service.s4, service.s5, service.s6, service.s7, service.s8, service.s9, service.s10, service.s11, service.s12, service.s13, service.s14, service.s15, service.s16, service.s17, service.s18, service.s19, service.s20, service.s21, service.s22, service.s23, service.s24, service.s25, service.s26, service.s27, service.s28, service.s29, service.s30, service.s31, service.s32, service.s33, service.s34, service.s35, service.s36, service.s37, service.s38, service.s39, service.s40, service.s41, service.s42, service.s43, service.s44, service.s45, service.s46, service.s47, service.s48, service.s49, service.s50, service.s51, service.s52, service.s53, service.s54, service.s55, service.s56, service.s57, service.s58, service.s59, service.s60, service.s61, service.s62, service.s63, service.s64, service.s65, service.s66, service.s67, service.s68, service.s69, service.s70, service.s71, service.s72, service.s73, service.s74, service.s75, service.s76, service.s79, service.s80, service.s81, service.s82, service.s83, service.s84, service.s85, service.s86, service.s87, service.s88, service.s89, service.s90, service.s91, service.s92, service.s93, service.s94, service.s95, service.s96, service.s97, service.s98, service.s99, service.s100, service.s101, service.s102, service.s103, service.s104, service.s105, service.s106, service.s107, service.s108, service.s109, service.s110, service.s111, service.s112, service.s113, service.s114, service.s115, service.s116, service.s117, service.s118, service.s119, service.s120, service.s121, service.s122, service.s123, service.s124, service.s125, service.s126, service.s127, service.s128, service.s129, service.s130, service.s131, service.s132, service.s133, service.s134, service.s135, service.s136, service.s137, service.s138, service.s139, service.s140, service.s141, service.s142, service.s143, service.s144, service.s145, service.s146, service.s147, service.s148, service.s149, service.s150, service.s151, service.s152, service.s153, service.s154, service.s155, service.s156, service.s157, service.s158, service.s159, service.s160, service.s161, service.s162, service.s163, service.s164, service.s165, service.s166, service.s167, service.s168 and 127 more
 ```diff
   294 to roll out, 3 to replace, 3 to delete: 300 steps, 0 provider calls
-  digest 993906444f88c109dad7b0e13658cb1d3c167ed38bfd445b2131f1ebda5a89c0
+  digest 9c0b6469801ba10e8cc3cb286d2c29c0a0a92a38474c9f26687e729231258368
 ```
 
 
