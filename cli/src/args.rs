@@ -289,7 +289,7 @@ pub(crate) struct ImportSchemaArgs {
 
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
-    /// Convert manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger, from files, folders or a namespace.
+    /// Convert manifests of Kubernetes, Rollouts of Argo and Canaries of Flagger.
     Kubernetes(ImportKubernetesArgs),
 }
 

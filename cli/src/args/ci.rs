@@ -31,7 +31,7 @@ pub(crate) struct CiWhat {
     /// Select this environment; may be given more than once.
     #[arg(short = 'e', long = "environment", value_name = "ENV")]
     pub(crate) environments: Vec<String>,
-    /// Plan every environment of the touched projects, for changes that no program shows, as of an image behind its tag.
+    /// Plan every environment of the touched projects, for changes that no program shows.
     #[arg(long)]
     pub(crate) all: bool,
     #[command(flatten)]

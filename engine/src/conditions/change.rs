@@ -7,7 +7,7 @@ use std::fmt;
 /// Kind of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConditionKind {
-    /// Who approves a plan.
+    /// Approval rules of a plan.
     Approvals,
     /// Members of a group.
     Group,
@@ -21,13 +21,13 @@ pub enum ConditionKind {
     OnFailure,
     /// Protection of a service from being destroyed.
     Protect,
-    /// Who approves a step of a strategy.
+    /// Approval rules of a step of a strategy.
     StepGate,
     /// The way in which new revisions of a service take over.
     Strategy,
     /// A policy.
     Policy,
-    /// Whether it is a preview environment.
+    /// The mark of a preview environment.
     Preview,
 }
 
@@ -42,12 +42,12 @@ pub struct ConditionChange {
     pub before: Option<String>,
     /// The condition after; nothing where there is none.
     pub after: Option<String>,
-    /// Whether it allows what was not allowed before, or whether that cannot be told.
+    /// True when it allows what was not allowed before, or when that cannot be told.
     pub loosens: bool,
 }
 
 impl ConditionChange {
-    /// Whether it is a change of a policy.
+    /// Reports whether it is a change of a policy.
     pub(crate) fn is_of(&self, policy: &PolicyRule) -> bool {
         self.kind == ConditionKind::Policy && self.what == policy_name(&policy.name)
     }

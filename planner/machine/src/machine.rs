@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-/// What is to be done of a step: the step itself, or an operation of its inverse.
+/// The part of a step that is carried out: the step itself, or an operation of its inverse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
     /// The step.

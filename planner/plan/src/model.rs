@@ -499,7 +499,7 @@ pub enum Task {
     },
     /// Waits for approvals.
     Gate {
-        /// Who must approve.
+        /// The rule.
         approval: ApprovalGate,
     },
 }

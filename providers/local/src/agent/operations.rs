@@ -28,7 +28,7 @@ pub(super) struct Order {
     pub(super) secrets: BTreeMap<Name, String>,
 }
 
-/// What an operation needs beside what it says.
+/// Facts that an operation needs beside what it says.
 struct Means {
     spec: Option<Value>,
     token: Name,
