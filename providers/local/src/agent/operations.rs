@@ -28,14 +28,6 @@ pub(super) struct Order {
     pub(super) secrets: BTreeMap<Name, String>,
 }
 
-/// Facts that an operation needs beside what it says.
-struct Means {
-    spec: Option<Value>,
-    token: Name,
-    timeout: Duration,
-    secrets: BTreeMap<Name, String>,
-}
-
 impl Agent {
     pub(super) async fn change(self: &Arc<Self>, key: Key, order: Order) -> Reply {
         let passed = {
@@ -53,14 +45,12 @@ impl Agent {
         if let Err(conflict) = passed.and(found) {
             return Reply::Conflict(conflict.to_string());
         }
-        let Order { operation, spec, token, timeout, secrets, .. } = order;
-        let means = Means { spec, token, timeout, secrets };
-        let result = match operation {
+        let result = match order.operation {
             Operation::CreateService { settings } => self.create_service(&key, settings).await,
-            other => match self.service(&key) {
-                Some(service) => self.change_service(&key, &service, other, means).await,
+            _ => match self.service(&key) {
+                Some(service) => self.change_service(&key, &service, order).await,
                 None if matches!(
-                    other,
+                    order.operation,
                     Operation::DeleteService | Operation::DeleteRevision { .. }
                 ) =>
                 {
@@ -98,10 +88,9 @@ impl Agent {
         self: &Arc<Self>,
         key: &Key,
         service: &Arc<Service>,
-        operation: Operation,
-        means: Means,
+        order: Order,
     ) -> Result<(), String> {
-        let Means { spec, token, timeout, secrets } = means;
+        let Order { operation, spec, token, timeout, secrets, .. } = order;
         let turn = service.turn.lock().await;
         service.supply(&secrets);
         match operation {
